@@ -1,0 +1,1 @@
+"""Alembic migrations: numbered, linear, the only source of the schema."""

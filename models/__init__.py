@@ -1,0 +1,13 @@
+"""The tables, one a module, and the connection to the database that holds them.
+
+Importing this package fills `SQLModel.metadata`. The schema itself is made by the migrations only.
+"""
+
+from models.campaign_status import CampaignStatus
+from models.dead_letter import DeadLetter
+from models.inbox import Inbox
+from models.ledger import LedgerEntry
+from models.message_status import MessageStatus
+from models.opt_out import OptOut
+
+__all__ = ["CampaignStatus", "DeadLetter", "Inbox", "LedgerEntry", "MessageStatus", "OptOut"]

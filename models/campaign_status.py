@@ -1,0 +1,25 @@
+"""`campaign_status`: what is known of each campaign, one row a campaign."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Text
+from sqlmodel import Field, SQLModel
+
+from models.types import KeyText, UTCDateTime
+
+
+class CampaignStatus(SQLModel, table=True):
+    """`details` is the `data` of the campaign's greatest event, as JSON text: the provider does not
+    document its fields."""
+
+    __tablename__ = "campaign_status"
+    __table_args__ = (CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),)
+
+    campaign_id: str = Field(primary_key=True, sa_type=KeyText)
+    status: str = Field(sa_type=Text)
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    completed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    name: str | None = Field(default=None, sa_type=Text)
+    channel: str | None = Field(default=None, sa_type=Text)
+    details: str = Field(sa_type=Text)
+    updated_at: datetime = Field(sa_type=UTCDateTime)

@@ -1,0 +1,67 @@
+"""The connection to the customer's database. Nothing here knows what the tables mean."""
+
+import sqlite3
+import time
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+CONNECT_SECONDS = 5
+BUSY_SECONDS = 20
+
+
+def open_database(url: URL, *, pool_size: int = 2, statement_seconds: float = 0) -> Engine:
+    """Return an engine for `url` (`postgresql+psycopg` or `sqlite`); nothing is connected yet.
+
+    On PostgreSQL a statement may take `statement_seconds` (0: any time), waits for locks included, and a
+    server that vanished without a word is noticed within about a minute.
+
+    Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
+    transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to 20 s for another writer, so that
+    several processes may write; a commit is on disk before it returns.
+    """
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "zexa-sync",
+            "keepalives_idle": 20,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "options": f"-c timezone=UTC -c statement_timeout={int(statement_seconds * 1000)}",
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would otherwise begin transactions by its own rules, and never before a DDL statement.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    _use_write_ahead_log(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. The busy timeout does not cover this switch, so two first starts at once try again."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

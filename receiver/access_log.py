@@ -1,0 +1,63 @@
+"""gunicorn's log lines: JSON unless a person is watching, and nothing in them that a client chose freely."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gunicorn import glogging
+
+from receiver.webhook import PATH, request_id
+
+# Other paths are not logged: a scanner's, or a mistaken client's, may hold anything.
+KNOWN_PATHS = frozenset({PATH, "/healthz", "/readyz"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "process": record.process,
+        }
+        if record.exc_info:
+            line["error"] = getattr(record.exc_info[0], "__name__", None)
+        return json.dumps(line)
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]
+    """Writes one line per request, and keeps quotations of requests out of the error log."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        if not sys.stderr.isatty():
+            for handler in self.error_log.handlers:
+                handler.setFormatter(JsonFormatter())
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ARG002
+        path = environ.get("PATH_INFO")
+        method = environ.get("REQUEST_METHOD")
+        line = {
+            "event": "request",
+            "timestamp": datetime.now(UTC).isoformat(),
+            "method": method if method in METHODS else "other",
+            "path": path if path in KNOWN_PATHS else "other",
+            "status": int(str(resp.status).split(None, 1)[0]),
+            "milliseconds": round(request_time.total_seconds() * 1000, 1),
+            "request_id": request_id(environ),
+        }
+        self.access_log.info(json.dumps(line))
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        # "Invalid request from ip=…: …" quotes what could not be parsed.
+        if msg.startswith("Invalid request"):
+            msg, args = "a request that is not HTTP was refused", ()
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *_args: Any, **_kwargs: Any) -> None:
+        # gunicorn quotes the request's URI, and a traceback may quote more: the kind of error must do.
+        kind = sys.exc_info()[0]
+        self.error_log.error("%s (%s)", msg.split("%", 1)[0].strip(), kind.__name__ if kind else "no error")

@@ -1,0 +1,69 @@
+"""The Flask application of the web process: health, readiness, and the webhook around it."""
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from models.database import open_database
+from models.schema import SchemaError, require_head
+from receiver.intake import Intake
+from receiver.settings import ReceiverSettings
+from receiver.webhook import Webhook
+
+READY_SECONDS = 3
+
+
+def create_app(settings: ReceiverSettings | None = None) -> Flask:
+    """Return the web application; settings come from the environment unless given.
+
+    Raises SettingError. Connects to nothing: the process serves while Redis or the database is away.
+    """
+    settings = settings or ReceiverSettings.read(os.environ)
+    app = Flask(__name__, static_folder=None)
+    # Every answer is one of the documented ones: no redirects from doubled or trailing slashes.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
+    intake = Intake(settings.redis)
+    database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS)
+
+    @app.get("/healthz", provide_automatic_options=False)
+    def healthz() -> Response:
+        return Response(status=200)
+
+    @app.get("/readyz", provide_automatic_options=False)
+    def readyz() -> tuple[Response, int]:
+        usable = readiness(intake, database)
+        return jsonify(usable), 200 if all(usable.values()) else 503
+
+    @app.errorhandler(HTTPException)
+    def bare(error: HTTPException) -> Response:
+        return Response(status=error.code, headers=_allow(error))
+
+    app.wsgi_app = Webhook(app.wsgi_app, secrets=settings.secrets, store=intake.store)  # type: ignore[method-assign]
+    return app
+
+
+def _allow(error: HTTPException) -> dict[str, str]:
+    methods: Any = getattr(error, "valid_methods", None)
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
+
+
+def readiness(intake: Intake, database: Engine) -> dict[str, bool]:
+    """Return, for Redis, the database and its schema, whether each is usable now."""
+    usable = {"redis": False, "database": False, "schema": False}
+    with suppress(RedisError):
+        usable["redis"] = bool(intake.redis.ping())
+    try:
+        require_head(database)
+        usable |= {"database": True, "schema": True}
+    except SchemaError:
+        usable["database"] = True
+    except DBAPIError:
+        pass
+    return usable

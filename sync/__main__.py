@@ -1,0 +1,5 @@
+"""`python -m sync` is `zexa-sync`."""
+
+from sync.cli import main
+
+main()

@@ -1,0 +1,95 @@
+"""Applies raw events: parses, folds and merges a batch in one transaction, and lets no event stop another."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from sync.events import Event, Outcome, Reason, Unreadable, parse
+from sync.merge import fold, fold_opt_outs, opt_out_rows
+from sync.raw_events import RawEvent
+from sync.store import keep_dead_letters, merge_campaigns, merge_ledger, merge_messages, merge_opt_outs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of a batch, in events: `received` = `applied` + `ignored` + `unchanged` + `dead`."""
+
+    received: int = 0
+    applied: int = 0  # facts new to the ledger, or kept in place of another body
+    ignored: int = 0  # likewise, of a type this version does not know
+    unchanged: int = 0  # copies, and bodies that give way to the one that is kept
+    dead: int = 0  # dead letters
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
+
+
+def apply(engine: Engine, raw_events: Sequence[RawEvent], *, default_region: str, now: datetime) -> Tally:
+    """Merge `raw_events` into the tables, in one transaction that this function owns; each ends as a row.
+
+    Where the transaction fails because of what is in it, the events are applied one by one, and what fails
+    alone becomes a dead letter. Any other error of the database (away, locked, read-only) is SQLAlchemy's
+    DBAPIError and passes through: then nothing was applied, and the same events may be given again.
+    """
+    try:
+        return _apply_together(engine, raw_events, default_region, now)
+    except Exception as error:
+        if not _is_fault_of_events(error):
+            raise
+        if len(raw_events) == 1:
+            return _bury(engine, raw_events[0], error)
+    tallies = [apply(engine, [raw], default_region=default_region, now=now) for raw in raw_events]
+    return sum(tallies, Tally())
+
+
+def _is_fault_of_events(error: Exception) -> bool:
+    if not isinstance(error, DBAPIError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    # Class 54: a value is larger than the database can index or store.
+    return isinstance(error, DataError | IntegrityError) or state.startswith("54")
+
+
+def _bury(engine: Engine, raw: RawEvent, error: Exception) -> Tally:
+    # Only the kind of error is kept: its text may quote the event.
+    kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+    with engine.begin() as connection:
+        keep_dead_letters(connection, [(raw, Reason.REFUSED, kind)])
+    return Tally(received=1, dead=1)
+
+
+def _apply_together(engine: Engine, raw_events: Sequence[RawEvent], default_region: str, now: datetime) -> Tally:
+    events: list[Event] = []
+    dead: list[tuple[RawEvent, Reason, str]] = []
+    for raw in raw_events:
+        try:
+            events.append(parse(raw, default_region))
+        except Unreadable as unreadable:
+            dead.append((raw, unreadable.reason, unreadable.detail))
+    with engine.begin() as connection:
+        changed = _merge(connection, events, default_region, now)
+        keep_dead_letters(connection, dead)
+    ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
+    return Tally(
+        received=len(raw_events),
+        applied=len(changed) - ignored,
+        ignored=ignored,
+        unchanged=len(events) - len(changed),
+        dead=len(dead),
+    )
+
+
+def _merge(connection: Connection, events: Sequence[Event], default_region: str, now: datetime) -> list[Event]:
+    """Merge `events` and return the facts that the ledger took."""
+    taken, kept = merge_ledger(connection, fold(events), default_region, now)
+    messages = merge_messages(connection, taken, default_region, now)
+    merge_campaigns(connection, taken, default_region, now)
+    # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing
+    # new, and if it names no time it must not pass for a later opt-out.
+    alone = [[event] for event in (*taken, *(event for event in events if kept[event.key] != event.digest))]
+    claims = [claim for facts in (*messages, *alone) for claim in opt_out_rows(facts)]
+    merge_opt_outs(connection, fold_opt_outs(claims).values(), now)
+    return taken

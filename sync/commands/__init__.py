@@ -1,0 +1,1 @@
+"""The commands of `zexa-sync`, one a module."""

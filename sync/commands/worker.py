@@ -1,0 +1,27 @@
+"""`zexa-sync worker`: the process that applies events."""
+
+import os
+
+import click
+
+from models.schema import SchemaError
+from sync import worker as event_worker
+from sync.environment import SettingError
+from sync.logs import configure_logs
+from sync.settings import WorkerSettings
+
+
+@click.command()
+@click.option("--burst", is_flag=True, help="Stop as soon as the queue is empty.")
+def worker(burst: bool) -> None:
+    """Apply the events that wait in the queue, until stopped.
+
+    Run as many as you like, on any number of machines: they share the work, and the tables come out the
+    same. SIGTERM finishes the batch in hand. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and
+    ZEXA_BATCH_SIZE.
+    """
+    configure_logs()
+    try:
+        event_worker.work(WorkerSettings.read(os.environ), burst=burst)
+    except (SettingError, SchemaError) as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,77 @@
+"""Reads the settings that every process shares from environment variables.
+
+A wrong one raises SettingError whose text is one line naming the setting, never a secret's value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the text is one line for the person who starts the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    url: str
+    verify_tls: bool
+
+
+def read_database_url(environ: Mapping[str, str]) -> URL:
+    """Return DATABASE_URL with its driver: psycopg 3 for PostgreSQL, the standard library's for SQLite."""
+    given = _required(environ, "DATABASE_URL", "for example postgres://user:password@host/name or sqlite:///zexa.db")
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise SettingError("DATABASE_URL is not a database URL") from None
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername != "sqlite":
+        raise SettingError(f"DATABASE_URL names {url.drivername}: use postgres:// or sqlite:///")
+    if not url.database or url.database == ":memory:":
+        raise SettingError("DATABASE_URL names no SQLite file, and processes cannot share one in memory")
+    if "DYNO" in environ:
+        raise SettingError(
+            "DATABASE_URL names a SQLite file, and a dyno's disk is wiped at least daily: use postgres://"
+        )
+    return url
+
+
+def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
+    """Return REDIS_URL and whether its certificate is verified.
+
+    Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
+    """
+    url = _required(environ, "REDIS_URL", "for example redis://localhost:6379/0")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
+    verify = environ.get("REDIS_TLS_VERIFY", "").strip().lower() or ("false" if "DYNO" in environ else "true")
+    if verify not in ("true", "false"):
+        raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
+    return RedisSettings(url=url, verify_tls=verify == "true")
+
+
+def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    """Return the setting `name`, or `default` where it is unset or blank."""
+    given = environ.get(name, "").strip()
+    if not given:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 10 and least <= int(given) <= most):
+        raise SettingError(f"{name} is not a whole number from {least} to {most}")
+    return int(given)
+
+
+def _required(environ: Mapping[str, str], name: str, hint: str) -> str:
+    given = environ.get(name, "").strip()
+    if not given:
+        raise SettingError(f"{name} is not set: {hint}")
+    return given

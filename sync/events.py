@@ -1,0 +1,312 @@
+"""Parses a raw event into one typed, immutable fact. Pure: no clock, no database.
+
+Zexa's public documentation of webhooks names six events and shows one sample; everything else is read
+tolerantly: the obvious names of a field, snake_case first, and any common form of a time. An event is
+never refused for what it lacks, only for what could not be stored or attributed.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sync.addresses import normalise
+from sync.raw_events import RawEvent
+
+
+class EventType(StrEnum):
+    """The six events the provider documents."""
+
+    DELIVERED = "message.delivered"  # reached the recipient, or the carrier accepted it
+    FAILED = "message.failed"  # failed after all attempts
+    UNDELIVERABLE = "message.undeliverable"  # could not be delivered, for example an invalid number
+    OPT_OUT = "message.optout"  # the recipient replied STOP or clicked an unsubscribe link
+    CAMPAIGN_SENT = "campaign.sent"  # every message of the campaign was handed to carriers
+    CAMPAIGN_COMPLETED = "campaign.completed"  # every message of the campaign reached a final status
+
+
+class Outcome(StrEnum):
+    """What became of a fact."""
+
+    APPLIED = "applied"  # merged into the tables as far as it goes
+    IGNORED = "ignored"  # its type is unknown to this version; only the ledger has it
+
+
+class Reason(StrEnum):
+    """Why a raw event became a dead letter."""
+
+    NOT_UTF8 = "not_utf8"  # the body is not UTF-8 text
+    NOT_JSON = "not_json"  # the body is not JSON, or too deep or too long a number to be read
+    NOT_OBJECT = "not_object"  # the body is JSON, but not an object
+    TOO_LONG = "too_long"  # a field that identifies something is longer than any real one
+    UNSTORABLE_TEXT = "unstorable_text"  # a field holds NUL or half a surrogate pair
+    NO_SUBJECT = "no_subject"  # an opt-out that names neither a message nor an address
+    REFUSED = "refused"  # the database refused it, or merging it failed; `error` says more
+
+
+class Unreadable(Exception):  # noqa: N818 - it names what is wrong with the body, not with us
+    """The body cannot be applied now or later; `detail` never quotes it."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDetails:
+    """What a `message.*` event tells of its message. `recipient` is normalised, `channel` lower case."""
+
+    message_id: str | None = None
+    channel: str | None = None
+    recipient: str | None = None
+    sender: str | None = None
+    campaign_id: str | None = None
+    status_at: datetime | None = None  # the moment `data` names for the status itself
+    failure_code: str | None = None
+    failure_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignDetails:
+    """What a `campaign.*` event tells of its campaign; `details` is its `data` as JSON text."""
+
+    campaign_id: str | None = None
+    status_at: datetime | None = None
+    name: str | None = None
+    channel: str | None = None
+    details: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact. Its key in the ledger is (`subject_id`, `name`).
+
+    `is_dated` says whether the body names the time it occurred at; otherwise that is when it was received.
+    """
+
+    subject_id: str
+    name: str
+    occurred_at: datetime
+    is_dated: bool
+    received_at: datetime
+    outcome: Outcome
+    body: bytes = field(repr=False)
+    digest: str
+    message: MessageDetails | None = field(default=None, repr=False)
+    campaign: CampaignDetails | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.subject_id, self.name
+
+
+# PostgreSQL keeps at most 2,704 bytes of key in an index page's row; these bounds leave room for any pair.
+ID_BYTES_MAX = 1024
+NAME_BYTES_MAX = 255
+PROSE_CHARACTERS_MAX = 1000
+
+# No event of this provider is older, and none is from the far future: such a time is a broken clock or
+# worse, and would outrank every true one for ever. It counts as no time at all.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+_MESSAGE_ID = ("message_id", "messageId", "id")
+_CAMPAIGN_ID = ("campaign_id", "campaignId")
+_OWN_CAMPAIGN_ID = (*_CAMPAIGN_ID, "id")
+_RECIPIENT = ("to", "recipient")
+_SENDER = ("from", "sender_id", "senderId", "sender")
+_CODE = ("error_code", "errorCode", "failure_code", "failureCode", "code")
+_REASON = ("error", "reason", "error_message", "errorMessage", "failure_reason", "failureReason")
+_MOMENTS: Mapping[str, tuple[str, ...]] = {
+    EventType.DELIVERED: ("delivered_at", "deliveredAt"),
+    EventType.FAILED: ("failed_at", "failedAt"),
+    EventType.UNDELIVERABLE: ("undeliverable_at", "undeliverableAt", "failed_at", "failedAt"),
+    EventType.OPT_OUT: ("opted_out_at", "optedOutAt", "optout_at", "optoutAt"),
+    EventType.CAMPAIGN_SENT: ("sent_at", "sentAt"),
+    EventType.CAMPAIGN_COMPLETED: ("completed_at", "completedAt"),
+}
+_CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ANY_MOMENT = ("timestamp", "occurred_at", "occurredAt", "created_at", "createdAt")
+
+
+def parse(raw: RawEvent, default_region: str) -> Event:
+    """Return the fact that `raw` states; raise Unreadable where it states none that could be kept.
+
+    `default_region` is the ISO 3166 code of phone numbers without a country code.
+    """
+    document = _document(raw.body)
+    digest = hashlib.sha256(raw.body).hexdigest()
+    data = document.get("data")
+    data = data if isinstance(data, dict) else {}
+    name = document.get("event")
+    name = _bounded(name, NAME_BYTES_MAX) if isinstance(name, str) else ""
+
+    message = _message(name, data, default_region) if name.startswith("message.") else None
+    campaign = _campaign(name, data) if name.startswith("campaign.") else None
+    subject = (message and message.message_id) or (campaign and campaign.campaign_id) or f"sha256:{digest}"
+    named = _moment(document, ("timestamp",)) or _moment(data, (*_MOMENTS.get(name, ()), *_ANY_MOMENT))
+    return Event(
+        subject_id=subject,
+        name=name,
+        occurred_at=named or raw.received_at,
+        is_dated=named is not None,
+        received_at=raw.received_at,
+        outcome=Outcome.APPLIED if name in _KNOWN else Outcome.IGNORED,
+        body=raw.body,
+        digest=digest,
+        message=message,
+        campaign=campaign,
+    )
+
+
+_KNOWN = frozenset(EventType)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable(Reason.NOT_UTF8, "the body is not UTF-8") from None
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        raise Unreadable(Reason.NOT_JSON, "the body nests too deep") from None
+    except ValueError:
+        raise Unreadable(Reason.NOT_JSON, "the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise Unreadable(Reason.NOT_OBJECT, "the body is JSON, but not an object")
+    return document
+
+
+def _message(name: str, data: dict[str, Any], default_region: str) -> MessageDetails:
+    # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
+    optional = _usable_identity if name == EventType.OPT_OUT else _identity
+    channel = _channel(data)
+    recipient = _identity(data, _RECIPIENT)
+    if recipient is not None:
+        recipient = normalise(channel or "", recipient, default_region)
+    message_id = (_identity if recipient is None else optional)(data, _MESSAGE_ID)
+    if name == EventType.OPT_OUT and message_id is None and recipient is None:
+        raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
+    sender = optional(data, _SENDER)
+    code, reason = _failure(data)
+    return MessageDetails(
+        message_id=message_id,
+        channel=channel,
+        recipient=recipient,
+        sender=sender.strip() if sender else None,
+        campaign_id=optional(data, _CAMPAIGN_ID),
+        status_at=_moment(data, _MOMENTS.get(name, ())),
+        failure_code=code,
+        failure_reason=reason,
+    )
+
+
+def _campaign(name: str, data: dict[str, Any]) -> CampaignDetails:
+    return CampaignDetails(
+        campaign_id=_identity(data, _OWN_CAMPAIGN_ID),
+        status_at=_moment(data, _MOMENTS.get(name, ())),
+        name=_prose(data.get("name")),
+        channel=_channel(data),
+        details=_json_text(data),
+    )
+
+
+def _json_text(data: dict[str, Any]) -> str:
+    try:
+        return json.dumps(data, sort_keys=True)
+    except RecursionError:
+        raise Unreadable(Reason.NOT_JSON, "the body nests too deep") from None
+
+
+def _channel(data: dict[str, Any]) -> str | None:
+    """The provider names five channels; whatever cannot be the name of one counts as none."""
+    channel = data.get("channel")
+    if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel.strip()):
+        return None
+    return channel.strip().lower()
+
+
+def _failure(data: dict[str, Any]) -> tuple[str | None, str | None]:
+    """`error` is a text, or an object with `code` and `message`."""
+    nested = data.get("error")
+    nested = nested if isinstance(nested, dict) else {}
+    code = _first_prose(data, _CODE) or _first_prose(nested, ("code",))
+    reason = _first_prose(data, _REASON) or _first_prose(nested, ("message", "reason"))
+    return code, reason
+
+
+def _first_prose(data: dict[str, Any], names: Iterable[str]) -> str | None:
+    return next((text for name in names if (text := _prose(data.get(name)))), None)
+
+
+def _prose(value: Any) -> str | None:
+    """Text that is only read by people: cut to size, and cleaned of what no database takes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip():
+        return None
+    text = value.strip()[:PROSE_CHARACTERS_MAX]
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _identity(data: dict[str, Any], names: Iterable[str]) -> str | None:
+    """Return the first of `names` that holds an identifier: a text that is not blank, or a whole number."""
+    for name in names:
+        value = data.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and value.strip():
+            return _bounded(value, ID_BYTES_MAX)
+    return None
+
+
+def _usable_identity(data: dict[str, Any], names: Iterable[str]) -> str | None:
+    try:
+        return _identity(data, names)
+    except Unreadable:
+        return None
+
+
+def _bounded(text: str, bytes_max: int) -> str:
+    if "\0" in text:
+        raise Unreadable(Reason.UNSTORABLE_TEXT, "a field that identifies something contains NUL")
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise Unreadable(
+            Reason.UNSTORABLE_TEXT, "a field that identifies something contains half a surrogate pair"
+        ) from None
+    if size > bytes_max:
+        raise Unreadable(Reason.TOO_LONG, f"a field that identifies something is over {bytes_max} bytes")
+    return text
+
+
+def _moment(data: dict[str, Any], names: Iterable[str]) -> datetime | None:
+    return next((moment for name in names if (moment := _time(data.get(name)))), None)
+
+
+def _time(value: Any) -> datetime | None:
+    """Read ISO 8601 (no offset means UTC) or epoch seconds; None where it is neither, or not plausible."""
+    try:
+        if isinstance(value, str):
+            moment = _text_time(value.strip())
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value, UTC)
+        else:
+            return None
+        return moment if EARLIEST <= moment < LATEST else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _text_time(text: str) -> datetime:
+    if text[:1].isdigit() and text.replace(".", "", 1).isdigit() and "-" not in text and len(text) != len("20260624"):
+        return datetime.fromtimestamp(float(text), UTC)
+    moment = datetime.fromisoformat(text.upper())
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,45 @@
+"""The worker's settings, read from the environment once at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy import URL
+
+from sync.addresses import REGIONS
+from sync.environment import (
+    RedisSettings,
+    SettingError,
+    read_database_url,
+    read_redis_settings,
+    read_whole_number,
+)
+
+DEFAULT_REGION = "AO"
+DEFAULT_BATCH_SIZE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    database_url: URL
+    redis: RedisSettings
+    default_region: str
+    batch_size: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Raise SettingError, one line, where a setting is missing or wrong."""
+        return cls(
+            database_url=read_database_url(environ),
+            redis=read_redis_settings(environ),
+            default_region=read_default_region(environ),
+            batch_size=read_whole_number(environ, "ZEXA_BATCH_SIZE", default=DEFAULT_BATCH_SIZE, least=1, most=10_000),
+        )
+
+
+def read_default_region(environ: Mapping[str, str]) -> str:
+    """Return ZEXA_DEFAULT_REGION, the ISO 3166 code that numbers without a country code belong to."""
+    region = environ.get("ZEXA_DEFAULT_REGION", "").strip().upper() or DEFAULT_REGION
+    if region not in REGIONS:
+        raise SettingError("ZEXA_DEFAULT_REGION is not a two-letter region such as AO")
+    return region

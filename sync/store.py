@@ -1,0 +1,201 @@
+"""The statements by which facts become rows. Every function works inside the caller's transaction.
+
+Status rows are recomputed from the ledger rather than patched: a row that does not exist yet is inserted as
+the batch's facts make it; a row that exists is locked, its facts are read back, and the row they make is
+written if it differs. Whoever holds a row's lock last has seen every fact committed before, so any number of
+workers on the same messages leave the rows that one would.
+
+Locks are taken table by table, each in the order of its keys: workers wait for each other, never in a circle.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from models import CampaignStatus, DeadLetter, LedgerEntry, MessageStatus, OptOut
+from sync.events import Event, Reason, parse
+from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
+from sync.raw_events import RawEvent
+
+# SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
+KEYS_PER_QUERY = 10_000
+
+Facts = list[Event]
+Insert = postgresql.Insert | sqlite.Insert
+
+
+def _table(model: Any) -> Table:
+    return cast(Table, model.__table__)
+
+
+LEDGER = _table(LedgerEntry)
+MESSAGES = _table(MessageStatus)
+CAMPAIGNS = _table(CampaignStatus)
+OPT_OUTS = _table(OptOut)
+DEAD_LETTERS = _table(DeadLetter)
+
+
+def merge_ledger(
+    connection: Connection, facts: Mapping[Key, Event], default_region: str, now: datetime
+) -> tuple[Facts, dict[Key, str]]:
+    """Put folded facts into the ledger; return those it took, and the digest it keeps under every key."""
+    kept = {key: fact.digest for key, fact in facts.items()}
+    if not facts:
+        return [], kept
+    insert = _insert(connection, LEDGER).on_conflict_do_nothing().returning(LEDGER.c.subject_id, LEDGER.c.event)
+    inserted = {(row[0], row[1]) for row in connection.execute(insert, [_entry(f, now) for f in facts.values()])}
+    taken = [facts[key] for key in facts if key in inserted]
+    contested = {key: fact for key, fact in facts.items() if key not in inserted}
+    for stored in _entries(connection, contested, locked=False):
+        fact = contested[stored.subject_id, stored.event]
+        if stored.body == fact.body and stored.received_at <= fact.received_at:
+            del contested[fact.key]  # by far the most common: a copy
+    for stored in _entries(connection, contested, locked=True):
+        fact, held = contested[stored.subject_id, stored.event], _fact(stored, default_region)
+        winner = settle(held, fact)
+        kept[fact.key] = winner.digest
+        if winner is fact:
+            is_entry = and_(LEDGER.c.subject_id == fact.subject_id, LEDGER.c.event == fact.name)
+            connection.execute(update(LEDGER).where(is_entry).values(_entry(fact, now)))
+            taken.append(fact)
+    return taken, kept
+
+
+def merge_messages(connection: Connection, facts: Facts, default_region: str, now: datetime) -> list[Facts]:
+    """Bring the rows of the messages that `facts` are about up to date; return all known facts of each."""
+    return _merge_rows(connection, MESSAGES, message_row, facts, default_region, now)
+
+
+def merge_campaigns(connection: Connection, facts: Facts, default_region: str, now: datetime) -> list[Facts]:
+    """Bring the rows of the campaigns that `facts` are about up to date; return all known facts of each."""
+    return _merge_rows(connection, CAMPAIGNS, campaign_row, facts, default_region, now)
+
+
+def _merge_rows(
+    connection: Connection,
+    table: Table,
+    row_of: Callable[[Facts], MessageRow | CampaignRow | None],
+    facts: Facts,
+    default_region: str,
+    now: datetime,
+) -> list[Facts]:
+    (key,) = table.primary_key
+    known = by_subject(facts)
+    rows = {subject: asdict(row) for subject, of in known.items() if (row := row_of(of))}
+    if not rows:
+        return []
+    stamped = [row | {"updated_at": now} for row in rows.values()]
+    insert = _insert(connection, table).on_conflict_do_nothing().returning(key)
+    inserted = set(connection.execute(insert, stamped).scalars())
+    existing = [subject for subject in rows if subject not in inserted]
+    if existing:
+        stored = {row[key.name]: dict(row) for row in _locked_rows(connection, table, existing)}
+        known |= by_subject(read_facts(connection, existing, default_region))
+        rows |= {subject: asdict(row) for subject in existing if (row := row_of(known[subject]))}
+        differing = [
+            rows[subject] | {"updated_at": now}
+            for subject in existing
+            if rows[subject].items() - stored.get(subject, {}).items()
+        ]
+        _overwrite(connection, table, differing)
+    return [known[subject] for subject in rows]
+
+
+def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    (key,) = table.primary_key
+    for some in _slices(keys):
+        query = select(table).where(key.in_(some)).order_by(key).with_for_update()
+        yield from cast(Iterable[Mapping[str, Any]], connection.execute(query).mappings())
+
+
+def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    insert = _insert(connection, table)
+    values = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows)
+
+
+def read_facts(connection: Connection, subjects: Sequence[str], default_region: str) -> Facts:
+    """Return every fact the ledger has of `subjects`, parsed from the bodies it keeps."""
+    return [
+        _fact(entry, default_region)
+        for some in _slices(subjects)
+        for entry in connection.execute(select(LEDGER).where(LEDGER.c.subject_id.in_(some)))
+    ]
+
+
+def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: datetime) -> None:
+    """Put folded claims into `opt_outs`. A row only ever gets later: nothing here clears an opt-out."""
+    rows = [asdict(claim) | {"source": "event", "updated_at": now} for claim in claims]
+    if not rows:
+        return
+    insert = _insert(connection, OPT_OUTS)
+    new, old = insert.excluded, OPT_OUTS.c
+    is_greater = or_(
+        old.opted_out_at.is_(None),
+        new.opted_out_at > old.opted_out_at,
+        and_(
+            new.opted_out_at == old.opted_out_at,
+            func.coalesce(new.message_id, "") > func.coalesce(old.message_id, ""),
+        ),
+    )
+    values = {name: new[name] for name in ("opted_out_at", "source", "message_id", "note", "updated_at")}
+    keys = list(OPT_OUTS.primary_key)
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values, where=is_greater), rows)
+
+
+def keep_dead_letters(connection: Connection, letters: Iterable[tuple[RawEvent, Reason, str]]) -> None:
+    """Keep raw events that cannot be applied, each with its reason and an error that quotes nothing of it."""
+    rows = {
+        hashlib.sha256(raw.body).hexdigest(): {
+            "body": raw.body,
+            "reason": reason,
+            "error": error,
+            "received_at": raw.received_at,
+            "attempts": 1,
+        }
+        for raw, reason, error in letters
+    }
+    if rows:
+        insert = _insert(connection, DEAD_LETTERS).on_conflict_do_nothing()
+        connection.execute(insert, [{"digest": digest} | row for digest, row in sorted(rows.items())])
+
+
+def _entries(connection: Connection, keys: Mapping[Key, Any], *, locked: bool) -> list[Any]:
+    """Return the ledger's entries under `keys`, locked in their order if asked for."""
+    found: list[Any] = []
+    for some in _slices(sorted({subject for subject, _ in keys})):
+        query = select(LEDGER).where(LEDGER.c.subject_id.in_(some)).order_by(LEDGER.c.subject_id, LEDGER.c.event)
+        found += connection.execute(query.with_for_update() if locked else query).all()
+    return [entry for entry in found if (entry.subject_id, entry.event) in keys]
+
+
+def _entry(fact: Event, now: datetime) -> dict[str, Any]:
+    return {
+        "subject_id": fact.subject_id,
+        "event": fact.name,
+        "occurred_at": fact.occurred_at,
+        "received_at": fact.received_at,
+        "applied_at": now,
+        "outcome": fact.outcome,
+        "body": fact.body,
+    }
+
+
+def _fact(entry: Any, default_region: str) -> Event:
+    return parse(RawEvent(body=entry.body, received_at=entry.received_at), default_region)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table)
+
+
+def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))
