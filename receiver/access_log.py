@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn import glogging
 
-from receiver.webhook import PATH, request_id
+from receiver.requests import PATH, request_id
 
 # Other paths are not logged: a scanner's, or a mistaken client's, may hold anything.
 KNOWN_PATHS = frozenset({PATH, "/healthz", "/readyz"})

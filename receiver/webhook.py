@@ -4,7 +4,6 @@ A thin WSGI layer around the Flask application, because Flask's routing costs as
 together (docs/decisions/0003-wsgi-layer.md). It never parses a body; what a body means is the worker's business.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,17 +12,15 @@ import structlog
 
 from receiver.body import BodyIncomplete, BodyTooLarge, read_body
 from receiver.intake import StoreUnavailable
+from receiver.requests import PATH, request_id
 from receiver.signature import Verdict, verify
 
-PATH = "/webhooks/zexa"
 RETRY_AFTER_SECONDS = 30
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 log = structlog.get_logger()
 
@@ -70,9 +67,3 @@ class Webhook:
 def _refuse(status: HTTPStatus, reason: str, environ: Environ) -> tuple[HTTPStatus, Headers]:
     log.warning("delivery.refused", status=status.value, reason=reason, request_id=request_id(environ))
     return status, []
-
-
-def request_id(environ: Environ) -> str | None:
-    """Return the X-Request-Id a router gave the request, unless it is no plain id: it goes into logs."""
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else None

