@@ -1,16 +1,20 @@
 """Applies raw events: parses, folds and merges a batch in one transaction, and lets no event stop another."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from sync.events import Event, Outcome, Reason, Unreadable, parse
 from sync.merge import fold, fold_opt_outs, opt_out_rows
 from sync.raw_events import RawEvent
-from sync.store import keep_dead_letters, merge_campaigns, merge_ledger, merge_messages, merge_opt_outs
+from sync.store import DeadLetter, keep_dead_letters, merge_campaigns, merge_ledger, merge_messages, merge_opt_outs
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +60,21 @@ def _is_fault_of_events(error: Exception) -> bool:
 def _bury(engine: Engine, raw: RawEvent, error: Exception) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+    letters = [(raw, Reason.REFUSED, kind)]
     with engine.begin() as connection:
-        keep_dead_letters(connection, [(raw, Reason.REFUSED, kind)])
+        keep_dead_letters(connection, letters)
+    _log_dead_letters(letters)
     return Tally(received=1, dead=1)
+
+
+def _log_dead_letters(letters: Sequence[DeadLetter]) -> None:
+    for raw, reason, error in letters:
+        log.warning("dead_letter.kept", reason=reason, error=error, digest=hashlib.sha256(raw.body).hexdigest())
 
 
 def _apply_together(engine: Engine, raw_events: Sequence[RawEvent], default_region: str, now: datetime) -> Tally:
     events: list[Event] = []
-    dead: list[tuple[RawEvent, Reason, str]] = []
+    dead: list[DeadLetter] = []
     for raw in raw_events:
         try:
             events.append(parse(raw, default_region))
@@ -72,6 +83,7 @@ def _apply_together(engine: Engine, raw_events: Sequence[RawEvent], default_regi
     with engine.begin() as connection:
         changed = _merge(connection, events, default_region, now)
         keep_dead_letters(connection, dead)
+    _log_dead_letters(dead)
     ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
     return Tally(
         received=len(raw_events),

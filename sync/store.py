@@ -17,7 +17,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, Table, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models import CampaignStatus, DeadLetter, LedgerEntry, MessageStatus, OptOut
+import models
+from models import CampaignStatus, LedgerEntry, MessageStatus, OptOut
 from sync.events import Event, Reason, parse
 from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent
@@ -26,7 +27,7 @@ from sync.raw_events import RawEvent
 KEYS_PER_QUERY = 10_000
 
 Facts = list[Event]
-Insert = postgresql.Insert | sqlite.Insert
+DeadLetter = tuple[RawEvent, Reason, str]  # the last is an error that quotes nothing of the event
 
 
 def _table(model: Any) -> Table:
@@ -37,7 +38,7 @@ LEDGER = _table(LedgerEntry)
 MESSAGES = _table(MessageStatus)
 CAMPAIGNS = _table(CampaignStatus)
 OPT_OUTS = _table(OptOut)
-DEAD_LETTERS = _table(DeadLetter)
+DEAD_LETTERS = _table(models.DeadLetter)
 
 
 def merge_ledger(
@@ -150,8 +151,8 @@ def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: dat
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values, where=is_greater), rows)
 
 
-def keep_dead_letters(connection: Connection, letters: Iterable[tuple[RawEvent, Reason, str]]) -> None:
-    """Keep raw events that cannot be applied, each with its reason and an error that quotes nothing of it."""
+def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
+    """Keep raw events that cannot be applied; of copies the first that comes."""
     rows = {
         hashlib.sha256(raw.body).hexdigest(): {
             "body": raw.body,

@@ -1,0 +1,118 @@
+"""HTTP in, rows out, through the Procfile's own processes."""
+
+import json
+from pathlib import Path
+
+from redis import Redis
+from sqlalchemy import URL, Engine, text
+
+from sync.queue import open_queue
+from tests.processes import Platform, wait_for
+
+SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()
+
+
+def delivered(message_id: str) -> bytes:
+    return json.dumps(
+        {"event": "message.delivered", "timestamp": "2026-06-24T10:05:00Z", "data": {"message_id": message_id}}
+    ).encode()
+
+
+def opted_out(address: str) -> bytes:
+    return json.dumps(
+        {
+            "event": "message.optout",
+            "timestamp": "2026-06-24T10:06:00Z",
+            "data": {"message_id": "msg_1", "channel": "sms", "to": address},
+        }
+    ).encode()
+
+
+def test_from_an_empty_database_the_documented_sample_is_a_row_within_a_second_of_its_answer(
+    fresh_platform: Platform, database_url: URL
+) -> None:
+    status, said = fresh_platform.run("release")
+    assert status == 0, said
+    fresh_platform.start_web()
+    fresh_platform.start_worker()
+    engine = create_reader(database_url)
+
+    assert fresh_platform.deliver(SAMPLE) == 200
+
+    def row() -> object:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT channel, recipient, status FROM message_status")).one_or_none()
+
+    assert wait_for(row, seconds=1, what="the row") == ("sms", "+244912345678", "delivered")
+    engine.dispose()
+
+
+def create_reader(url: URL) -> Engine:
+    from models.database import open_database
+
+    return open_database(url)
+
+
+def test_readiness_names_what_is_usable(migrated_platform: Platform) -> None:
+    migrated_platform.start_web()
+    status, _, body = migrated_platform.request("GET", "/readyz")
+    assert (status, json.loads(body)) == (200, {"redis": True, "database": True, "schema": True})
+
+
+def test_an_opt_out_is_taken_before_all_that_waits(migrated_platform: Platform, redis: Redis) -> None:
+    migrated_platform.start_web()
+    for number in range(3):
+        assert migrated_platform.deliver(delivered(f"msg_{number}")) == 200
+    assert migrated_platform.deliver(opted_out("+244912345678")) == 200
+    jobs = open_queue(redis).get_jobs()
+    assert ["message.optout" in json.dumps(job.args) for job in jobs] == [True, False, False, False]
+
+
+def test_no_address_body_or_secret_stands_in_a_log_or_in_a_job_description(
+    migrated_platform: Platform, redis: Redis, engine: Engine
+) -> None:
+    migrated_platform.start_web()
+    assert migrated_platform.deliver(SAMPLE) == 200
+    assert migrated_platform.deliver(opted_out("+244912345678")) == 200
+    assert migrated_platform.deliver(b'{"event": "message.optout", "data": {"from": "+244912345678"}}') == 200
+    assert migrated_platform.request("POST", "/webhooks/zexa", SAMPLE, X_Zexa_Signature="244912345678")[0] == 403
+    assert migrated_platform.request("GET", "/check/244912345678?to=244912345678")[0] == 404
+    assert [job.description for job in open_queue(redis).get_jobs()] == ["1 raw event(s)"] * 3
+    migrated_platform.start_worker()
+
+    def dead_letters() -> object:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT reason, error FROM dead_letters")).all()
+
+    assert wait_for(dead_letters, seconds=10, what="the dead letter") == [
+        ("no_subject", "the opt-out names neither a message nor an address")
+    ]
+    wait_for(lambda: open_queue(redis).is_empty(), seconds=10, what="the queue draining")
+    migrated_platform.stop_all()
+    logs = migrated_platform.logs()
+    assert "batch.applied" in logs
+    assert "delivery.refused" in logs
+    assert "244912345678" not in logs
+    assert "msg_" not in logs
+
+
+def test_web_and_worker_refuse_a_schema_that_is_not_at_head_with_one_line(fresh_platform: Platform) -> None:
+    for name in ("web", "worker"):
+        status, said = fresh_platform.run(name)
+        assert status == 1
+        assert said.count("run `alembic upgrade head`") == 1
+        assert "Traceback" not in said
+
+
+def test_a_missing_secret_stops_the_web_process_with_one_line(migrated_platform: Platform) -> None:
+    status, said = migrated_platform.run("web", ZEXA_WEBHOOK_SECRET=" , ")
+    assert status != 0
+    assert said.count("\n") == 1
+    assert "ZEXA_WEBHOOK_SECRET" in said
+
+
+def test_every_secret_of_a_rotation_is_accepted(migrated_platform: Platform) -> None:
+    migrated_platform.start_web(ZEXA_WEBHOOK_SECRET="new one, old one")
+    assert migrated_platform.deliver(SAMPLE, "new one") == 200
+    assert migrated_platform.deliver(SAMPLE, "old one") == 200
+    assert migrated_platform.deliver(SAMPLE, "new one, old one") == 403

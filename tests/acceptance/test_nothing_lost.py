@@ -1,0 +1,156 @@
+"""Whatever happens to a process, every acknowledged event ends in the tables."""
+
+import json
+import random
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from redis import Redis
+from rq import Queue
+from sqlalchemy import Engine, text
+
+from sync.queue import open_queue
+from tests.processes import Platform, wait_for
+
+# A job of a dead worker comes back once its heartbeat is 60 s old, at the next maintenance: 30 s apart, and
+# noticed by a worker that waits up to 30 s for jobs. One that died between taking and starting a job is
+# seen twice, a minute apart.
+RECOVERY_SECONDS = 180
+
+
+def body(number: int) -> bytes:
+    return json.dumps(
+        {
+            "event": "message.delivered",
+            "timestamp": f"2026-06-24T10:{number // 60 % 60:02}:{number % 60:02}Z",
+            "data": {"message_id": f"msg_{number}", "channel": "sms", "to": "+244912345678"},
+        }
+    ).encode()
+
+
+class Sender(threading.Thread):
+    """Delivers events one after another until stopped; remembers which were acknowledged."""
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__()
+        self.platform = platform
+        self.acknowledged: list[int] = []
+        self.is_stopping = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        while not self.is_stopping.is_set():
+            number += 1
+            try:
+                if self.platform.deliver(body(number)) == 200:
+                    self.acknowledged.append(number)
+            except OSError:
+                self.is_stopping.wait(0.02)
+
+
+@contextmanager
+def sending(platform: Platform, *, at_least: int) -> Iterator[Sender]:
+    sender = Sender(platform)
+    sender.start()
+    try:
+        wait_for(lambda: len(sender.acknowledged) >= at_least, seconds=30, what="the first deliveries")
+        yield sender
+    finally:
+        sender.is_stopping.set()
+        sender.join()
+
+
+def message_ids(engine: Engine) -> set[str]:
+    with engine.connect() as connection:
+        return set(connection.execute(text("SELECT message_id FROM message_status")).scalars())
+
+
+def wait_for_all(engine: Engine, numbers: list[int]) -> None:
+    expected = {f"msg_{number}" for number in numbers}
+    wait_for(lambda: expected <= message_ids(engine), seconds=RECOVERY_SECONDS, what="every acknowledged event")
+
+
+def stop(process: subprocess.Popen[bytes], how: signal.Signals) -> int:
+    process.send_signal(how)
+    return process.wait(30)
+
+
+def test_a_worker_stopped_under_load_finishes_its_job_and_leaves_the_rest(
+    migrated_platform: Platform, engine: Engine
+) -> None:
+    migrated_platform.start_web()
+    with sending(migrated_platform, at_least=20) as sender:
+        for _ in range(3):
+            worker = migrated_platform.start_worker()
+            applied = len(message_ids(engine))
+            wait_for(lambda applied=applied: len(message_ids(engine)) > applied, seconds=10, what="work")
+            assert stop(worker, signal.SIGTERM) == 0
+    migrated_platform.start_worker()
+    wait_for_all(engine, sender.acknowledged)
+
+
+def test_a_web_process_stopped_or_killed_under_load_has_handed_over_what_it_acknowledged(
+    migrated_platform: Platform, engine: Engine
+) -> None:
+    migrated_platform.start_worker()
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        web = migrated_platform.start_web()
+        with sending(migrated_platform, at_least=20) as sender:
+            if how is signal.SIGKILL:
+                kill_children(web)
+            stop(web, how)
+        wait_for_all(engine, sender.acknowledged)
+
+
+def kill_children(web: subprocess.Popen[bytes]) -> None:
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(web.pid)], capture_output=True, text=True, check=False)
+    for pid in children.stdout.split():
+        subprocess.run(["kill", "-9", pid], check=False)
+
+
+@contextmanager
+def locked_ledger(engine: Engine) -> Iterator[None]:
+    """Hold every writer of the ledger inside its transaction until the block ends."""
+    with engine.connect() as connection:
+        transaction = connection.begin()  # on SQLite this alone holds every other writer
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
+        yield
+        transaction.rollback()
+
+
+def is_job_started(queue: Queue) -> bool:
+    return queue.started_job_registry.get_job_count(cleanup=False) == 1
+
+
+@pytest.mark.slow
+def test_a_worker_killed_inside_its_transaction_loses_nothing(
+    migrated_platform: Platform, engine: Engine, redis: Redis
+) -> None:
+    migrated_platform.start_web()
+    worker = migrated_platform.start_worker()
+    with locked_ledger(engine):
+        assert migrated_platform.deliver(body(1)) == 200
+        wait_for(lambda: is_job_started(open_queue(redis)), seconds=10, what="the worker being in its transaction")
+        stop(worker, signal.SIGKILL)
+    assert message_ids(engine) == set()
+    migrated_platform.start_worker()
+    wait_for_all(engine, [1])
+
+
+@pytest.mark.slow
+def test_workers_killed_at_random_moments_under_load_lose_nothing(migrated_platform: Platform, engine: Engine) -> None:
+    moments = random.Random(20260624)
+    migrated_platform.start_web()
+    with sending(migrated_platform, at_least=20) as sender:
+        for _ in range(6):
+            worker = migrated_platform.start_worker()
+            sender.is_stopping.wait(moments.uniform(0, 0.3))
+            stop(worker, signal.SIGKILL)
+    migrated_platform.start_worker()
+    wait_for_all(engine, sender.acknowledged)
+    assert message_ids(engine) >= {f"msg_{number}" for number in sender.acknowledged}
