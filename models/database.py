@@ -10,7 +10,7 @@ CONNECT_SECONDS = 5
 BUSY_SECONDS = 20
 
 
-def open_database(url: URL, *, pool_size: int = 2, statement_seconds: float = 0) -> Engine:
+def open_database(url: URL, *, pool_size: int = 2, statement_seconds: float = 0, is_read_only: bool = False) -> Engine:
     """Return an engine for `url` (`postgresql+psycopg` or `sqlite`); nothing is connected yet.
 
     On PostgreSQL a statement may take `statement_seconds` (0: any time), waits for locks included, and a
@@ -18,12 +18,13 @@ def open_database(url: URL, *, pool_size: int = 2, statement_seconds: float = 0)
 
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
     transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to 20 s for another writer, so that
-    several processes may write; a commit is on disk before it returns.
+    several processes may write; a commit is on disk before it returns. With `is_read_only` nothing can be
+    written, and on SQLite nobody is kept from writing.
     """
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin if is_read_only else _begin_immediate)
         return engine
     return create_engine(
         url,
@@ -37,7 +38,8 @@ def open_database(url: URL, *, pool_size: int = 2, statement_seconds: float = 0)
             "keepalives_idle": 20,
             "keepalives_interval": 10,
             "keepalives_count": 3,
-            "options": f"-c timezone=UTC -c statement_timeout={int(statement_seconds * 1000)}",
+            "options": f"-c timezone=UTC -c statement_timeout={int(statement_seconds * 1000)}"
+            f" -c default_transaction_read_only={'on' if is_read_only else 'off'}",
         },
     )
 
@@ -61,6 +63,11 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA query_only = ON")
+    connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(connection: Connection) -> None:

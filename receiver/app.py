@@ -30,7 +30,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
     intake = Intake(settings.redis)
-    database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS)
+    database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS, is_read_only=True)
 
     @app.get("/healthz", provide_automatic_options=False)
     def healthz() -> Response:

@@ -43,7 +43,7 @@ def on_starting(server: Any) -> None:
     """Refuse a schema this code was not written for. A database that is away is no reason: deliveries go
     to Redis."""
     configure_logs()
-    engine = open_database(ReceiverSettings.read(os.environ).database_url, pool_size=1)
+    engine = open_database(ReceiverSettings.read(os.environ).database_url, pool_size=1, is_read_only=True)
     try:
         require_head(engine)
     except SchemaError as error:

@@ -18,11 +18,11 @@ from sync.raw_events import RawEvent, to_json
 
 QUEUE_NAME = "zexa"
 SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
-JOB_FUNCTION = "sync.worker.apply_job"  # by name: the web process does not load the worker
+JOB_FUNCTION = "sync.applier.apply_job"  # by name: the web process does not load the worker
 
 # How often a job is taken again after the worker that held it died. Without an interval between tries RQ
 # moves the job in one step; with one there is a moment in which it is in no list.
-RETRIES = Retry(max=25)
+RETRIES_MAX = 25
 
 
 class QueueUnavailable(Exception):  # noqa: N818 - a state, not a mistake
@@ -70,7 +70,7 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
         failure_ttl=-1,  # a failed job waits for a person, however long
         description=f"{len(raw_events)} raw event(s)",
         at_front=at_front,
-        retry=RETRIES,
+        retry=Retry(max=RETRIES_MAX, enqueue_at_front=at_front),
     )
     try:
         queue.enqueue_many([job])

@@ -1,141 +1,206 @@
-"""The worker: takes jobs of raw events from RQ and applies them. The one module that knows RQ's worker side.
+"""The worker: takes what waits in the queue into one batch and applies it in one transaction.
 
-RQ calls the job function by its name in this process, so the database a job is applied to is opened once per
-process, from the environment.
+The one module that knows RQ's worker side. A job's id stands in the queue, then in RQ's intermediate list until its
+events are committed and the job is removed. Killed at any moment in between, the id is still in one of the two
+lists: RQ's maintenance finds it stranded there and puts it back within a minute. Applying it
+twice changes nothing.
 """
 
-import os
 import random
 import time
-from datetime import UTC, datetime
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 import structlog
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import DeserializationError, StopRequested
+from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
-from sqlalchemy import Engine
+from rq.results import Result
+from rq.worker import WorkerStatus
 from sqlalchemy.exc import DBAPIError
 
-from models.database import open_database
 from models.schema import require_head
-from sync.apply import Tally, apply
-from sync.queue import SERIALIZER, connect, open_queue
+from sync.applier import Applier, DatabaseAway, applier, error_kind
+from sync.queue import QUEUE_NAME, SERIALIZER, connect
 from sync.raw_events import RawEvent, from_json
 from sync.settings import WorkerSettings
 
-# A worker that dies holding a job is noticed when its last heartbeat is this old; the job is then put back
-# by the next maintenance of any worker: within two minutes in all.
-HEARTBEAT_SECONDS = 60
-MAINTENANCE_SECONDS = 30
-WORKER_TTL_SECONDS = 45  # RQ waits for a job 15 s less than this at a time
+# RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
+# apart. A batch that takes longer is applied twice. RQ's own figures make it 10 to 25 minutes.
+MAINTENANCE_SECONDS = 10
+STRANDED_SECONDS = 20
+WORKER_TTL_SECONDS = 60
+# How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
+WAIT_SECONDS = 1
+
+JOBS_PER_TAKE = 64
 
 REDIS_SECONDS = 5
 REDIS_CONNECTIONS = 4
-STATEMENT_SECONDS = 60
 PAUSE_SECONDS_MIN = 0.5
 PAUSE_SECONDS_MAX = 30.0
 
 log = structlog.get_logger()
 
 
-class ApplyFailed(Exception):  # noqa: N818 - what RQ records of a failed job
-    """Raw events were not applied; the text is the kind of the error, because its own may quote them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Jobs in hand, which no list but the intermediate one holds, and their raw events."""
+
+    job_ids: Sequence[str]
+    raw_events: Sequence[RawEvent]
 
 
-class Applier:
-    """Applies raw events to one database, in transactions of at most `batch_size` events."""
+class EventIntermediateQueue(IntermediateQueue):
+    """RQ's list of jobs in hand, with a shorter wait until it counts one as stranded."""
 
-    def __init__(self, engine: Engine, *, default_region: str, batch_size: int) -> None:
-        self.engine = engine
-        self.default_region = default_region
-        self.batch_size = batch_size
-        self.is_database_away = False
-
-    def apply(self, raw_events: list[RawEvent]) -> None:
-        """Raise ApplyFailed where the database is away; events of batches before are applied already."""
-        for start in range(0, len(raw_events), self.batch_size):
-            self._apply_batch(raw_events[start : start + self.batch_size])
-
-    def _apply_batch(self, batch: list[RawEvent]) -> None:
-        begun = time.monotonic()
-        now = datetime.now(UTC)
-        try:
-            tally = apply(self.engine, batch, default_region=self.default_region, now=now)
-        except Exception as error:
-            self.is_database_away = isinstance(error, DBAPIError)
-            raise ApplyFailed(_kind(error)) from None
-        _log_batch(tally, batch, now, time.monotonic() - begun)
+    def should_be_cleaned_up(self, job_id: str) -> bool:
+        first_seen = self.get_first_seen(job_id)
+        return first_seen is not None and datetime.now(UTC) - first_seen > timedelta(seconds=STRANDED_SECONDS)
 
 
-def _log_batch(tally: Tally, batch: list[RawEvent], now: datetime, seconds: float) -> None:
-    log.info(
-        "batch.applied",
-        received=tally.received,
-        applied=tally.applied,
-        ignored=tally.ignored,
-        unchanged=tally.unchanged,
-        dead=tally.dead,
-        milliseconds=round(seconds * 1000, 1),
-        waited_milliseconds=round((now - min(raw.received_at for raw in batch)).total_seconds() * 1000, 1),
-    )
+class EventQueue(Queue):
+    """RQ's queue, kept in order more often, by a lock that does not outlive a killed worker by 15 minutes."""
 
+    @property
+    def intermediate_queue(self) -> EventIntermediateQueue:
+        return EventIntermediateQueue(self.key, connection=self.connection)
 
-def _kind(error: Exception) -> str:
-    return type(error.orig if isinstance(error, DBAPIError) and error.orig else error).__name__
-
-
-@cache
-def applier() -> Applier:
-    """Return this process's applier, opened on first use with the settings of the environment."""
-    settings = WorkerSettings.read(os.environ)
-    engine = open_database(settings.database_url, pool_size=1, statement_seconds=STATEMENT_SECONDS)
-    return Applier(engine, default_region=settings.default_region, batch_size=settings.batch_size)
-
-
-def apply_job(pairs: list[list[str]]) -> None:
-    """Apply one job; RQ calls this by name (`sync.queue.JOB_FUNCTION`)."""
-    applier().apply(from_json(pairs))
+    def acquire_maintenance_lock(self) -> bool:
+        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=MAINTENANCE_SECONDS))
 
 
 class EventWorker(SimpleWorker):
-    """RQ's worker, in one process, with two differences.
+    """RQ's worker, in one process, that coalesces jobs and waits where a store is away.
 
-    While the database is away it takes no further job, so that jobs keep their retries. And it finishes the
-    job in hand on SIGTERM, as SimpleWorker does, but remembers being asked, so that its keeper ends too.
+    It differs from SimpleWorker in what it does with a job, and in that a signal never interrupts it: RQ
+    raises an exception wherever the code is, which loses the answer of a command that took a job.
     """
 
+    queue_class = EventQueue
+    applier: Applier
     was_asked_to_stop = False
 
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        self.was_asked_to_stop = True
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+    @property
+    def dequeue_timeout(self) -> int:
+        return WAIT_SECONDS
 
-    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
-        """Our jobs have no timeout, from which RQ would derive this."""
-        return HEARTBEAT_SECONDS
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Finish the batch in hand, then stop; the host kills a process that takes over 30 s."""
+        self._stop_requested = self.was_asked_to_stop = True
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """RQ asks this before it takes a job, when none is in hand: the moment to stop."""
+        if self._stop_requested:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        super().execute_job(job, queue)
-        if applier().is_database_away:
-            self._wait_for_database()
+        """Apply `job` and what else waits behind it, then remove those jobs."""
+        self.set_state(WorkerStatus.BUSY)
+        taken = self._take(job, queue)
+        if taken.job_ids:
+            if self._apply(taken, queue):
+                self._finish(taken, queue)
+            else:
+                self._give_back(taken, queue)
+        self.set_state(WorkerStatus.IDLE)
 
-    def _wait_for_database(self) -> None:
-        log.error("database.away")
+    def _take(self, job: Job, queue: Queue) -> Taken:
+        """Take jobs until a batch is full or the queue is empty; `job` is in the intermediate list already."""
+        job_ids: list[str] = []
+        raw_events: list[RawEvent] = []
+        jobs: dict[str, Job | None] = {job.id: job}
+        while jobs:
+            for job_id, fetched in jobs.items():
+                try:
+                    raw_events += _raw_events(fetched)
+                    job_ids.append(job_id)
+                except (DeserializationError, TypeError, ValueError):
+                    self._set_aside(job_id, fetched, queue)
+            jobs = self._take_more(queue) if len(raw_events) < self.applier.batch_size else {}
+        return Taken(job_ids=job_ids, raw_events=raw_events)
+
+    def _take_more(self, queue: Queue) -> dict[str, Job | None]:
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for _ in range(JOBS_PER_TAKE):
+                pipeline.lmove(queue.key, queue.intermediate_queue_key)
+            job_ids = [moved.decode() for moved in pipeline.execute() if moved]
+        jobs: list[Job | None] = Job.fetch_many(job_ids, self.connection, self.serializer)
+        return dict(zip(job_ids, jobs, strict=True))
+
+    def _set_aside(self, job_id: str, job: Job | None, queue: Queue) -> None:
+        """Put a job that nobody can apply among RQ's failed jobs, where a person finds it."""
+        assert job is not None  # one that is gone holds nothing unreadable
+        log.error("job.unreadable", job_id=job_id)
+        job.retries_left = 0
+        self.handle_job_failure(job, queue, exc_string="The job does not hold raw events.")
+        self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
+
+    def _apply(self, taken: Taken, queue: Queue) -> bool:
+        """Apply, however long the database is away; return False if asked to stop before it is back."""
         pause = PAUSE_SECONDS_MIN
-        while not self._stop_requested:
-            self.heartbeat()
-            pause = _sleep(pause)
+        is_away = False
+        while True:
             try:
-                require_head(applier().engine)
-            except DBAPIError:
-                continue
-            applier().is_database_away = False
-            log.info("database.back")
-            return
+                self.applier.apply(taken.raw_events)
+            except DatabaseAway as error:
+                if not is_away:
+                    log.error("database.away", error=str(error))
+                is_away = True
+                if not self._pause(pause, taken, queue):
+                    return False
+                pause = min(pause * 2, PAUSE_SECONDS_MAX)
+            else:
+                if is_away:
+                    log.info("database.back")
+                return True
+
+    def _pause(self, seconds: float, taken: Taken, queue: Queue) -> bool:
+        """Wait about `seconds`, visibly alive and holding on to the jobs; return False if asked to stop."""
+        seen = [queue.intermediate_queue.get_first_seen_key(job_id) for job_id in taken.job_ids]
+        deadline = time.monotonic() + jittered(seconds)
+        while (left := deadline - time.monotonic()) > 0 and not self._stop_requested:
+            self.heartbeat()
+            # Maintenance puts back what it saw in the intermediate list before: let it forget having seen these.
+            self.connection.delete(*seen)
+            time.sleep(min(left, WAIT_SECONDS))
+        return not self._stop_requested
+
+    def _finish(self, taken: Taken, queue: Queue) -> None:
+        with self.connection.pipeline(transaction=False) as pipeline:
+            self._forget(taken, queue, pipeline)
+            keys = [key for job_id in taken.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
+            pipeline.delete(*keys)
+            pipeline.hincrby(self.key, "successful_job_count", len(taken.job_ids))
+            pipeline.execute()
+
+    def _give_back(self, taken: Taken, queue: Queue) -> None:
+        """Put the jobs back to where they were: at the front, in their order."""
+        with self.connection.pipeline() as pipeline:
+            self._forget(taken, queue, pipeline)
+            pipeline.lpush(queue.key, *reversed(taken.job_ids))
+            pipeline.execute()
+        log.info("batch.given_back", jobs=len(taken.job_ids))
+
+    def _forget(self, taken: Taken, queue: Queue, pipeline: Pipeline) -> None:
+        for job_id in taken.job_ids:
+            pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
+        pipeline.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in taken.job_ids))
+
+
+def _raw_events(job: Job | None) -> list[RawEvent]:
+    if job is None:  # applied before, by a worker that was believed dead
+        return []
+    (pairs,) = job.args
+    return from_json(pairs)
 
 
 def work(settings: WorkerSettings, *, burst: bool = False) -> None:
@@ -148,38 +213,33 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
     pause = PAUSE_SECONDS_MIN
     while True:
         begun = time.monotonic()
-        try:
-            if _work_once(settings, burst=burst):
-                return
-            if time.monotonic() - begun > PAUSE_SECONDS_MAX:
-                pause = PAUSE_SECONDS_MIN
-            pause = _sleep(pause)
-        except StopRequested:  # a signal, while its handler belonged to a worker that had ended itself
+        worker = _work_once(settings, burst=burst)
+        if worker and (burst or worker.was_asked_to_stop):
+            return
+        if time.monotonic() - begun > PAUSE_SECONDS_MAX:
+            pause = PAUSE_SECONDS_MIN
+        time.sleep(jittered(pause))
+        pause = min(pause * 2, PAUSE_SECONDS_MAX)
+        if worker and worker.was_asked_to_stop:  # its signal handlers are in place until the next worker's
             return
 
 
-def _work_once(settings: WorkerSettings, *, burst: bool) -> bool:
-    """Run one RQ worker to its end; return whether that was meant to be the end of the process too."""
+def _work_once(settings: WorkerSettings, *, burst: bool) -> EventWorker | None:
+    """Run one RQ worker to its end and return it; None where it could not even begin."""
     try:
         worker = _worker(connect(settings.redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS))
         log.info("worker.started", worker=worker.name)
         worker.work(burst=burst, logging_level="WARNING")
     except RedisError as error:
         log.error("redis.away", error=type(error).__name__)
-        return False
+        return None
     log.info("worker.stopped", worker=worker.name)
-    return burst or worker.was_asked_to_stop
-
-
-def _sleep(pause: float) -> float:
-    """Sleep about `pause` seconds, not in step with other workers; return the next pause."""
-    time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-    return min(pause * 2, PAUSE_SECONDS_MAX)
+    return worker
 
 
 def _worker(connection: Redis) -> EventWorker:
-    return EventWorker(
-        [open_queue(connection)],
+    worker = EventWorker(
+        [EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)],
         connection=connection,
         serializer=SERIALIZER,
         maintenance_interval=MAINTENANCE_SECONDS,
@@ -187,6 +247,8 @@ def _worker(connection: Redis) -> EventWorker:
         log_job_description=False,
         default_result_ttl=0,
     )
+    worker.applier = applier()
+    return worker
 
 
 def _require_schema(applier: Applier) -> None:
@@ -197,5 +259,11 @@ def _require_schema(applier: Applier) -> None:
             require_head(applier.engine)
             return
         except DBAPIError as error:
-            log.error("database.away", error=_kind(error))
-            pause = _sleep(pause)
+            log.error("database.away", error=error_kind(error))
+            time.sleep(jittered(pause))
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+
+
+def jittered(seconds: float) -> float:
+    """Return half to all of `seconds`, so that workers do not try in step."""
+    return seconds * random.uniform(0.5, 1)  # noqa: S311

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
+from models.database import open_database
 from sync.embedded import RedisServer
 from tests.processes import Platform, platform
 
@@ -25,3 +26,11 @@ def migrated_platform(tmp_path: Path, migrated_url: URL, redis_server: RedisServ
     assert redis.dbsize() == 0
     with platform(tmp_path / "logs", migrated_url, redis_server.url) as started:
         yield started
+
+
+@pytest.fixture
+def reader(migrated_url: URL) -> Iterator[Engine]:
+    """An engine that keeps nobody from writing."""
+    engine = open_database(migrated_url, is_read_only=True)
+    yield engine
+    engine.dispose()

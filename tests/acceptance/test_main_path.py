@@ -50,7 +50,7 @@ def test_from_an_empty_database_the_documented_sample_is_a_row_within_a_second_o
 def create_reader(url: URL) -> Engine:
     from models.database import open_database
 
-    return open_database(url)
+    return open_database(url, is_read_only=True)
 
 
 def test_readiness_names_what_is_usable(migrated_platform: Platform) -> None:

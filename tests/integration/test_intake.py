@@ -1,0 +1,100 @@
+"""Group commit: many deliveries, one job, and each answered only once Redis confirmed it."""
+
+import json
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from redis import Redis
+
+from receiver import intake as module
+from receiver.intake import Intake, StoreUnavailable
+from sync.embedded import RedisServer, free_port
+from sync.environment import RedisSettings
+from sync.queue import open_queue
+from sync.raw_events import from_json
+
+
+@pytest.fixture
+def intake(redis_server: RedisServer, redis: Redis) -> Iterator[Intake]:
+    assert redis.dbsize() == 0
+    intake = Intake(RedisSettings(url=redis_server.url, verify_tls=True))
+    yield intake
+    intake.redis.close()
+    intake.redis.connection_pool.disconnect()
+
+
+def groups(redis: Redis) -> list[list[bytes]]:
+    return [[raw.body for raw in from_json(job.args[0])] for job in open_queue(redis).get_jobs()]
+
+
+def store_all(intake: Intake, bodies: list[bytes]) -> list[Exception | None]:
+    """Store `bodies` at the same moment; return the error of each, None where it was stored."""
+    greenlets = [gevent.spawn(intake.store, body) for body in bodies]
+    gevent.joinall(greenlets)
+    return [greenlet.exception for greenlet in greenlets]
+
+
+@pytest.fixture(autouse=True)
+def no_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gevent.get_hub(), "NOT_ERROR", (*gevent.get_hub().NOT_ERROR, StoreUnavailable))
+
+
+def test_deliveries_of_one_moment_share_one_job(intake: Intake, redis: Redis) -> None:
+    bodies = [b"%d" % number for number in range(50)]
+    assert store_all(intake, bodies) == [None] * 50
+    assert groups(redis) == [bodies]
+
+
+def test_a_delivery_on_its_own_is_a_job_of_its_own(intake: Intake, redis: Redis) -> None:
+    intake.store(b"one")
+    intake.store(b"two")
+    assert groups(redis) == [[b"one"], [b"two"]]
+
+
+def test_any_bytes_arrive_as_they_were(intake: Intake, redis: Redis) -> None:
+    body = bytes(range(256)) + "é\ud800".encode("utf-8", "surrogatepass")
+    intake.store(body)
+    assert groups(redis) == [[body]]
+
+
+def test_opt_outs_have_a_job_of_their_own_at_the_front(intake: Intake, redis: Redis) -> None:
+    stop = json.dumps({"event": "message.optout"}).encode()
+    assert store_all(intake, [b"one", stop, b"two"]) == [None] * 3
+    assert groups(redis) == [[stop], [b"one", b"two"]]
+
+
+def test_a_group_holds_a_bounded_number_of_events_and_bytes(intake: Intake, redis: Redis) -> None:
+    small = [b"%d" % number for number in range(module.GROUP_EVENTS_MAX + 1)]
+    assert store_all(intake, small) == [None] * len(small)
+    assert [len(group) for group in groups(redis)] == [module.GROUP_EVENTS_MAX, 1]
+    redis.flushall()
+    large = [b"x" * (module.GROUP_BYTES_MAX // 4)] * 5
+    assert store_all(intake, large) == [None] * 5
+    assert [len(group) for group in groups(redis)] == [4, 1]
+
+
+def test_what_waits_in_one_process_is_bounded(intake: Intake, redis: Redis) -> None:
+    bodies = [b"%d" % number for number in range(module.PENDING_EVENTS_MAX + 10)]
+    errors = store_all(intake, bodies)
+    assert [error for error in errors[: module.PENDING_EVENTS_MAX] if error] == []
+    assert all(isinstance(error, StoreUnavailable) for error in errors[module.PENDING_EVENTS_MAX :])
+    assert sum(len(group) for group in groups(redis)) == module.PENDING_EVENTS_MAX
+    assert store_all(intake, [b"again"]) == [None]
+
+
+def test_where_redis_is_away_every_delivery_of_the_group_is_told_so_and_the_next_is_tried_anew(redis: Redis) -> None:
+    intake = Intake(RedisSettings(url=f"redis://127.0.0.1:{free_port()}/0", verify_tls=True))
+    for _ in range(2):
+        errors = store_all(intake, [b"one", b"two"])
+        assert [type(error) for error in errors] == [StoreUnavailable] * 2
+    assert groups(redis) == []
+
+
+def test_a_delivery_whose_client_hangs_up_changes_nothing_for_the_others(intake: Intake, redis: Redis) -> None:
+    greenlets = [gevent.spawn(intake.store, body) for body in (b"one", b"two", b"three")]
+    gevent.sleep(0)  # all three have joined the group
+    greenlets[0].kill(block=False)
+    gevent.joinall(greenlets)
+    assert [greenlet.exception for greenlet in greenlets[1:]] == [None, None]
+    assert groups(redis) == [[b"one", b"two", b"three"]]
