@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -27,13 +26,16 @@ def queue(redis: Redis) -> Queue:
     return open_queue(redis)
 
 
-@pytest.fixture
-def worker(redis: Redis, engine: Engine) -> Iterator[EventWorker]:
-    worker = EventWorker(
-        [EventQueue(QUEUE_NAME, connection=redis, serializer=SERIALIZER)], connection=redis, serializer=SERIALIZER
-    )
+def new_worker(redis: Redis, engine: Engine) -> EventWorker:
+    queue = EventQueue(QUEUE_NAME, connection=redis, serializer=SERIALIZER)
+    worker = EventWorker([queue], connection=redis, serializer=SERIALIZER)
     worker.applier = Applier(engine, default_region="AO", batch_size=100)
     return worker
+
+
+@pytest.fixture
+def worker(redis: Redis, engine: Engine) -> EventWorker:
+    return new_worker(redis, engine)
 
 
 def batches(engine: Engine) -> list[int]:
@@ -95,7 +97,7 @@ def test_a_failed_job_keeps_its_events_and_can_be_requeued(
     (job,) = queue.get_jobs()
     redis.lrem(queue.key, 1, job.id)
     job.retries_left = 0
-    worker.handle_job_failure(job, queue, exc_string="killed too often")
+    new_worker(redis, engine).handle_job_failure(job, queue, exc_string="killed too often")
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == [job.id]
 
     queue.failed_job_registry.requeue(job.id)
@@ -131,9 +133,7 @@ def test_a_worker_asked_to_stop_while_the_database_is_away_gives_its_jobs_back_i
 
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE events_away RENAME TO events"))
-    again = EventWorker(worker.queues, connection=redis, serializer=SERIALIZER)
-    again.applier = worker.applier
-    again.work(burst=True)
+    new_worker(redis, engine).work(burst=True)
     assert batches(engine) == [5]
 
 
