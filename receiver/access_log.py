@@ -14,6 +14,13 @@ from receiver.requests import PATH, request_id
 KNOWN_PATHS = frozenset({PATH, "/healthz", "/readyz"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+# Made by hand, because one line a request costs as much as verifying it if a logger makes it. Every value is ours or
+# of a fixed form, so none needs escaping.
+_LINE = (
+    '{"event": "request", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, "milliseconds": %.1f, '
+    '"request_id": %s}\n'
+)
+
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -38,18 +45,17 @@ class Logger(glogging.Logger):  # type: ignore[misc]
                 handler.setFormatter(JsonFormatter())
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ARG002
-        path = environ.get("PATH_INFO")
-        method = environ.get("REQUEST_METHOD")
-        line = {
-            "event": "request",
-            "timestamp": datetime.now(UTC).isoformat(),
-            "method": method if method in METHODS else "other",
-            "path": path if path in KNOWN_PATHS else "other",
-            "status": int(str(resp.status).split(None, 1)[0]),
-            "milliseconds": round(request_time.total_seconds() * 1000, 1),
-            "request_id": request_id(environ),
-        }
-        self.access_log.info(json.dumps(line))
+        path, method, given_id = environ.get("PATH_INFO"), environ.get("REQUEST_METHOD"), request_id(environ)
+        line = _LINE % (
+            datetime.now(UTC).isoformat(),
+            method if method in METHODS else "other",
+            path if path in KNOWN_PATHS else "other",
+            resp.status[:3],
+            request_time.total_seconds() * 1000,
+            f'"{given_id}"' if given_id else "null",
+        )
+        sys.stdout.write(line)
+        sys.stdout.flush()
 
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
         # "Invalid request from ip=…: …" quotes what could not be parsed.

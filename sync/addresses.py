@@ -13,9 +13,11 @@ import phonenumbers
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 PHONE_CHANNELS = frozenset({"sms", "whatsapp", "telegram"})
 
-_SCHEME = re.compile(r"(?:tel|sms|whatsapp|telegram):", re.IGNORECASE)
-# Letters are no part of a number here: libphonenumber would read a user name such as @ana912345678 as one.
-_NUMBER = re.compile(r"\+?[\d\s().\-/·]+")
+_SCHEME = re.compile(r"^(?:tel|sms|whatsapp|telegram):", re.IGNORECASE)
+# What people put between digits. Letters are no part of a number here: libphonenumber would read a user name
+# such as @ana912345678 as one.
+_BETWEEN = re.compile(r"[\s().\-/\u00b7\u2212]+")
+_NUMBER = re.compile(r"\+?\d+")
 
 
 @lru_cache(maxsize=65536)
@@ -34,19 +36,18 @@ def normalise(channel: str, address: str, default_region: str) -> str:
 
 
 def _e164(address: str, default_region: str) -> str | None:
-    plain = unicodedata.normalize("NFKC", address)
-    # Invisible marks (direction, zero width) come along when numbers are copied from documents.
-    plain = "".join(character for character in plain if unicodedata.category(character) != "Cf").strip()
-    plain = plain[_SCHEME.match(plain).end() :] if _SCHEME.match(plain) else plain  # type: ignore[union-attr]
-    plain = _dashes_to_hyphen(plain).strip()
+    plain = address if address.isascii() else _plain(address)
+    plain = _BETWEEN.sub("", _SCHEME.sub("", plain.strip(), count=1))
     if not _NUMBER.fullmatch(plain):
         return None
     # As a number of the region first; then with the plus that providers leave out.
     return _possible(plain, default_region) or _possible(f"+{plain}", None)
 
 
-def _dashes_to_hyphen(text: str) -> str:
-    return "".join("-" if unicodedata.category(character) == "Pd" else character for character in text)
+def _plain(text: str) -> str:
+    """Replace what documents and keyboards make of a number: wide digits, dashes, invisible marks."""
+    characters = [(character, unicodedata.category(character)) for character in unicodedata.normalize("NFKC", text)]
+    return "".join("-" if category == "Pd" else character for character, category in characters if category != "Cf")
 
 
 def _possible(text: str, region: str | None) -> str | None:

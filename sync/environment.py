@@ -4,7 +4,7 @@ A wrong one raises SettingError whose text is one line naming the setting, never
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL, make_url
@@ -17,7 +17,7 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisSettings:
-    url: str
+    url: str = field(repr=False)
     verify_tls: bool
 
 
@@ -47,17 +47,27 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
     Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
     """
     url = _required(environ, "REDIS_URL", "for example redis://localhost:6379/0")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
+    if not _is_redis_url(url):
         raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
     verify = environ.get("REDIS_TLS_VERIFY", "").strip().lower() or ("false" if "DYNO" in environ else "true")
     if verify not in ("true", "false"):
         raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
     return RedisSettings(url=url, verify_tls=verify == "true")
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        if not url.startswith(("redis://", "rediss://")) or not parts.hostname or parts.port == 0:
+            return False
+        if parts.query:
+            # Loaded only for this: in the web process Redis must be imported after gevent made sockets its own.
+            from redis.connection import parse_url  # noqa: PLC0415
+
+            parse_url(url)
+    except ValueError:
+        return False
+    return True
 
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

@@ -7,6 +7,7 @@ never refused for what it lacks, only for what could not be stored or attributed
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -109,6 +110,8 @@ class Event:
 ID_BYTES_MAX = 1024
 NAME_BYTES_MAX = 255
 PROSE_CHARACTERS_MAX = 1000
+DEPTH_MAX = 100
+DIGITS_MAX = 100
 
 # No event of this provider is older, and none is from the far future: such a time is a broken clock or
 # worse, and would outrank every true one for ever. It counts as no time at all.
@@ -130,7 +133,10 @@ _MOMENTS: Mapping[str, tuple[str, ...]] = {
     EventType.CAMPAIGN_SENT: ("sent_at", "sentAt"),
     EventType.CAMPAIGN_COMPLETED: ("completed_at", "completedAt"),
 }
+_FAILURES = frozenset({EventType.FAILED, EventType.UNDELIVERABLE})
+_STRING_OR_OTHER = re.compile(r'"(?:[^"\\]|\\.)*"|[^\[\]{}]+', re.DOTALL)
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_EPOCH = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 _ANY_MOMENT = ("timestamp", "occurred_at", "occurredAt", "created_at", "createdAt")
 
 
@@ -172,10 +178,10 @@ def _document(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(Reason.NOT_UTF8, "the body is not UTF-8") from None
+    if _depth(text) > DEPTH_MAX:
+        raise Unreadable(Reason.NOT_JSON, "the body nests too deep")
     try:
-        document = json.loads(text)
-    except RecursionError:
-        raise Unreadable(Reason.NOT_JSON, "the body nests too deep") from None
+        document = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_no_number)
     except ValueError:
         raise Unreadable(Reason.NOT_JSON, "the body is not JSON") from None
     if not isinstance(document, dict):
@@ -183,18 +189,45 @@ def _document(body: bytes) -> dict[str, Any]:
     return document
 
 
+def _depth(text: str) -> int:
+    """Return how deep `text` nests, if it is JSON; a depth that is harmless is not counted exactly.
+
+    The parser's own bound depends on the stack it is called on, and a body must read alike everywhere.
+    """
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return 0
+    depth = deepest = 0
+    for bracket in _STRING_OR_OTHER.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _int(digits: str) -> int | None:
+    return int(digits) if len(digits) <= DIGITS_MAX else None
+
+
+def _float(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _no_number(_name: str) -> None:
+    """NaN and Infinity are no JSON, though Python's parser takes them."""
+
+
 def _message(name: str, data: dict[str, Any], default_region: str) -> MessageDetails:
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = _usable_identity if name == EventType.OPT_OUT else _identity
     channel = _channel(data)
-    recipient = _identity(data, _RECIPIENT)
+    recipient = optional(data, _RECIPIENT)
     if recipient is not None:
         recipient = normalise(channel or "", recipient, default_region)
     message_id = (_identity if recipient is None else optional)(data, _MESSAGE_ID)
     if name == EventType.OPT_OUT and message_id is None and recipient is None:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
     sender = optional(data, _SENDER)
-    code, reason = _failure(data)
+    code, reason = _failure(data) if name in _FAILURES else (None, None)
     return MessageDetails(
         message_id=message_id,
         channel=channel,
@@ -213,15 +246,8 @@ def _campaign(name: str, data: dict[str, Any]) -> CampaignDetails:
         status_at=_moment(data, _MOMENTS.get(name, ())),
         name=_prose(data.get("name")),
         channel=_channel(data),
-        details=_json_text(data),
+        details=json.dumps(data, sort_keys=True),
     )
-
-
-def _json_text(data: dict[str, Any]) -> str:
-    try:
-        return json.dumps(data, sort_keys=True)
-    except RecursionError:
-        raise Unreadable(Reason.NOT_JSON, "the body nests too deep") from None
 
 
 def _channel(data: dict[str, Any]) -> str | None:
@@ -256,13 +282,22 @@ def _prose(value: Any) -> str | None:
 
 
 def _identity(data: dict[str, Any], names: Iterable[str]) -> str | None:
-    """Return the first of `names` that holds an identifier: a text that is not blank, or a whole number."""
+    """Return the first of `names` that holds an identifier: a text that is not blank, or a whole number.
+
+    Raises Unreadable where one is there, but none that can be stored.
+    """
+    unusable: Unreadable | None = None
     for name in names:
         value = data.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if isinstance(value, str) and value.strip():
-            return _bounded(value, ID_BYTES_MAX)
+            try:
+                return _bounded(value, ID_BYTES_MAX)
+            except Unreadable as error:
+                unusable = unusable or error
+    if unusable:
+        raise unusable
     return None
 
 
@@ -306,7 +341,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _text_time(text: str) -> datetime:
-    if text[:1].isdigit() and text.replace(".", "", 1).isdigit() and "-" not in text and len(text) != len("20260624"):
+    if _EPOCH.fullmatch(text) and len(text) != len("20260624"):
         return datetime.fromtimestamp(float(text), UTC)
     moment = datetime.fromisoformat(text.upper())
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -201,7 +201,7 @@ def opt_out_rows(facts: Iterable[Event]) -> list[OptOutRow]:
 
     An opt-out without an address holds for every address its message was ever said to have gone to.
     """
-    facts = list(facts)
+    facts = [fact for fact in facts if fact.name in _MESSAGE_EVENTS]
     claims = []
     for fact in facts:
         if fact.name != EventType.OPT_OUT or fact.message is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, and_, func, or_, select, update
+from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 import models
@@ -47,8 +47,9 @@ def merge_ledger(
     kept = {key: fact.digest for key, fact in facts.items()}
     if not facts:
         return [], kept
-    insert = _insert(connection, LEDGER).on_conflict_do_nothing().returning(LEDGER.c.subject_id, LEDGER.c.event)
-    inserted = {(row[0], row[1]) for row in connection.execute(insert, [_entry(f, now) for f in facts.values()])}
+    insert, rows = _insert(connection, LEDGER, [_entry(fact, now) for fact in facts.values()])
+    insert = insert.on_conflict_do_nothing().returning(LEDGER.c.subject_id, LEDGER.c.event)
+    inserted = {(row[0], row[1]) for row in connection.execute(insert, rows)}
     taken = [facts[key] for key in facts if key in inserted]
     contested = {key: fact for key, fact in facts.items() if key not in inserted}
     for stored in _entries(connection, contested, locked=False):
@@ -89,9 +90,8 @@ def _merge_rows(
     rows = {subject: _columns(row) for subject, of in known.items() if (row := row_of(of))}
     if not rows:
         return []
-    stamped = [row | {"updated_at": now} for row in rows.values()]
-    insert = _insert(connection, table).on_conflict_do_nothing().returning(key)
-    inserted = set(connection.execute(insert, stamped).scalars())
+    insert, stamped = _insert(connection, table, [row | {"updated_at": now} for row in rows.values()])
+    inserted = set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars())
     existing = [subject for subject in rows if subject not in inserted]
     if existing:
         stored = {row[key.name]: dict(row) for row in _locked_rows(connection, table, existing)}
@@ -116,9 +116,9 @@ def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> I
 def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    insert = _insert(connection, table)
+    insert, rows_given = _insert(connection, table, rows)
     values = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows)
+    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows_given)
 
 
 def read_facts(connection: Connection, subjects: Sequence[str], default_region: str) -> Facts:
@@ -135,7 +135,7 @@ def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: dat
     rows = [_columns(claim) | {"source": "event", "updated_at": now} for claim in claims]
     if not rows:
         return
-    insert = _insert(connection, OPT_OUTS)
+    insert, rows_given = _insert(connection, OPT_OUTS, rows)
     new, old = insert.excluded, OPT_OUTS.c
     is_greater = or_(
         old.opted_out_at.is_(None),
@@ -147,24 +147,30 @@ def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: dat
     )
     values = {name: new[name] for name in ("opted_out_at", "source", "message_id", "note", "updated_at")}
     keys = list(OPT_OUTS.primary_key)
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values, where=is_greater), rows)
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values, where=is_greater), rows_given)
 
 
 def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     """Keep raw events that cannot be applied; of copies the first that comes."""
-    rows = {
-        hashlib.sha256(raw.body).hexdigest(): {
-            "body": raw.body,
-            "reason": reason,
-            "error": error,
-            "received_at": raw.received_at,
-            "attempts": 1,
-        }
-        for raw, reason, error in letters
-    }
-    if rows:
-        insert = _insert(connection, DEAD_LETTERS).on_conflict_do_nothing()
-        connection.execute(insert, [{"digest": digest} | row for digest, row in sorted(rows.items())])
+    letters_by_digest = {hashlib.sha256(letter[0].body).hexdigest(): letter for letter in letters}
+    if not letters_by_digest:
+        return
+    insert, rows = _insert(
+        connection,
+        DEAD_LETTERS,
+        [
+            {
+                "digest": digest,
+                "body": raw.body,
+                "reason": reason,
+                "error": error,
+                "received_at": raw.received_at,
+                "attempts": 1,
+            }
+            for digest, (raw, reason, error) in sorted(letters_by_digest.items())
+        ],
+    )
+    connection.execute(insert.on_conflict_do_nothing(), rows)
 
 
 def _entries(connection: Connection, keys: Mapping[Key, Any], *, locked: bool) -> list[Any]:
@@ -197,9 +203,21 @@ def _columns(row: MessageRow | CampaignRow | OptOutRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+def _insert(
+    connection: Connection, table: Table, rows: list[dict[str, Any]]
+) -> tuple[Any, list[dict[str, Any]] | None]:
+    """Return an insert of `rows`, to be given a conflict clause, and the parameters to execute it with.
+
+    PostgreSQL gets one array a column: half the work of a long list of values, and always the same statement.
+    """
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table), rows
+    names = list(rows[0])
+    arrays = [
+        bindparam(f"{name}_values", [row[name] for row in rows], type_=ARRAY(table.c[name].type)) for name in names
+    ]
+    source = func.unnest(*arrays).table_valued(*names).render_derived()
+    return postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names))), None
 
 
 def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
