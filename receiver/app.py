@@ -4,10 +4,11 @@ import os
 from contextlib import suppress
 from typing import Any
 
+import gevent
 from flask import Flask, Response, jsonify
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from models.database import open_database
@@ -57,13 +58,17 @@ def _allow(error: HTTPException) -> dict[str, str]:
 def readiness(intake: Intake, database: Engine) -> dict[str, bool]:
     """Return, for Redis, the database and its schema, whether each is usable now."""
     usable = {"redis": False, "database": False, "schema": False}
-    with suppress(RedisError):
+    # ValueError: an address no name server would be asked for.
+    with suppress(RedisError, ValueError), gevent.Timeout(READY_SECONDS, False):
         usable["redis"] = bool(intake.redis.ping())
+    with suppress(SQLAlchemyError), gevent.Timeout(READY_SECONDS, False):
+        usable |= _database_readiness(database)
+    return usable
+
+
+def _database_readiness(database: Engine) -> dict[str, bool]:
     try:
         require_head(database)
-        usable |= {"database": True, "schema": True}
     except SchemaError:
-        usable["database"] = True
-    except DBAPIError:
-        pass
-    return usable
+        return {"database": True}
+    return {"database": True, "schema": True}

@@ -2,13 +2,15 @@
 
 import os
 import sys
-from http import HTTPStatus
 from typing import Any
 
+import gevent
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import SchemaError, require_head
+from receiver.body import BODY_BYTES_MAX
+from receiver.requests import PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
 from sync.environment import SettingError
 from sync.logs import configure_logs
@@ -32,8 +34,10 @@ accesslog = "-"
 control_socket_disable = True
 # Routers keep idle connections for 90 s; if we closed first, a delivery could meet a closing connection.
 keepalive = 95
-# The host kills after 30 s.
-graceful_timeout = 25
+# The host kills after 30 s; the longest answer takes 14 s, and idle connections need not be waited for.
+graceful_timeout = 15
+# Each may hold an unfinished body of 256 KiB.
+worker_connections = 400
 # No header of a client's changes how its path is read; with gunicorn's default one could provoke a 500.
 forwarded_allow_ips = ""
 forwarder_headers = ""
@@ -41,25 +45,53 @@ forwarder_headers = ""
 
 def on_starting(server: Any) -> None:
     """Refuse a schema this code was not written for. A database that is away is no reason: deliveries go
-    to Redis."""
+    to Redis.
+
+    Asked in a process of its own: psycopg settles how it waits when it is first imported, and had the master
+    imported it before gevent changes the workers, one wait for PostgreSQL would stop every connection.
+    """
+    checker = os.fork()
+    if not checker:
+        status = 1
+        try:
+            status = _schema_status(server)
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(checker, 0)
+    if status:
+        sys.exit(1)
+
+
+def _schema_status(server: Any) -> int:
     configure_logs()
     engine = open_database(ReceiverSettings.read(os.environ).database_url, pool_size=1, is_read_only=True)
     try:
         require_head(engine)
     except SchemaError as error:
-        print(f"zexa-sync: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        print(f"zexa-sync: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return 1
     except DBAPIError:
         server.log.warning("the database is away; its schema could not be checked")
-    finally:
-        engine.dispose()
+    return 0
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     configure_logs()
 
 
-def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:  # noqa: ARG001
-    """Close the connection of a body that was refused unread, instead of reading the rest of it."""
-    if getattr(resp, "status_code", None) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
+    """Give other connections their turn, and close this one after a body that nobody reads to its end.
+
+    A client that never pauses would otherwise keep its process from everybody else, until gunicorn kills it.
+    """
+    gevent.sleep(0)
+    if not _has_bounded_body(req):
         req.force_close()
+
+
+def _has_bounded_body(req: Any) -> bool:
+    allowed = BODY_BYTES_MAX if (req.method, req.path) == ("POST", PATH) else 0
+    for name, value in req.headers:
+        if name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and int(value) > allowed):
+            return False
+    return True

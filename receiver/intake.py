@@ -77,25 +77,21 @@ class Lane:
         return group
 
     def _send(self) -> None:
-        try:
-            while self._groups:
-                self._send_group(self._groups.popleft())
-        finally:
-            self._is_sending = False
-
-    def _send_group(self, group: Group) -> None:
-        try:
-            enqueue(self._queue, group.raw_events, at_front=self._at_front)
-        except QueueUnavailable as error:
-            group.outcome.set_exception(StoreUnavailable(str(error)))
-        except BaseException as error:
-            group.outcome.set_exception(StoreUnavailable(type(error).__name__))
-            raise
-        else:
-            group.outcome.set()
-        finally:
+        while self._groups:
+            group = self._groups.popleft()
+            try:
+                with gevent.Timeout(STORE_SECONDS):
+                    enqueue(self._queue, group.raw_events, at_front=self._at_front)
+            except QueueUnavailable as error:
+                group.outcome.set_exception(StoreUnavailable(str(error)))
+            except (Exception, gevent.Timeout) as error:
+                # Whatever it was, those who wait are told, and the next group gets its turn.
+                group.outcome.set_exception(StoreUnavailable(type(error).__name__))
+            else:
+                group.outcome.set()
             self.pending_events -= len(group.raw_events)
             self.pending_bytes -= group.body_bytes
+        self._is_sending = False
 
 
 class Intake:

@@ -5,10 +5,10 @@ from typing import Any
 
 PATH = "/webhooks/zexa"
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def request_id(environ: dict[str, Any]) -> str | None:
-    """Return the X-Request-Id of a WSGI request, unless it is no plain id: it goes into logs."""
+    """Return the X-Request-Id of a WSGI request if it is a UUID: it goes into logs, and may be a client's."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     return given if _REQUEST_ID.fullmatch(given) else None

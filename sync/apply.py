@@ -97,11 +97,12 @@ def _apply_together(engine: Engine, raw_events: Sequence[RawEvent], default_regi
 def _merge(connection: Connection, events: Sequence[Event], default_region: str, now: datetime) -> list[Event]:
     """Merge `events` and return the facts that the ledger took."""
     taken, kept = merge_ledger(connection, fold(events), default_region, now)
-    messages = merge_messages(connection, taken, default_region, now)
+    gave_way = [event for event in events if kept[event.key] != event.digest]
+    messages = merge_messages(connection, taken, gave_way, default_region, now)
     merge_campaigns(connection, taken, default_region, now)
     # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing
     # new, and if it names no time it must not pass for a later opt-out.
-    alone = [[event] for event in (*taken, *(event for event in events if kept[event.key] != event.digest))]
-    claims = [claim for facts in (*messages, *alone) for claim in opt_out_rows(facts)]
+    claims = [claim for facts, hints in messages for claim in opt_out_rows(facts, hints)]
+    claims += [claim for event in (*taken, *gave_way) for claim in opt_out_rows([event])]
     merge_opt_outs(connection, fold_opt_outs(claims).values(), now)
     return taken

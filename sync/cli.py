@@ -1,12 +1,21 @@
 """The command line. Each command is a module of `sync.commands`, loaded only when it is asked for."""
 
 from importlib import import_module
+from typing import Any
 
 import click
 
+from models.schema import SchemaError
 from sync import __version__
+from sync.environment import SettingError
 
-COMMANDS = ("dev", "simulate", "trace", "worker")
+COMMANDS = ("bench", "dev", "simulate", "trace", "worker")
+
+
+class WrongSetting(click.ClickException):
+    """A setting is missing or wrong, which is wrong use."""
+
+    exit_code = 2
 
 
 class Commands(click.Group):
@@ -22,6 +31,16 @@ class Commands(click.Group):
         command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
+
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Say in one line what any command may find wrong at its start."""
+        try:
+            return super().invoke(ctx)
+        except SettingError as error:
+            raise WrongSetting(str(error)) from None
+        except SchemaError as error:
+            raise click.ClickException(str(error)) from None
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -32,8 +32,8 @@ def read_database_url(environ: Mapping[str, str]) -> URL:
         return url.set(drivername="postgresql+psycopg")
     if url.drivername != "sqlite":
         raise SettingError(f"DATABASE_URL names {url.drivername}: use postgres:// or sqlite:///")
-    if not url.database or url.database == ":memory:":
-        raise SettingError("DATABASE_URL names no SQLite file, and processes cannot share one in memory")
+    if not url.database or ":memory:" in url.database or "\0" in url.database or url.query:
+        raise SettingError("DATABASE_URL names no SQLite file that processes could share: use sqlite:///path")
     if "DYNO" in environ:
         raise SettingError(
             "DATABASE_URL names a SQLite file, and a dyno's disk is wiped at least daily: use postgres://"
@@ -46,7 +46,8 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
 
     Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
     """
-    url = _required(environ, "REDIS_URL", "for example redis://localhost:6379/0")
+    # Options of the client are left out: what they would set, this project sets itself.
+    url = _required(environ, "REDIS_URL", "for example redis://localhost:6379/0").partition("?")[0]
     if not _is_redis_url(url):
         raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
     verify = environ.get("REDIS_TLS_VERIFY", "").strip().lower() or ("false" if "DYNO" in environ else "true")
@@ -58,16 +59,11 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
 def _is_redis_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        if not url.startswith(("redis://", "rediss://")) or not parts.hostname or parts.port == 0:
-            return False
-        if parts.query:
-            # Loaded only for this: in the web process Redis must be imported after gevent made sockets its own.
-            from redis.connection import parse_url  # noqa: PLC0415
-
-            parse_url(url)
+        (parts.hostname or "").encode("idna")
+        is_plain = parts.path in ("", "/") or parts.path[1:].isdecimal()
+        return url.startswith(("redis://", "rediss://")) and bool(parts.hostname) and parts.port != 0 and is_plain
     except ValueError:
         return False
-    return True
 
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

@@ -134,7 +134,6 @@ _MOMENTS: Mapping[str, tuple[str, ...]] = {
     EventType.CAMPAIGN_COMPLETED: ("completed_at", "completedAt"),
 }
 _FAILURES = frozenset({EventType.FAILED, EventType.UNDELIVERABLE})
-_STRING_OR_OTHER = re.compile(r'"(?:[^"\\]|\\.)*"|[^\[\]{}]+', re.DOTALL)
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _EPOCH = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 _ANY_MOMENT = ("timestamp", "occurred_at", "occurredAt", "created_at", "createdAt")
@@ -178,29 +177,29 @@ def _document(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(Reason.NOT_UTF8, "the body is not UTF-8") from None
-    if _depth(text) > DEPTH_MAX:
-        raise Unreadable(Reason.NOT_JSON, "the body nests too deep")
     try:
         document = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_no_number)
+    except RecursionError:
+        raise Unreadable(Reason.NOT_JSON, "the body nests too deep") from None
     except ValueError:
         raise Unreadable(Reason.NOT_JSON, "the body is not JSON") from None
+    if text.count("[") + text.count("{") > DEPTH_MAX:
+        _require_shallow(document)
     if not isinstance(document, dict):
         raise Unreadable(Reason.NOT_OBJECT, "the body is JSON, but not an object")
     return document
 
 
-def _depth(text: str) -> int:
-    """Return how deep `text` nests, if it is JSON; a depth that is harmless is not counted exactly.
-
-    The parser's own bound depends on the stack it is called on, and a body must read alike everywhere.
-    """
-    if text.count("[") + text.count("{") <= DEPTH_MAX:
-        return 0
-    depth = deepest = 0
-    for bracket in _STRING_OR_OTHER.sub("", text):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _require_shallow(document: Any) -> None:
+    """Refuse what nests over DEPTH_MAX: the parser's own bound depends on the stack it is called on, and a body
+    must read alike everywhere, also when it is read again from the ledger."""
+    level = [document]
+    for _ in range(DEPTH_MAX + 1):
+        inner = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))
+        level = [node for nodes in inner for node in nodes]
+        if not level:
+            return
+    raise Unreadable(Reason.NOT_JSON, "the body nests too deep")
 
 
 def _int(digits: str) -> int | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 
-from sync.events import EARLIEST, Event, EventType
+from sync.events import EARLIEST, Event, EventType, MessageDetails
 
 Key = tuple[str, str]
 
@@ -120,17 +120,17 @@ def by_subject(facts: Iterable[Event]) -> dict[str, list[Event]]:
     return {subject: list(group) for subject, group in groupby(ordered, key=lambda fact: fact.subject_id)}
 
 
-def message_row(facts: Iterable[Event]) -> MessageRow | None:
+def message_row(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -> MessageRow | None:
     """Return the row that follows from all the facts of one message; None where they name no message.
 
     The status is that of the greatest fact by `strength`. What describes the message comes from the
-    greatest fact that names it.
+    greatest fact that names it, else from `hints`, what bodies that gave way to others told of it.
     """
     # Greatest first, so that the first value found is the one that holds.
     known = sorted((fact for fact in facts if _is_of_message(fact)), key=strength, reverse=True)
     if not known:
         return None
-    details = [fact.message for fact in known if fact.message]
+    details = [*(fact.message for fact in known if fact.message), *hints]
     statuses = [(fact, STATUS_OF[fact.name]) for fact in known if fact.name in STATUS_OF]
     delivered = [fact for fact, status in statuses if status is Status.DELIVERED]
     failures = [fact for fact, status in statuses if status in _FAILURES]
@@ -196,18 +196,20 @@ def campaign_row(facts: Iterable[Event]) -> CampaignRow | None:
     )
 
 
-def opt_out_rows(facts: Iterable[Event]) -> list[OptOutRow]:
+def opt_out_rows(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -> list[OptOutRow]:
     """Return what the opt-outs among the facts of one subject claim.
 
-    An opt-out without an address holds for every address its message was ever said to have gone to.
+    An opt-out without an address holds for every address its message was ever said to have gone to, also by
+    bodies that gave way to others (`hints`).
     """
     facts = [fact for fact in facts if fact.name in _MESSAGE_EVENTS]
+    told = [*(fact.message for fact in facts if fact.message), *hints]
     claims = []
     for fact in facts:
         if fact.name != EventType.OPT_OUT or fact.message is None:
             continue
         own = fact.message
-        named = [own] if own.recipient else [of.message for of in facts if of.message and of.message.recipient]
+        named = [own] if own.recipient else told
         claims += [
             OptOutRow(
                 channel=own.channel or of.channel or "",

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 import models
 from models import CampaignStatus, LedgerEntry, MessageStatus, OptOut
-from sync.events import Event, Reason, parse
+from sync.events import Event, MessageDetails, Reason, parse
 from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent
 
@@ -26,6 +26,8 @@ from sync.raw_events import RawEvent
 KEYS_PER_QUERY = 10_000
 
 Facts = list[Event]
+Hints = list[MessageDetails]  # what was told of a message by bodies that gave way to others
+Known = tuple[Facts, Hints]
 DeadLetter = tuple[RawEvent, Reason, str]  # the last is an error that quotes nothing of the event
 
 
@@ -67,43 +69,66 @@ def merge_ledger(
     return taken, kept
 
 
-def merge_messages(connection: Connection, facts: Facts, default_region: str, now: datetime) -> list[Facts]:
-    """Bring the rows of the messages that `facts` are about up to date; return all known facts of each."""
-    return _merge_rows(connection, MESSAGES, message_row, facts, default_region, now)
+def merge_messages(
+    connection: Connection, taken: Facts, gave_way: Facts, default_region: str, now: datetime
+) -> list[Known]:
+    """Bring the rows of the messages that these facts are about up to date; return what is known of each.
+
+    `gave_way` are facts whose place in the ledger another body has: they only fill what no fact names.
+    """
+    return _merge_rows(connection, MESSAGES, message_row, taken, gave_way, default_region, now)
 
 
-def merge_campaigns(connection: Connection, facts: Facts, default_region: str, now: datetime) -> list[Facts]:
-    """Bring the rows of the campaigns that `facts` are about up to date; return all known facts of each."""
-    return _merge_rows(connection, CAMPAIGNS, campaign_row, facts, default_region, now)
+def merge_campaigns(connection: Connection, taken: Facts, default_region: str, now: datetime) -> list[Known]:
+    """Bring the rows of the campaigns that these facts are about up to date; return what is known of each."""
+    return _merge_rows(connection, CAMPAIGNS, _campaign_row, taken, [], default_region, now)
+
+
+def _campaign_row(facts: Facts, _hints: Hints) -> CampaignRow | None:
+    return campaign_row(facts)
 
 
 def _merge_rows(
     connection: Connection,
     table: Table,
-    row_of: Callable[[Facts], MessageRow | CampaignRow | None],
-    facts: Facts,
+    row_of: Callable[[Facts, Hints], MessageRow | CampaignRow | None],
+    taken: Facts,
+    gave_way: Facts,
     default_region: str,
     now: datetime,
-) -> list[Facts]:
+) -> list[Known]:
     (key,) = table.primary_key
-    known = by_subject(facts)
-    rows = {subject: _columns(row) for subject, of in known.items() if (row := row_of(of))}
+    hints = {subject: [of.message for of in facts if of.message] for subject, facts in by_subject(gave_way).items()}
+    known = {subject: (facts, hints.get(subject, [])) for subject, facts in by_subject(taken).items()}
+    rows = {subject: _columns(row) for subject, of in known.items() if (row := row_of(*of))}
+    inserted = _insert_missing(connection, table, list(rows.values()), now)
+    existing = sorted({*rows, *hints} - inserted)
+    stored = {row[key.name]: row for row in _locked_rows(connection, table, existing)}
+    facts = by_subject(read_facts(connection, list(stored), default_region))
+    for subject, held in stored.items():
+        known[subject] = facts.get(subject, []), [*hints.get(subject, []), _hint(held)]
+    recomputed = {subject: _columns(row) for subject in stored if (row := row_of(*known[subject]))}
+    _overwrite(
+        connection,
+        table,
+        [row | {"updated_at": now} for subject, row in recomputed.items() if row.items() - stored[subject].items()],
+    )
+    return [known[subject] for subject in {**rows, **recomputed}]
+
+
+def _hint(stored: Mapping[str, Any]) -> MessageDetails:
+    """What a row tells of its message, even where the body that told it gave way."""
+    names = ("channel", "recipient", "sender", "campaign_id")
+    return MessageDetails(**{name: stored.get(name) for name in names})
+
+
+def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> set[str]:
+    """Insert those of `rows` whose keys are not there yet; return these keys."""
     if not rows:
-        return []
-    insert, stamped = _insert(connection, table, [row | {"updated_at": now} for row in rows.values()])
-    inserted = set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars())
-    existing = [subject for subject in rows if subject not in inserted]
-    if existing:
-        stored = {row[key.name]: dict(row) for row in _locked_rows(connection, table, existing)}
-        known |= by_subject(read_facts(connection, existing, default_region))
-        rows |= {subject: _columns(row) for subject in existing if (row := row_of(known[subject]))}
-        differing = [
-            rows[subject] | {"updated_at": now}
-            for subject in existing
-            if rows[subject].items() - stored.get(subject, {}).items()
-        ]
-        _overwrite(connection, table, differing)
-    return [known[subject] for subject in rows]
+        return set()
+    (key,) = table.primary_key
+    insert, stamped = _insert(connection, table, [row | {"updated_at": now} for row in rows])
+    return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars())
 
 
 def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -151,8 +176,9 @@ def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: dat
 
 
 def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
-    """Keep raw events that cannot be applied; of copies the first that comes."""
-    letters_by_digest = {hashlib.sha256(letter[0].body).hexdigest(): letter for letter in letters}
+    """Keep raw events that cannot be applied; a copy at most shows that one was received earlier."""
+    latest_first = sorted(letters, key=lambda letter: letter[0].received_at, reverse=True)
+    letters_by_digest = {hashlib.sha256(letter[0].body).hexdigest(): letter for letter in latest_first}
     if not letters_by_digest:
         return
     insert, rows = _insert(
@@ -170,7 +196,11 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> 
             for digest, (raw, reason, error) in sorted(letters_by_digest.items())
         ],
     )
-    connection.execute(insert.on_conflict_do_nothing(), rows)
+    is_earlier = insert.excluded.received_at < DEAD_LETTERS.c.received_at
+    earlier = insert.on_conflict_do_update(
+        index_elements=[DEAD_LETTERS.c.digest], set_={"received_at": insert.excluded.received_at}, where=is_earlier
+    )
+    connection.execute(earlier, rows)
 
 
 def _entries(connection: Connection, keys: Mapping[Key, Any], *, locked: bool) -> list[Any]:

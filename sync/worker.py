@@ -6,30 +6,26 @@ lists: RQ's maintenance finds it stranded there and puts it back within a minute
 twice changes nothing.
 """
 
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import FrameType
 
+import redis.exceptions
 import structlog
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import DeserializationError, StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.results import Result
 from rq.worker import WorkerStatus
-from sqlalchemy.exc import DBAPIError
 
-from models.schema import require_head
-from sync.applier import Applier, DatabaseAway, applier, error_kind
-from sync.queue import QUEUE_NAME, SERIALIZER, connect
+from sync.applier import Applier, DatabaseAway
+from sync.queue import QUEUE_NAME, SERIALIZER
 from sync.raw_events import RawEvent, from_json
-from sync.settings import WorkerSettings
+from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 
 # RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
 # apart. A batch that takes longer is applied twice. RQ's own figures make it 10 to 25 minutes.
@@ -39,12 +35,12 @@ WORKER_TTL_SECONDS = 60
 # How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
 WAIT_SECONDS = 1
 
+# How often a worker that waits for the database says that it still holds its jobs.
+HOLD_SECONDS = 5
+
 JOBS_PER_TAKE = 64
 
-REDIS_SECONDS = 5
-REDIS_CONNECTIONS = 4
-PAUSE_SECONDS_MIN = 0.5
-PAUSE_SECONDS_MAX = 30.0
+REDIS_SECONDS = 2
 
 log = structlog.get_logger()
 
@@ -77,28 +73,53 @@ class EventQueue(Queue):
 
 
 class EventWorker(SimpleWorker):
-    """RQ's worker, in one process, that coalesces jobs and waits where a store is away.
+    """RQ's worker, in one process, that coalesces jobs and waits where the database is away.
 
-    It differs from SimpleWorker in what it does with a job, and in that a signal never interrupts it: RQ
-    raises an exception wherever the code is, which loses the answer of a command that took a job.
+    It differs from SimpleWorker in what it does with a job, and in that no signal interrupts it: RQ raises an
+    exception wherever the code is, which may lose the answer of a command that took a job. It takes no
+    commands over Redis either, which would cost one more connection a worker.
     """
 
     queue_class = EventQueue
-    applier: Applier
-    was_asked_to_stop = False
+
+    def __init__(self, connection: Redis, applier: Applier, stop: Stop) -> None:
+        self.applier = applier
+        self.stop = stop
+        super().__init__(
+            [EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)],
+            connection=connection,
+            serializer=SERIALIZER,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            worker_ttl=WORKER_TTL_SECONDS,
+            log_job_description=False,
+            default_result_ttl=0,
+        )
 
     @property
     def dequeue_timeout(self) -> int:
         return WAIT_SECONDS
 
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Finish the batch in hand, then stop; the host kills a process that takes over 30 s."""
-        self._stop_requested = self.was_asked_to_stop = True
+    @property
+    def connection_timeout(self) -> int:
+        return WAIT_SECONDS + REDIS_SECONDS
+
+    def _install_signal_handlers(self) -> None:
+        """Leave signals to `work`, which outlives this worker."""
+
+    def subscribe(self) -> None:
+        """Take no commands."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """End where Redis is away, instead of trying again without a look at whether to stop."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+            raise StopRequested from None
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
         """RQ asks this before it takes a job, when none is in hand: the moment to stop."""
-        if self._stop_requested:
+        if self.stop.is_requested:
             raise StopRequested
         return bool(super().should_run_maintenance_tasks)
 
@@ -166,13 +187,13 @@ class EventWorker(SimpleWorker):
     def _pause(self, seconds: float, taken: Taken, queue: Queue) -> bool:
         """Wait about `seconds`, visibly alive and holding on to the jobs; return False if asked to stop."""
         seen = [queue.intermediate_queue.get_first_seen_key(job_id) for job_id in taken.job_ids]
-        deadline = time.monotonic() + jittered(seconds)
-        while (left := deadline - time.monotonic()) > 0 and not self._stop_requested:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not self.stop.is_requested:
             self.heartbeat()
             # Maintenance puts back what it saw in the intermediate list before: let it forget having seen these.
             self.connection.delete(*seen)
-            time.sleep(min(left, WAIT_SECONDS))
-        return not self._stop_requested
+            self.stop.sleep(min(left, HOLD_SECONDS))
+        return not self.stop.is_requested
 
     def _finish(self, taken: Taken, queue: Queue) -> None:
         with self.connection.pipeline(transaction=False) as pipeline:
@@ -201,69 +222,3 @@ def _raw_events(job: Job | None) -> list[RawEvent]:
         return []
     (pairs,) = job.args
     return from_json(pairs)
-
-
-def work(settings: WorkerSettings, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT, or in a burst until the queue is empty.
-
-    Raises SchemaError where the schema is not at head. RQ's worker ends itself on errors of Redis; here the
-    next one takes its place, after a growing pause.
-    """
-    _require_schema(applier())
-    pause = PAUSE_SECONDS_MIN
-    while True:
-        begun = time.monotonic()
-        worker = _work_once(settings, burst=burst)
-        if worker and (burst or worker.was_asked_to_stop):
-            return
-        if time.monotonic() - begun > PAUSE_SECONDS_MAX:
-            pause = PAUSE_SECONDS_MIN
-        time.sleep(jittered(pause))
-        pause = min(pause * 2, PAUSE_SECONDS_MAX)
-        if worker and worker.was_asked_to_stop:  # its signal handlers are in place until the next worker's
-            return
-
-
-def _work_once(settings: WorkerSettings, *, burst: bool) -> EventWorker | None:
-    """Run one RQ worker to its end and return it; None where it could not even begin."""
-    try:
-        worker = _worker(connect(settings.redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS))
-        log.info("worker.started", worker=worker.name)
-        worker.work(burst=burst, logging_level="WARNING")
-    except RedisError as error:
-        log.error("redis.away", error=type(error).__name__)
-        return None
-    log.info("worker.stopped", worker=worker.name)
-    return worker
-
-
-def _worker(connection: Redis) -> EventWorker:
-    worker = EventWorker(
-        [EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)],
-        connection=connection,
-        serializer=SERIALIZER,
-        maintenance_interval=MAINTENANCE_SECONDS,
-        worker_ttl=WORKER_TTL_SECONDS,
-        log_job_description=False,
-        default_result_ttl=0,
-    )
-    worker.applier = applier()
-    return worker
-
-
-def _require_schema(applier: Applier) -> None:
-    """Wait for the database to answer, then require the schema this code was written for."""
-    pause = PAUSE_SECONDS_MIN
-    while True:
-        try:
-            require_head(applier.engine)
-            return
-        except DBAPIError as error:
-            log.error("database.away", error=error_kind(error))
-            time.sleep(jittered(pause))
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
-
-
-def jittered(seconds: float) -> float:
-    """Return half to all of `seconds`, so that workers do not try in step."""
-    return seconds * random.uniform(0.5, 1)  # noqa: S311

@@ -4,9 +4,7 @@ import os
 
 import click
 
-from models.schema import SchemaError
-from sync import worker as event_worker
-from sync.environment import SettingError
+from sync.keeper import work
 from sync.logs import configure_logs
 from sync.settings import WorkerSettings
 
@@ -21,7 +19,4 @@ def worker(burst: bool) -> None:
     ZEXA_BATCH_SIZE.
     """
     configure_logs()
-    try:
-        event_worker.work(WorkerSettings.read(os.environ), burst=burst)
-    except (SettingError, SchemaError) as error:
-        raise click.ClickException(str(error)) from None
+    work(WorkerSettings.read(os.environ), burst=burst)

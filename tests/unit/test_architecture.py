@@ -1,0 +1,154 @@
+"""Who may import whom, and truths that stand in two places: read from the source, nothing is run."""
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("receiver", "sync", "models", "migrations")
+TREES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+PURE = {"receiver.signature", "sync.addresses", "sync.events", "sync.merge", "sync.raw_events"}
+IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
+CLOCKS = {"now", "utcnow", "today"}
+SETTING = re.compile(r"ZEXA_[A-Z_]+|DATABASE_URL|REDIS_URL|REDIS_TLS_VERIFY|PORT|WEB_CONCURRENCY")
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every module that `module` imports, wherever in it the statement stands."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & TREES.keys()
+            yield from inner or {str(node.module)}
+
+
+def imported_by(package: str, imported: str) -> set[str]:
+    """What of the package `imported` the modules of `package` import."""
+    modules = [module for module in TREES if module.split(".")[0] == package]
+    return {name for module in modules for name in imports(module) if name.split(".")[0] == imported}
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) -> None:
+    roots = {name.split(".")[0] for name in imports(module)}
+    assert not roots & IMPURE
+    assert {name for name in imports(module) if name.split(".")[0] in PACKAGES} <= PURE
+    assert not {node.attr for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)} & CLOCKS
+
+
+def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else() -> None:
+    assert imported_by("receiver", "sync") <= {"sync.queue", "sync.raw_events", "sync.environment", "sync.logs"}
+    assert imported_by("receiver", "models") <= {"models.database", "models.schema", "models.inbox"}
+
+
+def test_the_tables_know_nobody() -> None:
+    assert not imported_by("models", "sync") | imported_by("models", "receiver")
+
+
+# What plays the provider, or runs the whole system beside itself, knows how a delivery is signed and where it goes.
+ON_THE_OTHER_SIDE = ("sync.bench", "sync.commands", "sync.proof", "sync.simulator")
+
+
+def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
+    after = [module for module in TREES if module.startswith("sync") and not module.startswith(ON_THE_OTHER_SIDE)]
+    assert [name for module in after for name in imports(module) if name.startswith("receiver")] == []
+    assert imported_by("sync", "receiver") <= {"receiver.signature", "receiver.requests", "receiver.settings"}
+
+
+def test_one_module_knows_each_side_of_the_queue() -> None:
+    assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
+        "sync.queue",
+        "sync.worker",
+    }
+
+
+def procfile() -> dict[str, list[str]]:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines if line)}
+
+
+def test_the_procfile_names_the_three_processes() -> None:
+    assert procfile().keys() == {"release", "web", "worker"}
+
+
+def test_the_release_process_is_alembics_command_and_finds_the_migrations() -> None:
+    assert procfile()["release"] == ["alembic", "upgrade", "head"]
+    assert entry_points(group="console_scripts", name="alembic")
+    script_location = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["alembic"]["script_location"]
+    assert Path(script_location.replace("%(here)s", str(ROOT)), "env.py").is_file()
+
+
+def test_the_web_process_names_a_configuration_and_an_application_that_exist() -> None:
+    program, option, configuration, application = procfile()["web"]
+    assert (program, option) == ("gunicorn", "--config")
+    assert entry_points(group="console_scripts", name="gunicorn")
+    assert configuration.removeprefix("python:") in TREES
+    module, _, call = application.partition(":")
+    functions = {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}
+    assert call.removesuffix("()") in functions
+
+
+def test_the_worker_process_names_a_command_that_exists() -> None:
+    python, option, package, command = procfile()["worker"]
+    assert (python, option) == ("python", "-m")
+    assert f"{package}.__main__" in TREES
+    assert f"{package}.commands.{command}" in TREES
+
+
+def test_every_command_of_the_command_line_has_its_module() -> None:
+    (commands,) = [
+        ast.literal_eval(node.value)
+        for node in TREES["sync.cli"].body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
+    ]
+    modules = {module.removeprefix("sync.commands.") for module in TREES if module.startswith("sync.commands.")}
+    assert {command.replace("-", "_") for command in commands} == modules
+
+
+def test_the_job_function_that_the_queue_names_exists() -> None:
+    (name,) = [
+        ast.literal_eval(node.value)
+        for node in TREES["sync.queue"].body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "JOB_FUNCTION"
+    ]
+    module, _, function = name.rpartition(".")
+    assert function in {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_setting_that_is_read_stands_in_the_example() -> None:
+    read = {
+        node.value
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SETTING.fullmatch(node.value)
+    }
+    assert {"ZEXA_WEBHOOK_SECRET", "DATABASE_URL", "REDIS_URL", "PORT"} <= read
+    assert read <= set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_python_of_the_host_is_one_that_the_package_supports() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    requires = SpecifierSet(project["project"]["requires-python"])
+    assert (ROOT / ".python-version").read_text().strip() in requires
+    oldest = project["tool"]["mypy"]["python_version"]
+    assert requires == SpecifierSet(f">={oldest}")
+    assert project["tool"]["ruff"]["target-version"] == "py" + oldest.replace(".", "")
+
+
+def test_every_package_is_listed_for_the_build() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert sorted(listed) == sorted(".".join(folder.parts) for folder in folders)

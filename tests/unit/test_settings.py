@@ -1,0 +1,287 @@
+"""The environment's rules: a wrong setting stops the process with one line, and the line gives nothing away."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import URL
+
+from receiver.settings import ReceiverSettings, read_bind, read_concurrency, read_secrets
+from sync.environment import SettingError, read_database_url, read_redis_settings
+from sync.queue import connect
+from sync.settings import WorkerSettings, read_default_region
+
+PASSWORD = "hunter2"
+ENVIRON = {
+    "ZEXA_WEBHOOK_SECRET": f"whsec_{PASSWORD}",
+    "DATABASE_URL": f"postgres://zexa:{PASSWORD}@db.example.com:5432/zexa",
+    "REDIS_URL": f"rediss://:{PASSWORD}@redis.example.com:6380/0",
+}
+
+
+def refusal(read: Callable[[Mapping[str, str]], Any], **environ: str) -> str:
+    with pytest.raises(SettingError) as caught:
+        read(environ)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert PASSWORD not in line
+    return line
+
+
+def database(url: str, **environ: str) -> URL:
+    return read_database_url({"DATABASE_URL": url} | environ)
+
+
+# ZEXA_WEBHOOK_SECRET
+
+
+def test_one_secret_or_several_between_commas() -> None:
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": "one"}) == (b"one",)
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": "one,two"}) == (b"one", b"two")
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": " one , two\t,three\n"}) == (b"one", b"two", b"three")
+
+
+def test_a_secret_is_the_bytes_that_were_given() -> None:
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": "a b=c/d+e"}) == (b"a b=c/d+e",)
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": "chave-é"}) == ("chave-é".encode(),)
+    # What os.environ makes of a byte that is no UTF-8.
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": "\udcff"}) == (b"\xff",)
+
+
+def test_no_secret_is_ever_empty() -> None:
+    assert read_secrets({"ZEXA_WEBHOOK_SECRET": ",one,, ,two,"}) == (b"one", b"two")
+
+
+@pytest.mark.parametrize("given", ["", " ", ",", " , ,\t", "\n"])
+def test_a_blank_secret_is_a_missing_one(given: str) -> None:
+    assert "ZEXA_WEBHOOK_SECRET" in refusal(read_secrets, ZEXA_WEBHOOK_SECRET=given)
+
+
+def test_a_missing_secret_is_refused_however_right_the_rest() -> None:
+    environ = {name: value for name, value in ENVIRON.items() if name != "ZEXA_WEBHOOK_SECRET"}
+    assert "ZEXA_WEBHOOK_SECRET" in refusal(ReceiverSettings.read, **environ)
+
+
+# DATABASE_URL
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgres_is_spoken_to_by_psycopg_3(scheme: str) -> None:
+    url = database(f"{scheme}://zexa:p%40ss@db.example.com:5433/zexa?sslmode=require")
+    assert url.drivername == "postgresql+psycopg"
+    assert (url.username, url.password, url.host, url.port) == ("zexa", "p@ss", "db.example.com", 5433)
+    assert (url.database, dict(url.query)) == ("zexa", {"sslmode": "require"})
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [("sqlite:///zexa.db", "zexa.db"), ("sqlite:////data/zexa.db", "/data/zexa.db")]
+)
+def test_sqlite_is_a_file(given: str, path: str) -> None:
+    url = database(given)
+    assert (url.drivername, url.database) == ("sqlite", path)
+
+
+def test_blanks_around_a_url_are_no_part_of_it() -> None:
+    assert database(" sqlite:///zexa.db\n").database == "zexa.db"
+
+
+@pytest.mark.parametrize("dyno", ["web.1", ""])
+def test_sqlite_is_refused_where_the_disk_is_lost_daily(dyno: str) -> None:
+    assert "postgres://" in refusal(read_database_url, DATABASE_URL="sqlite:///zexa.db", DYNO=dyno)
+    assert database(ENVIRON["DATABASE_URL"], DYNO=dyno).host == "db.example.com"
+
+
+@pytest.mark.parametrize("given", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_sqlite_in_memory_is_refused(given: str) -> None:
+    assert "DATABASE_URL" in refusal(read_database_url, DATABASE_URL=given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "  ",
+        "zexa.db",
+        PASSWORD,
+        f"zexa:{PASSWORD}@db.example.com/zexa",
+        f"://zexa:{PASSWORD}@db.example.com/zexa",
+        f"postgres://zexa:{PASSWORD}@db.example.com:port/zexa",
+        f"postgres:/zexa:{PASSWORD}@db.example.com",
+        f"mysql://zexa:{PASSWORD}@db.example.com/zexa",
+        f"postgresql+psycopg2://zexa:{PASSWORD}@db.example.com/zexa",
+        f"postgresql+asyncpg://zexa:{PASSWORD}@db.example.com/zexa",
+        f"POSTGRES ://zexa:{PASSWORD}@db.example.com/zexa",
+        "sqlite+aiosqlite:///zexa.db",
+        f"\nDATABASE_URL=postgres://zexa:{PASSWORD}@db.example.com/zexa",
+    ],
+)
+def test_any_other_database_is_refused(given: str) -> None:
+    assert "DATABASE_URL" in refusal(read_database_url, DATABASE_URL=given)
+
+
+def test_a_missing_database_is_refused() -> None:
+    assert "DATABASE_URL" in refusal(read_database_url)
+
+
+# REDIS_URL, REDIS_TLS_VERIFY
+
+
+@pytest.mark.parametrize(
+    "given", ["redis://localhost", "redis://localhost:6379/0", "rediss://:pw@host:6380/1", "redis://u:p@[::1]:6379"]
+)
+def test_redis_is_a_url_with_or_without_tls(given: str) -> None:
+    assert read_redis_settings({"REDIS_URL": f" {given} "}).url == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        " ",
+        "localhost:6379",
+        f"{PASSWORD}@localhost:6379",
+        f"http://:{PASSWORD}@localhost:6379",
+        f"redis://:{PASSWORD}@",
+        f"redis://:{PASSWORD}@:6379",
+        f"redis://:{PASSWORD}@localhost:port",
+        f"redis://:{PASSWORD}@localhost:99999",
+        f"redis://:{PASSWORD}@[::1",
+        f"unix:///tmp/{PASSWORD}.sock",
+    ],
+)
+def test_any_other_redis_is_refused(given: str) -> None:
+    assert "REDIS_URL" in refusal(read_redis_settings, REDIS_URL=given)
+
+
+def test_a_missing_redis_is_refused() -> None:
+    assert "REDIS_URL" in refusal(read_redis_settings)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "REDIS://localhost:6379/0",
+        "Rediss://localhost:6379/0",
+        "redis://localhost:6379/zero",
+        "redis://localhost:6379/0?socket_timeout=soon",
+        "redis://localhost:6379/0?max_connections=x",
+        "redis://localhost:0",
+    ],
+)
+def test_a_redis_that_is_accepted_can_be_connected_to(given: str) -> None:
+    """What is wrong with a setting is said at the start, in one line, not by a traceback."""
+    try:
+        settings = read_redis_settings({"REDIS_URL": given})
+    except SettingError as error:
+        assert "REDIS_URL" in str(error)  # noqa: PT017
+        return
+    connect(settings, connections=1, seconds=1).close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_verified"),
+    [
+        ({}, True),
+        ({"DYNO": "web.1"}, False),
+        ({"REDIS_TLS_VERIFY": "true"}, True),
+        ({"REDIS_TLS_VERIFY": "false"}, False),
+        ({"REDIS_TLS_VERIFY": " False "}, False),
+        ({"REDIS_TLS_VERIFY": "true", "DYNO": "web.1"}, True),
+        ({"REDIS_TLS_VERIFY": "false", "DYNO": "web.1"}, False),
+        ({"REDIS_TLS_VERIFY": "", "DYNO": "web.1"}, False),
+        ({"REDIS_TLS_VERIFY": " "}, True),
+    ],
+)
+def test_certificates_are_verified_unless_the_host_signs_its_own_or_one_says_so(
+    environ: dict[str, str], is_verified: bool
+) -> None:
+    settings = read_redis_settings({"REDIS_URL": ENVIRON["REDIS_URL"]} | environ)
+    assert settings.verify_tls is is_verified
+    with connect(settings, connections=1, seconds=1) as client:
+        options = client.connection_pool.connection_kwargs
+        assert (options.get("ssl_cert_reqs") == "none") is not is_verified
+
+
+@pytest.mark.parametrize("given", ["yes", "1", "0", "off", "verify", PASSWORD])
+def test_whether_to_verify_is_true_or_false(given: str) -> None:
+    line = refusal(read_redis_settings, REDIS_URL=ENVIRON["REDIS_URL"], REDIS_TLS_VERIFY=given)
+    assert "REDIS_TLS_VERIFY" in line
+
+
+# PORT, WEB_CONCURRENCY
+
+
+def test_a_port_that_a_platform_sets_is_listened_to_from_everywhere() -> None:
+    assert read_bind({"PORT": "5000"}) == "0.0.0.0:5000"
+    assert read_bind({"PORT": " 65535 "}) == "0.0.0.0:65535"
+
+
+@pytest.mark.parametrize("environ", [{}, {"PORT": ""}, {"PORT": " "}])
+def test_without_a_port_only_this_machine_is_listened_to(environ: dict[str, str]) -> None:
+    assert read_bind(environ) == "127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("given", ["0", "65536", "-1", "80.0", "http", "8000 8001", "0x50", "\u0665", "9" * 5000])
+def test_a_port_is_a_whole_number_of_its_range(given: str) -> None:
+    assert "PORT" in refusal(read_bind, PORT=given)
+
+
+def test_web_concurrency_has_a_default() -> None:
+    assert read_concurrency({}) == read_concurrency({"WEB_CONCURRENCY": " "}) == 2
+    assert read_concurrency({"WEB_CONCURRENCY": "7"}) == 7
+
+
+@pytest.mark.parametrize("given", ["0", "-2", "two", "1.5", "1000"])
+def test_web_concurrency_is_a_whole_number_of_its_range(given: str) -> None:
+    assert "WEB_CONCURRENCY" in refusal(read_concurrency, WEB_CONCURRENCY=given)
+
+
+# ZEXA_DEFAULT_REGION, ZEXA_BATCH_SIZE
+
+
+def test_the_default_region_is_angola() -> None:
+    assert read_default_region({}) == read_default_region({"ZEXA_DEFAULT_REGION": " "}) == "AO"
+
+
+@pytest.mark.parametrize("given", ["PT", "pt", " Pt\n"])
+def test_the_default_region_is_a_code_in_any_case(given: str) -> None:
+    assert read_default_region({"ZEXA_DEFAULT_REGION": given}) == "PT"
+
+
+@pytest.mark.parametrize("given", ["Angola", "AGO", "XX", "244", "+244", "AO,PT", "001"])
+def test_any_other_region_is_refused(given: str) -> None:
+    assert "ZEXA_DEFAULT_REGION" in refusal(read_default_region, ZEXA_DEFAULT_REGION=given)
+
+
+def test_the_batch_size_has_a_default() -> None:
+    assert WorkerSettings.read(ENVIRON).batch_size == WorkerSettings.read(ENVIRON | {"ZEXA_BATCH_SIZE": ""}).batch_size
+    assert WorkerSettings.read(ENVIRON | {"ZEXA_BATCH_SIZE": "1"}).batch_size == 1
+    assert WorkerSettings.read(ENVIRON | {"ZEXA_BATCH_SIZE": "10000"}).batch_size == 10_000
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "10001", "many", "1e3", "1_000"])
+def test_the_batch_size_is_a_whole_number_of_its_range(given: str) -> None:
+    assert "ZEXA_BATCH_SIZE" in refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_BATCH_SIZE": given}))
+
+
+# All of them
+
+
+@pytest.mark.parametrize("read", [ReceiverSettings.read, WorkerSettings.read])
+def test_settings_may_be_printed_without_their_secrets(read: Callable[[Mapping[str, str]], object]) -> None:
+    settings = read(ENVIRON)
+    assert PASSWORD not in repr(settings)
+    assert PASSWORD not in str(settings)
+
+
+def test_the_worker_needs_no_webhook_secret() -> None:
+    environ = {name: value for name, value in ENVIRON.items() if name != "ZEXA_WEBHOOK_SECRET"}
+    assert WorkerSettings.read(environ).default_region == "AO"
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+@pytest.mark.parametrize("read", [ReceiverSettings.read, WorkerSettings.read])
+def test_what_both_processes_need_both_refuse_to_do_without(
+    read: Callable[[Mapping[str, str]], object], name: str
+) -> None:
+    assert name in refusal(read, **(ENVIRON | {name: ""}))
