@@ -97,7 +97,7 @@ def _apply_together(engine: Engine, raw_events: Sequence[RawEvent], default_regi
 def _merge(connection: Connection, events: Sequence[Event], default_region: str, now: datetime) -> list[Event]:
     """Merge `events` and return the facts that the ledger took."""
     taken, kept = merge_ledger(connection, fold(events), default_region, now)
-    gave_way = [event for event in events if kept[event.key] != event.digest]
+    gave_way = [event for event in events if kept[event.key] != event.digest and event.outcome is Outcome.APPLIED]
     messages = merge_messages(connection, taken, gave_way, default_region, now)
     merge_campaigns(connection, taken, default_region, now)
     # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing

@@ -123,22 +123,23 @@ def by_subject(facts: Iterable[Event]) -> dict[str, list[Event]]:
 def message_row(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -> MessageRow | None:
     """Return the row that follows from all the facts of one message; None where they name no message.
 
-    The status is that of the greatest fact by `strength`. What describes the message comes from the
-    greatest fact that names it, else from `hints`, what bodies that gave way to others told of it.
+    The status is that of the greatest fact by `strength`. What describes the message comes from the greatest
+    fact that names it; its channel and recipient else from `hints`, what bodies that gave way told of it.
     """
     # Greatest first, so that the first value found is the one that holds.
     known = sorted((fact for fact in facts if _is_of_message(fact)), key=strength, reverse=True)
     if not known:
         return None
-    details = [*(fact.message for fact in known if fact.message), *hints]
+    details = [fact.message for fact in known if fact.message]
+    told = [*details, *hints]
     statuses = [(fact, STATUS_OF[fact.name]) for fact in known if fact.name in STATUS_OF]
     delivered = [fact for fact, status in statuses if status is Status.DELIVERED]
     failures = [fact for fact, status in statuses if status in _FAILURES]
     failed = failures[0].message if failures else None
     return MessageRow(
         message_id=known[0].subject_id,
-        channel=next((of.channel for of in details if of.channel), None),
-        recipient=next((of.recipient for of in details if of.recipient), None),
+        channel=next((of.channel for of in told if of.channel), None),
+        recipient=next((of.recipient for of in told if of.recipient), None),
         sender=next((of.sender for of in details if of.sender), None),
         campaign_id=next((of.campaign_id for of in details if of.campaign_id), None),
         status=statuses[0][1] if statuses else None,
@@ -199,11 +200,11 @@ def campaign_row(facts: Iterable[Event]) -> CampaignRow | None:
 def opt_out_rows(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -> list[OptOutRow]:
     """Return what the opt-outs among the facts of one subject claim.
 
-    An opt-out without an address holds for every address its message was ever said to have gone to, also by
-    bodies that gave way to others (`hints`).
+    An opt-out without an address holds for every address that a fact of its message names, else for those that
+    bodies that gave way told (`hints`).
     """
     facts = [fact for fact in facts if fact.name in _MESSAGE_EVENTS]
-    told = [*(fact.message for fact in facts if fact.message), *hints]
+    told = [fact.message for fact in facts if fact.message and fact.message.recipient] or list(hints)
     claims = []
     for fact in facts:
         if fact.name != EventType.OPT_OUT or fact.message is None:

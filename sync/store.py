@@ -106,12 +106,12 @@ def _merge_rows(
     stored = {row[key.name]: row for row in _locked_rows(connection, table, existing)}
     facts = by_subject(read_facts(connection, list(stored), default_region))
     for subject, held in stored.items():
-        known[subject] = facts.get(subject, []), [*hints.get(subject, []), _hint(held)]
+        known[subject] = facts.get(subject, []), hints.get(subject) or _hints(held)
     recomputed = {subject: _columns(row) for subject in stored if (row := row_of(*known[subject]))}
     _overwrite(
         connection,
         table,
-        [row | {"updated_at": now} for subject, row in recomputed.items() if row.items() - stored[subject].items()],
+        [new | {"updated_at": now} for subject, new in recomputed.items() if new.items() - stored[subject].items()],
     )
     return [known[subject] for subject in {**rows, **recomputed}]
 
@@ -120,6 +120,13 @@ def _hint(stored: Mapping[str, Any]) -> MessageDetails:
     """What a row tells of its message, even where the body that told it gave way."""
     names = ("channel", "recipient", "sender", "campaign_id")
     return MessageDetails(**{name: stored.get(name) for name in names})
+
+
+def _hints(stored: Mapping[str, Any]) -> Hints:
+    """What a row still tells of its message, though the body that told it gave way."""
+    if not stored.get("recipient"):
+        return []
+    return [MessageDetails(channel=stored["channel"], recipient=stored["recipient"])]
 
 
 def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> set[str]:

@@ -598,6 +598,22 @@ def test_only_what_the_database_refuses_becomes_a_dead_letter(refusing: Engine) 
     assert sorted(line["reason"] for line in logs) == ["not_json", "refused"]
 
 
+def test_what_the_driver_refuses_becomes_a_dead_letter_too(engine: Engine) -> None:
+    """As it does with a text that cannot be encoded: no error of the database, and none that passes."""
+    good, bad = told("delivered", 1, channel="sms", to=ANA), told("failed", 1, message_id=REFUSED, to=RUI)
+
+    def refuse(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "INTO events" in statement and REFUSED in repr(parameters):
+            raise UnicodeEncodeError("utf-8", RUI, 0, 1, "not allowed")
+
+    event.listen(engine, "before_cursor_execute", refuse)
+    assert give(engine, good, bad) == Tally(received=2, applied=1, dead=1)
+    assert message(engine)["message_id"] == "msg_1"
+    letter = one(rows(engine, "dead_letters"))
+    assert (letter["body"], letter["reason"]) == (bad.body, "refused")
+    assert RUI not in letter["error"]
+
+
 def test_what_was_refused_can_be_applied_once_the_database_takes_it(refusing: Engine) -> None:
     bad = told("optout", 1, message_id=REFUSED, channel="sms", to=ANA)
     assert give(refusing, bad) == give(refusing, bad) == Tally(received=1, dead=1)

@@ -1,12 +1,14 @@
-"""Two workers meet on the same rows, one in the middle of its transaction: the rows are those of one worker.
+"""Two workers meet on the same rows: whatever step of its transaction the first one is at, the rows are those
+that one worker makes.
 
-The meeting is arranged, not hoped for: the first worker does not commit before the second one waits for it,
-or is through without waiting.
+The meeting is arranged, not hoped for: before each statement in turn the first worker is held until the
+second one waits for it or is through.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -81,14 +83,17 @@ def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine
     before, first, second = MEETINGS[meeting]
     give(engine, [*before, *first, *second])
     at_once = everything(engine)
-    clear(engine)
-    give(engine, before)
-
-    other = Worker(second_engine, second)
-    with held_before_commit(engine, other.start, until=lambda: other.is_waiting() or other.is_through()):
-        give(engine, first)
-    other.join()
-    assert everything(engine) == at_once
+    step, is_met = 0, True
+    while is_met:
+        clear(engine)
+        give(engine, before)
+        other = Worker(second_engine, second)
+        with held(engine, step, other) as is_held:
+            give(engine, first)
+        other.join()
+        assert everything(engine) == at_once, f"the first worker was held at step {step}"
+        step, is_met = step + 1, is_held.is_set()
+    assert step >= 3
 
 
 def give(engine: Engine, raw_events: list[RawEvent]) -> None:
@@ -97,18 +102,28 @@ def give(engine: Engine, raw_events: list[RawEvent]) -> None:
 
 
 @contextmanager
-def held_before_commit(engine: Engine, start: Callable[[], None], *, until: Callable[[], bool]) -> Iterator[None]:
-    """Within the block, call `start` before a transaction of `engine` commits, and hold the commit `until`."""
+def held(engine: Engine, step: int, other: "Worker") -> Iterator[threading.Event]:
+    """Within the block, let `other` start before the `step`th statement or commit of `engine`, which then waits.
 
-    def hold(_connection: Any) -> None:
-        start()
-        wait_for(until, seconds=MEETING_SECONDS, what="the second worker waiting for the first, or being through")
+    Yields whether there was such a step; else `other` works once the block ends.
+    """
+    steps, is_held = count(), threading.Event()
 
-    event.listen(engine, "commit", hold)
+    def hold(*_: Any) -> None:
+        if next(steps) == step:
+            is_held.set()
+            other.thread.start()
+            wait_for(other.has_come_as_far_as_it_can, seconds=MEETING_SECONDS, what="the second worker")
+
+    for name in ("before_cursor_execute", "commit"):
+        event.listen(engine, name, hold)
     try:
-        yield
+        yield is_held
     finally:
-        event.remove(engine, "commit", hold)
+        for name in ("before_cursor_execute", "commit"):
+            event.remove(engine, name, hold)
+    if not is_held.is_set():
+        other.thread.start()
 
 
 class Worker:
@@ -120,10 +135,7 @@ class Worker:
         self.has_begun = threading.Event()
         self.observer = open_database(engine.url)
         self.thread = threading.Thread(target=self._work, args=(raw_events,))
-        event.listen(engine, "begin", lambda _connection: self.has_begun.set(), insert=True)
-
-    def start(self) -> None:
-        self.thread.start()
+        event.listen(engine, "before_cursor_execute", lambda *_: self.has_begun.set())
 
     def _work(self, raw_events: list[RawEvent]) -> None:
         try:
@@ -131,12 +143,13 @@ class Worker:
         except BaseException as error:
             self.errors.append(error)
 
-    def is_through(self) -> bool:
-        return not self.thread.is_alive()
+    def has_come_as_far_as_it_can(self) -> bool:
+        """It waits for somebody else's transaction, or is through."""
+        return not self.thread.is_alive() or self._is_waiting()
 
-    def is_waiting(self) -> bool:
+    def _is_waiting(self) -> bool:
         if self.engine.dialect.name == "sqlite":
-            return self.has_begun.is_set()  # one writer at a time: to begin is to wait
+            return self.has_begun.is_set()  # there is one writer at a time, so its first statement waits
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
@@ -146,6 +159,6 @@ class Worker:
     def join(self) -> None:
         self.thread.join(MEETING_SECONDS)
         self.observer.dispose()
-        assert self.is_through()
+        assert not self.thread.is_alive()
         if self.errors:
             raise self.errors[0]

@@ -19,6 +19,7 @@ from models.database import open_database
 from models.schema import HEAD, SchemaError, require_head
 from tests.conftest import ROOT, alembic_config, migrate
 from tests.events_builder import TABLES
+from tests.processes import wait_for
 
 TABLE_NAMES = {*TABLES, "inbox"}
 
@@ -141,6 +142,26 @@ def test_processes_that_migrate_at_once_all_succeed(database_url: URL, empty_eng
     require_head(empty_engine)
 
 
+def test_a_process_that_meets_a_migration_waits_and_finds_it_done(database_url: URL, empty_engine: Engine) -> None:
+    observer = open_database(database_url)
+
+    def is_waiting() -> bool:
+        """Asked in a transaction of its own, as PostgreSQL says the same all through one."""
+        lock = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        with observer.connect() as connection:
+            return bool(connection.execute(text(lock)).scalar())
+
+    with empty_engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")
+        process = upgrade(DATABASE_URL=spelled(database_url))
+        if observer.dialect.name == "postgresql":
+            wait_for(is_waiting, seconds=30, what="the other process waiting")
+    said, _ = process.communicate(timeout=60)
+    observer.dispose()
+    assert process.returncode == 0, said
+    require_head(empty_engine)
+
+
 @pytest.mark.parametrize("url", ["", "mysql://zexa:hunter2@db.example.com/zexa"])
 def test_a_wrong_database_url_stops_the_migration_with_one_line(url: str) -> None:
     process = upgrade(DATABASE_URL=url)
@@ -201,6 +222,10 @@ def test_keys_are_sorted_by_their_bytes(engine: Engine) -> None:
             )
         found = connection.execute(text("SELECT message_id FROM message_status ORDER BY message_id")).scalars()
         assert list(found) == sorted(names, key=str.encode)
+        for table in sorted(TABLE_NAMES - {"inbox"}) if engine.dialect.name == "postgresql" else ():
+            key = SQLModel.metadata.tables[table].primary_key
+            collations = {column["name"]: column["type"] for column in inspect(connection).get_columns(table)}
+            assert {getattr(collations[column.name], "collation", None) for column in key} == {"C"}
 
 
 def test_sqlite_takes_several_writers_and_loses_nothing_on_a_crash(tmp_path: Path) -> None:
