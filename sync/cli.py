@@ -32,7 +32,6 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-
     def invoke(self, ctx: click.Context) -> Any:
         """Say in one line what any command may find wrong at its start."""
         try:

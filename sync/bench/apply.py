@@ -1,0 +1,92 @@
+"""How many events workers apply: ours beside the database alone and RQ's own worker.
+
+Everything is queued before the workers start and let go once they listen. Rates come from the ledger itself.
+"""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from sync.bench.database_alone import Batch, insert_batches, prepare_batches
+from sync.bench.figures import Figure, Target, Yardstick, middle
+from sync.bench.ledger import applied_per_second
+from sync.bench.servers import Database
+from sync.bench.stage import Bench, open_stage
+from sync.raw_events import RawEvent
+from sync.settings import DEFAULT_BATCH_SIZE
+from sync.simulator.traffic import generate
+
+ROUNDS = 3
+# About what one group holds when 64 connections deliver.
+GROUP_EVENTS = 32
+# A stock worker takes 5 ms an event and more.
+STOCK_EVENTS = 400
+
+ALONE, STOCK = "the database alone", "a stock SimpleWorker"
+ONE, TWO, SINGLE = "1 worker", "2 workers", "1 worker, one event a job"
+WORKERS = {ONE: (1, GROUP_EVENTS), TWO: (2, GROUP_EVENTS), SINGLE: (1, 1)}
+
+
+def raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
+    """Return `count` different events as they would come from the receiver now."""
+    now = datetime.now(UTC)
+    return [RawEvent(body=delivery.body, received_at=now) for delivery in generate(events=count, seed=seed)]
+
+
+def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figure]:
+    """Return the events per second that reach the tables of `database`."""
+    given = raw_events(events)
+    batches = prepare_batches(given, batch_size=DEFAULT_BATCH_SIZE, now=datetime.now(UTC))
+    rates: dict[str, list[float]] = defaultdict(list)
+    for turn in range(1, ROUNDS + 1):
+        bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {ROUNDS}")
+        rates[STOCK].append(_measure_stock(bench, database, given[:STOCK_EVENTS]))
+        rates[ALONE].append(_measure_alone(bench, database, batches, events))
+        for name, (workers, group) in WORKERS.items():
+            some = given if group > 1 else given[: events // 2]
+            rates[name].append(measure_workers(bench, database, some, workers=workers, group=group))
+    middles = {name: middle(of) for name, of in rates.items()}
+    return [_figure(database, name, middles) for name in WORKERS]
+
+
+def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
+    is_judged = name == ONE and database.kind == "postgresql"
+    return Figure(
+        part="apply",
+        name=f"{database.name}, {name}",
+        value=rates[name],
+        unit="events/s",
+        yardsticks=(
+            Yardstick(name=ALONE, value=rates[ALONE], target=Target(at_least=0.75) if is_judged else None),
+            Yardstick(name=STOCK, value=rates[STOCK], target=Target(at_least=100) if is_judged else None),
+        ),
+        note="" if name == SINGLE else f"{GROUP_EVENTS} events a job",
+    )
+
+
+def measure_workers(
+    bench: Bench, database: Database, given: list[RawEvent], *, workers: int, group: int, keeps_rows: bool = False
+) -> float:
+    """Return the events per second of our own workers on `group` events a job."""
+    groups = [given[start : start + group] for start in range(0, len(given), group)]
+    begun = datetime.now(UTC)
+    with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
+        stage.enqueue_groups(groups)
+        stage.start_workers(workers)
+        stage.release()
+        stage.wait_until_applied()
+        return applied_per_second(stage.engine, events=len(given), since=begun)
+
+
+def _measure_stock(bench: Bench, database: Database, given: list[RawEvent]) -> float:
+    with open_stage(bench, database) as stage:
+        stage.enqueue_plainly(given)
+        stage.start_stock_worker()
+        stage.release()
+        stage.wait_until_applied()
+        return applied_per_second(stage.engine, events=len(given))
+
+
+def _measure_alone(bench: Bench, database: Database, batches: list[Batch], events: int) -> float:
+    with open_stage(bench, database) as stage:
+        seconds = insert_batches(stage.engine, batches, bench.is_stop_asked)
+    return (events - DEFAULT_BATCH_SIZE) / seconds

@@ -1,0 +1,126 @@
+"""Does it stay as fast as the tables grow, and what does a queued event take of Redis?"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, bindparam, text
+
+from models.database import open_database
+from models.types import UTCDateTime
+from sync.bench.apply import GROUP_EVENTS, measure_workers, raw_events
+from sync.bench.figures import Figure, Target, Yardstick, middle
+from sync.bench.load import flood, sign_bodies
+from sync.bench.servers import Database, empty, redis_figures
+from sync.bench.stage import Bench, open_stage
+from sync.simulator.traffic import generate
+
+PART = "growth"
+ROUNDS = 3
+FILL_STEP = 250_000
+CONNECTIONS = 64
+BURST_SECONDS_MAX = 60
+
+# Ids lie scattered, as the provider's do: every insert meets another page of the index.
+_SERIES = {
+    "postgresql": "SELECT 'msg_' || substr(md5(n::text), 1, 16) AS id, n "
+    "FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS n",
+    "sqlite": "WITH RECURSIVE series(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM series WHERE n < :last) "
+    "SELECT 'msg_' || lower(hex(randomblob(8))) AS id, n FROM series",
+}
+_BODY = (
+    """'{"event":"message.delivered","timestamp":"2026-06-24T10:05:00Z","data":{"message_id":"' || id || '","""
+    """"channel":"sms","to":"+2449' || (10000000 + n) || '","campaign_id":"cmp_' || (n / 100) || '","""
+    """"status":"delivered","delivered_at":"2026-06-24T10:04:55Z"}}'"""
+)
+_AS_BYTES = {"postgresql": "convert_to({}, 'UTF8')", "sqlite": "CAST({} AS BLOB)"}
+_FILL_EVENTS = (
+    "INSERT INTO events (subject_id, event, occurred_at, received_at, applied_at, outcome, body) "
+    "SELECT id, 'message.delivered', :now, :now, :now, 'applied', {body} FROM ({series}) AS made"
+)
+_FILL_MESSAGES = (
+    "INSERT INTO message_status (message_id, channel, recipient, campaign_id, status, status_at, delivered_at, "
+    "conflict, updated_at) SELECT subject_id, 'sms', '+2449' || substr(subject_id, 5, 8), "
+    "'cmp_' || substr(subject_id, 5, 4), 'delivered', :now, :now, false, :now "
+    "FROM events WHERE applied_at = :now"
+)
+
+
+def measure_growth(bench: Bench, database: Database, *, events: int, messages: Sequence[int]) -> list[Figure]:
+    """Return the rate of one worker with each of so many messages in the tables, and what a burst takes of Redis."""
+    rates: dict[int, float] = {}
+    engine = open_database(database.url)
+    try:
+        empty(engine)
+        filled = 0
+        for number in sorted(messages):
+            _fill(bench, engine, filled, number)
+            filled = number
+            bench.say(f"growth: {database.name}, applying with {number:,} messages in the tables")
+            rates[number] = _measure_rate(bench, database, number, events)
+        bench.say("growth: removing all of it")
+        empty(engine)
+    finally:
+        engine.dispose()
+    return [*_rate_figures(database, rates), _measure_queue(bench, database, events)]
+
+
+def _measure_rate(bench: Bench, database: Database, messages: int, events: int) -> float:
+    """Return the median of rounds of events that all are new, and stay."""
+    rounds = [raw_events(events, seed=messages + turn) for turn in range(1, ROUNDS + 1)]
+    return middle(
+        [measure_workers(bench, database, given, workers=1, group=GROUP_EVENTS, keeps_rows=True) for given in rounds]
+    )
+
+
+def _fill(bench: Bench, engine: Engine, filled: int, number: int) -> None:
+    """Bring the tables from `filled` to `number` messages, and let the database tidy up."""
+    kind = engine.dialect.name
+    body = _AS_BYTES[kind].format(_BODY)
+    for first in range(filled, number, FILL_STEP):
+        bench.say(f"growth: filling the tables, {first:,} of {number:,} messages")
+        last = min(first + FILL_STEP, number) - 1
+        now = bindparam("now", datetime.now(UTC), type_=UTCDateTime())
+        with engine.begin() as connection:
+            fill = text(_FILL_EVENTS.format(body=body, series=_SERIES[kind])).bindparams(now)
+            connection.execute(fill, {"first": first, "last": last})
+            connection.execute(text(_FILL_MESSAGES).bindparams(now))
+    if kind == "postgresql" and number > filled:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM (ANALYZE) events, message_status"))
+
+
+def _rate_figures(database: Database, rates: dict[int, float]) -> list[Figure]:
+    least = min(rates)
+    return [
+        Figure(
+            part=PART,
+            name=f"{database.name}, 1 worker, {number:,} messages in the tables",
+            value=rate,
+            unit="events/s",
+            yardsticks=()
+            if number == least
+            else (Yardstick(name=f"{least:,} messages", value=rates[least], target=Target(at_least=0.8)),),
+        )
+        for number, rate in rates.items()
+    ]
+
+
+def _measure_queue(bench: Bench, database: Database, events: int) -> Figure:
+    """Return what one event takes of Redis after a burst that no worker takes."""
+    bench.say(f"growth: a burst of {events:,} events into the queue")
+    deliveries = generate(events=events)
+    bodies = sign_bodies(bench.folder / "burst.txt", (delivery.body for delivery in deliveries), bench.secret)
+    with open_stage(bench, database) as stage:
+        web = stage.start_web("web")
+        before = redis_figures(stage.client, "memory")["used_memory"]
+        load = flood(stage.processes, bodies, web.url, connections=CONNECTIONS, seconds=BURST_SECONDS_MAX, is_once=True)
+        taken = redis_figures(stage.client, "memory")["used_memory"] - before
+        jobs = stage.client.llen(stage.queue.key)
+    return Figure(
+        part=PART,
+        name="Redis, per queued event",
+        value=taken / load.accepted,
+        unit="bytes",
+        target=Target(at_most=500),
+        note=f"{load.accepted:,} events of {bodies.bytes_mean:.0f} bytes in {jobs:,} jobs",
+    )

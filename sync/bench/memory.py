@@ -1,0 +1,58 @@
+"""Watches the resident memory of processes under load. Only where there is /proc."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+PAUSE_SECONDS = 0.5
+MEGABYTE_KILOBYTES = 1000_000 / 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """Resident megabytes (10^6 bytes) of one process; `peak` since its start."""
+
+    at_start: float
+    at_middle: float
+    at_end: float
+    peak: float
+
+
+class MemoryWatch:
+    """Takes a sample of each process whenever it is asked to, but not too often."""
+
+    def __init__(self, pids: dict[str, int]) -> None:
+        self._pids = pids if PROC.joinpath("self/status").exists() else {}
+        self._samples: list[dict[str, tuple[float, float]]] = []
+        self._last = 0.0
+
+    def sample(self) -> None:
+        if time.monotonic() - self._last >= PAUSE_SECONDS:
+            self._last = time.monotonic()
+            self._samples.append({name: _resident(pid) for name, pid in self._pids.items()})
+
+    def resident(self) -> dict[str, Resident]:
+        """Return what the samples tell of each process."""
+        if not self._samples:
+            return {}
+        start, middle, end = (self._samples[index] for index in (0, len(self._samples) // 2, -1))
+        return {
+            name: Resident(at_start=start[name][0], at_middle=middle[name][0], at_end=end[name][0], peak=end[name][1])
+            for name in self._pids
+        }
+
+
+def _resident(pid: int) -> tuple[float, float]:
+    """Return what is resident of `pid` now, and what was at most, in megabytes."""
+    status = (PROC / str(pid) / "status").read_text()
+    now, most = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM"))
+    return (int(now[1]) / MEGABYTE_KILOBYTES if now else 0.0, int(most[1]) / MEGABYTE_KILOBYTES if most else 0.0)
+
+
+def child_of(pid: int) -> int:
+    """Return the first process that `pid` started, such as the one that serves for gunicorn's master; else `pid`."""
+    children = PROC / str(pid) / "task" / str(pid) / "children"
+    found = children.read_text().split() if children.exists() else []
+    return int(found[0]) if found else pid

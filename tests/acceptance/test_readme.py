@@ -1,0 +1,109 @@
+"""What the documentation tells a newcomer to run, run."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from sync.embedded import free_port
+from tests.processes import ROOT, wait_for
+
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+
+
+def blocks(language: str, *documents: Path) -> list[str]:
+    found = [
+        re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE) for path in documents
+    ]
+    return [block.strip() for blocks_of_one in found for block in blocks_of_one]
+
+
+def test_every_query_runs(engine: Engine) -> None:
+    queries = blocks("sql", *DOCUMENTS)
+    assert len(queries) >= 5
+    with engine.connect() as connection:
+        for query in queries:
+            connection.execute(text(query.removesuffix(";"))).all()
+
+
+def test_every_command_is_one_that_a_test_knows() -> None:
+    known = {"make run", "make test"}
+    commands = set(blocks("console", *DOCUMENTS))
+    assert commands - known == {next(command for command in commands if "zexa-sync simulate" in command)}
+    targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(f"{command} " in targets for command in known)
+
+
+def test_every_command_of_the_table_explains_itself() -> None:
+    named = re.findall(r"^\| `zexa-sync ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    listed = subprocess.run(
+        [sys.executable, "-m", "sync", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert sorted(named) == sorted(re.findall(r"^  ([a-z-]+) ", listed.stdout.split("Commands:")[1], re.MULTILINE))
+    for name in named:
+        shown = subprocess.run(
+            [sys.executable, "-m", "sync", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert shown.stdout.startswith("Usage: ")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A folder that looks like the repository after `make run` installed it, with data of its own."""
+    for entry in ROOT.iterdir():
+        if entry.name not in (".venv", ".zexa"):
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / ".venv").mkdir()
+    for stamp in (".pinned", ".installed"):
+        (tmp_path / ".venv" / stamp).touch()
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir()
+    for entry in Path(sys.executable).parent.iterdir():
+        (binaries / entry.name).symlink_to(entry)
+    command = binaries / "zexa-sync"
+    command.unlink(missing_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m sync "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def test_make_run_and_the_simulated_thousand_work_as_they_stand(workplace: Path) -> None:
+    port = free_port()
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {"PORT": str(port)}
+    log = workplace / "run.log"
+    with log.open("wb") as output:
+        run = subprocess.Popen(
+            ["make", "run"],
+            cwd=workplace,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+
+        def is_running() -> bool:
+            assert run.poll() is None, log.read_text()
+            return "Ctrl-C" in log.read_text()
+
+        wait_for(is_running, seconds=60, what="make run")
+        (simulate,) = [command for command in blocks("console", ROOT / "README.md") if "simulate" in command]
+        simulated = subprocess.run(
+            ["bash", "-c", f"{simulate} http://127.0.0.1:{port}"],
+            cwd=workplace,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert simulated.returncode == 0, simulated.stdout + simulated.stderr
+        assert "1,000" in simulated.stdout
+    finally:
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(40) in (0, 2, -2), log.read_text()
