@@ -98,8 +98,9 @@ def _merge(connection: Connection, events: Sequence[Event], default_region: str,
     """Merge `events` and return the facts that the ledger took."""
     taken, kept = merge_ledger(connection, fold(events), default_region, now)
     gave_way = [event for event in events if kept[event.key] != event.digest and event.outcome is Outcome.APPLIED]
-    messages = merge_messages(connection, taken, gave_way, default_region, now)
-    merge_campaigns(connection, taken, default_region, now)
+    of_messages = [fact for fact in taken if fact.message]
+    messages = merge_messages(connection, of_messages, gave_way, default_region, now)
+    merge_campaigns(connection, [fact for fact in taken if fact.campaign], default_region, now)
     # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing
     # new, and if it names no time it must not pass for a later opt-out.
     claims = [claim for facts, hints in messages for claim in opt_out_rows(facts, hints)]

@@ -203,14 +203,17 @@ def opt_out_rows(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -
     An opt-out without an address holds for every address that a fact of its message names, else for those that
     bodies that gave way told (`hints`).
     """
-    facts = [fact for fact in facts if fact.name in _MESSAGE_EVENTS]
-    told = [fact.message for fact in facts if fact.message and fact.message.recipient] or list(hints)
+    facts = list(facts)
+    opt_outs = [fact for fact in facts if fact.name == EventType.OPT_OUT]
+    if not opt_outs:
+        return []
+    told = [of.message for of in facts if of.name in _MESSAGE_EVENTS and of.message and of.message.recipient]
     claims = []
-    for fact in facts:
-        if fact.name != EventType.OPT_OUT or fact.message is None:
+    for fact in opt_outs:
+        if fact.message is None:
             continue
         own = fact.message
-        named = [own] if own.recipient else told
+        named = [own] if own.recipient else told or list(hints)
         claims += [
             OptOutRow(
                 channel=own.channel or of.channel or "",
