@@ -106,7 +106,7 @@ def _merge_rows(
     stored = {row[key.name]: row for row in _locked_rows(connection, table, existing)}
     facts = by_subject(read_facts(connection, list(stored), default_region))
     for subject, held in stored.items():
-        known[subject] = facts.get(subject, []), hints.get(subject) or _hints(held)
+        known[subject] = facts.get(subject, []), [*hints.get(subject, []), *_hints(held)]
     recomputed = {subject: _columns(row) for subject in stored if (row := row_of(*known[subject]))}
     _overwrite(
         connection,
@@ -116,15 +116,9 @@ def _merge_rows(
     return [known[subject] for subject in {**rows, **recomputed}]
 
 
-def _hint(stored: Mapping[str, Any]) -> MessageDetails:
-    """What a row tells of its message, even where the body that told it gave way."""
-    names = ("channel", "recipient", "sender", "campaign_id")
-    return MessageDetails(**{name: stored.get(name) for name in names})
-
-
 def _hints(stored: Mapping[str, Any]) -> Hints:
     """What a row still tells of its message, though the body that told it gave way."""
-    if not stored.get("recipient"):
+    if "recipient" not in stored:
         return []
     return [MessageDetails(channel=stored["channel"], recipient=stored["recipient"])]
 

@@ -11,17 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sync.raw_events import RawEvent
-from tests.events_builder import ANA, RUI, Row, body, minute, raw
+from tests.events_builder import Row, body, minute, raw
 
 Picked = TypeVar("Picked")
 Pick = Callable[[Sequence[Picked]], Picked]
 
 FINAL = {"message.delivered": 3, "message.undeliverable": 2, "message.failed": 1}  # and their rank
-MESSAGE_EVENTS = (*FINAL, "message.optout", "message.read")
+KNOWN_EVENTS = (*FINAL, "message.optout")  # of a message
+MESSAGE_EVENTS = (*KNOWN_EVENTS, "message.read")
 CAMPAIGN_EVENTS = ("campaign.sent", "campaign.completed", "campaign.paused")
 OTHER_EVENTS = ("webhook.test", None)
 UNREADABLE = (b"{", b"[]", b"\xff", b'{"event": "message.failed", "data": {"id": "\\u0000"}}')
-ADDRESSES = {ANA: ("+244 912 345 678", "912345678"), RUI: ("244923000111", RUI)}
+NUMBERS = [f"+24491200000{number}" for number in range(10)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,10 @@ class Delivery:
 
 
 class World:
-    """Messages of one recipient and one channel each; an event of a type names them always or never.
+    """Messages of one recipient and one channel each.
+
+    In a strict world events of a type name the one and the other always or never. In a loose one any body may
+    leave out the recipient, also the body that is kept under a key where another told it.
 
     An opt-out that names no time names an address, and is always received at the same moment: where a row that
     only grows has once said a later time than it would now, the contract leaves open which it says.
@@ -76,14 +80,24 @@ class World:
 
     def __init__(self, pick: Pick[Any], *, messages: int = 3) -> None:
         self.pick = pick
+        self.is_loose = pick([True, False])
         self.messages = [f"msg_{number}" for number in range(messages)]
-        self.recipients = {name: pick([ANA, RUI]) for name in self.messages}
-        self.channels = {name: pick(["sms", "whatsapp"]) for name in self.messages}
-        self.told = {
-            (name, event): {part: pick([True, False]) for part in ("to", "channel", "from_")}
-            for name in self.messages
-            for event in MESSAGE_EVENTS
+        # Mostly one to each: what one message's opt-out does would be hidden by another's of the same person.
+        self.recipients = {
+            name: pick([own, own, own, NUMBERS[0]]) for name, own in zip(self.messages, NUMBERS, strict=False)
         }
+        self.channels = {name: pick(["sms", "whatsapp"]) for name in self.messages}
+        self.told = {name: self._told() for name in self.messages}
+
+    def _told(self) -> dict[str, dict[str, bool]]:
+        """Whether each event names the recipient, the channel and the sender of one message."""
+        told = {
+            event: {part: self.pick([True, False]) for part in ("to", "channel", "from_")} for event in MESSAGE_EVENTS
+        }
+        if self.is_loose:
+            names_channel = self.pick([True, False])
+            told = {event: parts | {"channel": names_channel} for event, parts in told.items()}
+        return told
 
     def delivery(self) -> Delivery:
         kind = self.pick(["message", "message", "message", "stop", "campaign", "other", "unreadable"])
@@ -100,16 +114,22 @@ class World:
         return Delivery(event=event, subject=subject, at=at, received_at=received_at, data=data)
 
     def of_message(self) -> tuple[str, str | None, dict[str, Any]]:
-        event, name = self.pick(MESSAGE_EVENTS), self.pick(self.messages)
+        event, name = self.pick([*MESSAGE_EVENTS, "message.optout"]), self.pick(self.messages)
         data = {"error": self.pick([None, "busy", "no route"])}
-        recipient = self.recipients[name]
-        values = {"to": self.pick(ADDRESSES[recipient]), "channel": self.channels[name], "from_": "ZEXA"}
-        return event, name, data | {part: values[part] for part, is_told in self.told[name, event].items() if is_told}
+        values = {"to": self.spelled(self.recipients[name]), "channel": self.channels[name], "from_": "ZEXA"}
+        told = self.told[name][event]
+        if self.is_loose:
+            told = told | {"to": self.pick([True, False])}
+        return event, name, data | {part: values[part] for part, is_told in told.items() if is_told}
 
     def stop(self) -> tuple[str, str | None, dict[str, Any]]:
         """An opt-out that names no message."""
         channel, sender = self.pick([None, "sms"]), self.pick([None, "ZEXA"])
-        return "message.optout", None, {"to": self.pick(ADDRESSES[ANA]), "channel": channel, "from_": sender}
+        to = self.spelled(self.recipients[self.pick(self.messages)])
+        return "message.optout", None, {"to": to, "channel": channel, "from_": sender}
+
+    def spelled(self, number: str) -> str:
+        return str(self.pick([number, number.removeprefix("+"), number.removeprefix("+244")]))
 
     def of_campaign(self) -> tuple[str, str | None, dict[str, Any]]:
         # The second is the id of a message as well.
@@ -152,16 +172,18 @@ def expected_messages(world: World, deliveries: Sequence[Delivery]) -> dict[str,
     found: dict[str, Row] = {}
     for name in world.messages:
         facts = [
-            one
-            for (subject, event), one in ledger(deliveries).items()
-            if subject == name and event in MESSAGE_EVENTS[:4]
+            one for (subject, event), one in ledger(deliveries).items() if subject == name and event in KNOWN_EVENTS
         ]
         if facts:
-            found[name] = _expected_message(world, name, facts)
+            every = [one for one in deliveries if one.subject == name and one.event in KNOWN_EVENTS]
+            found[name] = _expected_message(facts) | {
+                "recipient": world.recipients[name] if any("to" in one.data for one in every) else None,
+                "channel": world.channels[name] if any("channel" in one.data for one in every) else None,
+            }
     return found
 
 
-def _expected_message(world: World, name: str, facts: list[Delivery]) -> Row:
+def _expected_message(facts: list[Delivery]) -> Row:
     finals = [one for one in facts if one.event in FINAL]
     greatest = max(finals, key=_greatness, default=None)
     failure = max((one for one in finals if one.event != "message.delivered"), key=_greatness, default=None)
@@ -175,8 +197,6 @@ def _expected_message(world: World, name: str, facts: list[Delivery]) -> Row:
         "failure_reason": failure and failure.data["error"],
         "opted_out_at": opt_out and opt_out.occurred_at,
         "conflict": len({one.event for one in finals}) > 1,
-        "recipient": world.recipients[name] if any("to" in one.data for one in facts) else None,
-        "channel": world.channels[name] if any("channel" in one.data for one in facts) else None,
         "sender": "ZEXA" if any("from_" in one.data for one in facts) else None,
     }
 
@@ -197,12 +217,12 @@ def expected_opt_outs(world: World, deliveries: Sequence[Delivery]) -> dict[tupl
         if one.event != "message.optout":
             continue
         if "to" in one.data:
-            stop(one.data.get("channel"), ANA if one.data["to"] in ADDRESSES[ANA] else RUI, one)
+            stop(one.data.get("channel"), "+244" + one.data["to"][-9:], one)
             continue
         # The address of the message, on the channel of the opt-out, else that of the event which tells it.
-        for (subject, event), fact in ledger(deliveries).items():
-            if subject == one.subject and event in FINAL and "to" in fact.data:
-                stop(one.data.get("channel") or fact.data.get("channel"), world.recipients[subject], one)
+        for fact in deliveries:
+            if fact.subject == one.subject and fact.event in KNOWN_EVENTS and "to" in fact.data:
+                stop(one.data.get("channel") or fact.data.get("channel"), world.recipients[fact.subject], one)
     return found
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, delete, select
 from sqlmodel import SQLModel
 
@@ -32,6 +33,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "opt_outs": ("updated_at",),
     "dead_letters": (),
 }
+
+# A property is about what is true, not about how busy the machine is.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 Row = dict[str, Any]
 

@@ -143,6 +143,43 @@ def test_a_worker_killed_inside_its_transaction_loses_nothing(
 
 
 @pytest.mark.slow
+def test_a_worker_killed_between_its_commit_and_the_removal_of_its_jobs_applies_nothing_twice(
+    tmp_path: Path, migrated_url: URL, engine: Engine, reader: Engine
+) -> None:
+    folder, port = tmp_path / "redis", free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with platform(tmp_path / "logs", migrated_url, url) as hosted, Redis.from_url(url) as redis:
+        with private_redis(folder, port=port) as server:
+            hosted.start_web()
+            worker = hosted.start_worker()
+            with locked_ledger(engine):
+                assert hosted.deliver(body(1)) == 200
+                wait_for(lambda: is_worker_elsewhere(redis), seconds=10, what="the worker being in its transaction")
+                server.process.send_signal(signal.SIGSTOP)
+            wait_for_all(reader, [1])
+            applied = ledger(reader)
+            stop(worker, signal.SIGKILL)
+            server.process.kill()  # and with it the commands that Redis had received, but not read
+        with private_redis(folder, port=port):
+            assert is_job_taken(open_queue(redis))
+            hosted.start_worker()
+            wait_for(lambda: not redis.keys("rq:job:*"), seconds=RECOVERY_SECONDS, what="the job being removed")
+            assert ledger(reader) == applied
+            hosted.stop_all()
+
+
+def is_worker_elsewhere(redis: Redis) -> bool:
+    """Whether the worker has a job and has asked nothing of Redis for two seconds: it waits for the database."""
+    workers = [client for client in redis.client_list() if client["name"]]
+    return is_job_taken(open_queue(redis)) and all(int(client["idle"]) >= 2 for client in workers)
+
+
+def ledger(reader: Engine) -> list[object]:
+    with reader.connect() as connection:
+        return list(connection.execute(text("SELECT subject_id, event, applied_at FROM events")))
+
+
+@pytest.mark.slow
 def test_workers_killed_at_random_moments_under_load_lose_nothing(migrated_platform: Platform, reader: Engine) -> None:
     moments = random.Random(20260624)
     migrated_platform.start_web()

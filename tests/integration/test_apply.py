@@ -480,6 +480,25 @@ def test_an_opt_out_finds_its_address_even_where_the_body_that_told_it_gave_way(
     assert stopped(engine) == {("sms", ANA, ""): minute(3)}
 
 
+def test_a_message_keeps_its_address_however_many_bodies_give_way(engine: Engine) -> None:
+    told_it, lesser, kept = told("failed", 1, channel="sms", to=ANA), told("failed", 2), told("failed", 3)
+    found = in_every_order(engine, told_it, lesser, kept, told("optout", 4))
+    assert_one_answer(found)
+    assert one(found[0]["message_status"])["recipient"] == ANA
+    assert active(engine) == [ANA]
+
+
+def test_an_address_whose_body_gave_way_is_stopped_in_every_order_though_the_channel_may_be_any(engine: Engine) -> None:
+    """No fact tells address and channel together: the row then holds for the channel known of the message, or for any."""
+    bodies_of_one_key = [told("failed", 1, to=ANA), told("failed", 2)]
+    found = in_every_order(engine, *bodies_of_one_key, told("undeliverable", 3, channel="sms"), told("optout", 4))
+    assert {(row["address"], row["channel"]) for tables in found for row in tables["opt_outs"]} <= {
+        (ANA, "sms"),
+        (ANA, ""),
+    }
+    assert all(tables["opt_outs"] for tables in found)
+
+
 def test_an_event_that_is_ignored_changes_no_opt_out_in_any_order(engine: Engine) -> None:
     found = in_every_order(engine, told("optout", 1), told("read", 2, channel="sms", to=ANA))
     assert_one_answer(found)

@@ -26,13 +26,13 @@ from tests.deliveries import (
     expected_messages,
     expected_opt_outs,
 )
-from tests.events_builder import Row, clear, everything
+from tests.events_builder import Row, clear, everything, patient
 
 # A database serves all examples of a test and is emptied between them.
 one_database = settings(
+    patient,
     max_examples=50,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[*patient.suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 
 Batches = list[list[RawEvent]]
@@ -126,7 +126,7 @@ def test_the_rows_are_those_that_the_contract_names(engine: Engine, story: Story
     assert_as_the_contract_says(story, tables_after(engine, story.batches))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_long_story_makes_the_rows_that_the_contract_names(engine: Engine, seed: int) -> None:
     story = told_at_length(seed)
     assert_as_the_contract_says(story, tables_after(engine, story.batches))

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync.addresses import PHONE_CHANNELS, normalise
-from tests.events_builder import ANA
+from tests.events_builder import ANA, patient
 
 
 def in_digits_from(zero: str, number: str) -> str:
@@ -169,6 +169,7 @@ nearly_numbers = st.text(
 addresses = st.one_of(st.text(st.characters(codec=None)), nearly_numbers, st.sampled_from(sorted(SPELLINGS.values())))
 
 
+@patient
 @given(channels, addresses, regions)
 @example("", "İ@EXAMPLE.COM", "AO")
 @example("sms", "tel: tel:912345678", "AO")
@@ -178,11 +179,13 @@ def test_normalising_twice_changes_nothing(channel: str, address: str, region: s
     assert normalise(channel, once, region) == once
 
 
+@patient
 @given(channels, addresses, regions)
 def test_an_address_that_is_not_blank_never_becomes_blank(channel: str, address: str, region: str) -> None:
     assert normalise(channel, address, region).strip() or not address.strip()
 
 
+@patient
 @given(st.integers(900_000_000, 999_999_999), st.data())
 def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(number: int, data: st.DataObject) -> None:
     marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sync.events import CampaignDetails, Event, EventType, MessageDetails, Outcome, Reason, Unreadable, parse
 from sync.raw_events import from_json, to_json
-from tests.events_builder import ANA, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, raw
+from tests.events_builder import ANA, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
 
 OCCURRED = datetime(2026, 6, 24, 10, 5, tzinfo=UTC)
 MESSAGE_EVENTS = ("message.delivered", "message.failed", "message.undeliverable", "message.optout")
@@ -348,6 +348,7 @@ def test_an_event_that_names_no_time_occurred_when_it_was_received() -> None:
     assert (event.occurred_at, event.is_dated, event.received_at) == (minute(7), False, minute(7))
 
 
+@patient
 @given(
     st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30)),  # noqa: DTZ001 - the zone comes next
     st.integers(-23 * 60, 23 * 60),
@@ -558,12 +559,14 @@ def parses_or_refuses(content: bytes) -> None:
             assert not isinstance(text, str) or "\0" not in text.encode().decode()
 
 
+@patient
 @given(st.binary())
 @example(b"\xff\xfe{\0}\0")
 def test_any_bytes_are_an_event_or_unreadable(content: bytes) -> None:
     parses_or_refuses(content)
 
 
+@patient
 @given(json_documents | events, st.booleans())
 def test_any_json_document_is_an_event_or_unreadable(document: Any, is_ascii: bool) -> None:
     text = json.dumps(document, ensure_ascii=is_ascii)

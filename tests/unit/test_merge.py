@@ -24,7 +24,7 @@ from sync.merge import (
     settle,
     strength,
 )
-from tests.events_builder import ANA, RECEIVED, RUI, body, minute, raw
+from tests.events_builder import ANA, RECEIVED, RUI, body, minute, patient, raw
 
 FINAL = ("delivered", "failed", "undeliverable")
 
@@ -380,12 +380,14 @@ def shuffled_with_copies(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
     return facts, draw(st.permutations(facts + copies))
 
 
+@patient
 @given(shuffled_with_copies())
 def test_the_ledger_depends_neither_on_order_nor_on_copies(given: tuple[list[Event], list[Event]]) -> None:
     facts, others = given
     assert list(fold(facts).items()) == list(fold(others).items())
 
 
+@patient
 @given(some_facts, st.data())
 def test_the_ledger_does_not_depend_on_how_facts_are_batched(facts: list[Event], data: st.DataObject) -> None:
     middle = data.draw(st.integers(0, len(facts)))
@@ -393,6 +395,7 @@ def test_the_ledger_does_not_depend_on_how_facts_are_batched(facts: list[Event],
     assert fold(event for batch in batches for event in batch.values()) == fold(facts)
 
 
+@patient
 @given(shuffled_with_copies())
 def test_rows_depend_neither_on_order_nor_on_copies(given: tuple[list[Event], list[Event]]) -> None:
     facts, others = (fold(some).values() for some in given)
@@ -401,12 +404,14 @@ def test_rows_depend_neither_on_order_nor_on_copies(given: tuple[list[Event], li
     assert claims(*facts) == claims(*reversed(list(others)))
 
 
+@patient
 @given(some_facts)
 def test_of_any_two_facts_one_is_the_stronger(facts: list[Event]) -> None:
     for one, other in combinations(fold(facts).values(), 2):
         assert (strength(one) > strength(other)) != (strength(one) < strength(other))
 
 
+@patient
 @given(some_facts, one_fact)
 def test_one_more_fact_never_takes_an_opt_out_away(facts: list[Event], another: Event) -> None:
     before, after = claims(*facts), claims(*facts, another)
@@ -414,6 +419,7 @@ def test_one_more_fact_never_takes_an_opt_out_away(facts: list[Event], another: 
     assert all(claim.opted_out_at <= after[key].opted_out_at for key, claim in before.items())
 
 
+@patient
 @given(some_facts, one_fact)
 def test_one_more_fact_never_brings_a_status_back(facts: list[Event], another: Event) -> None:
     before, after = message_row(facts), message_row([*facts, another])
