@@ -6,6 +6,7 @@ lists: RQ's maintenance finds it stranded there and puts it back within a minute
 twice changes nothing.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ WAIT_SECONDS = 1
 # How often a worker that waits for the database says that it still holds its jobs.
 HOLD_SECONDS = 5
 
-JOBS_PER_TAKE = 64
+TAKE_GROWTH = 2
 
 REDIS_SECONDS = 2
 
@@ -146,12 +147,17 @@ class EventWorker(SimpleWorker):
                     job_ids.append(job_id)
                 except (DeserializationError, TypeError, ValueError):
                     self._set_aside(job_id, fetched, queue)
-            jobs = self._take_more(queue) if len(raw_events) < self.applier.batch_size else {}
+            room = self.applier.batch_size - len(raw_events)
+            # Jobs behind these may hold far more events than these do, so take them in growing steps.
+            events_per_job = max(1.0, len(raw_events) / max(1, len(job_ids)))
+            most = min(math.ceil(room / events_per_job), TAKE_GROWTH * max(1, len(job_ids)))
+            jobs = self._take_more(queue, most) if room > 0 else {}
         return Taken(job_ids=job_ids, raw_events=raw_events)
 
-    def _take_more(self, queue: Queue) -> dict[str, Job | None]:
+    def _take_more(self, queue: Queue, most: int) -> dict[str, Job | None]:
+        """Take at most `most` jobs: what is taken beyond a batch would keep an opt-out waiting behind it."""
         with self.connection.pipeline(transaction=False) as pipeline:
-            for _ in range(JOBS_PER_TAKE):
+            for _ in range(most):
                 pipeline.lmove(queue.key, queue.intermediate_queue_key)
             job_ids = [moved.decode() for moved in pipeline.execute() if moved]
         jobs: list[Job | None] = Job.fetch_many(job_ids, self.connection, self.serializer)

@@ -6,16 +6,14 @@ Everything is queued before the workers start and let go once they listen. Rates
 from collections import defaultdict
 from datetime import UTC, datetime
 
-from sync.bench.database_alone import Batch, insert_batches, prepare_batches
+from sync.bench.database_alone import insert_batches, prepare_batches
 from sync.bench.figures import Figure, Target, Yardstick, middle
 from sync.bench.ledger import applied_per_second
 from sync.bench.servers import Database
 from sync.bench.stage import Bench, open_stage
 from sync.raw_events import RawEvent
-from sync.settings import DEFAULT_BATCH_SIZE
 from sync.simulator.traffic import generate
 
-ROUNDS = 3
 # About what one group holds when 64 connections deliver.
 GROUP_EVENTS = 32
 # A stock worker takes 5 ms an event and more.
@@ -35,15 +33,13 @@ def raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
 def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figure]:
     """Return the events per second that reach the tables of `database`."""
     given = raw_events(events)
-    batches = prepare_batches(given, batch_size=DEFAULT_BATCH_SIZE, now=datetime.now(UTC))
     rates: dict[str, list[float]] = defaultdict(list)
-    for turn in range(1, ROUNDS + 1):
-        bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {ROUNDS}")
+    for turn in range(1, bench.rounds + 1):
+        bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {bench.rounds}")
         rates[STOCK].append(_measure_stock(bench, database, given[:STOCK_EVENTS]))
-        rates[ALONE].append(_measure_alone(bench, database, batches, events))
+        rates[ALONE].append(measure_alone(bench, database, given))
         for name, (workers, group) in WORKERS.items():
-            some = given if group > 1 else given[: events // 2]
-            rates[name].append(measure_workers(bench, database, some, workers=workers, group=group))
+            rates[name].append(measure_workers(bench, database, given, workers=workers, group=group))
     middles = {name: middle(of) for name, of in rates.items()}
     return [_figure(database, name, middles) for name in WORKERS]
 
@@ -86,7 +82,9 @@ def _measure_stock(bench: Bench, database: Database, given: list[RawEvent]) -> f
         return applied_per_second(stage.engine, events=len(given))
 
 
-def _measure_alone(bench: Bench, database: Database, batches: list[Batch], events: int) -> float:
-    with open_stage(bench, database) as stage:
+def measure_alone(bench: Bench, database: Database, given: list[RawEvent], *, keeps_rows: bool = False) -> float:
+    """Return the events per second of inserting the rows of `given`, which are not in the tables yet."""
+    with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
+        batches = prepare_batches(given, batch_size=stage.batch_size, now=datetime.now(UTC))
         seconds = insert_batches(stage.engine, batches, bench.is_stop_asked)
-    return (events - DEFAULT_BATCH_SIZE) / seconds
+        return (len(given) - stage.batch_size) / seconds

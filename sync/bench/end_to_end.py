@@ -4,10 +4,9 @@ from sync.bench.figures import Figure, Target, Yardstick
 from sync.bench.ledger import Moments
 from sync.bench.load import Load, flood, sign_bodies
 from sync.bench.memory import MemoryWatch, Resident, child_of
-from sync.bench.servers import Database
-from sync.bench.stage import Bench, open_stage
+from sync.bench.servers import Database, empty
+from sync.bench.stage import Bench, Stage, Web, open_stage
 from sync.bench.visible import measure_visible
-from sync.settings import DEFAULT_BATCH_SIZE
 from sync.simulator.traffic import generate
 
 CONNECTIONS = 64
@@ -25,33 +24,39 @@ FLAT_RATIO = 1.05
 
 def measure_end_to_end(bench: Bench, database: Database, *, seconds: float) -> list[Figure]:
     """Return the sustained rate with its backlog and memory, then the time from POST to row at fixed rates."""
-    visible = [figure for rate in RATES for figure in measure_visible(bench, database, rate=rate, seconds=seconds)]
-    return [*visible, *_measure_sustained(bench, database, seconds)]
+    with open_stage(bench, database) as stage:
+        (web,), (worker,) = stage.start_webs(), stage.start_workers(1)
+        visible = [
+            figure for rate in RATES for figure in measure_visible(bench, stage, web, rate=rate, seconds=seconds)
+        ]
+        empty(stage.engine)
+        memory = MemoryWatch({WEB: child_of(web.child.process.pid), WORKER: worker.process.pid})
+        return [*visible, *_measure_sustained(bench, stage, web, memory, seconds)]
 
 
-def _measure_sustained(bench: Bench, database: Database, seconds: float) -> list[Figure]:
+def _measure_sustained(bench: Bench, stage: Stage, web: Web, memory: MemoryWatch, seconds: float) -> list[Figure]:
+    database = stage.database
     bench.say(f"end to end: {database.name}, {CONNECTIONS} connections for {seconds:g} s")
     count = int((seconds + WARM_UP_SECONDS) * BODIES_PER_SECOND)
     deliveries = generate(events=count)
     bodies = sign_bodies(bench.folder / "sustained.txt", (delivery.body for delivery in deliveries), bench.secret)
-    with open_stage(bench, database) as stage:
-        web, (worker,) = stage.start_web("web"), stage.start_workers(1)
-        memory = MemoryWatch({WEB: child_of(web.child.process.pid), WORKER: worker.process.pid})
-        load = flood(
-            stage.processes,
-            bodies,
-            web.url,
-            connections=CONNECTIONS,
-            seconds=seconds + WARM_UP_SECONDS,
-            is_once=True,
-            watch=memory.sample,
-        )
-        stage.wait_until_applied()
-        moments = Moments(stage.engine)
-    return [*_rate_figures(database, load, moments), *_memory_figures(memory.resident())]
+    load = flood(
+        stage.processes,
+        bodies,
+        web.url,
+        connections=CONNECTIONS,
+        seconds=seconds + WARM_UP_SECONDS,
+        is_once=True,
+        watch=memory.sample,
+    )
+    stage.wait_until_applied()
+    return [
+        *_rate_figures(database, stage.batch_size, load, Moments(stage.engine)),
+        *_memory_figures(memory.resident()),
+    ]
 
 
-def _rate_figures(database: Database, load: Load, moments: Moments) -> list[Figure]:
+def _rate_figures(database: Database, batch_size: int, load: Load, moments: Moments) -> list[Figure]:
     """Tell of the time after the warm-up, until the last event came."""
     begin, end = WARM_UP_SECONDS, max(moments.received)
     waiting = moments.waiting_at((begin + end) / 2), moments.waiting_at(end)
@@ -74,7 +79,7 @@ def _rate_figures(database: Database, load: Load, moments: Moments) -> list[Figu
             unit="events",
             yardsticks=(Yardstick(name="in the middle", value=waiting[0]),),
             # What comes while one batch is applied waits for the next: that is no backlog.
-            target=Target(at_most=DEFAULT_BATCH_SIZE),
+            target=Target(at_most=batch_size),
             note="received, and no batch with them begun",
         ),
     ]

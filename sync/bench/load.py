@@ -80,7 +80,11 @@ class Load:
 
 
 def generator_name() -> str:
-    return "wrk" if shutil.which("wrk") else "the simulator's sender (wrk is not on PATH), which itself is the limit"
+    return (
+        "wrk"
+        if shutil.which("wrk")
+        else "the simulator's sender (wrk is not on PATH), which takes much of the machine itself"
+    )
 
 
 def sign_bodies(path: Path, bodies: Iterable[bytes], secret: str) -> Bodies:

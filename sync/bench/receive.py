@@ -13,7 +13,6 @@ from sync.bench.servers import Database
 from sync.bench.stage import Bench, Stage, Web, open_stage
 from sync.simulator.traffic import generate
 
-ROUNDS = 3
 BODIES = 20_000
 EMPTY, PLAIN, OURS = "an empty Flask route", "the plain way", "ours"
 APPLICATIONS = {
@@ -33,10 +32,7 @@ def measure_receive(bench: Bench, database: Database, *, connections: Sequence[i
         bench.folder / "receive.txt", (delivery.body for delivery in generate(events=BODIES)), bench.secret
     )
     with open_stage(bench, database) as stage:
-        webs = {
-            name: stage.start_web(f"web-{index}", yardstick)
-            for index, (name, yardstick) in enumerate(APPLICATIONS.items())
-        }
+        webs = dict(zip(APPLICATIONS, stage.start_webs(list(APPLICATIONS.values())), strict=True))
         for web in webs.values():
             flood(stage.processes, bodies, web.url, connections=16, seconds=WARM_UP_SECONDS)
         return [
@@ -50,9 +46,9 @@ def _rounds(
     bench: Bench, stage: Stage, webs: dict[str, Web], bodies: Bodies, connections: int, seconds: float
 ) -> Loads:
     loads: Loads = defaultdict(list)
-    each = max(1, round(seconds / ROUNDS))
-    for turn in range(1, ROUNDS + 1):
-        bench.say(f"receive: {connections} connections, round {turn} of {ROUNDS}")
+    each = max(1, round(seconds / bench.rounds))
+    for turn in range(1, bench.rounds + 1):
+        bench.say(f"receive: {connections} connections, round {turn} of {bench.rounds}")
         for name, web in webs.items():
             stage.client.flushdb()
             loads[name].append(flood(stage.processes, bodies, web.url, connections=connections, seconds=each))

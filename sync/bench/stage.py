@@ -4,7 +4,7 @@ Each stage begins with empty tables and an empty queue, and none of its processe
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from sync.processes import Child, DevelopmentError, Processes, StopAsked
 from sync.proof import request
 from sync.queue import JOB_FUNCTION, QUEUE_NAME, SERIALIZER, enqueue, open_queue
 from sync.raw_events import RawEvent, to_json
+from sync.settings import WorkerSettings
 
 READY_SECONDS = 30
 WORK_SECONDS = 600
@@ -40,6 +41,7 @@ class Bench:
     folder: Path
     redis_url: str
     secret: str
+    rounds: int  # of each measurement that is repeated; its median is told
     console: Console
     is_stop_asked: Callable[[], bool]
 
@@ -52,33 +54,48 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    url: str
+    port: int
     child: Child
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PATH}"
 
 
 class Stage:
-    def __init__(self, bench: Bench, setup: Setup, processes: Processes, client: Redis, engine: Engine) -> None:
+    def __init__(self, setup: Setup, database: Database, processes: Processes, client: Redis, engine: Engine) -> None:
+        self.database = database
         self.processes = processes
         self.client = client
         self.engine = engine
         self.queue = open_queue(client)
-        self._bench = bench
         self._setup = setup
 
     def migrate(self) -> None:
         self.processes.run("release", self._setup.commands["release"])
 
-    def start_web(self, name: str, yardstick: str | None = None) -> Web:
-        """Start one web process by the Procfile's command, or `yardstick` in place of our application."""
+    @property
+    def batch_size(self) -> int:
+        return WorkerSettings.read(self._setup.environ).batch_size
+
+    def start_webs(self, yardsticks: Sequence[str | None] = (None,)) -> list[Web]:
+        """Start one web process each by the Procfile's command: of a yardstick, or of our application for None."""
+        webs = [self._start_web(f"web-{index}", yardstick) for index, yardstick in enumerate(yardsticks)]
+
+        def all_answer() -> bool:
+            return all(request("GET", "/", web.port)[0] is not None for web in webs)
+
+        if not self.processes.wait_until(all_answer, seconds=READY_SECONDS):
+            raise DevelopmentError(f"the web processes did not answer within {READY_SECONDS} s")
+        return webs
+
+    def _start_web(self, name: str, yardstick: str | None) -> Web:
         port = free_port()
         command = prepare(self._setup.data, port, self._setup.environ).commands["web"]
         if yardstick:
             # Everything else of the command stays: the same server, configuration and access log.
             command = [yardstick if word.startswith("receiver.app:") else word for word in command]
-        child = self.processes.start(name, command)
-        if not self.processes.wait_until(lambda: request("GET", "/", port)[0] is not None, seconds=READY_SECONDS):
-            raise DevelopmentError(f"{name} did not answer within {READY_SECONDS} s")
-        return Web(url=f"http://127.0.0.1:{port}{PATH}", child=child)
+        return Web(port=port, child=self.processes.start(name, command))
 
     def start_workers(self, number: int) -> list[Child]:
         """Start `number` workers by the Procfile's command; return once they listen."""
@@ -147,7 +164,7 @@ def open_stage(bench: Bench, database: Database, *, keeps_rows: bool = False) ->
             ) as processes,
         ):
             client.flushdb()
-            yield Stage(bench, setup, processes, client, engine)
+            yield Stage(setup, database, processes, client, engine)
     finally:
         engine.dispose()
 

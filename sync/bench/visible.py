@@ -8,16 +8,15 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from models.database import open_database
 from sync.bench.figures import Figure, Target, Yardstick
-from sync.bench.load import send_beside, sign_bodies
+from sync.bench.load import Bodies, send_beside, sign_bodies
 from sync.bench.sender import Order, Sent
 from sync.bench.servers import Database
-from sync.bench.stage import Bench, Stage, open_stage
+from sync.bench.stage import Bench, Stage, Web
 from sync.events import EventType
 from sync.processes import DevelopmentError
 from sync.simulator.counts import Latencies
@@ -62,36 +61,31 @@ class Rows:
             self.seen_at[self._unseen.pop(message_id).position] = now
 
 
-def measure_visible(bench: Bench, database: Database, *, rate: int, seconds: float) -> list[Figure]:
+def measure_visible(bench: Bench, stage: Stage, web: Web, *, rate: int, seconds: float) -> list[Figure]:
     """Return the median and the 99th percentile of the time from POST to visible row at `rate` events a second."""
+    database = stage.database
     bench.say(f"end to end: {database.name}, from POST to row at {rate:,} events/s for {seconds:g} s")
     count = int(rate * (seconds + WARM_UP_SECONDS))
     # One event a message, so that a row that is there is this event's.
-    bodies = [delivery.body for delivery in generate(events=count, kinds={EventType.DELIVERED})]
+    bodies = [delivery.body for delivery in generate(events=count, kinds={EventType.DELIVERED}, seed=rate)]
     first, every = rate * WARM_UP_SECONDS, max(1, rate // PROBES_PER_SECOND)
     probes = [Probe(position=at, message_id=_message_id(bodies[at])) for at in range(first, count, every)]
-    path = bench.folder / "paced.txt"
-    sign_bodies(path, bodies, bench.secret)
-    with open_stage(bench, database) as stage:
-        latencies, sent = _measure(bench, stage, database, path, probes, rate)
+    signed = sign_bodies(bench.folder / "paced.txt", bodies, bench.secret)
+    latencies, sent = _measure(stage, web, signed, probes, rate)
     return _figures(database, rate, latencies, sent, len(probes))
 
 
-def _measure(
-    bench: Bench, stage: Stage, database: Database, path: Path, probes: Sequence[Probe], rate: int
-) -> tuple[Latencies, Sent]:
-    web = stage.start_web("web")
-    stage.start_workers(1)
+def _measure(stage: Stage, web: Web, bodies: Bodies, probes: Sequence[Probe], rate: int) -> tuple[Latencies, Sent]:
     order = Order(
         url=web.url,
-        secret=bench.secret,
-        bodies=str(path),
+        secret=bodies.secret,
+        bodies=str(bodies.path),
         connections=CONNECTIONS,
         rate_per_second=rate,
         seconds=3600,
         is_once=True,
     )
-    engine = open_database(database.url, pool_size=1, is_read_only=True)
+    engine = open_database(stage.database.url, pool_size=1, is_read_only=True)
     try:
         with engine.connect() as connection:
             rows = Rows(connection, probes)

@@ -16,6 +16,7 @@ from sync.bench.end_to_end import measure_end_to_end
 from sync.bench.figures import Figure
 from sync.bench.growth import measure_growth
 from sync.bench.machine import describe_machine
+from sync.bench.opt_outs_first import measure_opt_outs_first
 from sync.bench.receive import measure_receive
 from sync.bench.report import document, print_report
 from sync.bench.servers import KINDS, Database, open_databases, open_redis
@@ -24,7 +25,7 @@ from sync.embedded import EmbeddedError
 from sync.environment import SettingError
 from sync.processes import DevelopmentError, StopAsked, stop_signals
 
-PARTS = ("receive", "apply", "end-to-end", "growth")
+PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth")
 CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
 
@@ -54,9 +55,9 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--events",
     default=20_000,
     show_default=True,
-    type=click.IntRange(4_000, 1_000_000),
+    type=click.IntRange(100, 1_000_000),
     metavar="N",
-    help="How many events are queued for one measurement of applying, and for the burst.",
+    help="How many events are queued for one measurement of applying; many batches, or it is refused.",
 )
 @click.option(
     "--seconds",
@@ -64,7 +65,15 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     type=click.FloatRange(1, 3600),
     metavar="S",
-    help="How long each measurement over HTTP takes.",
+    help="How long each measurement over HTTP takes, all rounds of it together.",
+)
+@click.option(
+    "--rounds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    metavar="R",
+    help="How often ours and its yardsticks take turns in receiving and applying; medians are told.",
 )
 @click.option(
     "--connections",
@@ -90,6 +99,14 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="M,...",
     help="How many messages are in the tables when growth is measured; 0,1000000,5000000 takes some minutes more.",
 )
+@click.option(
+    "--backlog",
+    default=300_000,
+    show_default=True,
+    type=click.IntRange(1, 10_000_000),
+    metavar="N",
+    help="How many deliveries wait in the queue when opt-outs are measured.",
+)
 @click.option("--database-url", metavar="URL", help="Measure on this database, which must be empty.")
 @click.option("--redis-url", metavar="URL", help="Measure on this Redis, which must be empty.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object, machine and figures.")
@@ -97,9 +114,11 @@ def bench(
     part: str,
     events: int,
     seconds: float,
+    rounds: int,
     connections: tuple[int, ...],
     kind: str,
     messages: tuple[int, ...],
+    backlog: int,
     database_url: str | None,
     redis_url: str | None,
     is_json: bool,
@@ -113,6 +132,7 @@ def bench(
                 inserted by one process, no queue) and RQ's own SimpleWorker
     end-to-end  events/s from HTTP to row, the backlog, memory, and the time from
                 a POST to its row at 100 and 1,000 events/s
+    opt-outs    from POST to `active_opt_outs` while many deliveries wait
     growth      events/s with many messages in the tables; Redis per queued event
 
     \b
@@ -135,7 +155,7 @@ def bench(
     parts = PARTS if part == "all" else (part,)
     kinds = KINDS if kind == "both" else (kind,)
     try:
-        with _surroundings(kinds, database_url, redis_url) as (surroundings, databases):
+        with _surroundings(kinds, database_url, redis_url, rounds) as (surroundings, databases):
             first, *_ = databases
             machine = describe_machine(surroundings.redis_url, databases)
             measures: dict[str, Callable[[], list[Figure]]] = {
@@ -144,6 +164,7 @@ def bench(
                     figure for database in databases for figure in measure_apply(surroundings, database, events=events)
                 ],
                 "end-to-end": lambda: measure_end_to_end(surroundings, first, seconds=seconds),
+                "opt-outs": lambda: measure_opt_outs_first(surroundings, first, backlog=backlog),
                 "growth": lambda: measure_growth(surroundings, first, events=events, messages=messages),
             }
             figures = [figure for name in parts for figure in measures[name]()]
@@ -162,7 +183,7 @@ def bench(
 
 @contextmanager
 def _surroundings(
-    kinds: tuple[str, ...], database_url: str | None, redis_url: str | None
+    kinds: tuple[str, ...], database_url: str | None, redis_url: str | None, rounds: int
 ) -> Iterator[tuple[Bench, list[Database]]]:
     """Yield what all measurements share, with migrated databases; it is all gone afterwards."""
     with (
@@ -175,6 +196,7 @@ def _surroundings(
             folder=Path(name),
             redis_url=opened_redis_url,
             secret=secrets.token_hex(32),
+            rounds=rounds,
             console=Console(stderr=True),
             is_stop_asked=is_stop_asked,
         )

@@ -489,7 +489,7 @@ def test_a_message_keeps_its_address_however_many_bodies_give_way(engine: Engine
 
 
 def test_an_address_whose_body_gave_way_is_stopped_in_every_order_though_the_channel_may_be_any(engine: Engine) -> None:
-    """No fact tells address and channel together: the row then holds for the channel known of the message, or for any."""
+    """No fact tells address and channel together: the row holds for the channel known of the message, or for any."""
     bodies_of_one_key = [told("failed", 1, to=ANA), told("failed", 2)]
     found = in_every_order(engine, *bodies_of_one_key, told("undeliverable", 3, channel="sms"), told("optout", 4))
     assert {(row["address"], row["channel"]) for tables in found for row in tables["opt_outs"]} <= {

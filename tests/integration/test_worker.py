@@ -68,6 +68,25 @@ def test_a_worker_takes_no_more_jobs_once_its_batch_is_full(worker: EventWorker,
     assert max(batches(engine)) <= 100
 
 
+def test_a_worker_holds_hardly_more_than_a_batch_so_that_an_opt_out_need_not_wait_for_the_rest(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
+) -> None:
+    enqueue(queue, [delivered(-1)], at_front=True)
+    for job in range(20):
+        enqueue(queue, [delivered(40 * job + number) for number in range(40)], at_front=False)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE events RENAME TO events_away"))
+    held: list[int] = []
+
+    def look_and_stop() -> None:
+        held.append(redis.llen(queue.intermediate_queue_key))
+        worker.stop.request()
+
+    threading.Timer(1, look_and_stop).start()
+    worker.work()
+    assert held == [4]  # 121 events, where a batch is 100
+
+
 def test_applied_jobs_leave_nothing_in_redis(worker: EventWorker, queue: Queue, redis: Redis) -> None:
     for number in range(10):
         enqueue(queue, [delivered(number)], at_front=False)
