@@ -20,7 +20,7 @@ _BETWEEN = re.compile(r"[\s().\-/\u00b7\u2212]+")
 _NUMBER = re.compile(r"\+?\d+")
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def normalise(channel: str, address: str, default_region: str) -> str:
     """Return the one spelling of `address` on `channel` ('' where the channel is not known).
 
