@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 import models
 from models import CampaignStatus, LedgerEntry, MessageStatus, OptOut
-from sync.events import Event, MessageDetails, Reason, parse
+from sync.events import Event, MessageDetails, Reason, Unreadable, parse
 from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent
 
@@ -49,7 +49,7 @@ def merge_ledger(
     kept = {key: fact.digest for key, fact in facts.items()}
     if not facts:
         return [], kept
-    insert, rows = _insert(connection, LEDGER, [_entry(fact, now) for fact in facts.values()])
+    insert, rows = bulk_insert(connection, LEDGER, [_entry(fact, now) for fact in facts.values()])
     insert = insert.on_conflict_do_nothing().returning(LEDGER.c.subject_id, LEDGER.c.event)
     inserted = {(row[0], row[1]) for row in connection.execute(insert, rows)}
     taken = [facts[key] for key in facts if key in inserted]
@@ -60,7 +60,7 @@ def merge_ledger(
             del contested[fact.key]  # by far the most common: a copy
     for stored in _entries(connection, contested, locked=True):
         fact, held = contested[stored.subject_id, stored.event], _fact(stored, default_region)
-        winner = settle(held, fact)
+        winner = settle(held, fact) if held else fact
         kept[fact.key] = winner.digest
         if winner is fact:
             is_entry = and_(LEDGER.c.subject_id == fact.subject_id, LEDGER.c.event == fact.name)
@@ -128,7 +128,7 @@ def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, A
     if not rows:
         return set()
     (key,) = table.primary_key
-    insert, stamped = _insert(connection, table, [row | {"updated_at": now} for row in rows])
+    insert, stamped = bulk_insert(connection, table, [row | {"updated_at": now} for row in rows])
     return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars())
 
 
@@ -142,7 +142,7 @@ def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> I
 def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    insert, rows_given = _insert(connection, table, rows)
+    insert, rows_given = bulk_insert(connection, table, rows)
     values = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
     connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows_given)
 
@@ -150,9 +150,10 @@ def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]])
 def read_facts(connection: Connection, subjects: Sequence[str], default_region: str) -> Facts:
     """Return every fact the ledger has of `subjects`, parsed from the bodies it keeps."""
     return [
-        _fact(entry, default_region)
+        fact
         for some in _slices(subjects)
         for entry in connection.execute(select(LEDGER).where(LEDGER.c.subject_id.in_(some)))
+        if (fact := _fact(entry, default_region))
     ]
 
 
@@ -161,7 +162,7 @@ def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: dat
     rows = [_columns(claim) | {"source": "event", "updated_at": now} for claim in claims]
     if not rows:
         return
-    insert, rows_given = _insert(connection, OPT_OUTS, rows)
+    insert, rows_given = bulk_insert(connection, OPT_OUTS, rows)
     new, old = insert.excluded, OPT_OUTS.c
     is_greater = or_(
         old.opted_out_at.is_(None),
@@ -182,7 +183,7 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> 
     letters_by_digest = {hashlib.sha256(letter[0].body).hexdigest(): letter for letter in latest_first}
     if not letters_by_digest:
         return
-    insert, rows = _insert(
+    insert, rows = bulk_insert(
         connection,
         DEAD_LETTERS,
         [
@@ -225,8 +226,12 @@ def _entry(fact: Event, now: datetime) -> dict[str, Any]:
     }
 
 
-def _fact(entry: Any, default_region: str) -> Event:
-    return parse(RawEvent(body=entry.body, received_at=entry.received_at), default_region)
+def _fact(entry: Any, default_region: str) -> Event | None:
+    """Return the fact that an entry keeps; None where an earlier version read a body that this one refuses."""
+    try:
+        return parse(RawEvent(body=entry.body, received_at=entry.received_at), default_region)
+    except Unreadable:
+        return None
 
 
 def _columns(row: MessageRow | CampaignRow | OptOutRow) -> dict[str, Any]:
@@ -234,7 +239,7 @@ def _columns(row: MessageRow | CampaignRow | OptOutRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 
-def _insert(
+def bulk_insert(
     connection: Connection, table: Table, rows: list[dict[str, Any]]
 ) -> tuple[Any, list[dict[str, Any]] | None]:
     """Return an insert of `rows`, to be given a conflict clause, and the parameters to execute it with.

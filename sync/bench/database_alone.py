@@ -17,8 +17,7 @@ from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_ro
 from sync.processes import StopAsked
 from sync.raw_events import RawEvent
 from sync.settings import DEFAULT_REGION
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
-from sync.store import _insert as insert_of
+from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS, bulk_insert
 
 Batch = list[tuple[Table, list[dict[str, Any]]]]
 
@@ -56,6 +55,6 @@ def insert_batches(engine: Engine, batches: Sequence[Batch], is_stop_asked: Call
         with engine.begin() as connection:
             for table, rows in batch:
                 if rows:
-                    insert, given = insert_of(connection, table, rows)
+                    insert, given = bulk_insert(connection, table, rows)
                     connection.execute(insert.on_conflict_do_nothing(), given)
     return time.monotonic() - begun

@@ -706,3 +706,12 @@ def test_a_connection_lost_in_the_middle_raises_and_nothing_is_applied(engine: E
     assert not any(everything(engine).values())
     assert give(engine, *batch) == Tally(received=3, applied=2, dead=1)
     assert active(engine) == [ANA]
+
+
+def test_a_body_that_an_earlier_version_could_read_stops_no_later_event_of_its_message(engine: Engine) -> None:
+    give(engine, told("failed", 1, to=ANA), told("optout", 2, channel="sms", to=ANA))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE events SET body = :body WHERE event = 'message.failed'"), {"body": b"[" * 200})
+    tally = give(engine, told("delivered", 3, to=ANA), told("failed", 4, to=ANA))
+    assert (tally.applied, tally.dead) == (2, 0)
+    assert one(rows(engine, "message_status"))["status"] == "failed"

@@ -98,7 +98,7 @@ def test_growth_is_measured_against_the_least_filled_tables() -> None:
 def test_a_database_that_holds_a_row_is_refused_and_keeps_it(engine: Engine, migrated_url: URL, table: str) -> None:
     keep_one_row(engine, table)
     url = migrated_url.render_as_string(hide_password=False)
-    finished = bench("apply", "--database-url", url)
+    finished = bench("apply", *SMALLEST, "--database-url", url)
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].startswith(f"Error: the database of --database-url holds rows in {table}")
     reader = open_database(migrated_url, is_read_only=True)
