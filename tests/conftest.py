@@ -17,7 +17,7 @@ from redis import Redis
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from models.database import open_database
-from sync.embedded import RedisServer, private_redis
+from sync.development.embedded import RedisServer, private_redis
 from sync.environment import read_database_url
 
 ROOT = Path(__file__).parent.parent

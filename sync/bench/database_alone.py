@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Engine, Table
 
+from sync.development.processes import StopAsked
 from sync.events import Event, parse
 from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_row, opt_out_rows
-from sync.processes import StopAsked
 from sync.raw_events import RawEvent
 from sync.settings import DEFAULT_REGION
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS, bulk_insert

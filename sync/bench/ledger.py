@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 
-from sync.processes import DevelopmentError
+from sync.development.processes import DevelopmentError
 from sync.store import LEDGER
 
 

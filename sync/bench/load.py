@@ -11,8 +11,8 @@ from tempfile import TemporaryFile
 
 from receiver.signature import sign
 from sync.bench.sender import Order, Sent
-from sync.development import ROOT
-from sync.processes import DevelopmentError, Processes
+from sync.development.processes import DevelopmentError, Processes
+from sync.development.setup import ROOT
 
 # Beyond what was asked: start, last answers and the report.
 SPARE_SECONDS = 30

@@ -12,9 +12,9 @@ from receiver.signature import sign
 from sync.bench.figures import Figure, Target
 from sync.bench.servers import Database
 from sync.bench.stage import Bench, Stage, open_stage
+from sync.development.processes import DevelopmentError
+from sync.development.proof import SampleDelivery, post
 from sync.events import EventType
-from sync.processes import DevelopmentError
-from sync.proof import SampleDelivery, post
 from sync.raw_events import RawEvent
 from sync.simulator.counts import Latencies
 from sync.simulator.traffic import generate

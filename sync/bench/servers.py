@@ -19,9 +19,9 @@ from sqlmodel import SQLModel
 
 import models
 from models.database import open_database
-from sync.embedded import private_redis
+from sync.development.embedded import private_redis
+from sync.development.processes import DevelopmentError
 from sync.environment import read_database_url
-from sync.processes import DevelopmentError
 
 assert models.__all__  # importing the package fills the metadata
 TABLES = SQLModel.metadata.sorted_tables

@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 from models.database import open_database
 from receiver.requests import PATH
 from sync.bench.servers import Database, empty
-from sync.development import ROOT, Setup, prepare
-from sync.embedded import free_port
-from sync.processes import Child, DevelopmentError, Processes, StopAsked
-from sync.proof import request
+from sync.development.embedded import free_port
+from sync.development.processes import Child, DevelopmentError, Processes, StopAsked
+from sync.development.proof import request
+from sync.development.setup import ROOT, Setup, prepare
 from sync.queue import JOB_FUNCTION, QUEUE_NAME, SERIALIZER, enqueue, open_queue
 from sync.raw_events import RawEvent, to_json
 from sync.settings import WorkerSettings

@@ -17,8 +17,8 @@ from sync.bench.load import Bodies, send_beside, sign_bodies
 from sync.bench.sender import Order, Sent
 from sync.bench.servers import Database
 from sync.bench.stage import Bench, Stage, Web
+from sync.development.processes import DevelopmentError
 from sync.events import EventType
-from sync.processes import DevelopmentError
 from sync.simulator.counts import Latencies
 from sync.simulator.traffic import generate
 from sync.store import MESSAGES

@@ -21,9 +21,9 @@ from sync.bench.receive import measure_receive
 from sync.bench.report import document, print_report
 from sync.bench.servers import KINDS, Database, open_databases, open_redis
 from sync.bench.stage import Bench, migrate
-from sync.embedded import EmbeddedError
+from sync.development.embedded import EmbeddedError
+from sync.development.processes import DevelopmentError, StopAsked, stop_signals
 from sync.environment import SettingError
-from sync.processes import DevelopmentError, StopAsked, stop_signals
 
 PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth")
 CONNECTIONS_MAX = 1000

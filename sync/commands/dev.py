@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from models.database import open_database
-from sync.data_folder import Claim, claim
-from sync.development import ROOT, Setup, prepare, require_free
-from sync.embedded import START_SECONDS, EmbeddedError, answers
-from sync.processes import Child, DevelopmentError, Processes, StopAsked, stop_signals
-from sync.progress import Progress
-from sync.proof import PATH, as_curl, has_row, post, request, sample_delivery
+from sync.development.data_folder import Claim, claim
+from sync.development.embedded import START_SECONDS, EmbeddedError, answers
+from sync.development.processes import Child, DevelopmentError, Processes, StopAsked, stop_signals
+from sync.development.progress import Progress
+from sync.development.proof import PATH, as_curl, has_row, post, request, sample_delivery
+from sync.development.setup import ROOT, Setup, prepare, require_free
 
 READY_SECONDS = 60
 PROOF_SECONDS = 30

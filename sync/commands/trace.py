@@ -15,8 +15,8 @@ from models.database import open_database
 from models.schema import require_head
 from sync.environment import read_database_url
 from sync.settings import read_default_region
-from sync.trace_text import trace_text, visible
-from sync.tracing import Fact, Trace, trace_message
+from sync.tracing.gathering import Fact, Trace, trace_message
+from sync.tracing.text import trace_text, visible
 
 STATEMENT_SECONDS = 30
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
-from sync.embedded import RedisServer
+from sync.development.embedded import RedisServer
 from tests.acceptance.test_main_path import SAMPLE
 from tests.processes import ROOT, platform, procfile, wait_for
 from tests.tls import tls_front

@@ -14,7 +14,7 @@ from redis import Redis
 from rq import Queue
 from sqlalchemy import URL, Engine, text
 
-from sync.embedded import free_port, private_redis
+from sync.development.embedded import free_port, private_redis
 from sync.queue import open_queue
 from tests.processes import Platform, platform, wait_for
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from sync.embedded import free_port
+from sync.development.embedded import free_port
 from tests.processes import ROOT, wait_for
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])

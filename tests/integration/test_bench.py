@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel
 from models import LedgerEntry, OptOut
 from models.database import open_database
 from sync.bench.figures import Figure, Target, Yardstick, as_document
-from sync.embedded import RedisServer
+from sync.development.embedded import RedisServer
 from sync.store import LEDGER, OPT_OUTS
 from tests.conftest import NOW
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from sync import embedded
-from sync.embedded import EmbeddedError, answers, find_redis_binary, private_redis, stop
+from sync.development import embedded
+from sync.development.embedded import EmbeddedError, answers, find_redis_binary, private_redis, stop
 
 
 def test_it_ends_with_its_block(tmp_path: Path) -> None:

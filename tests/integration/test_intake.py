@@ -9,7 +9,7 @@ from redis import Redis
 
 from receiver import intake as module
 from receiver.intake import Intake, StoreUnavailable
-from sync.embedded import RedisServer, free_port
+from sync.development.embedded import RedisServer, free_port
 from sync.environment import RedisSettings
 from sync.queue import open_queue
 from sync.raw_events import from_json

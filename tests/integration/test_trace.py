@@ -18,7 +18,7 @@ from models import LedgerEntry, MessageStatus, OptOut
 from sync.apply import apply
 from sync.cli import main
 from sync.raw_events import RawEvent
-from sync.trace_text import lag_text, visible
+from sync.tracing.text import lag_text, visible
 
 Trace = Callable[..., Result]
 

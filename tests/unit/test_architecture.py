@@ -59,7 +59,7 @@ def test_the_tables_know_nobody() -> None:
 
 
 # What plays the provider, or runs the whole system beside itself, knows how a delivery is signed and where it goes.
-ON_THE_OTHER_SIDE = ("sync.bench", "sync.commands", "sync.proof", "sync.simulator")
+ON_THE_OTHER_SIDE = ("sync.bench", "sync.commands", "sync.development", "sync.simulator")
 
 
 def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:

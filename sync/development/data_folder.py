@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sync.processes import POLL_SECONDS, STOP_SECONDS, DevelopmentError
+from sync.development.processes import POLL_SECONDS, STOP_SECONDS, DevelopmentError
 
 SECRET_BYTES = 32
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, String, Table, column, exists, or_, select, table, text
 
 from sync.events import Event, Unreadable, parse
-from sync.explaining import explain
 from sync.raw_events import RawEvent
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.tracing.explaining import explain
 
 # The rule of when an opt-out is in force stands in the view, and nowhere else.
 _ACTIVE = table("active_opt_outs", *(column(key.name, String) for key in OPT_OUTS.primary_key))

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from sync.data_folder import kept_secret
-from sync.embedded import free_port, redis_command, redis_url
-from sync.processes import DevelopmentError
+from sync.development.data_folder import kept_secret
+from sync.development.embedded import free_port, redis_command, redis_url
+from sync.development.processes import DevelopmentError
 from sync.settings import WorkerSettings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 # A browser that keeps its connection open would otherwise hold up Ctrl-C for as long as a platform allows.
 WEB_STOP_SECONDS = 3

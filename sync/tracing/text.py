@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sync.explaining import moment_text
-from sync.tracing import Fact, FoundBy, OptOutFound, Trace
+from sync.tracing.explaining import moment_text
+from sync.tracing.gathering import Fact, FoundBy, OptOutFound, Trace
 
 # Where no person watches, a line is as long as its values.
 UNWRAPPED_COLUMNS = 100_000

@@ -1,0 +1,1 @@
+"""The whole system on one machine: private servers, the Procfile's processes, and proof that they work."""

@@ -1,0 +1,1 @@
+"""Everything known of one message: gathered from the tables, explained by the rule of merging, laid out as text."""
