@@ -6,7 +6,8 @@ casefolded; Slack ids stay as they are. What cannot be read as a number is kept,
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import phonenumbers
 
@@ -18,6 +19,8 @@ _SCHEME = re.compile(r"^(?:tel|sms|whatsapp|telegram):", re.IGNORECASE)
 # such as @ana912345678 as one.
 _BETWEEN = re.compile(r"[\s().\-/\u00b7\u2212]+")
 _NUMBER = re.compile(r"\+?\d+")
+_INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+CALLING_CODE_DIGITS_MAX = 3
 
 
 @lru_cache(maxsize=4096)
@@ -36,6 +39,37 @@ def normalise(channel: str, address: str, default_region: str) -> str:
 
 
 def _e164(address: str, default_region: str) -> str | None:
+    if _INTERNATIONAL.fullmatch(address) and _is_kept(address):
+        return address
+    return _parsed(address, default_region)
+
+
+def _is_kept(number: str) -> bool:
+    """Return True where parsing `number`, plus and digits, would surely give it back as it is.
+
+    What providers send nearly always is, and parsing costs ten times as much.
+    """
+    for digits in range(1, CALLING_CODE_DIGITS_MAX + 1):
+        if plan := _plan(number[1 : 1 + digits]):
+            lengths, prefix = plan
+            national = number[1 + digits :]
+            # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
+            return len(national) in lengths and national[0] != "0" and not (prefix and prefix.match(national))
+    return False
+
+
+@cache
+def _plan(calling_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
+    """Return how long the numbers of a country may be, and what may stand before them within it."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(calling_code))
+    if not regions:
+        return None
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(calling_code), regions[0])
+    prefix = metadata.national_prefix_for_parsing
+    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
+
+
+def _parsed(address: str, default_region: str) -> str | None:
     plain = address if address.isascii() else _plain(address)
     plain = _BETWEEN.sub("", _SCHEME.sub("", plain.strip(), count=1))
     if not _NUMBER.fullmatch(plain):

@@ -5,7 +5,7 @@ RQ calls `apply_job` by its name, so it cannot be handed a database; our own wor
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
-from sync.apply import Tally, apply
+from sync.apply import Parsed, Tally, merge, read
 from sync.raw_events import RawEvent, from_json
 from sync.settings import WorkerSettings
 
@@ -28,29 +28,36 @@ class DatabaseAway(Exception):  # noqa: N818 - a state, not a mistake
 
 
 class Applier:
-    """Applies raw events to one database, in transactions of at most `batch_size` events."""
+    """Applies raw events to one database, in transactions of at most `batch_size` events.
+
+    `read` and `apply` may run in different threads, but each in one only.
+    """
 
     def __init__(self, engine: Engine, *, default_region: str, batch_size: int) -> None:
         self.engine = engine
         self.default_region = default_region
         self.batch_size = batch_size
 
-    def apply(self, raw_events: Sequence[RawEvent]) -> None:
-        """Merge `raw_events`; raise DatabaseAway where some were not applied: all may be given again."""
-        for start in range(0, len(raw_events), self.batch_size):
-            self._apply_batch(raw_events[start : start + self.batch_size])
+    def read(self, raw_events: Iterable[RawEvent]) -> list[Parsed]:
+        """Return what each of `raw_events` states; the database is not asked."""
+        return read(raw_events, self.default_region)
 
-    def _apply_batch(self, batch: Sequence[RawEvent]) -> None:
+    def apply(self, parsed: Sequence[Parsed]) -> None:
+        """Merge `parsed`; raise DatabaseAway where some were not applied: all may be given again."""
+        for start in range(0, len(parsed), self.batch_size):
+            self._apply_batch(parsed[start : start + self.batch_size])
+
+    def _apply_batch(self, batch: Sequence[Parsed]) -> None:
         begun = time.monotonic()
         now = datetime.now(UTC)
         try:
-            tally = apply(self.engine, batch, default_region=self.default_region, now=now)
+            tally = merge(self.engine, batch, default_region=self.default_region, now=now)
         except DBAPIError as error:
             raise DatabaseAway(error_kind(error)) from None
         _log_batch(tally, batch, now, time.monotonic() - begun)
 
 
-def _log_batch(tally: Tally, batch: Sequence[RawEvent], now: datetime, seconds: float) -> None:
+def _log_batch(tally: Tally, batch: Sequence[Parsed], now: datetime, seconds: float) -> None:
     log.info(
         "batch.applied",
         received=tally.received,
@@ -59,7 +66,7 @@ def _log_batch(tally: Tally, batch: Sequence[RawEvent], now: datetime, seconds: 
         unchanged=tally.unchanged,
         dead=tally.dead,
         milliseconds=round(seconds * 1000, 1),
-        waited_milliseconds=round((now - min(raw.received_at for raw in batch)).total_seconds() * 1000, 1),
+        waited_milliseconds=round((now - min(one.received_at for one in batch)).total_seconds() * 1000, 1),
     )
 
 
@@ -78,4 +85,5 @@ def applier() -> Applier:
 
 def apply_job(pairs: list[list[str]]) -> None:
     """Apply one job; RQ calls this by name (`sync.queue.JOB_FUNCTION`)."""
-    applier().apply(from_json(pairs))
+    ours = applier()
+    ours.apply(ours.read(from_json(pairs)))

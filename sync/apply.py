@@ -1,7 +1,10 @@
-"""Applies raw events: parses, folds and merges a batch in one transaction, and lets no event stop another."""
+"""Applies raw events: reads them, then folds and merges a batch in one transaction; no event stops another.
+
+The two steps stand apart so that a worker can read the next batch while the database is busy with this one.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -13,6 +16,8 @@ from sync.events import Event, Outcome, Reason, Unreadable, parse
 from sync.merge import fold, fold_opt_outs, opt_out_rows
 from sync.raw_events import RawEvent
 from sync.store import DeadLetter, keep_dead_letters, merge_campaigns, merge_ledger, merge_messages, merge_opt_outs
+
+Parsed = Event | DeadLetter
 
 log = structlog.get_logger()
 
@@ -31,21 +36,40 @@ class Tally:
         return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
 
 
-def apply(engine: Engine, raw_events: Sequence[RawEvent], *, default_region: str, now: datetime) -> Tally:
-    """Merge `raw_events` into the tables, in one transaction that this function owns; each ends as a row.
+def read(raw_events: Iterable[RawEvent], default_region: str) -> list[Parsed]:
+    """Return what each of `raw_events` states, or the dead letter that it becomes; never raises. Needs no database."""
+    return [_read(raw, default_region) for raw in raw_events]
 
-    Where the transaction fails because of what is in it, the events are applied one by one, and what fails
+
+def _read(raw: RawEvent, default_region: str) -> Parsed:
+    try:
+        return parse(raw, default_region)
+    except Unreadable as unreadable:
+        return DeadLetter(raw, unreadable.reason, unreadable.detail)
+    except Exception as error:  # a mistake of ours, which must not stop any other event
+        return DeadLetter(raw, Reason.REFUSED, type(error).__name__)
+
+
+def apply(engine: Engine, raw_events: Sequence[RawEvent], *, default_region: str, now: datetime) -> Tally:
+    """Read `raw_events` and merge them, as `merge` does."""
+    return merge(engine, read(raw_events, default_region), default_region=default_region, now=now)
+
+
+def merge(engine: Engine, batch: Sequence[Parsed], *, default_region: str, now: datetime) -> Tally:
+    """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
+
+    Where the transaction fails because of what is in it, the events are merged one by one, and what fails
     alone becomes a dead letter. Any other error of the database (away, locked, read-only) is SQLAlchemy's
-    DBAPIError and passes through: then nothing was applied, and the same events may be given again.
+    DBAPIError and passes through: then nothing was merged, and the same batch may be given again.
     """
     try:
-        return _apply_together(engine, raw_events, default_region, now)
+        return _merge_together(engine, batch, default_region, now)
     except Exception as error:
         if not _is_fault_of_events(error):
             raise
-        if len(raw_events) == 1:
-            return _bury(engine, raw_events[0], error)
-    tallies = [apply(engine, [raw], default_region=default_region, now=now) for raw in raw_events]
+        if len(batch) == 1:
+            return _bury(engine, batch[0], error)
+    tallies = [merge(engine, [one], default_region=default_region, now=now) for one in batch]
     return sum(tallies, Tally())
 
 
@@ -57,10 +81,11 @@ def _is_fault_of_events(error: Exception) -> bool:
     return isinstance(error, DataError | IntegrityError) or state.startswith("54")
 
 
-def _bury(engine: Engine, raw: RawEvent, error: Exception) -> Tally:
+def _bury(engine: Engine, refused: Parsed, error: Exception) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
-    letters = [(raw, Reason.REFUSED, kind)]
+    raw = RawEvent(body=refused.body, received_at=refused.received_at)
+    letters = [DeadLetter(raw, Reason.REFUSED, kind)]
     with engine.begin() as connection:
         keep_dead_letters(connection, letters)
     _log_dead_letters(letters)
@@ -68,25 +93,21 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception) -> Tally:
 
 
 def _log_dead_letters(letters: Sequence[DeadLetter]) -> None:
-    for raw, reason, error in letters:
-        log.warning("dead_letter.kept", reason=reason, error=error, digest=hashlib.sha256(raw.body).hexdigest())
+    for letter in letters:
+        digest = hashlib.sha256(letter.body).hexdigest()
+        log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
 
 
-def _apply_together(engine: Engine, raw_events: Sequence[RawEvent], default_region: str, now: datetime) -> Tally:
-    events: list[Event] = []
-    dead: list[DeadLetter] = []
-    for raw in raw_events:
-        try:
-            events.append(parse(raw, default_region))
-        except Unreadable as unreadable:
-            dead.append((raw, unreadable.reason, unreadable.detail))
+def _merge_together(engine: Engine, batch: Sequence[Parsed], default_region: str, now: datetime) -> Tally:
+    events = [one for one in batch if isinstance(one, Event)]
+    dead = [one for one in batch if isinstance(one, DeadLetter)]
     with engine.begin() as connection:
         changed = _merge(connection, events, default_region, now)
         keep_dead_letters(connection, dead)
     _log_dead_letters(dead)
     ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
     return Tally(
-        received=len(raw_events),
+        received=len(batch),
         applied=len(changed) - ignored,
         ignored=ignored,
         unchanged=len(events) - len(changed),

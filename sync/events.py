@@ -110,6 +110,7 @@ class Event:
 ID_BYTES_MAX = 1024
 NAME_BYTES_MAX = 255
 PROSE_CHARACTERS_MAX = 1000
+BYTE_ORDER_MARK = "\ufeff"
 DEPTH_MAX = 100
 DIGITS_MAX = 100
 
@@ -174,11 +175,11 @@ _KNOWN = frozenset(EventType)
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-8").removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError:
         raise Unreadable(Reason.NOT_UTF8, "the body is not UTF-8") from None
     try:
-        document = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_no_number)
+        document = _DECODER.decode(text)
     except RecursionError:
         raise Unreadable(Reason.NOT_JSON, "the body nests too deep") from None
     except ValueError:
@@ -213,6 +214,9 @@ def _float(digits: str) -> float | None:
 
 def _no_number(_name: str) -> None:
     """NaN and Infinity are no JSON, though Python's parser takes them."""
+
+
+_DECODER = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_no_number)
 
 
 def _message(name: str, data: dict[str, Any], default_region: str) -> MessageDetails:
@@ -322,7 +326,10 @@ def _bounded(text: str, bytes_max: int) -> str:
 
 
 def _moment(data: dict[str, Any], names: Iterable[str]) -> datetime | None:
-    return next((moment for name in names if (moment := _time(data.get(name)))), None)
+    for name in names:
+        if moment := _time(data.get(name)):
+            return moment
+    return None
 
 
 def _time(value: Any) -> datetime | None:

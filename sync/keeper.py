@@ -1,5 +1,6 @@
 """Keeps a worker at work in this process: through absences of the database and of Redis, until told to stop."""
 
+import gc
 import signal
 import time
 
@@ -29,6 +30,8 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.request)
     _require_schema(applier(), stop)
+    # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
+    gc.freeze()
     pause = PAUSE_SECONDS_MIN
     while not stop.is_requested:
         begun = time.monotonic()

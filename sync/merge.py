@@ -130,26 +130,40 @@ def message_row(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) ->
     known = sorted((fact for fact in facts if _is_of_message(fact)), key=strength, reverse=True)
     if not known:
         return None
-    details = [fact.message for fact in known if fact.message]
-    told = [*details, *hints]
-    statuses = [(fact, STATUS_OF[fact.name]) for fact in known if fact.name in STATUS_OF]
-    delivered = [fact for fact, status in statuses if status is Status.DELIVERED]
-    failures = [fact for fact, status in statuses if status in _FAILURES]
-    failed = failures[0].message if failures else None
+    channel = recipient = sender = campaign_id = None
+    held = delivered = failed = opted_out_at = None
+    finals: set[Status] = set()
+    for fact in known:
+        of, status = fact.message, STATUS_OF.get(fact.name)
+        assert of is not None
+        channel, recipient = channel or of.channel, recipient or of.recipient
+        sender, campaign_id = sender or of.sender, campaign_id or of.campaign_id
+        if status is None:
+            opted_out_at = opted_out_at or fact.occurred_at  # no other of these events is without a status
+            continue
+        held = held or fact
+        if status in _FINAL:
+            finals.add(status)
+        if status is Status.DELIVERED:
+            delivered = delivered or fact
+        elif status in _FAILURES:
+            failed = failed or fact
+    for hint in hints:
+        channel, recipient = channel or hint.channel, recipient or hint.recipient
     return MessageRow(
         message_id=known[0].subject_id,
-        channel=next((of.channel for of in told if of.channel), None),
-        recipient=next((of.recipient for of in told if of.recipient), None),
-        sender=next((of.sender for of in details if of.sender), None),
-        campaign_id=next((of.campaign_id for of in details if of.campaign_id), None),
-        status=statuses[0][1] if statuses else None,
-        status_at=statuses[0][0].occurred_at if statuses else None,
+        channel=channel,
+        recipient=recipient,
+        sender=sender,
+        campaign_id=campaign_id,
+        status=STATUS_OF[held.name] if held else None,
+        status_at=held.occurred_at if held else None,
         delivered_at=_status_moment(delivered),
-        failed_at=_status_moment(failures),
-        failure_code=failed.failure_code if failed else None,
-        failure_reason=failed.failure_reason if failed else None,
-        opted_out_at=next((fact.occurred_at for fact in known if fact.name == EventType.OPT_OUT), None),
-        conflict=len({status for _, status in statuses if status in _FINAL}) > 1,
+        failed_at=_status_moment(failed),
+        failure_code=failed.message.failure_code if failed and failed.message else None,
+        failure_reason=failed.message.failure_reason if failed and failed.message else None,
+        opted_out_at=opted_out_at,
+        conflict=len(finals) > 1,
     )
 
 
@@ -166,13 +180,11 @@ def strength(fact: Event) -> tuple[bool, datetime, int, str]:
     return status in _FINAL, fact.occurred_at, _RANK[status] if status else -1, fact.digest
 
 
-def _status_moment(facts: list[Event]) -> datetime | None:
-    """When the greatest of `facts` happened: the moment its `data` names, else that of the event."""
-    if not facts:
+def _status_moment(fact: Event | None) -> datetime | None:
+    """When `fact` happened: the moment its `data` names, else that of the event."""
+    if fact is None:
         return None
-    greatest = facts[0]
-    named = greatest.message.status_at if greatest.message else None
-    return named or greatest.occurred_at
+    return (fact.message and fact.message.status_at) or fact.occurred_at
 
 
 def campaign_row(facts: Iterable[Event]) -> CampaignRow | None:

@@ -11,7 +11,7 @@ Locks are taken table by table, each in the order of its keys: workers wait for 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,7 +28,22 @@ KEYS_PER_QUERY = 10_000
 Facts = list[Event]
 Hints = list[MessageDetails]  # what was told of a message by bodies that gave way to others
 Known = tuple[Facts, Hints]
-DeadLetter = tuple[RawEvent, Reason, str]  # the last is an error that quotes nothing of the event
+
+
+class DeadLetter(NamedTuple):
+    """A raw event that cannot be applied; `error` quotes nothing of it."""
+
+    raw: RawEvent
+    reason: Reason
+    error: str
+
+    @property
+    def body(self) -> bytes:
+        return self.raw.body
+
+    @property
+    def received_at(self) -> datetime:
+        return self.raw.received_at
 
 
 def _table(model: Any) -> Table:
@@ -51,7 +66,7 @@ def merge_ledger(
         return [], kept
     insert, rows = bulk_insert(connection, LEDGER, [_entry(fact, now) for fact in facts.values()])
     insert = insert.on_conflict_do_nothing().returning(LEDGER.c.subject_id, LEDGER.c.event)
-    inserted = {(row[0], row[1]) for row in connection.execute(insert, rows)}
+    inserted = {(row[0], row[1]) for row in connection.execute(insert, rows).all()}
     taken = [facts[key] for key in facts if key in inserted]
     contested = {key: fact for key, fact in facts.items() if key not in inserted}
     for stored in _entries(connection, contested, locked=False):
@@ -129,7 +144,7 @@ def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, A
         return set()
     (key,) = table.primary_key
     insert, stamped = bulk_insert(connection, table, [row | {"updated_at": now} for row in rows])
-    return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars())
+    return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars().all())
 
 
 def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -179,8 +194,8 @@ def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: dat
 
 def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     """Keep raw events that cannot be applied; a copy at most shows that one was received earlier."""
-    latest_first = sorted(letters, key=lambda letter: letter[0].received_at, reverse=True)
-    letters_by_digest = {hashlib.sha256(letter[0].body).hexdigest(): letter for letter in latest_first}
+    latest_first = sorted(letters, key=lambda letter: letter.received_at, reverse=True)
+    letters_by_digest = {hashlib.sha256(letter.body).hexdigest(): letter for letter in latest_first}
     if not letters_by_digest:
         return
     insert, rows = bulk_insert(
@@ -189,13 +204,13 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> 
         [
             {
                 "digest": digest,
-                "body": raw.body,
-                "reason": reason,
-                "error": error,
-                "received_at": raw.received_at,
+                "body": letter.body,
+                "reason": letter.reason,
+                "error": letter.error,
+                "received_at": letter.received_at,
                 "attempts": 1,
             }
-            for digest, (raw, reason, error) in sorted(letters_by_digest.items())
+            for digest, letter in sorted(letters_by_digest.items())
         ],
     )
     is_earlier = insert.excluded.received_at < DEAD_LETTERS.c.received_at

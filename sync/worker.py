@@ -8,8 +8,10 @@ twice changes nothing.
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import redis.exceptions
@@ -24,6 +26,7 @@ from rq.results import Result
 from rq.worker import WorkerStatus
 
 from sync.applier import Applier, DatabaseAway
+from sync.apply import Parsed
 from sync.queue import QUEUE_NAME, SERIALIZER
 from sync.raw_events import RawEvent, from_json
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
@@ -46,12 +49,12 @@ REDIS_SECONDS = 2
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """Jobs in hand, which no list but the intermediate one holds, and their raw events."""
+@dataclass(slots=True)
+class Hand:
+    """Jobs in hand, which no list but the intermediate one holds, and what their raw events state."""
 
-    job_ids: Sequence[str]
-    raw_events: Sequence[RawEvent]
+    job_ids: list[str] = field(default_factory=list)
+    parsed: list[Parsed] = field(default_factory=list)
 
 
 class EventIntermediateQueue(IntermediateQueue):
@@ -86,6 +89,7 @@ class EventWorker(SimpleWorker):
     def __init__(self, connection: Redis, applier: Applier, stop: Stop) -> None:
         self.applier = applier
         self.stop = stop
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         super().__init__(
             [EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)],
             connection=connection,
@@ -125,34 +129,46 @@ class EventWorker(SimpleWorker):
         return bool(super().should_run_maintenance_tasks)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Apply `job` and what else waits behind it, then remove those jobs."""
+        """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
+
+        While the database is busy with one batch the next is taken and read. Ends when the queue is empty, or
+        when something else is due.
+        """
         self.set_state(WorkerStatus.BUSY)
-        taken = self._take(job, queue)
-        if taken.job_ids:
-            if self._apply(taken, queue):
-                self._finish(taken, queue)
-            else:
-                self._give_back(taken, queue)
+        hand = Hand()
+        self._take({job.id: job}, hand, queue)
+        while hand.job_ids:
+            ahead = Hand()
+            if not self._apply(hand, ahead, queue):
+                self._give_back(Hand(job_ids=hand.job_ids + ahead.job_ids), queue)
+                break
+            self._finish(hand, queue)
+            if ahead.job_ids and self.stop.is_requested:
+                self._give_back(ahead, queue)
+                break
+            if ahead.job_ids:
+                self._take({}, ahead, queue)  # what came since
+            hand = ahead
         self.set_state(WorkerStatus.IDLE)
 
-    def _take(self, job: Job, queue: Queue) -> Taken:
-        """Take jobs until a batch is full or the queue is empty; `job` is in the intermediate list already."""
-        job_ids: list[str] = []
-        raw_events: list[RawEvent] = []
-        jobs: dict[str, Job | None] = {job.id: job}
-        while jobs:
-            for job_id, fetched in jobs.items():
+    def _take(self, jobs: Mapping[str, Job | None], hand: Hand, queue: Queue) -> None:
+        """Take jobs until `hand` is a full batch or the queue is empty; `jobs` are in the intermediate list already."""
+        while True:
+            for job_id, job in jobs.items():
                 try:
-                    raw_events += _raw_events(fetched)
-                    job_ids.append(job_id)
+                    hand.parsed += self.applier.read(_raw_events(job))
+                    hand.job_ids.append(job_id)
                 except (DeserializationError, TypeError, ValueError):
-                    self._set_aside(job_id, fetched, queue)
-            room = self.applier.batch_size - len(raw_events)
+                    self._set_aside(job_id, job, queue)
+            room = self.applier.batch_size - len(hand.parsed)
+            if room <= 0:
+                return
             # Jobs behind these may hold far more events than these do, so take them in growing steps.
-            events_per_job = max(1.0, len(raw_events) / max(1, len(job_ids)))
-            most = min(math.ceil(room / events_per_job), TAKE_GROWTH * max(1, len(job_ids)))
-            jobs = self._take_more(queue, most) if room > 0 else {}
-        return Taken(job_ids=job_ids, raw_events=raw_events)
+            events_per_job = max(1.0, len(hand.parsed) / max(1, len(hand.job_ids)))
+            most = min(math.ceil(room / events_per_job), TAKE_GROWTH * max(1, len(hand.job_ids)))
+            jobs = self._take_more(queue, most)
+            if not jobs:
+                return
 
     def _take_more(self, queue: Queue, most: int) -> dict[str, Job | None]:
         """Take at most `most` jobs: what is taken beyond a batch would keep an opt-out waiting behind it."""
@@ -171,56 +187,85 @@ class EventWorker(SimpleWorker):
         self.handle_job_failure(job, queue, exc_string="The job does not hold raw events.")
         self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
 
-    def _apply(self, taken: Taken, queue: Queue) -> bool:
-        """Apply, however long the database is away; return False if asked to stop before it is back."""
+    def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:
+        """Apply `hand`, however long the database is away, and meanwhile take what comes next into `ahead`.
+
+        Return False if asked to stop before the database is back.
+        """
         pause = PAUSE_SECONDS_MIN
         is_away = False
         while True:
+            applied = self._thread.submit(self.applier.apply, hand.parsed)
             try:
-                self.applier.apply(taken.raw_events)
-            except DatabaseAway as error:
-                if not is_away:
-                    log.error("database.away", error=str(error))
-                is_away = True
-                if not self._pause(pause, taken, queue):
-                    return False
-                pause = min(pause * 2, PAUSE_SECONDS_MAX)
-            else:
+                if not ahead.job_ids and not is_away and self._may_go_on:
+                    self._take({}, ahead, queue)
+            finally:
+                # Also where Redis is away: a batch is never left to a thread that nobody waits for.
+                error = self._outcome(applied, hand, ahead, queue)
+            if error is None:
                 if is_away:
                     log.info("database.back")
                 return True
+            if not is_away:
+                log.error("database.away", error=str(error))
+            is_away = True
+            if not self._pause(pause, hand, ahead, queue):
+                return False
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
-    def _pause(self, seconds: float, taken: Taken, queue: Queue) -> bool:
+    @property
+    def _may_go_on(self) -> bool:
+        return not self.stop.is_requested and not super().should_run_maintenance_tasks
+
+    def _outcome(self, applied: Future[None], hand: Hand, ahead: Hand, queue: Queue) -> DatabaseAway | None:
+        """Wait for `applied`, visibly alive; return what it raised if the database was away."""
+        while True:
+            try:
+                applied.result(HOLD_SECONDS)
+            except TimeoutError:
+                # Where Redis is away too, the batch is still waited for.
+                with suppress(StopRequested, redis.exceptions.RedisError):
+                    self._hold(hand, ahead, queue)
+            except DatabaseAway as error:
+                return error
+            else:
+                return None
+
+    def _pause(self, seconds: float, hand: Hand, ahead: Hand, queue: Queue) -> bool:
         """Wait about `seconds`, visibly alive and holding on to the jobs; return False if asked to stop."""
-        seen = [queue.intermediate_queue.get_first_seen_key(job_id) for job_id in taken.job_ids]
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self.stop.is_requested:
-            self.heartbeat()
-            # Maintenance puts back what it saw in the intermediate list before: let it forget having seen these.
-            self.connection.delete(*seen)
+            self._hold(hand, ahead, queue)
             self.stop.sleep(min(left, HOLD_SECONDS))
         return not self.stop.is_requested
 
-    def _finish(self, taken: Taken, queue: Queue) -> None:
+    def _hold(self, hand: Hand, ahead: Hand, queue: Queue) -> None:
+        """Show that this worker lives, and that the jobs in hand are not stranded."""
+        self.heartbeat()
+        # Maintenance puts back what it saw in the intermediate list before: let it forget having seen these.
+        in_hand = (*hand.job_ids, *ahead.job_ids)
+        self.connection.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in in_hand))
+
+    def _finish(self, hand: Hand, queue: Queue) -> None:
         with self.connection.pipeline(transaction=False) as pipeline:
-            self._forget(taken, queue, pipeline)
-            keys = [key for job_id in taken.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
+            self._forget(hand, queue, pipeline)
+            keys = [key for job_id in hand.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
             pipeline.delete(*keys)
-            pipeline.hincrby(self.key, "successful_job_count", len(taken.job_ids))
+            pipeline.hincrby(self.key, "successful_job_count", len(hand.job_ids))
             pipeline.execute()
 
-    def _give_back(self, taken: Taken, queue: Queue) -> None:
+    def _give_back(self, hand: Hand, queue: Queue) -> None:
         """Put the jobs back to where they were: at the front, in their order."""
         with self.connection.pipeline() as pipeline:
-            self._forget(taken, queue, pipeline)
-            pipeline.lpush(queue.key, *reversed(taken.job_ids))
+            self._forget(hand, queue, pipeline)
+            pipeline.lpush(queue.key, *reversed(hand.job_ids))
             pipeline.execute()
-        log.info("batch.given_back", jobs=len(taken.job_ids))
+        log.info("batch.given_back", jobs=len(hand.job_ids))
 
-    def _forget(self, taken: Taken, queue: Queue, pipeline: Pipeline) -> None:
-        for job_id in taken.job_ids:
+    def _forget(self, hand: Hand, queue: Queue, pipeline: Pipeline) -> None:
+        for job_id in hand.job_ids:
             pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
-        pipeline.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in taken.job_ids))
+        pipeline.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in hand.job_ids))
 
 
 def _raw_events(job: Job | None) -> list[RawEvent]:

@@ -6,13 +6,14 @@ Everything is queued before the workers start and let go once they listen. Rates
 from collections import defaultdict
 from datetime import UTC, datetime
 
-from sync.bench.database_alone import insert_batches, prepare_batches
+from sync.bench.database_alone import Statement, insert_batches, prepare_batches, row_lists
 from sync.bench.figures import Figure, Target, Yardstick, middle
 from sync.bench.ledger import applied_per_second
 from sync.bench.servers import Database
 from sync.bench.stage import Bench, open_stage
 from sync.raw_events import RawEvent
 from sync.simulator.traffic import generate
+from sync.store import bulk_insert
 
 # About what one group holds when 64 connections deliver.
 GROUP_EVENTS = 32
@@ -20,6 +21,7 @@ GROUP_EVENTS = 32
 STOCK_EVENTS = 400
 
 ALONE, STOCK = "the database alone", "a stock SimpleWorker"
+PLAIN = "the database alone, by SQLAlchemy's lists of rows"
 ONE, TWO, SINGLE = "1 worker", "2 workers", "1 worker, one event a job"
 WORKERS = {ONE: (1, GROUP_EVENTS), TWO: (2, GROUP_EVENTS), SINGLE: (1, 1)}
 
@@ -38,6 +40,7 @@ def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figu
         bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {bench.rounds}")
         rates[STOCK].append(_measure_stock(bench, database, given[:STOCK_EVENTS]))
         rates[ALONE].append(measure_alone(bench, database, given))
+        rates[PLAIN].append(measure_alone(bench, database, given, statement=row_lists))
         for name, (workers, group) in WORKERS.items():
             rates[name].append(measure_workers(bench, database, given, workers=workers, group=group))
     middles = {name: middle(of) for name, of in rates.items()}
@@ -53,6 +56,7 @@ def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
         unit="events/s",
         yardsticks=(
             Yardstick(name=ALONE, value=rates[ALONE], target=Target(at_least=0.75) if is_judged else None),
+            Yardstick(name=PLAIN, value=rates[PLAIN]),
             Yardstick(name=STOCK, value=rates[STOCK], target=Target(at_least=100) if is_judged else None),
         ),
         note="" if name == SINGLE else f"{GROUP_EVENTS} events a job",
@@ -82,9 +86,16 @@ def _measure_stock(bench: Bench, database: Database, given: list[RawEvent]) -> f
         return applied_per_second(stage.engine, events=len(given))
 
 
-def measure_alone(bench: Bench, database: Database, given: list[RawEvent], *, keeps_rows: bool = False) -> float:
+def measure_alone(
+    bench: Bench,
+    database: Database,
+    given: list[RawEvent],
+    *,
+    keeps_rows: bool = False,
+    statement: Statement = bulk_insert,
+) -> float:
     """Return the events per second of inserting the rows of `given`, which are not in the tables yet."""
     with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
         batches = prepare_batches(given, batch_size=stage.batch_size, now=datetime.now(UTC))
-        seconds = insert_batches(stage.engine, batches, bench.is_stop_asked)
+        seconds = insert_batches(stage.engine, batches, bench.is_stop_asked, statement)
         return (len(given) - stage.batch_size) / seconds

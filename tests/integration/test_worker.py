@@ -2,11 +2,15 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from redis import ConnectionError as RedisAway
 from redis import Redis
 from rq import Queue
+from rq.job import Job
 from sqlalchemy import Engine, text
 
 from sync.applier import Applier
@@ -14,6 +18,7 @@ from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from sync.stop import Stop
 from sync.worker import EventWorker
+from tests.processes import wait_for
 
 
 def delivered(number: int) -> RawEvent:
@@ -84,7 +89,8 @@ def test_a_worker_holds_hardly_more_than_a_batch_so_that_an_opt_out_need_not_wai
 
     threading.Timer(1, look_and_stop).start()
     worker.work()
-    assert held == [4]  # 121 events, where a batch is 100
+    # 121 events in the first batch, where a batch is 100, and as few in the one that was taken meanwhile.
+    assert held == [7]
 
 
 def test_applied_jobs_leave_nothing_in_redis(worker: EventWorker, queue: Queue, redis: Redis) -> None:
@@ -169,6 +175,94 @@ def test_a_database_that_comes_back_is_noticed_and_no_retry_was_used(
     worker.work(burst=True)
     assert batches(engine) == [1]
     assert worker.failed_job_count == 0
+
+
+@contextmanager
+def busy(engine: Engine) -> Iterator[None]:
+    """Let no transaction write to the ledger until the block ends."""
+    lock = "LOCK TABLE events IN EXCLUSIVE MODE" if engine.dialect.name == "postgresql" else "DELETE FROM events"
+    with engine.begin() as connection:
+        connection.execute(text(lock))
+        yield
+
+
+def enqueue_two_batches(queue: Queue) -> list[str]:
+    """Return the ids of ten jobs of which a batch takes the first five."""
+    for job in range(10):
+        enqueue(queue, [delivered(20 * job + number) for number in range(20)], at_front=False)
+    return queue.get_job_ids()
+
+
+def test_the_next_batch_is_read_while_the_database_is_busy_with_one(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
+) -> None:
+    enqueue_two_batches(queue)
+    work = threading.Thread(target=worker.work, kwargs={"burst": True})
+    with busy(engine):
+        work.start()
+        wait_for(lambda: redis.llen(queue.intermediate_queue_key) == 10, seconds=10, what="both batches in hand")
+    work.join(30)
+    assert batches(engine) == [100, 100]
+
+
+def test_a_worker_asked_to_stop_finishes_one_batch_and_gives_back_the_next(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
+) -> None:
+    waiting = enqueue_two_batches(queue)
+    work = threading.Thread(target=worker.work)
+    with busy(engine):
+        work.start()
+        wait_for(lambda: redis.llen(queue.intermediate_queue_key) == 10, seconds=10, what="both batches in hand")
+        worker.stop.request()
+    work.join(30)
+    assert batches(engine) == [100]
+    assert queue.get_job_ids() == waiting[5:]
+    assert redis.llen(queue.intermediate_queue_key) == 0
+
+
+def test_a_worker_whose_database_is_busy_is_seen_alive_and_its_jobs_are_not_stranded(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.worker.HOLD_SECONDS", 0.1)
+    (job_id, *_) = enqueue_two_batches(queue)
+    first_seen = queue.intermediate_queue.get_first_seen_key(job_id)
+    work = threading.Thread(target=worker.work, kwargs={"burst": True})
+    with busy(engine):
+        work.start()
+        wait_for(lambda: redis.llen(queue.intermediate_queue_key) == 10, seconds=10, what="both batches in hand")
+        redis.set(first_seen, 1)
+        before = redis.hget(worker.key, "last_heartbeat")
+        wait_for(lambda: redis.hget(worker.key, "last_heartbeat") != before, seconds=10, what="a heartbeat")
+        wait_for(lambda: not redis.exists(first_seen), seconds=10, what="the jobs not counting as stranded")
+    work.join(30)
+    assert batches(engine) == [100, 100]
+
+
+def test_a_batch_is_finished_though_redis_goes_away_meanwhile(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was applied and not removed is applied again later, which changes nothing."""
+    enqueue_two_batches(queue)
+    take = worker._take_more
+    taken: list[str] = []
+
+    def take_until_away(queue: Queue, most: int) -> dict[str, Job | None]:
+        if len(taken) > 3:
+            raise RedisAway
+        jobs = take(queue, most)
+        taken.extend(jobs)
+        return jobs
+
+    worker.run_maintenance_tasks()
+    monkeypatch.setattr(worker, "_take_more", take_until_away)
+    (first,) = Job.fetch_many(
+        [worker.connection.lmove(queue.key, queue.intermediate_queue_key).decode()], redis, worker.serializer
+    )
+    assert first is not None
+    with pytest.raises(RedisAway):
+        worker.execute_job(first, queue)
+    assert sum(batches(engine)) == 100
+    assert redis.llen(queue.intermediate_queue_key) == 5
 
 
 def test_opt_outs_go_to_the_front_and_stay_there_when_retried(queue: Queue) -> None:

@@ -2,10 +2,12 @@
 
 import unicodedata
 
+import phonenumbers
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sync import addresses as module
 from sync.addresses import PHONE_CHANNELS, normalise
 from tests.events_builder import ANA, patient
 
@@ -192,3 +194,23 @@ def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(num
     between = st.text(st.sampled_from(marks), max_size=2)
     spelled = "".join(digit + data.draw(between) for digit in f"+244{number}")
     assert normalise("sms", spelled, "AO") == f"+244{number}"
+
+
+CALLING_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
+
+@given(st.sampled_from(CALLING_CODES), st.from_regex(r"[0-9]{3,13}", fullmatch=True), regions)
+@example(244, "912345678", "AO")
+@example(39, "0612345678", "AO")  # an Italian nought is part of the number
+@example(44, "07911123456", "AO")  # a British one is not
+@example(54, "91123456789", "AO")  # nor is an Argentinian nine
+@example(1, "12015550123", "US")
+@settings(max_examples=1000)
+def test_a_number_that_is_kept_without_parsing_is_one_that_parsing_keeps(code: int, national: str, region: str) -> None:
+    number = f"+{code}{national}"
+    if module._is_kept(number):
+        assert module._parsed(number, region) == number
+
+
+def test_what_providers_send_is_kept_without_parsing() -> None:
+    assert all(module._is_kept(number) for number in ("+244912345678", "+351912345678", "+258841234567"))
