@@ -312,6 +312,8 @@ def _usable_identity(data: dict[str, Any], names: Iterable[str]) -> str | None:
 
 
 def _bounded(text: str, bytes_max: int) -> str:
+    if text.isascii() and text.isprintable() and len(text) <= bytes_max:
+        return text
     if "\0" in text:
         raise Unreadable(Reason.UNSTORABLE_TEXT, "a field that identifies something contains NUL")
     try:

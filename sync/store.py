@@ -64,7 +64,7 @@ def merge_ledger(
     kept = {key: fact.digest for key, fact in facts.items()}
     if not facts:
         return [], kept
-    insert, rows = bulk_insert(connection, LEDGER, [_entry(fact, now) for fact in facts.values()])
+    insert, rows = bulk_insert(connection, LEDGER, [_entry(fact) for fact in facts.values()], applied_at=now)
     insert = insert.on_conflict_do_nothing().returning(LEDGER.c.subject_id, LEDGER.c.event)
     inserted = {(row[0], row[1]) for row in connection.execute(insert, rows).all()}
     taken = [facts[key] for key in facts if key in inserted]
@@ -79,7 +79,7 @@ def merge_ledger(
         kept[fact.key] = winner.digest
         if winner is fact:
             is_entry = and_(LEDGER.c.subject_id == fact.subject_id, LEDGER.c.event == fact.name)
-            connection.execute(update(LEDGER).where(is_entry).values(_entry(fact, now)))
+            connection.execute(update(LEDGER).where(is_entry).values(_entry(fact) | {"applied_at": now}))
             taken.append(fact)
     return taken, kept
 
@@ -126,7 +126,8 @@ def _merge_rows(
     _overwrite(
         connection,
         table,
-        [new | {"updated_at": now} for subject, new in recomputed.items() if new.items() - stored[subject].items()],
+        [new for subject, new in recomputed.items() if new.items() - stored[subject].items()],
+        now,
     )
     return [known[subject] for subject in {**rows, **recomputed}]
 
@@ -143,7 +144,7 @@ def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, A
     if not rows:
         return set()
     (key,) = table.primary_key
-    insert, stamped = bulk_insert(connection, table, [row | {"updated_at": now} for row in rows])
+    insert, stamped = bulk_insert(connection, table, rows, updated_at=now)
     return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars().all())
 
 
@@ -154,10 +155,10 @@ def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> I
         yield from cast(Iterable[Mapping[str, Any]], connection.execute(query).mappings())
 
 
-def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> None:
     if not rows:
         return
-    insert, rows_given = bulk_insert(connection, table, rows)
+    insert, rows_given = bulk_insert(connection, table, rows, updated_at=now)
     values = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
     connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows_given)
 
@@ -174,10 +175,10 @@ def read_facts(connection: Connection, subjects: Sequence[str], default_region: 
 
 def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: datetime) -> None:
     """Put folded claims into `opt_outs`. A row only ever gets later: nothing here clears an opt-out."""
-    rows = [_columns(claim) | {"source": "event", "updated_at": now} for claim in claims]
+    rows = [_columns(claim) for claim in claims]
     if not rows:
         return
-    insert, rows_given = bulk_insert(connection, OPT_OUTS, rows)
+    insert, rows_given = bulk_insert(connection, OPT_OUTS, rows, source="event", updated_at=now)
     new, old = insert.excluded, OPT_OUTS.c
     is_greater = or_(
         old.opted_out_at.is_(None),
@@ -229,13 +230,12 @@ def _entries(connection: Connection, keys: Mapping[Key, Any], *, locked: bool) -
     return [entry for entry in found if (entry.subject_id, entry.event) in keys]
 
 
-def _entry(fact: Event, now: datetime) -> dict[str, Any]:
+def _entry(fact: Event) -> dict[str, Any]:
     return {
         "subject_id": fact.subject_id,
         "event": fact.name,
         "occurred_at": fact.occurred_at,
         "received_at": fact.received_at,
-        "applied_at": now,
         "outcome": fact.outcome,
         "body": fact.body,
     }
@@ -255,25 +255,28 @@ def _columns(row: MessageRow | CampaignRow | OptOutRow) -> dict[str, Any]:
 
 
 def bulk_insert(
-    connection: Connection, table: Table, rows: list[dict[str, Any]]
+    connection: Connection, table: Table, rows: list[dict[str, Any]], **constants: Any
 ) -> tuple[Any, list[dict[str, Any]] | None]:
     """Return an insert of `rows`, to be given a conflict clause, and the parameters to execute it with.
 
-    PostgreSQL gets one array a column, or one value where all rows have the same: a fraction of the work of a
-    long list of values.
+    `constants` are columns that every row has alike. PostgreSQL gets one array a column, or one value where all
+    rows have the same: a fraction of the work of a long list of values.
     """
     if connection.dialect.name == "sqlite":
-        return sqlite.insert(table), rows
-    names = list(rows[0])
-    values = {name: [row[name] for row in rows] for name in names}
-    first = names[0]  # part of the key, so it stands for the number of rows
-    arrays = {name for name in names if name == first or any(value != values[name][0] for value in values[name])}
-    source = _unnested(table, {name: values[name] for name in names if name in arrays})
-    selected = [
-        source.c[name] if name in arrays else bindparam(f"{name}_value", values[name][0], type_=table.c[name].type)
-        for name in names
-    ]
-    return postgresql.insert(table).from_select(names, select(*selected).select_from(source)), None
+        return sqlite.insert(table), [row | constants for row in rows] if constants else rows
+    first, *others = rows[0]  # the first is part of the key, so it stands for the number of rows
+    values = {first: [row[first] for row in rows]}
+    constants = dict(constants)
+    for name in others:
+        found = [row[name] for row in rows]
+        if all(value == found[0] for value in found):
+            constants[name] = found[0]
+        else:
+            values[name] = found
+    source = _unnested(table, values)
+    same = [bindparam(f"{name}_value", value, type_=table.c[name].type) for name, value in constants.items()]
+    selected = select(*(source.c[name] for name in values), *same).select_from(source)
+    return postgresql.insert(table).from_select([*values, *constants], selected), None
 
 
 def _unnested(table: Table, values: Mapping[str, list[Any]]) -> Any:
