@@ -119,6 +119,14 @@ def _merge(connection: Connection, events: Sequence[Event], default_region: str,
     """Merge `events` and return the facts that the ledger took."""
     taken, kept = merge_ledger(connection, fold(events), default_region, now)
     gave_way = [event for event in events if kept[event.key] != event.digest and event.outcome is Outcome.APPLIED]
+    merge_taken(connection, taken, gave_way, default_region, now)
+    return taken
+
+
+def merge_taken(
+    connection: Connection, taken: list[Event], gave_way: list[Event], default_region: str, now: datetime
+) -> None:
+    """Bring every row up to date that follows from facts the ledger has just taken, and from bodies that gave way."""
     of_messages = [fact for fact in taken if fact.message]
     messages = merge_messages(connection, of_messages, gave_way, default_region, now)
     merge_campaigns(connection, [fact for fact in taken if fact.campaign], default_region, now)
@@ -127,4 +135,3 @@ def _merge(connection: Connection, events: Sequence[Event], default_region: str,
     claims = [claim for facts, hints in messages for claim in opt_out_rows(facts, hints)]
     claims += [claim for event in (*taken, *gave_way) for claim in opt_out_rows([event])]
     merge_opt_outs(connection, fold_opt_outs(claims).values(), now)
-    return taken
