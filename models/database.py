@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -10,20 +11,27 @@ CONNECT_SECONDS = 5
 BUSY_SECONDS = 20
 
 
-def open_database(url: URL, *, pool_size: int = 2, statement_seconds: float = 0, is_read_only: bool = False) -> Engine:
+def open_database(
+    url: URL,
+    *,
+    pool_size: int = 2,
+    statement_seconds: float = 0,
+    busy_seconds: float = BUSY_SECONDS,
+    is_read_only: bool = False,
+) -> Engine:
     """Return an engine for `url` (`postgresql+psycopg` or `sqlite`); nothing is connected yet.
 
     On PostgreSQL a statement may take `statement_seconds` (0: any time), waits for locks included, and a
     server that vanished without a word is noticed within about a minute.
 
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
-    transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to 20 s for another writer, so that
+    transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
     several processes may write; a commit is on disk before it returns. With `is_read_only` nothing can be
     written, and on SQLite nobody is kept from writing.
     """
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "connect", _prepare_sqlite)
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_seconds})
+        event.listen(engine, "connect", partial(_prepare_sqlite, busy_seconds))
         event.listen(engine, "begin", _begin if is_read_only else _begin_immediate)
         return engine
     engine = create_engine(
@@ -53,17 +61,17 @@ def _send_arrays_in_binary(connection: Any, _record: Any) -> None:
     connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     # The driver would otherwise begin transactions by its own rules, and never before a DDL statement.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    _use_write_ahead_log(connection)
+    connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
+    _use_write_ahead_log(connection, busy_seconds)
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+def _use_write_ahead_log(connection: sqlite3.Connection, busy_seconds: float) -> None:
     """Switch to WAL. The busy timeout does not cover this switch, so two first starts at once try again."""
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + busy_seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

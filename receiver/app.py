@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from models.database import open_database
 from models.schema import SchemaError, require_head
+from receiver.inbox import Inbox
 from receiver.intake import Intake
 from receiver.settings import ReceiverSettings
 from receiver.webhook import Webhook
@@ -30,7 +31,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     # Every answer is one of the documented ones: no redirects from doubled or trailing slashes.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
-    intake = Intake(settings.redis)
+    intake = Intake(settings.redis, Inbox(settings.database_url), is_journalled=settings.is_journalled)
     database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS, is_read_only=True)
 
     @app.get("/healthz", provide_automatic_options=False)

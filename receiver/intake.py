@@ -1,26 +1,38 @@
-"""The hand-off of verified deliveries to the queue, many at a time, within a bounded time.
+"""The hand-off of verified deliveries to a store, many at a time, within a bounded time.
 
 Deliveries that arrive at the same moment share one job and one round trip to Redis: each joins the group that
 waits to be sent and is released once Redis confirmed that group. Nothing is held back to fill a group. While
 one is on its way the next one gathers, so a delivery on its own leaves at once and a crowd leaves together.
+
+Where Redis cannot take a group, the database's inbox does. As a journal the inbox takes every group first.
 """
 
 from collections import deque
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import gevent
+import structlog
 from gevent.event import AsyncResult
-from redis import Redis
 
+from receiver.circuit import Circuit
+from receiver.inbox import Inbox, InboxUnavailable
 from sync.environment import RedisSettings
 from sync.queue import QueueUnavailable, connect, enqueue, open_queue
 from sync.raw_events import RawEvent
 
 REDIS_SECONDS = 0.8
+# A bound on one try, slow name servers and a second try of the client included.
+QUEUE_SECONDS = 1.2
 # Small hosted plans allow 20 connections in all. A process uses one per lane, and one for readiness.
 REDIS_CONNECTIONS = 3
-# A bound on all of it, slow name servers included: an answer is due within 5 s.
+# A bound on all of it: an answer is due within 5 s.
 STORE_SECONDS = 4.0
+
+# How long the queue has for an event that is journalled too, before workers take it from the inbox.
+JOURNAL_DUE_AFTER = timedelta(seconds=60)
+AT_ONCE = timedelta(0)
 
 # What one job holds at the most, and what one process holds unsent at the most.
 GROUP_EVENTS_MAX = 200
@@ -30,6 +42,8 @@ PENDING_BYTES_MAX = 32 * 1024 * 1024
 
 # The one hint taken from a body before it is parsed: what names an opt-out is taken before all that waits.
 OPT_OUT_HINT = b"message.optout"
+
+log = structlog.get_logger()
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state, not a mistake
@@ -53,11 +67,10 @@ class Group:
 
 
 class Lane:
-    """Groups on their way to one end of the queue, one after another."""
+    """Groups on their way, one after another; `send` returns once the group is stored."""
 
-    def __init__(self, connection: Redis, *, at_front: bool) -> None:
-        self._queue = open_queue(connection)
-        self._at_front = at_front
+    def __init__(self, send: Callable[[Sequence[RawEvent]], None]) -> None:
+        self._send_group = send
         self._groups: deque[Group] = deque()
         self._is_sending = False
         self.pending_events = 0
@@ -81,9 +94,9 @@ class Lane:
             group = self._groups.popleft()
             try:
                 with gevent.Timeout(STORE_SECONDS):
-                    enqueue(self._queue, group.raw_events, at_front=self._at_front)
-            except QueueUnavailable as error:
-                group.outcome.set_exception(StoreUnavailable(str(error)))
+                    self._send_group(group.raw_events)
+            except StoreUnavailable as error:
+                group.outcome.set_exception(error)
             except (Exception, gevent.Timeout) as error:
                 # Whatever it was, those who wait are told, and the next group gets its turn.
                 group.outcome.set_exception(StoreUnavailable(type(error).__name__))
@@ -95,12 +108,17 @@ class Lane:
 
 
 class Intake:
-    """Stores raw events in the queue. One per process."""
+    """Stores raw events in the queue, or in the inbox. One per process."""
 
-    def __init__(self, settings: RedisSettings) -> None:
-        self.redis = connect(settings, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS)
-        self._in_turn = Lane(self.redis, at_front=False)
-        self._at_front = Lane(self.redis, at_front=True)
+    def __init__(self, redis: RedisSettings, inbox: Inbox, *, is_journalled: bool = False) -> None:
+        self.redis = connect(redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS)
+        self._queue = open_queue(self.redis)
+        self._inbox = inbox
+        self._is_journalled = is_journalled
+        self._redis_circuit = Circuit(_teller("redis"))
+        self._database_circuit = Circuit(_teller("database"))
+        self._in_turn = Lane(lambda group: self._store_group(group, at_front=False))
+        self._at_front = Lane(lambda group: self._store_group(group, at_front=True))
 
     def store(self, body: bytes) -> None:
         """Return once `body` is stored; raise StoreUnavailable within STORE_SECONDS where it could not be."""
@@ -109,3 +127,64 @@ class Intake:
             raise StoreUnavailable("too many deliveries are waiting")
         with gevent.Timeout(STORE_SECONDS, StoreUnavailable("Timeout")):
             lane.join(RawEvent(body=body, received_at=datetime.now(UTC))).outcome.get()
+
+    def _store_group(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
+        """Store a group in the queue, else in the inbox; raise StoreUnavailable where neither takes it."""
+        may_queue = not self._redis_circuit.is_open
+        if self._is_journalled and may_queue:
+            raw_events = self._journalled(raw_events)
+        if may_queue and self._put_in_queue(raw_events, at_front=at_front):
+            return
+        if raw_events[0].inbox_id is None:
+            self._put_in_inbox(raw_events, AT_ONCE)
+        else:
+            self._make_due(raw_events)
+
+    def _put_in_queue(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> bool:
+        try:
+            with gevent.Timeout(QUEUE_SECONDS):
+                enqueue(self._queue, raw_events, at_front=at_front)
+        except QueueUnavailable as error:
+            self._redis_circuit.failed(str(error))
+        except (Exception, gevent.Timeout) as error:
+            # Also what is no error of Redis, such as a name that no name server would be asked for.
+            self._redis_circuit.failed(type(error).__name__)
+        else:
+            self._redis_circuit.succeeded()
+            return True
+        return False
+
+    def _journalled(self, raw_events: Sequence[RawEvent]) -> Sequence[RawEvent]:
+        """Return `raw_events` as the inbox has them; as they are while the database is away: Redis has them then."""
+        try:
+            ids = self._put_in_inbox(raw_events, JOURNAL_DUE_AFTER)
+        except StoreUnavailable:
+            return raw_events
+        return [replace(raw, inbox_id=inbox_id) for raw, inbox_id in zip(raw_events, ids, strict=True)]
+
+    def _put_in_inbox(self, raw_events: Sequence[RawEvent], due_after: timedelta) -> list[int]:
+        if self._database_circuit.is_open:
+            raise StoreUnavailable("neither store is there")
+        try:
+            ids = self._inbox.put(raw_events, due_after=due_after)
+        except InboxUnavailable as error:
+            self._database_circuit.failed(str(error))
+            raise StoreUnavailable(str(error)) from None
+        self._database_circuit.succeeded()
+        return ids
+
+    def _make_due(self, raw_events: Sequence[RawEvent]) -> None:
+        try:
+            self._inbox.make_due([raw.inbox_id for raw in raw_events if raw.inbox_id])
+        except InboxUnavailable as error:
+            self._database_circuit.failed(str(error))
+
+
+def _teller(store: str) -> Callable[[str | None], None]:
+    def tell(error: str | None) -> None:
+        if error:
+            log.error(f"{store}.away", error=error)
+        else:
+            log.info(f"{store}.back")
+
+    return tell

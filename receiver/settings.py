@@ -12,6 +12,7 @@ from sync.environment import (
     SettingError,
     read_database_url,
     read_redis_settings,
+    read_switch,
     read_whole_number,
 )
 
@@ -24,6 +25,7 @@ class ReceiverSettings:
     secrets: tuple[bytes, ...] = field(repr=False)
     database_url: URL
     redis: RedisSettings = field(repr=False)
+    is_journalled: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -32,6 +34,7 @@ class ReceiverSettings:
             secrets=read_secrets(environ),
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),
+            is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
         )
 
 

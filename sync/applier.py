@@ -6,6 +6,7 @@ RQ calls `apply_job` by its name, so it cannot be handed a database; our own wor
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 
@@ -14,11 +15,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
-from sync.apply import Parsed, Tally, merge, read
+from sync.apply import Read, Tally, drain, merge, read
 from sync.raw_events import RawEvent, from_json
 from sync.settings import WorkerSettings
 
 STATEMENT_SECONDS = 60
+CONNECTIONS = 2  # one applies what comes from the queue, one drains the inbox
 
 log = structlog.get_logger()
 
@@ -30,44 +32,61 @@ class DatabaseAway(Exception):  # noqa: N818 - a state, not a mistake
 class Applier:
     """Applies raw events to one database, in transactions of at most `batch_size` events.
 
-    `read` and `apply` may run in different threads, but each in one only.
+    `read`, `apply` and `drain` may run at the same time, in a thread each.
     """
 
     def __init__(self, engine: Engine, *, default_region: str, batch_size: int) -> None:
         self.engine = engine
         self.default_region = default_region
         self.batch_size = batch_size
+        self._is_away = False
 
-    def read(self, raw_events: Iterable[RawEvent]) -> list[Parsed]:
+    def read(self, raw_events: Iterable[RawEvent]) -> list[Read]:
         """Return what each of `raw_events` states; the database is not asked."""
         return read(raw_events, self.default_region)
 
-    def apply(self, parsed: Sequence[Parsed]) -> None:
-        """Merge `parsed`; raise DatabaseAway where some were not applied: all may be given again."""
-        for start in range(0, len(parsed), self.batch_size):
-            self._apply_batch(parsed[start : start + self.batch_size])
+    def apply(self, events: Sequence[Read]) -> None:
+        """Merge `events`; raise DatabaseAway where some were not applied: all may be given again."""
+        for start in range(0, len(events), self.batch_size):
+            self._apply_batch(events[start : start + self.batch_size])
 
-    def _apply_batch(self, batch: Sequence[Parsed]) -> None:
+    def _apply_batch(self, batch: Sequence[Read]) -> None:
         begun = time.monotonic()
         now = datetime.now(UTC)
         try:
             tally = merge(self.engine, batch, default_region=self.default_region, now=now)
         except DBAPIError as error:
-            raise DatabaseAway(error_kind(error)) from None
-        _log_batch(tally, batch, now, time.monotonic() - begun)
+            raise self._away(error) from None
+        self._back()
+        waited = now - min(raw.received_at for raw, _ in batch)
+        _log("batch.applied", tally, begun, waited_milliseconds=round(waited.total_seconds() * 1000, 1))
+
+    def drain(self) -> bool:
+        """Merge a batch of what is due of the inbox; return whether more may be. Raises DatabaseAway."""
+        begun = time.monotonic()
+        try:
+            tally = drain(self.engine, self.batch_size, default_region=self.default_region, now=datetime.now(UTC))
+        except DBAPIError as error:
+            raise self._away(error) from None
+        if tally.received:
+            self._back()
+            _log("inbox.drained", tally, begun)
+        return tally.received == self.batch_size
+
+    def _away(self, error: DBAPIError) -> DatabaseAway:
+        if not self._is_away:
+            log.error("database.away", error=error_kind(error))
+        self._is_away = True
+        return DatabaseAway(error_kind(error))
+
+    def _back(self) -> None:
+        if self._is_away:
+            log.info("database.back")
+        self._is_away = False
 
 
-def _log_batch(tally: Tally, batch: Sequence[Parsed], now: datetime, seconds: float) -> None:
-    log.info(
-        "batch.applied",
-        received=tally.received,
-        applied=tally.applied,
-        ignored=tally.ignored,
-        unchanged=tally.unchanged,
-        dead=tally.dead,
-        milliseconds=round(seconds * 1000, 1),
-        waited_milliseconds=round((now - min(one.received_at for one in batch)).total_seconds() * 1000, 1),
-    )
+def _log(event: str, tally: Tally, begun: float, **more: float) -> None:
+    log.info(event, **asdict(tally), milliseconds=round((time.monotonic() - begun) * 1000, 1), **more)
 
 
 def error_kind(error: DBAPIError) -> str:
@@ -79,7 +98,7 @@ def error_kind(error: DBAPIError) -> str:
 def applier() -> Applier:
     """Return this process's applier, opened on first use with the settings of the environment."""
     settings = WorkerSettings.read(os.environ)
-    engine = open_database(settings.database_url, pool_size=1, statement_seconds=STATEMENT_SECONDS)
+    engine = open_database(settings.database_url, pool_size=CONNECTIONS, statement_seconds=STATEMENT_SECONDS)
     return Applier(engine, default_region=settings.default_region, batch_size=settings.batch_size)
 
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -15,9 +16,24 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sync.events import Event, Outcome, Reason, Unreadable, parse
 from sync.merge import fold, fold_opt_outs, opt_out_rows
 from sync.raw_events import RawEvent
-from sync.store import DeadLetter, keep_dead_letters, merge_campaigns, merge_ledger, merge_messages, merge_opt_outs
+from sync.store import (
+    DeadLetter,
+    keep_dead_letters,
+    merge_campaigns,
+    merge_ledger,
+    merge_messages,
+    merge_opt_outs,
+    remove_from_inbox,
+    take_inbox,
+)
 
-Parsed = Event | DeadLetter
+
+class Read(NamedTuple):
+    """A raw event and what it states: a fact, or the dead letter that it becomes."""
+
+    raw: RawEvent
+    stated: Event | DeadLetter
+
 
 log = structlog.get_logger()
 
@@ -36,12 +52,12 @@ class Tally:
         return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
 
 
-def read(raw_events: Iterable[RawEvent], default_region: str) -> list[Parsed]:
+def read(raw_events: Iterable[RawEvent], default_region: str) -> list[Read]:
     """Return what each of `raw_events` states, or the dead letter that it becomes; never raises. Needs no database."""
-    return [_read(raw, default_region) for raw in raw_events]
+    return [Read(raw, _stated(raw, default_region)) for raw in raw_events]
 
 
-def _read(raw: RawEvent, default_region: str) -> Parsed:
+def _stated(raw: RawEvent, default_region: str) -> Event | DeadLetter:
     try:
         return parse(raw, default_region)
     except Unreadable as unreadable:
@@ -55,7 +71,7 @@ def apply(engine: Engine, raw_events: Sequence[RawEvent], *, default_region: str
     return merge(engine, read(raw_events, default_region), default_region=default_region, now=now)
 
 
-def merge(engine: Engine, batch: Sequence[Parsed], *, default_region: str, now: datetime) -> Tally:
+def merge(engine: Engine, batch: Sequence[Read], *, default_region: str, now: datetime) -> Tally:
     """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
 
     Where the transaction fails because of what is in it, the events are merged one by one, and what fails
@@ -63,17 +79,45 @@ def merge(engine: Engine, batch: Sequence[Parsed], *, default_region: str, now: 
     DBAPIError and passes through: then nothing was merged, and the same batch may be given again.
     """
     try:
-        return _merge_together(engine, batch, default_region, now)
+        with engine.begin() as connection:
+            tally = _merge_in(connection, batch, default_region, now)
     except Exception as error:
-        if not _is_fault_of_events(error):
+        if not is_fault_of_events(error):
             raise
         if len(batch) == 1:
-            return _bury(engine, batch[0], error)
+            return _bury(engine, batch[0].raw, error)
+        return merge_singly(engine, batch, default_region=default_region, now=now)
+    _log_dead_letters(batch)
+    return tally
+
+
+def merge_singly(engine: Engine, batch: Sequence[Read], *, default_region: str, now: datetime) -> Tally:
+    """Merge `batch` in a transaction for each."""
     tallies = [merge(engine, [one], default_region=default_region, now=now) for one in batch]
     return sum(tallies, Tally())
 
 
-def _is_fault_of_events(error: Exception) -> bool:
+def drain(engine: Engine, limit: int, *, default_region: str, now: datetime) -> Tally:
+    """Merge what is due of the inbox, at most `limit` events, and remove it there in the same transaction.
+
+    Any number of workers may drain at once: on PostgreSQL each takes what no other has in hand. Raises what
+    `merge` raises.
+    """
+    batch: list[Read] = []
+    try:
+        with engine.begin() as connection:
+            batch = read(take_inbox(connection, limit, now), default_region)
+            tally = _merge_in(connection, batch, default_region, now)
+    except Exception as error:
+        if not is_fault_of_events(error):
+            raise
+        return merge_singly(engine, batch, default_region=default_region, now=now)
+    _log_dead_letters(batch)
+    return tally
+
+
+def is_fault_of_events(error: Exception) -> bool:
+    """Return whether `error` lies in what was merged, so that merging it again would fail again."""
     if not isinstance(error, DBAPIError):
         return True
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -81,30 +125,31 @@ def _is_fault_of_events(error: Exception) -> bool:
     return isinstance(error, DataError | IntegrityError) or state.startswith("54")
 
 
-def _bury(engine: Engine, refused: Parsed, error: Exception) -> Tally:
+def _bury(engine: Engine, raw: RawEvent, error: Exception) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
-    raw = RawEvent(body=refused.body, received_at=refused.received_at)
-    letters = [DeadLetter(raw, Reason.REFUSED, kind)]
+    letter = DeadLetter(raw, Reason.REFUSED, kind)
     with engine.begin() as connection:
-        keep_dead_letters(connection, letters)
-    _log_dead_letters(letters)
+        _remove_from_inbox(connection, [raw])
+        keep_dead_letters(connection, [letter])
+    _log_dead_letters([Read(raw, letter)])
     return Tally(received=1, dead=1)
 
 
-def _log_dead_letters(letters: Sequence[DeadLetter]) -> None:
-    for letter in letters:
-        digest = hashlib.sha256(letter.body).hexdigest()
-        log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
+def _log_dead_letters(batch: Sequence[Read]) -> None:
+    for _, letter in batch:
+        if isinstance(letter, DeadLetter):
+            digest = hashlib.sha256(letter.body).hexdigest()
+            log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
 
 
-def _merge_together(engine: Engine, batch: Sequence[Parsed], default_region: str, now: datetime) -> Tally:
-    events = [one for one in batch if isinstance(one, Event)]
-    dead = [one for one in batch if isinstance(one, DeadLetter)]
-    with engine.begin() as connection:
-        changed = _merge(connection, events, default_region, now)
-        keep_dead_letters(connection, dead)
-    _log_dead_letters(dead)
+def _merge_in(connection: Connection, batch: Sequence[Read], default_region: str, now: datetime) -> Tally:
+    events = [stated for _, stated in batch if isinstance(stated, Event)]
+    dead = [stated for _, stated in batch if isinstance(stated, DeadLetter)]
+    # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
+    _remove_from_inbox(connection, [raw for raw, _ in batch])
+    changed = _merge(connection, events, default_region, now)
+    keep_dead_letters(connection, dead)
     ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
     return Tally(
         received=len(batch),
@@ -113,6 +158,10 @@ def _merge_together(engine: Engine, batch: Sequence[Parsed], default_region: str
         unchanged=len(events) - len(changed),
         dead=len(dead),
     )
+
+
+def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:
+    remove_from_inbox(connection, sorted(raw.inbox_id for raw in raw_events if raw.inbox_id))
 
 
 def _merge(connection: Connection, events: Sequence[Event], default_region: str, now: datetime) -> list[Event]:

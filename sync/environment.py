@@ -76,6 +76,14 @@ def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, le
     return int(given)
 
 
+def read_switch(environ: Mapping[str, str], name: str) -> bool:
+    """Return whether the setting `name` is 1; 0, unset or blank is off."""
+    given = environ.get(name, "").strip() or "0"
+    if given not in ("0", "1"):
+        raise SettingError(f"{name} is neither 1 nor 0")
+    return given == "1"
+
+
 def _required(environ: Mapping[str, str], name: str, hint: str) -> str:
     given = environ.get(name, "").strip()
     if not given:

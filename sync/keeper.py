@@ -2,29 +2,33 @@
 
 import gc
 import signal
+import threading
 import time
 
 import redis.exceptions
 import structlog
+from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
 from models.schema import require_head
-from sync.applier import Applier, applier, error_kind
+from sync.applier import Applier, DatabaseAway, applier, error_kind
 from sync.queue import connect
 from sync.settings import WorkerSettings
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
-from sync.worker import REDIS_SECONDS, EventWorker
+from sync.worker import REDIS_SECONDS, EventWorker, relieve
 
 REDIS_CONNECTIONS = 2
+# How long an event waits in the inbox at the most, while the database is there.
+DRAIN_SECONDS = 1.0
 
 log = structlog.get_logger()
 
 
 def work(settings: WorkerSettings, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT, or in a burst until the queue is empty.
+    """Work until SIGTERM or SIGINT, or in a burst until queue and inbox are empty.
 
     Raises SchemaError where the schema is not at head. RQ's worker ends itself where Redis is away; here the
-    next one takes its place, after a growing pause.
+    next one takes its place, after a growing pause. The inbox is drained meanwhile, in a thread of its own.
     """
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -32,40 +36,95 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
     _require_schema(applier(), stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
     gc.freeze()
+    if burst:
+        _work_on_queue(settings, stop, burst=True)
+        _drain(applier(), stop, burst=True)
+        return
+    drainer = threading.Thread(target=_drain, args=(applier(), stop), name="inbox")
+    drainer.start()
+    try:
+        _work_on_queue(settings, stop)
+    finally:
+        stop.request()
+        drainer.join()
+
+
+def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
+    """Drain the inbox until asked to stop, or in a burst until nothing of it is due."""
     pause = PAUSE_SECONDS_MIN
     while not stop.is_requested:
+        try:
+            has_more = ours.drain()
+        except DatabaseAway:
+            stop.sleep(pause)
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+        except Exception as error:  # a thread that ends would leave the inbox to nobody, and say nothing
+            log.error("inbox.failed", error=type(error).__name__)
+            stop.sleep(PAUSE_SECONDS_MAX)
+        else:
+            pause = PAUSE_SECONDS_MIN
+            if burst and not has_more:
+                return
+            if not has_more:
+                stop.sleep(DRAIN_SECONDS)
+
+
+def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False) -> None:
+    pause = PAUSE_SECONDS_MIN
+    is_away = False
+    while not stop.is_requested:
         begun = time.monotonic()
-        if _work_once(settings, stop, burst=burst) and burst:
+        error = _work_once(settings, stop, burst=burst, was_away=is_away)
+        if error is None and burst:
             return
+        if error and not is_away:
+            log.error("redis.away", error=error)
+        is_away = bool(error)
         pause = PAUSE_SECONDS_MIN if time.monotonic() - begun > PAUSE_SECONDS_MAX else pause
         stop.sleep(pause)
         pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
 
-def _work_once(settings: WorkerSettings, stop: Stop, *, burst: bool) -> bool:
-    """Run one RQ worker to its end; return False where Redis was away."""
+def _work_once(settings: WorkerSettings, stop: Stop, *, burst: bool, was_away: bool) -> str | None:
+    """Run one RQ worker to its end; return the kind of error where Redis was away."""
     connection = connect(settings.redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS)
     try:
+        connection.ping()
+        _relieve_if_full(connection, stop)
         worker = EventWorker(connection, applier(), stop)
+        if was_away:
+            log.info("redis.back")
         log.info("worker.started", worker=worker.name)
         worker.work(burst=burst, logging_level="WARNING")
     except redis.exceptions.RedisError as error:
-        log.error("redis.away", error=type(error).__name__)
-        return False
+        return type(error).__name__
     finally:
         connection.connection_pool.disconnect()
     log.info("worker.stopped", worker=worker.name)
-    return True
+    return None
+
+
+def _relieve_if_full(connection: Redis, stop: Stop) -> None:
+    """Make room where Redis is at its `maxmemory`: no worker could so much as begin there."""
+    memory = connection.info("memory")
+    if memory.get("maxmemory") and memory["used_memory"] >= memory["maxmemory"]:
+        try:
+            relieve(connection, applier(), stop)
+        except DatabaseAway as error:
+            raise redis.exceptions.OutOfMemoryError(str(error)) from None
 
 
 def _require_schema(applier: Applier, stop: Stop) -> None:
     """Wait for the database to answer, then require the schema this code was written for."""
     pause = PAUSE_SECONDS_MIN
+    is_away = False
     while not stop.is_requested:
         try:
             require_head(applier.engine)
             return
         except DBAPIError as error:
-            log.error("database.away", error=error_kind(error))
+            if not is_away:
+                log.error("database.away", error=error_kind(error))
+            is_away = True
             stop.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)

@@ -7,24 +7,36 @@ character, so nothing is lost and nothing needs a second encoding.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawEvent:
-    """`body` is exactly what the provider signed; `received_at` is aware."""
+    """`body` is exactly what the provider signed; `received_at` is aware.
+
+    `inbox_id` is the key of the inbox's row that holds the event too, and goes once it is applied.
+    """
 
     body: bytes
     received_at: datetime
+    inbox_id: int | None = None
 
 
-def to_json(raw_events: Iterable[RawEvent]) -> list[list[str]]:
-    """Return `[received_at, body]` pairs that any JSON encoder takes."""
-    return [[raw.received_at.isoformat(), raw.body.decode("latin-1")] for raw in raw_events]
+def to_json(raw_events: Iterable[RawEvent]) -> list[list[Any]]:
+    """Return `[received_at, body]`, or `[received_at, body, inbox_id]`, of each, which any JSON encoder takes."""
+    return [
+        [raw.received_at.isoformat(), raw.body.decode("latin-1"), *([raw.inbox_id] if raw.inbox_id else [])]
+        for raw in raw_events
+    ]
 
 
-def from_json(pairs: Iterable[list[str]]) -> list[RawEvent]:
+def from_json(entries: Iterable[list[Any]]) -> list[RawEvent]:
     """Return the raw events that `to_json` was given."""
     return [
-        RawEvent(received_at=datetime.fromisoformat(received_at), body=body.encode("latin-1"))
-        for received_at, body in pairs
+        RawEvent(
+            received_at=datetime.fromisoformat(received_at),
+            body=body.encode("latin-1"),
+            inbox_id=inbox_id[0] if inbox_id else None,
+        )
+        for received_at, body, *inbox_id in entries
     ]

@@ -11,13 +11,13 @@ Locks are taken table by table, each in the order of its keys: workers wait for 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
-from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 import models
-from models import CampaignStatus, LedgerEntry, MessageStatus, OptOut
+from models import CampaignStatus, Inbox, LedgerEntry, MessageStatus, OptOut
 from sync.events import Event, MessageDetails, Reason, Unreadable, parse
 from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent
@@ -25,6 +25,7 @@ from sync.raw_events import RawEvent
 # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
 KEYS_PER_QUERY = 10_000
 
+Value = TypeVar("Value")
 Facts = list[Event]
 Hints = list[MessageDetails]  # what was told of a message by bodies that gave way to others
 Known = tuple[Facts, Hints]
@@ -55,6 +56,7 @@ MESSAGES = _table(MessageStatus)
 CAMPAIGNS = _table(CampaignStatus)
 OPT_OUTS = _table(OptOut)
 DEAD_LETTERS = _table(models.DeadLetter)
+INBOX = _table(Inbox)
 
 
 def merge_ledger(
@@ -221,6 +223,20 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> 
     connection.execute(earlier, rows)
 
 
+def take_inbox(connection: Connection, limit: int, now: datetime) -> list[RawEvent]:
+    """Return at most `limit` events of the inbox that are due, locked, without those that another worker has."""
+    query = select(INBOX.c.id, INBOX.c.body, INBOX.c.received_at).where(INBOX.c.due_at <= now)
+    query = query.order_by(INBOX.c.due_at, INBOX.c.id).limit(limit).with_for_update(skip_locked=True)
+    rows = connection.execute(query).all()
+    return [RawEvent(body=row.body, received_at=row.received_at, inbox_id=row.id) for row in rows]
+
+
+def remove_from_inbox(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove these rows of the inbox, those of them that are still there."""
+    for some in _slices(ids):
+        connection.execute(delete(INBOX).where(INBOX.c.id.in_(some)))
+
+
 def _entries(connection: Connection, keys: Mapping[Key, Any], *, locked: bool) -> list[Any]:
     """Return the ledger's entries under `keys`, locked in their order if asked for."""
     found: list[Any] = []
@@ -284,5 +300,5 @@ def _unnested(table: Table, values: Mapping[str, list[Any]]) -> Any:
     return func.unnest(*arrays).table_valued(*values).render_derived()
 
 
-def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+def _slices(keys: Sequence[Value]) -> Iterator[Sequence[Value]]:
     return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))

@@ -8,7 +8,7 @@ twice changes nothing.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,10 +23,11 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.results import Result
+from rq.utils import as_text
 from rq.worker import WorkerStatus
 
 from sync.applier import Applier, DatabaseAway
-from sync.apply import Parsed
+from sync.apply import Read
 from sync.queue import QUEUE_NAME, SERIALIZER
 from sync.raw_events import RawEvent, from_json
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
@@ -44,6 +45,10 @@ HOLD_SECONDS = 5
 
 TAKE_GROWTH = 2
 
+# How many jobs are applied at a time while Redis is full, and how full it may be afterwards.
+RELIEF_JOBS = 50
+RELIEF_SHARE = 0.9
+
 REDIS_SECONDS = 2
 
 log = structlog.get_logger()
@@ -54,7 +59,7 @@ class Hand:
     """Jobs in hand, which no list but the intermediate one holds, and what their raw events state."""
 
     job_ids: list[str] = field(default_factory=list)
-    parsed: list[Parsed] = field(default_factory=list)
+    events: list[Read] = field(default_factory=list)
 
 
 class EventIntermediateQueue(IntermediateQueue):
@@ -156,15 +161,15 @@ class EventWorker(SimpleWorker):
         while True:
             for job_id, job in jobs.items():
                 try:
-                    hand.parsed += self.applier.read(_raw_events(job))
+                    hand.events += self.applier.read(_raw_events(job))
                     hand.job_ids.append(job_id)
                 except (DeserializationError, TypeError, ValueError):
                     self._set_aside(job_id, job, queue)
-            room = self.applier.batch_size - len(hand.parsed)
+            room = self.applier.batch_size - len(hand.events)
             if room <= 0:
                 return
             # Jobs behind these may hold far more events than these do, so take them in growing steps.
-            events_per_job = max(1.0, len(hand.parsed) / max(1, len(hand.job_ids)))
+            events_per_job = max(1.0, len(hand.events) / max(1, len(hand.job_ids)))
             most = min(math.ceil(room / events_per_job), TAKE_GROWTH * max(1, len(hand.job_ids)))
             jobs = self._take_more(queue, most)
             if not jobs:
@@ -195,20 +200,15 @@ class EventWorker(SimpleWorker):
         pause = PAUSE_SECONDS_MIN
         is_away = False
         while True:
-            applied = self._thread.submit(self.applier.apply, hand.parsed)
+            applied = self._thread.submit(self.applier.apply, hand.events)
             try:
                 if not ahead.job_ids and not is_away and self._may_go_on:
                     self._take({}, ahead, queue)
             finally:
                 # Also where Redis is away: a batch is never left to a thread that nobody waits for.
-                error = self._outcome(applied, hand, ahead, queue)
-            if error is None:
-                if is_away:
-                    log.info("database.back")
-                return True
+                is_away = not self._is_applied(applied, hand, ahead, queue)
             if not is_away:
-                log.error("database.away", error=str(error))
-            is_away = True
+                return True
             if not self._pause(pause, hand, ahead, queue):
                 return False
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
@@ -217,8 +217,8 @@ class EventWorker(SimpleWorker):
     def _may_go_on(self) -> bool:
         return not self.stop.is_requested and not super().should_run_maintenance_tasks
 
-    def _outcome(self, applied: Future[None], hand: Hand, ahead: Hand, queue: Queue) -> DatabaseAway | None:
-        """Wait for `applied`, visibly alive; return what it raised if the database was away."""
+    def _is_applied(self, applied: Future[None], hand: Hand, ahead: Hand, queue: Queue) -> bool:
+        """Wait for `applied`, visibly alive; return False if the database was away."""
         while True:
             try:
                 applied.result(HOLD_SECONDS)
@@ -226,10 +226,10 @@ class EventWorker(SimpleWorker):
                 # Where Redis is away too, the batch is still waited for.
                 with suppress(StopRequested, redis.exceptions.RedisError):
                     self._hold(hand, ahead, queue)
-            except DatabaseAway as error:
-                return error
+            except DatabaseAway:
+                return False
             else:
-                return None
+                return True
 
     def _pause(self, seconds: float, hand: Hand, ahead: Hand, queue: Queue) -> bool:
         """Wait about `seconds`, visibly alive and holding on to the jobs; return False if asked to stop."""
@@ -273,3 +273,50 @@ def _raw_events(job: Job | None) -> list[RawEvent]:
         return []
     (pairs,) = job.args
     return from_json(pairs)
+
+
+def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
+    """Apply and remove what waits in a Redis that is at its `maxmemory`, until a tenth of that is free.
+
+    There a job can be read and removed, but not moved into the intermediate list. So jobs stay in the queue until
+    they are applied; workers that do this at once apply some jobs twice, which changes nothing. Raises DatabaseAway.
+    """
+    queue = EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)
+    log.warning("redis.full", jobs=connection.llen(queue.key))
+    passed_over = 0
+    while not stop.is_requested and _is_full(connection):
+        ids = [as_text(job_id) for job_id in connection.lrange(queue.key, passed_over, passed_over + RELIEF_JOBS - 1)]
+        if not ids:
+            return
+        hand = Hand()
+        for job_id, job in _fetch(ids, connection).items():
+            try:
+                hand.events += applier.read(_raw_events(job))
+                hand.job_ids.append(job_id)
+            except (DeserializationError, TypeError, ValueError):
+                passed_over += 1  # it is set aside once there is room to say so
+        applier.apply(hand.events)
+        with connection.pipeline(transaction=False) as pipeline:
+            for job_id in hand.job_ids:
+                pipeline.lrem(queue.key, 1, job_id)
+                pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
+            pipeline.execute()
+
+
+def _fetch(job_ids: Sequence[str], connection: Redis) -> dict[str, Job | None]:
+    """Fetch jobs as RQ does, but without a transaction, in which a full Redis does not even let anybody read."""
+    with connection.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hgetall(Job.key_for(job_id))
+        found = dict(zip(job_ids, pipeline.execute(), strict=True))
+    jobs: dict[str, Job | None] = dict.fromkeys(job_ids)
+    for job_id, fields in found.items():
+        if fields:
+            job = jobs[job_id] = Job(job_id, connection=connection, serializer=SERIALIZER)
+            job.restore(fields)
+    return jobs
+
+
+def _is_full(connection: Redis) -> bool:
+    memory = connection.info("memory")
+    return bool(memory["used_memory"] > memory["maxmemory"] * RELIEF_SHARE)

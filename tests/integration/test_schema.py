@@ -93,7 +93,7 @@ def test_there_is_one_head_and_the_code_knows_it(engine: Engine) -> None:
 def test_migrating_again_is_harmless(migrated_url: URL, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
-            text("INSERT INTO inbox (body, received_at) VALUES (:body, :at)"),
+            text("INSERT INTO inbox (body, received_at, due_at) VALUES (:body, :at, :at)"),
             {"body": b"{}", "at": "2026-06-24 10:00:00"},
         )
     migrate(migrated_url)

@@ -1,0 +1,43 @@
+"""A circuit: while a store is known to be away nobody waits for it, and it closes again by itself."""
+
+import time
+from collections.abc import Callable
+
+PAUSE_SECONDS_MIN = 0.5
+PAUSE_SECONDS_MAX = 8.0
+
+
+class Circuit:
+    """Open after a failure, for a pause; then one try may tell whether the store is back.
+
+    A try that fails opens it for twice as long, up to PAUSE_SECONDS_MAX. `on_change` is told, once, that the
+    store is away (with what kind of error) and that it is back (None).
+    """
+
+    def __init__(self, on_change: Callable[[str | None], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._on_change = on_change
+        self._clock = clock
+        self._pause = 0.0
+        self._try_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the store is not to be asked now. Whoever hears False tries, and tells what came of it."""
+        if not self._pause:
+            return False
+        if self._clock() < self._try_at:
+            return True
+        # Until this try is over, nobody else waits for it.
+        self._try_at = self._clock() + self._pause
+        return False
+
+    def failed(self, error: str) -> None:
+        if not self._pause:
+            self._on_change(error)
+        self._pause = min(max(PAUSE_SECONDS_MIN, self._pause * 2), PAUSE_SECONDS_MAX)
+        self._try_at = self._clock() + self._pause
+
+    def succeeded(self) -> None:
+        if self._pause:
+            self._on_change(None)
+        self._pause = 0.0
