@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 PAUSE_SECONDS_MIN = 0.5
-PAUSE_SECONDS_MAX = 8.0
+PAUSE_SECONDS_MAX = 4.0
 
 
 class Circuit:

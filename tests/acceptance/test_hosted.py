@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
@@ -40,7 +41,7 @@ def test_the_procfile_runs_as_it_is(tmp_path: Path, database_url: URL, redis_ser
 
 @on_postgres
 def test_a_certificate_is_verified_where_that_is_asked_for(
-    tmp_path: Path, migrated_url: URL, redis_server: RedisServer
+    tmp_path: Path, migrated_url: URL, redis_server: RedisServer, redis: Redis, engine: Engine
 ) -> None:
     with (
         tls_front(redis_server.port) as port,
@@ -49,7 +50,10 @@ def test_a_certificate_is_verified_where_that_is_asked_for(
         strict.start_web()
         status, _, _ = strict.request("POST", "/webhooks/zexa", b"{}", X_Zexa_Signature="0" * 64)
         assert status == 403
-        assert strict.deliver(SAMPLE) == 503
+        assert strict.deliver(SAMPLE) == 200
+        assert redis.dbsize() == 0
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT body FROM inbox")).scalar_one() == SAMPLE
 
 
 @on_postgres

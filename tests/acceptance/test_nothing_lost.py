@@ -220,8 +220,11 @@ def test_a_worker_goes_on_where_redis_comes_back(tmp_path: Path, migrated_url: U
             assert hosted.deliver(body(1)) == 200
             wait_for_all(reader, [1])
         wait_for(lambda: "redis.away" in hosted.log_of(worker), seconds=20, what="the worker noticing")
-        assert hosted.deliver(body(2)) == 503
+        assert hosted.deliver(body(2)) == 200
+        wait_for_all(reader, [1, 2])  # while Redis is still away
         with private_redis(tmp_path / "redis", port=port):
-            assert hosted.deliver(body(2)) == 200
-            wait_for_all(reader, [1, 2])
+            wait_for(lambda: "redis.back" in hosted.log_of(worker), seconds=40, what="the worker noticing")
+            assert hosted.deliver(body(3)) == 200
+            wait_for_all(reader, [1, 2, 3])
+            assert hosted.logs().count("redis.away") == 2  # one of each process
             hosted.stop_all()
