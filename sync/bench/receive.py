@@ -1,6 +1,6 @@
 """How many deliveries one web process acknowledges: ours beside an empty Flask route and the plain way.
 
-All three run under the same gunicorn configuration and take turns under the same load, so that what else the
+All run under the same gunicorn configuration and take turns under the same load, so that what else the
 machine does meanwhile meets them alike. No worker runs.
 """
 
@@ -9,16 +9,17 @@ from collections.abc import Sequence
 
 from sync.bench.figures import Figure, Target, Yardstick, middle
 from sync.bench.load import Bodies, Load, flood, sign_bodies
-from sync.bench.servers import Database
-from sync.bench.stage import Bench, Stage, Web, open_stage
+from sync.bench.servers import Database, empty
+from sync.bench.stage import Bench, Stage, Variant, Web, open_stage
 from sync.simulator.traffic import generate
 
 BODIES = 20_000
-EMPTY, PLAIN, OURS = "an empty Flask route", "the plain way", "ours"
-APPLICATIONS = {
-    EMPTY: "sync.bench.yardsticks:create_empty_app()",
-    PLAIN: "sync.bench.yardsticks:create_plain_app()",
-    OURS: None,
+EMPTY, PLAIN, OURS, JOURNALLED = "an empty Flask route", "the plain way", "ours", "ours, journalled"
+VARIANTS = {
+    EMPTY: Variant(application="sync.bench.yardsticks:create_empty_app()"),
+    PLAIN: Variant(application="sync.bench.yardsticks:create_plain_app()"),
+    OURS: Variant(),
+    JOURNALLED: Variant(environ={"ZEXA_JOURNAL": "1"}),
 }
 MILLISECONDS = 1000
 WARM_UP_SECONDS = 1
@@ -32,13 +33,13 @@ def measure_receive(bench: Bench, database: Database, *, connections: Sequence[i
         bench.folder / "receive.txt", (delivery.body for delivery in generate(events=BODIES)), bench.secret
     )
     with open_stage(bench, database) as stage:
-        webs = dict(zip(APPLICATIONS, stage.start_webs(list(APPLICATIONS.values())), strict=True))
+        webs = dict(zip(VARIANTS, stage.start_webs(list(VARIANTS.values())), strict=True))
         for web in webs.values():
             flood(stage.processes, bodies, web.url, connections=16, seconds=WARM_UP_SECONDS)
         return [
             figure
             for number in connections
-            for figure in _figures(number, _rounds(bench, stage, webs, bodies, number, seconds))
+            for figure in _figures(database, number, _rounds(bench, stage, webs, bodies, number, seconds))
         ]
 
 
@@ -51,11 +52,12 @@ def _rounds(
         bench.say(f"receive: {connections} connections, round {turn} of {bench.rounds}")
         for name, web in webs.items():
             stage.client.flushdb()
+            empty(stage.engine)
             loads[name].append(flood(stage.processes, bodies, web.url, connections=connections, seconds=each))
     return loads
 
 
-def _figures(connections: int, loads: Loads) -> list[Figure]:
+def _figures(database: Database, connections: int, loads: Loads) -> list[Figure]:
     rates = {name: middle([load.per_second for load in of]) for name, of in loads.items()}
     p50 = {name: middle([load.p50_seconds * MILLISECONDS for load in of]) for name, of in loads.items()}
     p99 = {name: middle([load.p99_seconds * MILLISECONDS for load in of]) for name, of in loads.items()}
@@ -91,6 +93,14 @@ def _figures(connections: int, loads: Loads) -> list[Figure]:
             unit=unit,
             yardsticks=_plainly(p99),
             target=Target(at_most=20) if is_crowd else None,
+        ),
+        Figure(
+            part="receive",
+            name=f"{connections} connections, journalled on {database.name}",
+            value=rates[JOURNALLED],
+            unit="requests/s",
+            yardsticks=(Yardstick(name=OURS, value=rates[OURS]),),
+            note=f"p50 {p50[JOURNALLED]:.3g} ms, p99 {p99[JOURNALLED]:.3g} ms",
         ),
     ]
 

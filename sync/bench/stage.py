@@ -4,9 +4,9 @@ Each stage begins with empty tables and an empty queue, and none of its processe
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from redis import Redis
@@ -53,6 +53,14 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A web process: of a yardstick's application in place of ours, and with settings of its own."""
+
+    application: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
     port: int
     child: Child
@@ -78,9 +86,9 @@ class Stage:
     def batch_size(self) -> int:
         return WorkerSettings.read(self._setup.environ).batch_size
 
-    def start_webs(self, yardsticks: Sequence[str | None] = (None,)) -> list[Web]:
-        """Start one web process each by the Procfile's command: of a yardstick, or of our application for None."""
-        webs = [self._start_web(f"web-{index}", yardstick) for index, yardstick in enumerate(yardsticks)]
+    def start_webs(self, variants: Sequence[Variant] = (Variant(),)) -> list[Web]:
+        """Start one web process each by the Procfile's command."""
+        webs = [self._start_web(f"web-{index}", variant) for index, variant in enumerate(variants)]
 
         def all_answer() -> bool:
             return all(request("GET", "/", web.port)[0] is not None for web in webs)
@@ -89,13 +97,13 @@ class Stage:
             raise DevelopmentError(f"the web processes did not answer within {READY_SECONDS} s")
         return webs
 
-    def _start_web(self, name: str, yardstick: str | None) -> Web:
+    def _start_web(self, name: str, variant: Variant) -> Web:
         port = free_port()
         command = prepare(self._setup.data, port, self._setup.environ).commands["web"]
-        if yardstick:
+        if variant.application:
             # Everything else of the command stays: the same server, configuration and access log.
-            command = [yardstick if word.startswith("receiver.app:") else word for word in command]
-        return Web(port=port, child=self.processes.start(name, command))
+            command = [variant.application if word.startswith("receiver.app:") else word for word in command]
+        return Web(port=port, child=self.processes.start(name, command, variant.environ))
 
     def start_workers(self, number: int) -> list[Child]:
         """Start `number` workers by the Procfile's command; return once they listen."""

@@ -91,15 +91,22 @@ class Processes:
         _stop([child for child in self._children if not child.outlives_others])
         _stop([child for child in self._children if child.outlives_others])
 
-    def start(self, name: str, command: Sequence[str], *, outlives_others: bool = False) -> Child:
-        """Start `command`; what it says goes to NAME.log, which is begun anew."""
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        *,
+        outlives_others: bool = False,
+    ) -> Child:
+        """Start `command`, with what `environ` adds to the environment; what it says goes to NAME.log, begun anew."""
         log = self._logs / f"{name}.log"
         with log.open("wb") as output:
             try:
                 process = subprocess.Popen(  # noqa: S603 - the Procfile's own commands, and a Redis we looked up
                     command,
                     cwd=self._folder,
-                    env=self._environ,
+                    env={**self._environ, **(environ or {})},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

@@ -61,6 +61,8 @@ def keep_one_row(engine: Engine, table: str) -> None:
 @pytest.mark.slow
 def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
     found = figures("receive", "--connections", "2")
+    journalled = found.pop("receive: 2 connections, journalled on SQLite")
+    assert [of["name"] for of in journalled["yardsticks"]] == ["ours"]
     assert found.keys() == {f"receive: 2 connections{of}" for of in ("", ", p50", ", p99")}
     for figure in found.values():
         assert [of["name"] for of in figure["yardsticks"]] == ["an empty Flask route", "the plain way"]
