@@ -148,7 +148,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], default_region: str
     dead = [stated for _, stated in batch if isinstance(stated, DeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
-    changed = _merge(connection, events, default_region, now)
+    changed = merge_events(connection, events, default_region, now)
     keep_dead_letters(connection, dead)
     ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
     return Tally(
@@ -164,11 +164,16 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
     remove_from_inbox(connection, sorted(raw.inbox_id for raw in raw_events if raw.inbox_id))
 
 
-def _merge(connection: Connection, events: Sequence[Event], default_region: str, now: datetime) -> list[Event]:
-    """Merge `events` and return the facts that the ledger took."""
+def merge_events(
+    connection: Connection, events: Sequence[Event], default_region: str, now: datetime, held: Sequence[Event] = ()
+) -> list[Event]:
+    """Merge `events` in the caller's transaction and return the facts that the ledger took.
+
+    `held` are facts that it has taken before, for which the rows that follow are not up to date yet.
+    """
     taken, kept = merge_ledger(connection, fold(events), default_region, now)
     gave_way = [event for event in events if kept[event.key] != event.digest and event.outcome is Outcome.APPLIED]
-    merge_taken(connection, taken, gave_way, default_region, now)
+    merge_taken(connection, [*held, *taken], gave_way, default_region, now)
     return taken
 
 

@@ -4,7 +4,11 @@ A job is one or more raw events, as JSON. Nothing of an event stands in the job'
 shows and logs.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
 from redis import BlockingConnectionPool, Redis, SSLConnection
 from redis.backoff import NoBackoff
@@ -12,9 +16,12 @@ from redis.connection import parse_url
 from redis.exceptions import RedisError
 from redis.retry import Retry as RedisRetry
 from rq import Queue, Retry
+from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.job import Job
+from rq.results import Result
 
 from sync.environment import RedisSettings
-from sync.raw_events import RawEvent, to_json
+from sync.raw_events import RawEvent, from_json, to_json
 
 QUEUE_NAME = "zexa"
 SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
@@ -76,3 +83,122 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
         queue.enqueue_many([job])
     except RedisError as error:
         raise QueueUnavailable(type(error).__name__) from None
+
+
+# What this project and RQ say of a job that failed, and no event is quoted in.
+_KNOWN_REASONS = (
+    "The job does not hold raw events.",
+    "Job was stuck in intermediate queue.",
+    "Moved to FailedJobRegistry, due to AbandonedJobError",
+    "Work-horse terminated unexpectedly",
+)
+# The first line behind a traceback's frames, which are indented, begins with the exception's class.
+_RAISED = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*([A-Za-z_][\w.]*)(?::|\n|$)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedJob:
+    """A job among RQ's failed ones, where it waits for a person.
+
+    `raw_events` is how many it holds: 0 where it is not one of ours, or is gone. `why` quotes nothing of an event.
+    """
+
+    job_id: str
+    raw_events: int
+    failed_at: datetime | None
+    why: str
+    is_at_front: bool
+
+
+@contextmanager
+def opened_queue(settings: RedisSettings, *, seconds: float) -> Iterator[Queue]:
+    """Open the queue over one connection, and close that; `seconds` are those of `connect`."""
+    connection = connect(settings, connections=1, seconds=seconds)
+    try:
+        yield open_queue(connection)
+    finally:
+        connection.connection_pool.disconnect()
+
+
+def failed_job_ids(queue: Queue) -> list[str]:
+    """Return the ids of all failed jobs. Raises QueueUnavailable."""
+    with _answered():
+        # RQ's own cleanup would remove those whose time is over.
+        return list(queue.failed_job_registry.get_job_ids(cleanup=False))
+
+
+def find_failed_job(queue: Queue, job_id: str) -> FailedJob:
+    """Return what is known of a failed job. Raises QueueUnavailable."""
+    with _answered():
+        job = _fetch(queue, job_id)
+        result = job and job.latest_result()
+    return FailedJob(
+        job_id=job_id,
+        raw_events=len(_raw_events(job)),
+        failed_at=result.created_at if result else None,
+        why=_why((result and result.exc_string) or "") if job else "The job itself is gone.",
+        is_at_front=job is not None and job.enqueue_at_front_on_retry,
+    )
+
+
+def raw_events_of(queue: Queue, job_id: str) -> list[RawEvent]:
+    """Return the raw events a job holds, none where it is not one of ours, or is gone. Raises QueueUnavailable."""
+    with _answered():
+        return _raw_events(_fetch(queue, job_id))
+
+
+def requeue(queue: Queue, job_id: str) -> int:
+    """Put the raw events of a failed job on the queue as a new job; return how many it held.
+
+    The failed job is removed only once the new one is confirmed, and stays where it holds no raw events. Stopped
+    in between, both are there, which merging absorbs. Raises QueueUnavailable.
+    """
+    with _answered():
+        job = _fetch(queue, job_id)
+    raw_events = _raw_events(job)
+    if job is None or not raw_events:
+        return 0
+    enqueue(queue, raw_events, at_front=job.enqueue_at_front_on_retry)
+    with _answered(), queue.connection.pipeline() as pipeline:
+        pipeline.zrem(queue.failed_job_registry.key, job_id)
+        pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
+        pipeline.execute()
+    return len(raw_events)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise QueueUnavailable(type(error).__name__) from None
+
+
+def _fetch(queue: Queue, job_id: str) -> Job | None:
+    try:
+        return Job.fetch(job_id, connection=queue.connection, serializer=SERIALIZER)
+    except NoSuchJobError:
+        return None
+
+
+def raw_events_in(job: Job) -> list[RawEvent]:
+    """Return the raw events that `job` holds; raise ValueError where it is not one of ours."""
+    try:
+        (entries,) = job.args
+    except (AttributeError, DeserializationError, TypeError):
+        raise ValueError("no arguments") from None
+    return from_json(entries)
+
+
+def _raw_events(job: Job | None) -> list[RawEvent]:
+    try:
+        return raw_events_in(job) if job else []
+    except ValueError:
+        return []
+
+
+def _why(told: str) -> str:
+    """Return what RQ kept of a failure if that is a known text, else at most the class of what was raised."""
+    raised = _RAISED.match(told)
+    known = (reason for reason in _KNOWN_REASONS if told.startswith(reason))
+    return next(known, raised[1] if raised else "unknown")

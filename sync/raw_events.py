@@ -30,13 +30,19 @@ def to_json(raw_events: Iterable[RawEvent]) -> list[list[Any]]:
     ]
 
 
-def from_json(entries: Iterable[list[Any]]) -> list[RawEvent]:
-    """Return the raw events that `to_json` was given."""
-    return [
-        RawEvent(
-            received_at=datetime.fromisoformat(received_at),
-            body=body.encode("latin-1"),
-            inbox_id=inbox_id[0] if inbox_id else None,
-        )
-        for received_at, body, *inbox_id in entries
-    ]
+def from_json(entries: Any) -> list[RawEvent]:
+    """Return the raw events that `to_json` was given; raise ValueError where `entries` are none."""
+    try:
+        raw_events = [
+            RawEvent(
+                received_at=datetime.fromisoformat(received_at),
+                body=body.encode("latin-1"),
+                inbox_id=inbox_id[0] if inbox_id else None,
+            )
+            for received_at, body, *inbox_id in entries
+        ]
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError("no raw events") from None
+    if any(raw.received_at.tzinfo is None for raw in raw_events):
+        raise ValueError("a raw event without a time zone")
+    return raw_events

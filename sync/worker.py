@@ -19,7 +19,7 @@ import structlog
 from redis import Redis
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker
-from rq.exceptions import DeserializationError, StopRequested
+from rq.exceptions import StopRequested
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.results import Result
@@ -28,8 +28,8 @@ from rq.worker import WorkerStatus
 
 from sync.applier import Applier, DatabaseAway
 from sync.apply import Read
-from sync.queue import QUEUE_NAME, SERIALIZER
-from sync.raw_events import RawEvent, from_json
+from sync.queue import QUEUE_NAME, SERIALIZER, raw_events_in
+from sync.raw_events import RawEvent
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 
 # RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
@@ -163,7 +163,7 @@ class EventWorker(SimpleWorker):
                 try:
                     hand.events += self.applier.read(_raw_events(job))
                     hand.job_ids.append(job_id)
-                except (DeserializationError, TypeError, ValueError):
+                except ValueError:
                     self._set_aside(job_id, job, queue)
             room = self.applier.batch_size - len(hand.events)
             if room <= 0:
@@ -269,10 +269,7 @@ class EventWorker(SimpleWorker):
 
 
 def _raw_events(job: Job | None) -> list[RawEvent]:
-    if job is None:  # applied before, by a worker that was believed dead
-        return []
-    (pairs,) = job.args
-    return from_json(pairs)
+    return raw_events_in(job) if job else []  # one that is gone was applied, by a worker that was believed dead
 
 
 def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
@@ -293,7 +290,7 @@ def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
             try:
                 hand.events += applier.read(_raw_events(job))
                 hand.job_ids.append(job_id)
-            except (DeserializationError, TypeError, ValueError):
+            except ValueError:
                 passed_over += 1  # it is set aside once there is room to say so
         applier.apply(hand.events)
         with connection.pipeline(transaction=False) as pipeline:

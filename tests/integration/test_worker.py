@@ -101,11 +101,16 @@ def test_applied_jobs_leave_nothing_in_redis(worker: EventWorker, queue: Queue, 
     assert keys_of_jobs(redis) == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("not raw events",), (), (1, 2), ([["2026-06-24T10:05:00+00:00", 5]],), ([["2026-06-24T10:05:00", "{}"]],)],
+    ids=["text", "none", "two", "a number for a body", "no time zone"],
+)
 def test_a_job_that_holds_no_raw_events_is_found_among_the_failed_and_stops_no_other(
-    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, arguments: tuple[object, ...]
 ) -> None:
     enqueue(queue, [delivered(1)], at_front=False)
-    foreign = queue.enqueue("builtins.print", "not raw events", retry=None)
+    foreign = queue.enqueue("builtins.print", *arguments, retry=None)
     enqueue(queue, [delivered(2)], at_front=False)
     worker.work(burst=True)
     assert sum(batches(engine)) == 2

@@ -1,0 +1,1 @@
+"""What waits for a person: dead letters, and facts the ledger keeps as ignored. Found, shown, replayed, resolved."""

@@ -1,0 +1,118 @@
+"""Replays dead letters: reads their bytes again, and merges those that this version understands.
+
+A letter is marked in the transaction that merges it, so whenever a replay is stopped, it can be begun again.
+"""
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, func, update
+from sqlalchemy.exc import DBAPIError
+
+from sync.apply import is_fault_of_events, merge_events, read
+from sync.dead_letters.finding import Selection, pages
+from sync.events import Event, Outcome, Reason
+from sync.raw_events import RawEvent
+from sync.store import DEAD_LETTERS, DeadLetter
+
+LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
+
+
+class Verdict(StrEnum):
+    """What became of a letter; all but the last are resolved."""
+
+    APPLIED = "applied"  # the ledger took it, and the rows that follow from it are up to date
+    IGNORED = "ignored"  # the ledger took it; its type is unknown to this version
+    UNCHANGED = "unchanged"  # the ledger had it already, or another body of its key is kept
+    STILL_DEAD = "still_dead"  # it cannot be applied now either
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """A letter after its replay. `reason` and `error` are the present ones of a letter still dead, else None."""
+
+    digest: str
+    verdict: Verdict
+    reason: str | None = None
+    error: str | None = None
+
+
+def replay(
+    engine: Engine, selection: Selection, *, default_region: str, page_size: int = LETTERS_PER_PAGE
+) -> Iterator[Replayed]:
+    """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
+
+    Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
+    pass through; what was yielded before stays done.
+    """
+    for page in pages(engine, selection, page_size):
+        yield from _replay(engine, page, default_region)
+
+
+def _replay(engine: Engine, letters: Sequence[Any], default_region: str) -> list[Replayed]:
+    now = datetime.now(UTC)
+    try:
+        with engine.begin() as connection:
+            replayed = _merge(connection, letters, default_region, now)
+            _mark(connection, replayed, now)
+    except Exception as error:
+        if not is_fault_of_events(error):
+            raise
+        if len(letters) > 1:
+            return [one for letter in letters for one in _replay(engine, [letter], default_region)]
+        replayed = [_refused(letters[0], error)]
+        with engine.begin() as connection:
+            _mark(connection, replayed, now)
+    return replayed
+
+
+def _refused(letter: Any, error: Exception) -> Replayed:
+    # Only the kind of error is kept: its text may quote the event.
+    kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+    return Replayed(digest=letter.digest, verdict=Verdict.STILL_DEAD, reason=Reason.REFUSED, error=kind)
+
+
+def _merge(connection: Connection, letters: Sequence[Any], default_region: str, now: datetime) -> list[Replayed]:
+    raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
+    stated = [one.stated for one in read(raw_events, default_region)]
+    events = [one for one in stated if isinstance(one, Event)]
+    taken = merge_events(connection, events, default_region, now)
+    digests = {fact.digest for fact in taken}
+    return [_replayed(letter.digest, one, digests) for letter, one in zip(letters, stated, strict=True)]
+
+
+def _replayed(digest: str, stated: Event | DeadLetter, taken: Set[str]) -> Replayed:
+    if isinstance(stated, DeadLetter):
+        return Replayed(digest=digest, verdict=Verdict.STILL_DEAD, reason=stated.reason, error=stated.error)
+    if stated.digest not in taken:
+        return Replayed(digest=digest, verdict=Verdict.UNCHANGED)
+    is_ignored = stated.outcome is Outcome.IGNORED
+    return Replayed(digest=digest, verdict=Verdict.IGNORED if is_ignored else Verdict.APPLIED)
+
+
+def _mark(connection: Connection, replayed: Sequence[Replayed], now: datetime) -> None:
+    """Resolve what was merged; of what is still dead count the attempt and keep why. In order of digest, as workers."""
+    columns = DEAD_LETTERS.c
+    marks = update(DEAD_LETTERS).where(columns.digest == bindparam("of"))
+    marks = marks.values(
+        resolved_at=func.coalesce(bindparam("at", type_=columns.resolved_at.type), columns.resolved_at),
+        attempts=columns.attempts + bindparam("more", type_=columns.attempts.type),
+        reason=func.coalesce(bindparam("why", type_=columns.reason.type), columns.reason),
+        error=func.coalesce(bindparam("what", type_=columns.error.type), columns.error),
+    )
+    rows = []
+    for one in replayed:
+        is_dead = one.verdict is Verdict.STILL_DEAD
+        rows.append(
+            {
+                "of": one.digest,
+                "at": None if is_dead else now,
+                "more": int(is_dead),
+                "why": one.reason,
+                "what": one.error,
+            }
+        )
+    connection.execute(marks, rows)
