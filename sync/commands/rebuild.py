@@ -1,0 +1,159 @@
+"""`zexa-sync rebuild`: recomputes every row from the ledger, or with --check says which rows differ from it."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
+
+from models.database import open_database
+from models.schema import require_head
+from sync.applier import error_kind
+from sync.development.processes import stop_signals
+from sync.environment import read_database_url
+from sync.rebuilding import running
+from sync.rebuilding.comparing import Drift
+from sync.rebuilding.ledger import estimate_facts
+from sync.rebuilding.patience import is_in_the_way
+from sync.rebuilding.progress import Bar, bar
+from sync.rebuilding.running import Counts, Walk
+from sync.rebuilding.text import counts_document, counts_text, drift_document, drift_text
+from sync.settings import read_default_region
+
+STATEMENT_SECONDS = 60
+SHOWN_ROWS = 100
+
+
+@click.command()
+@click.option("--check", "is_check", is_flag=True, help="Change nothing; print each row that drifts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: drifting rows, and a summary last.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    metavar="N",
+    help=f"With --check: print no more than N rows; all are counted.  [default: {SHOWN_ROWS}]",
+)
+@click.option("--show-addresses", is_flag=True, help="With --check: print numbers and addresses in full.")
+def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bool) -> None:
+    """Recompute message_status, campaign_status and opt_outs from the ledger.
+
+    \b
+    For example:
+      zexa-sync rebuild --check
+      zexa-sync rebuild --check --json --limit 1000000 > drift.jsonl
+      zexa-sync rebuild
+
+    A row is changed where its facts say something else, added where it is missing, and removed from the two
+    status tables where no fact of the ledger makes it. A row that is right is not touched. The ledger is walked
+    in slices, each in short transactions of its own, so web and workers stay at work meanwhile, and stopping it
+    or running it again is safe. Progress is shown where standard error is a terminal.
+
+    --check compares in the same way and writes nothing. Each drifting row is printed with what it says and what
+    it should say. Numbers and addresses are personal data, so they are masked (+244…678) in rows and in texts
+    unless --show-addresses is given.
+
+    \b
+    What it does not do:
+      opt_outs   rows are added and get later, never earlier, and none is removed or
+                 weakened: neither what people entered (manual, import) nor what no
+                 fact explains. A lost fact must not make a person reachable. Opt-outs
+                 of bodies that gave way to another one stand in this table only.
+      channel,   known only from a body that gave way to another one, they stand in
+      recipient  the row and no longer in the ledger: they stay as stored, and are
+                 gone for good where the row is. Keep the rows; do not empty the
+                 tables first.
+      updated_at is not compared, and changes only where the row does.
+      unreadable bodies that this version cannot read are passed over and counted;
+                 a row that may stand on one alone stays.
+
+    Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
+    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL and ZEXA_DEFAULT_REGION, which
+    must be that of the workers.
+    """
+    if not is_check and (limit is not None or show_addresses):
+        raise click.UsageError("--limit and --show-addresses go with --check")
+    url, region = read_database_url(os.environ), read_default_region(os.environ)
+    counts = Counts()
+    try:
+        with (
+            stop_signals() as is_stop_asked,
+            _database(url, is_read_only=True) as reader,
+            _database(url, is_read_only=is_check) as writer,
+        ):
+            require_head(reader)
+            with bar(counts, lambda: _estimate(reader)) as shown:
+                walk = Walk(
+                    default_region=region,
+                    rows_per_slice=running.ROWS_PER_SLICE,
+                    is_stop_asked=is_stop_asked,
+                    on_slice=shown.draw,
+                    counts=counts,
+                )
+                if is_check:
+                    rows = SHOWN_ROWS if limit is None else limit
+                    printer = Printer(shown, rows=rows, as_json=as_json, shows_addresses=show_addresses)
+                    running.check(reader, walk, printer.show)
+                else:
+                    running.rebuild(reader, writer, walk)
+    except DBAPIError as error:
+        raise click.ClickException(_failure(error, counts)) from None
+    if not counts.is_complete:
+        click.echo("stopped", err=True)
+    if as_json:
+        click.echo(json.dumps(counts_document(counts, is_check=is_check)))
+    else:
+        _say(counts_text(counts, is_check=is_check))
+    if not counts.is_complete or (is_check and counts.drifting):
+        sys.exit(1)
+
+
+class Printer:
+    """Prints drifting rows as they are found, the first `rows` of them."""
+
+    def __init__(self, shown: Bar, *, rows: int, as_json: bool, shows_addresses: bool) -> None:
+        self._bar = shown
+        self._rows_left = rows
+        self._as_json = as_json
+        self._shows_addresses = shows_addresses
+
+    def show(self, drift: Drift) -> None:
+        if not self._rows_left:
+            return
+        self._rows_left -= 1
+        with self._bar.aside():
+            if self._as_json:
+                click.echo(json.dumps(drift_document(drift, shows_addresses=self._shows_addresses)))
+            else:
+                _say(drift_text(drift, shows_addresses=self._shows_addresses) + "\n")
+
+
+@contextmanager
+def _database(url: URL, *, is_read_only: bool) -> Iterator[Engine]:
+    engine = open_database(url, pool_size=1, statement_seconds=STATEMENT_SECONDS, is_read_only=is_read_only)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _estimate(engine: Engine) -> int:
+    with engine.begin() as connection:
+        return estimate_facts(connection)
+
+
+def _failure(error: DBAPIError, counts: Counts) -> str:
+    # Only the kind of error: its text may name hosts and users.
+    kind = error_kind(error)
+    if is_in_the_way(error):
+        kind = f"{kind}: other transactions kept its rows locked"
+    return f"the database of DATABASE_URL failed ({kind}) after {counts.facts:,} facts; what was done until then stays"
+
+
+def _say(text: str) -> None:
+    """Print `text`; what the encoding of standard output lacks is an escape, never an error."""
+    encoding = sys.stdout.encoding
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

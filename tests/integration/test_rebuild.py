@@ -1,0 +1,966 @@
+"""`zexa-sync rebuild`: rows are what the ledger makes them, on both databases and beside workers at work."""
+
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import URL, Connection, Engine, delete, event, insert, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
+from structlog.testing import capture_logs
+
+from models import CampaignStatus, LedgerEntry, MessageStatus, OptOut
+from models.database import open_database
+from sync.apply import apply
+from sync.cli import main
+from sync.raw_events import RawEvent
+from sync.rebuilding import patience, repairing, running
+from sync.rebuilding.comparing import Drift, compare
+from sync.rebuilding.running import ROWS_PER_SLICE, Counts, Walk, check
+from sync.rebuilding.running import rebuild as rebuild_rows
+from sync.rebuilding.text import masked_address, masked_text
+from tests.conftest import NOW
+from tests.events_builder import ANA, RUI, TABLES, Row, body, clear, everything, minute, raw
+from tests.integration.test_merge_meetings import Worker, held
+from tests.integration.test_merge_properties import (
+    Story,
+    give,
+    one_database,
+    stories,
+    told_at_length,
+    work_side_by_side,
+)
+
+Command = Callable[..., Result]
+Damage = Callable[[Connection], Any]
+
+EARLIER = minute(-600)
+EMAIL = "rui.costa@example.com"
+NOBODY: dict[str, Any] = {"channel": "sms", "sender": "", "message_id": None, "opted_in_at": None, "note": None}
+STORED = {"updated_at": NOW}
+
+
+def of_message(name: str, status: str, at: float, **data: Any) -> RawEvent:
+    return raw(body(f"message.{status}", minute(at), **({"message_id": name} | data)))
+
+
+EVENTS = [
+    of_message("msg_1", "delivered", 2, channel="sms", to=ANA, from_="ZEXA"),
+    of_message("msg_1", "failed", 1, error=f"{ANA} is busy"),
+    of_message("msg_2", "undeliverable", 1, channel="sms", to=RUI),
+    of_message("msg_2", "optout", 3),
+    of_message("msg_3", "optout", 4, channel="email", to=EMAIL),
+    of_message("msg_4", "delivered", 5, channel="sms", to=RUI),
+    of_message("msg_4", "read", 6),
+    of_message("msg_5", "read", 6),
+    raw(body("campaign.sent", minute(1), campaign_id="cmp_1", name="June")),
+    raw(body("campaign.completed", minute(9), campaign_id="cmp_1", name="June")),
+    raw(body("campaign.sent", minute(1), campaign_id="cmp_2")),
+    raw(body("message.optout", minute(1), channel="sms", to=ANA)),
+]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with capture_logs():
+        yield
+
+
+@pytest.fixture
+def reader(migrated_url: URL) -> Iterator[Engine]:
+    """As the command opens it: nothing can be written."""
+    engine = open_database(migrated_url, is_read_only=True)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def command(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs the command on the test's database."""
+    monkeypatch.setenv("DATABASE_URL", migrated_url.render_as_string(hide_password=False))
+    monkeypatch.delenv("ZEXA_DEFAULT_REGION", raising=False)
+    monkeypatch.delenv("DYNO", raising=False)
+    return lambda *arguments: CliRunner().invoke(main, ["rebuild", *arguments], catch_exceptions=False)
+
+
+def checked(engine: Engine, rows_per_slice: int = ROWS_PER_SLICE) -> tuple[list[Drift], Counts]:
+    drifts: list[Drift] = []
+    walk = Walk(default_region="AO", rows_per_slice=rows_per_slice)
+    check(engine, walk, drifts.append)
+    assert len(drifts) == walk.counts.drifting
+    return sorted(drifts, key=lambda drift: (drift.table, *drift.key.values())), walk.counts
+
+
+def rebuilt(reader: Engine, writer: Engine, rows_per_slice: int = ROWS_PER_SLICE) -> Counts:
+    walk = Walk(default_region="AO", rows_per_slice=rows_per_slice)
+    rebuild_rows(reader, writer, walk)
+    return walk.counts
+
+
+def found(drifts: list[Drift]) -> list[tuple[str, ...]]:
+    return [(drift.table, *drift.key.values(), drift.kind) for drift in drifts]
+
+
+def store(engine: Engine, *raw_events: RawEvent) -> None:
+    apply(engine, raw_events or EVENTS, default_region="AO", now=NOW)
+
+
+def damage(engine: Engine, *damages: Damage) -> None:
+    with engine.begin() as connection:
+        for do in damages:
+            do(connection)
+
+
+def change(model: Any, key: Mapping[str, Any], **values: Any) -> Damage:
+    return lambda connection: connection.execute(update(model).filter_by(**key).values(values))
+
+
+def remove(model: Any, **key: Any) -> Damage:
+    return lambda connection: connection.execute(delete(model).filter_by(**key))
+
+
+def add(model: Any, **values: Any) -> Damage:
+    return lambda connection: connection.execute(insert(model).values(STORED | values))
+
+
+def updated_at(engine: Engine) -> dict[tuple[Any, ...], datetime]:
+    """When each row of the status tables and of `opt_outs` was written, by its key."""
+    moments = {}
+    with engine.connect() as connection:
+        for table in ("message_status", "campaign_status", "opt_outs"):
+            for row in connection.execute(select(SQLModel.metadata.tables[table])).mappings():
+                keys = SQLModel.metadata.tables[table].primary_key
+                moments[table, *(row[key.name] for key in keys)] = row["updated_at"]
+    return moments
+
+
+OPT_OUT_OF_MSG_2 = {"channel": "sms", "address": RUI, "sender": ""}
+
+# What is done to the rows, and the one row that then drifts, by table, key and kind.
+DAMAGES: dict[str, tuple[Damage, tuple[str, ...]]] = {
+    "a changed status": (
+        change(MessageStatus, {"message_id": "msg_2"}, status="delivered"),
+        ("message_status", "msg_2", "changed"),
+    ),
+    "a wrong conflict flag": (
+        change(MessageStatus, {"message_id": "msg_1"}, conflict=False),
+        ("message_status", "msg_1", "changed"),
+    ),
+    "a time that is a microsecond off": (
+        change(MessageStatus, {"message_id": "msg_4"}, delivered_at=minute(5).replace(microsecond=1)),
+        ("message_status", "msg_4", "changed"),
+    ),
+    "another recipient": (
+        change(MessageStatus, {"message_id": "msg_4"}, recipient=ANA),
+        ("message_status", "msg_4", "changed"),
+    ),
+    "a cleared column": (
+        change(MessageStatus, {"message_id": "msg_1"}, failure_reason=None),
+        ("message_status", "msg_1", "changed"),
+    ),
+    "a missing row": (remove(MessageStatus, message_id="msg_1"), ("message_status", "msg_1", "missing")),
+    "a missing row of nothing but an opt-out": (
+        remove(MessageStatus, message_id="msg_3"),
+        ("message_status", "msg_3", "missing"),
+    ),
+    "a row without any fact": (
+        add(MessageStatus, message_id="msg_0", status="sent", conflict=False),
+        ("message_status", "msg_0", "surplus"),
+    ),
+    "a row above all facts": (
+        add(MessageStatus, message_id="zzz", status="sent", conflict=False),
+        ("message_status", "zzz", "surplus"),
+    ),
+    "a row of ignored facts only": (
+        add(MessageStatus, message_id="msg_5", status="sent", conflict=False),
+        ("message_status", "msg_5", "surplus"),
+    ),
+    "a message's row of a campaign's facts": (
+        add(MessageStatus, message_id="cmp_1", conflict=False),
+        ("message_status", "cmp_1", "surplus"),
+    ),
+    "a changed campaign": (
+        change(CampaignStatus, {"campaign_id": "cmp_1"}, status="sent"),
+        ("campaign_status", "cmp_1", "changed"),
+    ),
+    "a missing campaign": (remove(CampaignStatus, campaign_id="cmp_2"), ("campaign_status", "cmp_2", "missing")),
+    "a campaign without any fact": (
+        add(CampaignStatus, campaign_id="cmp_3", status="sent", details="{}"),
+        ("campaign_status", "cmp_3", "surplus"),
+    ),
+    "a missing opt-out of a message": (
+        remove(OptOut, **OPT_OUT_OF_MSG_2),
+        ("opt_outs", "sms", RUI, "", "missing"),
+    ),
+    "a missing opt-out of no message": (
+        remove(OptOut, address=ANA),
+        ("opt_outs", "sms", ANA, "", "missing"),
+    ),
+    "an opt-out that was made earlier": (
+        change(OptOut, OPT_OUT_OF_MSG_2, opted_out_at=EARLIER),
+        ("opt_outs", "sms", RUI, "", "changed"),
+    ),
+    "an opt-out that was cleared": (
+        change(OptOut, OPT_OUT_OF_MSG_2, opted_out_at=None),
+        ("opt_outs", "sms", RUI, "", "changed"),
+    ),
+    "an opt-out of an earlier import in its place": (
+        change(OptOut, OPT_OUT_OF_MSG_2, opted_out_at=EARLIER, source="import", note="list of May"),
+        ("opt_outs", "sms", RUI, "", "changed"),
+    ),
+}
+
+
+@pytest.mark.parametrize("rows_per_slice", [1, ROWS_PER_SLICE])
+@pytest.mark.parametrize("name", DAMAGES)
+def test_every_damage_is_found_by_check_and_repaired_by_rebuild(
+    engine: Engine, reader: Engine, name: str, rows_per_slice: int
+) -> None:
+    do, expected = DAMAGES[name]
+    store(engine)
+    before, stamps = everything(engine), updated_at(engine)
+    assert checked(reader)[0] == []
+    damage(engine, do)
+    damaged, damaged_stamps = everything(engine), updated_at(engine)
+    assert damaged != before
+
+    drifts, counts = checked(reader, rows_per_slice)
+    assert found(drifts) == [expected]
+    assert (everything(engine), updated_at(engine)) == (damaged, damaged_stamps)
+
+    repaired = rebuilt(reader, engine, rows_per_slice)
+    assert repaired.tables == counts.tables
+    assert everything(engine) == before
+    touched = {key for key, moment in updated_at(engine).items() if stamps[key] != moment}
+    assert touched == ({expected[:-1]} if expected[-1] != "surplus" else set())
+    assert checked(reader)[0] == []
+
+
+def test_the_columns_that_differ_are_told_as_they_are_and_should_be(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    damage(
+        engine,
+        change(MessageStatus, {"message_id": "msg_2"}, status="delivered", delivered_at=minute(7)),
+        remove(CampaignStatus, campaign_id="cmp_2"),
+        change(OptOut, OPT_OUT_OF_MSG_2, opted_out_at=EARLIER, source="manual", note="called us"),
+    )
+    campaign, message, opt_out = checked(reader)[0]
+    assert message.columns == {"status": ("delivered", "undeliverable"), "delivered_at": (minute(7), None)}
+    assert campaign.columns == {
+        "status": (None, "sent"),
+        "sent_at": (None, minute(1)),
+        "details": (None, '{"campaign_id": "cmp_2"}'),
+    }
+    assert opt_out.columns == {
+        "opted_out_at": (EARLIER, minute(3)),
+        "source": ("manual", "event"),
+        "note": ("called us", None),
+    }
+
+
+def test_facts_and_right_rows_are_counted(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    damage(engine, DAMAGES["a changed status"][0], DAMAGES["a missing campaign"][0], DAMAGES["a missing row"][0])
+    counts = rebuilt(reader, engine, 2)
+    tables = {name: (of.right, of.changed, of.missing, of.surplus) for name, of in counts.tables.items()}
+    assert (counts.facts, counts.unreadable, counts.is_complete) == (len(EVENTS), 0, True)
+    assert tables == {"message_status": (2, 1, 1, 0), "campaign_status": (1, 0, 1, 0), "opt_outs": (3, 0, 0, 0)}
+
+
+@one_database
+@given(story=stories(), rows_per_slice=st.sampled_from([1, 2, 3, ROWS_PER_SLICE]))
+def test_after_any_deliveries_nothing_drifts(engine: Engine, story: Story, rows_per_slice: int) -> None:
+    clear(engine)
+    give(engine, story.batches)
+    drifts, counts = checked(engine, rows_per_slice)
+    assert found(drifts) == []
+    stored = everything(engine)
+    assert counts.facts == len(stored["events"])
+    assert {name: of.right for name, of in counts.tables.items()} == {name: len(stored[name]) for name in counts.tables}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rebuilding_what_is_right_writes_nothing(engine: Engine, reader: Engine, seed: int) -> None:
+    give(engine, told_at_length(seed).batches)
+    before, stamps = everything(engine), updated_at(engine)
+    assert rebuilt(reader, engine, 5).drifting == 0
+    assert (everything(engine), updated_at(engine)) == (before, stamps)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_emptied_status_tables_get_the_rows_they_had(engine: Engine, reader: Engine, seed: int) -> None:
+    """But for channels and recipients that only bodies told which gave way: the ledger no longer has them."""
+    story = told_at_length(seed)
+    give(engine, story.batches)
+    before = everything(engine)
+    damage(engine, remove(MessageStatus), remove(CampaignStatus))
+    rebuilt(reader, engine, 3)
+    after = everything(engine)
+    if story.world.is_loose:
+        forget_what_is_lost(before["message_status"], after["message_status"])
+    assert after == before
+    assert checked(reader)[0] == []
+
+
+def forget_what_is_lost(before: list[Row], after: list[Row]) -> None:
+    now = {row["message_id"]: row for row in after}
+    for row in before:
+        for name in ("channel", "recipient"):
+            row[name] = row[name] and now[row["message_id"]][name]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_size_of_a_slice_changes_nothing(engine: Engine, reader: Engine, seed: int) -> None:
+    story, chance = told_at_length(seed), random.Random(seed)
+    give(engine, story.batches)
+    damage(engine, *some_damage(chance))
+    damaged = everything(engine)
+    sizes = (1, 2, 7, ROWS_PER_SLICE)
+    checks = [checked(reader, size) for size in sizes]
+    assert len(checks[0][0]) > 3
+    assert all(one == checks[0] for one in checks)
+
+    repaired = []
+    for size in sizes:
+        put_back(engine, damaged)
+        counts = rebuilt(reader, engine, size)
+        assert checked(reader)[0] == []
+        repaired.append((everything(engine), counts.tables))
+    assert all(one == repaired[0] for one in repaired)
+    assert repaired[0][1] == checks[0][1].tables
+
+
+def some_damage(chance: random.Random) -> list[Damage]:
+    """Half of a long story's rows are gone or wrong, and some are too many."""
+    names = [f"msg_{number}" for number in range(8)]
+    chance.shuffle(names)
+    return [
+        *(remove(MessageStatus, message_id=name) for name in names[:2]),
+        *(change(MessageStatus, {"message_id": name}, status="queued", conflict=False) for name in names[2:4]),
+        *(
+            add(MessageStatus, message_id=f"{chance.choice('az')}{number}", status="sent", conflict=False)
+            for number in range(3)
+        ),
+        remove(CampaignStatus, campaign_id="cmp_0"),
+        add(CampaignStatus, campaign_id="cmp_9", status="sent", details="{}"),
+        remove(OptOut, channel="") if chance.random() < 0.5 else remove(OptOut),
+        lambda connection: connection.execute(update(OptOut).values(opted_out_at=EARLIER)),
+    ]
+
+
+def put_back(engine: Engine, stored: dict[str, list[Row]]) -> None:
+    clear(engine)
+    with engine.begin() as connection:
+        for table, rows in stored.items():
+            stamps = dict.fromkeys(TABLES[table], NOW)
+            if rows:
+                connection.execute(insert(SQLModel.metadata.tables[table]), [row | stamps for row in rows])
+
+
+def test_two_messages_of_one_lost_opt_out_are_one_row_that_drifts(engine: Engine, reader: Engine) -> None:
+    stops = [of_message(f"msg_{number}", "optout", at, channel="sms", to=ANA) for number, at in enumerate([2, 5, 3])]
+    store(engine, *stops)
+    before = everything(engine)
+    damage(engine, remove(OptOut))
+    for size in (1, ROWS_PER_SLICE):
+        (drift,) = checked(reader, size)[0]
+        assert drift.columns["opted_out_at"] == (None, minute(5))
+        assert drift.columns["message_id"] == (None, "msg_1")
+    assert rebuilt(reader, engine, 1).tables["opt_outs"].missing == 1
+    assert everything(engine) == before
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"address": "+244900000001", "source": "manual", "opted_out_at": EARLIER, "note": "called us"},
+        {"address": "+244900000002", "source": "import", "opted_out_at": minute(900)},
+        {"address": "+244900000003", "source": "event", "opted_out_at": minute(1), "message_id": "msg_lost"},
+        {"address": "+244900000004", "source": "manual", "opted_out_at": None, "opted_in_at": minute(1)},
+        OPT_OUT_OF_MSG_2 | {"source": "import", "opted_out_at": minute(900), "note": "list of June"},
+        OPT_OUT_OF_MSG_2 | {"source": "event", "opted_out_at": minute(900), "message_id": "msg_9"},
+        OPT_OUT_OF_MSG_2
+        | {"source": "event", "opted_out_at": minute(3), "message_id": "msg_2", "opted_in_at": minute(90)},
+    ],
+)
+def test_no_opt_out_that_the_ledger_does_not_explain_is_weakened(
+    engine: Engine, reader: Engine, stored: dict[str, Any]
+) -> None:
+    store(engine)
+    damage(engine, remove(OptOut, address=stored["address"]), add(OptOut, **(NOBODY | stored)))
+    before, stamps = everything(engine)["opt_outs"], updated_at(engine)
+    assert checked(reader)[0] == []
+    rebuilt(reader, engine)
+    assert (everything(engine)["opt_outs"], updated_at(engine)) == (before, stamps)
+
+
+def test_an_opt_out_told_by_a_body_that_gave_way_is_found_on_the_channel_then_known(
+    engine: Engine, reader: Engine
+) -> None:
+    store(engine, of_message("msg_1", "failed", 1, to=ANA))
+    store(engine, of_message("msg_1", "failed", 2))
+    store(engine, of_message("msg_1", "optout", 3))
+    store(engine, of_message("msg_1", "undeliverable", 4, channel="sms"))
+    assert [row["channel"] for row in everything(engine)["opt_outs"]] == [""]
+    assert [row["channel"] for row in everything(engine)["message_status"]] == ["sms"]
+    assert checked(reader)[0] == []
+    before = everything(engine)
+    damage(engine, remove(OptOut))
+    assert found(checked(reader)[0]) == [("opt_outs", "sms", ANA, "", "missing")]
+    rebuilt(reader, engine)
+    assert checked(reader)[0] == []
+    (row,) = everything(engine)["opt_outs"]
+    assert row == before["opt_outs"][0] | {"channel": "sms"}
+
+
+def test_what_a_body_that_gave_way_told_of_a_message_stays_in_its_row(engine: Engine, reader: Engine) -> None:
+    store(engine, of_message("msg_1", "failed", 1, channel="sms", to=ANA))
+    store(engine, of_message("msg_1", "failed", 2))
+    before = everything(engine)
+    assert checked(reader)[0] == []
+    damage(engine, change(MessageStatus, {"message_id": "msg_1"}, status="sent"))
+    rebuilt(reader, engine)
+    assert everything(engine) == before
+    damage(engine, remove(MessageStatus))
+    rebuilt(reader, engine)
+    (row,) = everything(engine)["message_status"]
+    assert row == before["message_status"][0] | {"channel": None, "recipient": None}
+
+
+def ledger_entry(subject_id: str, content: bytes, name: str = "message.delivered") -> Damage:
+    entry = {"subject_id": subject_id, "event": name, "outcome": "applied", "body": content}
+    moments = {"occurred_at": minute(8), "received_at": minute(8), "applied_at": minute(8)}
+    return lambda connection: connection.execute(insert(LedgerEntry).values(entry | moments))
+
+
+def test_bodies_that_cannot_be_read_are_counted_and_passed_over(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    damage(engine, ledger_entry("msg_2", b"\xff"), ledger_entry("msg_8", b"{"), ledger_entry("msg_9", EVENTS[0].body))
+    damage(
+        engine,
+        add(MessageStatus, message_id="msg_8", status="delivered", conflict=False),
+        change(MessageStatus, {"message_id": "msg_2"}, status="delivered"),
+    )
+    drifts, counts = checked(reader)
+    assert (counts.facts, counts.unreadable) == (len(EVENTS) + 3, 3)
+    # A row that may stand on such a body alone stays; one that other facts make follows from these.
+    assert found(drifts) == [("message_status", "msg_2", "changed")]
+    rebuilt(reader, engine, 1)
+    assert checked(reader)[0] == []
+    assert {row["message_id"]: row["status"] for row in everything(engine)["message_status"]} == {
+        "msg_1": "delivered",
+        "msg_2": "undeliverable",
+        "msg_3": None,
+        "msg_4": "delivered",
+        "msg_8": "delivered",
+    }
+
+
+def test_a_ledger_that_was_emptied_leaves_only_opt_outs(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    opt_outs = everything(engine)["opt_outs"]
+    damage(engine, remove(LedgerEntry))
+    assert {drift.kind for drift in checked(reader, 2)[0]} == {"surplus"}
+    counts = rebuilt(reader, engine, 2)
+    assert everything(engine) == {table: [] for table in TABLES} | {"opt_outs": opt_outs}
+    assert {name: of.surplus for name, of in counts.tables.items()} == {
+        "message_status": 4,
+        "campaign_status": 2,
+        "opt_outs": 0,
+    }
+
+
+def test_a_slice_holds_a_bounded_number_of_rows_of_each_table(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    damage(engine, *(add(MessageStatus, message_id=f"msg_1{number}", conflict=False) for number in range(9)))
+    slices = list(compare(reader, default_region="AO", rows_per_slice=2))
+    assert sum(one.facts for one in slices) == len(EVENTS)
+    assert max(one.facts for one in slices) <= 3  # a subject has its facts together
+    assert sum(len(one.drifts) for one in slices) == 9
+    assert max(len(one.drifts) for one in slices) == 2
+
+
+def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    damage(engine, remove(OptOut))
+    drifts: list[Drift] = []
+    add_again = add(OptOut, **(NOBODY | OPT_OUT_OF_MSG_2 | {"source": "event", "opted_out_at": minute(9)}))
+    walk = Walk(default_region="AO", rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
+    check(reader, walk, drifts.append)
+    assert [drift.key["address"] for drift in drifts] == [EMAIL, ANA]
+    assert walk.counts.tables["opt_outs"].missing == 2
+
+
+def test_an_empty_database_has_nothing_to_rebuild(engine: Engine, reader: Engine) -> None:
+    counts = rebuilt(reader, engine)
+    assert (counts.facts, counts.drifting, counts.is_complete) == (0, 0, True)
+
+
+# -- Beside workers
+
+
+class Rebuilder(Worker):
+    """Rebuilds in a thread, where its base applies."""
+
+    def _work(self, _: list[RawEvent]) -> None:
+        reader = open_database(self.engine.url, is_read_only=True)
+        try:
+            rebuilt(reader, self.engine)
+        except BaseException as error:
+            self.errors.append(error)
+        finally:
+            reader.dispose()
+
+
+@pytest.fixture
+def second_engine(migrated_url: URL) -> Iterator[Engine]:
+    engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+# What was applied and damaged before the two meet, and what the worker applies meanwhile.
+MEETINGS: dict[str, tuple[list[RawEvent], list[Damage], list[RawEvent]]] = {
+    "a row too many gets its first fact": (
+        [],
+        [add(MessageStatus, message_id="msg_1", status="sent", conflict=False)],
+        [EVENTS[0]],
+    ),
+    "a campaign too many gets its first fact": (
+        [],
+        [add(CampaignStatus, campaign_id="cmp_1", status="sent", details="{}")],
+        [EVENTS[8]],
+    ),
+    "a missing row gets another fact": ([EVENTS[0]], [remove(MessageStatus)], [EVENTS[1]]),
+    "a missing row gets its opt-out": ([EVENTS[2]], [remove(MessageStatus)], [EVENTS[3]]),
+    "a wrong row gets another fact": (
+        [EVENTS[0]],
+        [change(MessageStatus, {"message_id": "msg_1"}, status="sent")],
+        [EVENTS[1]],
+    ),
+    "a fact of a wrong row is replaced": (
+        [EVENTS[1]],
+        [change(MessageStatus, {"message_id": "msg_1"}, status="sent")],
+        [of_message("msg_1", "failed", 7, error="no route")],
+    ),
+    "a missing opt-out is told again": ([EVENTS[3], EVENTS[2]], [remove(OptOut)], [of_message("msg_2", "optout", 9)]),
+    "rows in opposite order": (
+        [EVENTS[0], EVENTS[2], EVENTS[5], EVENTS[8]],
+        [remove(MessageStatus, message_id="msg_2"), remove(CampaignStatus), remove(OptOut)]
+        + [change(MessageStatus, {"message_id": name}, status="sent") for name in ("msg_1", "msg_4")]
+        + [add(MessageStatus, message_id="msg_3", conflict=False)],
+        EVENTS,
+    ),
+}
+
+
+@pytest.mark.parametrize("meeting", MEETINGS)
+@pytest.mark.parametrize("is_rebuild_held", [True, False])
+def test_a_rebuild_that_meets_a_worker_leaves_what_all_facts_make(
+    engine: Engine, second_engine: Engine, reader: Engine, meeting: str, is_rebuild_held: bool
+) -> None:
+    """Before each statement in turn one of the two is held until the other waits for it or is through."""
+    before, damages, meanwhile = MEETINGS[meeting]
+    store(engine, *before, *meanwhile)
+    at_once = everything(engine)
+    step, is_met = 0, True
+    while is_met:
+        clear(engine)
+        give(engine, [before] if before else [])
+        damage(engine, *damages)
+        other = Worker(second_engine, meanwhile) if is_rebuild_held else Rebuilder(second_engine, [])
+        with held(engine, step, other) as is_held:
+            if is_rebuild_held:
+                rebuilt(reader, engine)
+            else:
+                store(engine, *meanwhile)
+        other.join()
+        assert everything(engine) == at_once, f"held at step {step}"
+        step, is_met = step + 1, is_held.is_set()
+    assert step >= 3
+
+
+def test_what_a_worker_commits_while_check_reads_is_no_drift(
+    engine: Engine, second_engine: Engine, reader: Engine
+) -> None:
+    step, is_met = 0, True
+    while is_met:
+        clear(engine)
+        store(engine, *EVENTS[::2])
+        other = Worker(second_engine, EVENTS[1::2])
+        with held(reader, step, other) as is_held:
+            assert found(checked(reader)[0]) == [], f"check was held at step {step}"
+        other.join()
+        step, is_met = step + 1, is_held.is_set()
+    assert step >= 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rebuild_beside_workers_changes_nothing_that_is_right(
+    engine: Engine, migrated_url: URL, reader: Engine, second_engine: Engine, seed: int
+) -> None:
+    story = told_at_length(seed)
+    give(engine, [story.raw_events])
+    at_once = everything(engine)
+    clear(engine)
+    with rebuilding_all_the_while(reader, second_engine):
+        work_side_by_side(migrated_url, [story.batches[::2], story.batches[1::2]])
+    assert everything(engine) == at_once
+    assert checked(reader)[0] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rebuild_of_damaged_rows_beside_workers_ends_with_nothing_that_drifts(
+    engine: Engine, migrated_url: URL, reader: Engine, second_engine: Engine, seed: int
+) -> None:
+    story = told_at_length(seed)
+    half = len(story.batches) // 2
+    give(engine, story.batches[:half])
+    damage(engine, *some_damage(random.Random(seed)))
+    with rebuilding_all_the_while(reader, second_engine):
+        work_side_by_side(migrated_url, [story.batches[half::2], story.batches[half + 1 :: 2], story.batches[:half]])
+    assert found(checked(reader)[0]) == []
+
+
+@contextmanager
+def rebuilding_all_the_while(reader: Engine, writer: Engine) -> Iterator[None]:
+    """Rebuild again and again until the block ends, and once wholly after it; raise what was raised."""
+    is_over, errors = threading.Event(), []
+
+    def work() -> None:
+        try:
+            is_last = False
+            while not is_last:
+                is_last = is_over.is_set()
+                rebuilt(reader, writer, 2)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def impatient(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Let `engine` wait a moment only; yield the kinds of errors it met."""
+    monkeypatch.setattr(repairing, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "PAUSES_SECONDS", (0.01, 0.01))
+    kinds: list[str] = []
+
+    def shorten(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA busy_timeout = 100")
+
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", shorten)
+    event.listen(engine, "handle_error", lambda context: kinds.append(type(context.original_exception).__name__))
+    yield kinds
+
+
+LOCKED = {"postgresql": "LockNotAvailable", "sqlite": "OperationalError"}
+
+
+@pytest.mark.parametrize("name", ["a changed status", "a row without any fact", "an opt-out that was made earlier"])
+def test_a_slice_whose_rows_are_locked_is_tried_again(
+    engine: Engine, reader: Engine, second_engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    store(engine)
+    before = everything(engine)
+    damage(engine, DAMAGES[name][0])
+    with engine.connect() as holder, impatient(second_engine, monkeypatch) as kinds:
+        lock_all(holder)
+        event.listen(second_engine, "handle_error", lambda _: holder.rollback())
+        rebuilt(reader, second_engine)
+    assert kinds == [LOCKED[engine.dialect.name]]
+    assert everything(engine) == before
+
+
+def test_where_rows_stay_locked_the_error_passes_through_and_nothing_is_half_done(
+    engine: Engine, reader: Engine, second_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(engine)
+    damage(engine, DAMAGES["a missing campaign"][0], DAMAGES["a changed status"][0])
+    damaged = everything(engine)
+    with engine.connect() as holder, impatient(second_engine, monkeypatch) as kinds:
+        lock_all(holder)
+        with pytest.raises(DBAPIError):
+            rebuilt(reader, second_engine)
+        assert kinds == [LOCKED[engine.dialect.name]] * 3
+        holder.rollback()
+    assert everything(engine) == damaged
+
+
+def lock_all(connection: Connection) -> None:
+    """Write to every row that there is, and leave the transaction open."""
+    for model in (LedgerEntry, MessageStatus, CampaignStatus, OptOut):
+        table = SQLModel.metadata.tables[model.__tablename__]
+        key = next(iter(table.primary_key))
+        connection.execute(update(table).values({key: key}))
+
+
+# -- The command
+
+
+def test_check_says_that_nothing_drifts_and_exits_0(engine: Engine, command: Command) -> None:
+    store(engine)
+    result = command("--check")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{len(EVENTS)} facts read.\n")
+    assert result.stdout.endswith("\nNo row drifts.\n")
+    assert result.stderr == ""
+
+
+def test_check_prints_each_row_that_drifts_and_exits_1(engine: Engine, command: Command) -> None:
+    store(engine)
+    damage(engine, *(DAMAGES[name][0] for name in ("a changed status", "a missing row", "a campaign without any fact")))
+    damage(engine, remove(OptOut, **OPT_OUT_OF_MSG_2))
+    result = command("--check")
+    assert result.exit_code == 1
+    *rows, counts = result.stdout.split("\n\n")
+    assert [row.splitlines()[0] for row in rows] == [
+        "message_status msg_1: the row is missing",
+        "message_status msg_2: the row says something else than its facts",
+        "campaign_status cmp_3: no fact makes this row",
+        "opt_outs sms +244…111 -: the row is missing",
+    ]
+    assert rows[1].splitlines()[1:] == ["  status  delivered → undeliverable"]
+    assert "  conflict        - → yes" in rows[0].splitlines()
+    assert "  status   sent → -" in rows[2].splitlines()
+    assert "  opted_out_at  - → 2026-06-24 10:03:00Z" in rows[3].splitlines()
+    table = [line.split() for line in counts.splitlines()]
+    assert table[1:] == [
+        ["right", "changed", "missing", "surplus"],
+        ["message_status", "2", "1", "1", "0"],
+        ["campaign_status", "2", "0", "0", "1"],
+        ["opt_outs", "2", "0", "1", "0"],
+        ["4", "rows", "drift."],
+    ]
+
+
+def test_rebuild_repairs_says_how_many_and_exits_0(engine: Engine, command: Command) -> None:
+    store(engine)
+    before = everything(engine)
+    damage(engine, DAMAGES["a changed status"][0], DAMAGES["a row above all facts"][0])
+    result = command()
+    assert result.exit_code == 0
+    table = [line.split() for line in result.stdout.splitlines()]
+    assert table[1:] == [
+        ["right", "changed", "added", "removed"],
+        ["message_status", "3", "1", "0", "1"],
+        ["campaign_status", "2", "0", "0", "0"],
+        ["opt_outs", "3", "0", "0", "0"],
+        ["2", "rows", "repaired."],
+    ]
+    assert everything(engine) == before
+    assert command().stdout.endswith("\nNothing had to be repaired.\n")
+    assert command("--check").exit_code == 0
+
+
+def test_json_is_a_line_for_each_row_and_a_summary_last(engine: Engine, command: Command) -> None:
+    store(engine)
+    damage(engine, DAMAGES["a changed status"][0], DAMAGES["an opt-out that was made earlier"][0])
+    result = command("--check", "--json")
+    assert result.exit_code == 1
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert rows[0] == {
+        "table": "message_status",
+        "key": {"message_id": "msg_2"},
+        "drift": "changed",
+        "columns": {"status": {"stored": "delivered", "expected": "undeliverable"}},
+    }
+    assert rows[1] == {
+        "table": "opt_outs",
+        "key": {"channel": "sms", "address": "+244…111", "sender": ""},
+        "drift": "changed",
+        "columns": {"opted_out_at": {"stored": "2026-06-24T00:00:00Z", "expected": "2026-06-24T10:03:00Z"}},
+    }
+    right = {"changed": 0, "missing": 0, "surplus": 0}
+    assert rows[2:] == [
+        {
+            "summary": {
+                "is_check": True,
+                "is_complete": True,
+                "facts": len(EVENTS),
+                "unreadable": 0,
+                "drifting": 2,
+                "tables": {
+                    "message_status": right | {"right": 3, "changed": 1},
+                    "campaign_status": right | {"right": 2},
+                    "opt_outs": right | {"right": 2, "changed": 1},
+                },
+            }
+        }
+    ]
+    (repaired,) = command("--json").stdout.splitlines()
+    assert json.loads(repaired)["summary"]["repaired"] == 2
+    assert json.loads(repaired)["summary"]["tables"]["message_status"] == {
+        "right": 3,
+        "changed": 1,
+        "added": 0,
+        "removed": 0,
+    }
+
+
+def test_no_more_rows_are_printed_than_asked_for_and_all_are_counted(engine: Engine, command: Command) -> None:
+    store(engine)
+    damage(engine, *(add(MessageStatus, message_id=f"zzz_{number:03}", conflict=False) for number in range(103)))
+    for arguments, printed in (((), 100), (("--limit", "2"), 2), (("--limit", "0"), 0), (("--limit", "999"), 103)):
+        result = command("--check", "--json", *arguments)
+        *rows, summary = [json.loads(line) for line in result.stdout.splitlines()]
+        assert (len(rows), summary["summary"]["drifting"], result.exit_code) == (printed, 103, 1)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_numbers_and_addresses_are_masked_unless_asked_for(
+    engine: Engine, command: Command, form: tuple[str, ...]
+) -> None:
+    store(engine)
+    damage(
+        engine,
+        remove(OptOut),
+        remove(MessageStatus),
+        change(CampaignStatus, {"campaign_id": "cmp_1"}, details=json.dumps({"by": EMAIL, "to": ANA})),
+    )
+    whole = (ANA, ANA[1:], RUI, RUI[1:], EMAIL, "rui.costa")
+    masked = command("--check", *form).stdout
+    assert not [address for address in whole if address in masked]
+    assert "+244\\u2026678" in masked if form else "+244…678" in masked
+    shown = command("--check", "--show-addresses", *form).stdout
+    assert not [address for address in whole if address not in shown]
+
+
+def test_an_address_of_any_kind_is_masked() -> None:
+    kinds = {
+        "+244912345678": "+244…678",
+        "00 244 912 345 678": "00 2…678",
+        "+1234567": "+…",
+        "12345": "1…",
+        "ana@example.com": "a…@example.com",
+        '"a@b"@example.com': '"…@example.com',
+        "@ana912345678": "@…",
+        "U012AB3CD": "U…",
+        "": "…",
+    }
+    assert {address: masked_address(address) for address in kinds} == kinds
+    text = "from 12345 to +244 912 345 678 (ana.b@example.com), code 404, <rui@example.com>"
+    assert masked_text(text) == "from 12345 to +244…678 (a…@example.com), code 404, <r…@example.com>"
+
+
+def test_what_could_change_a_terminal_is_escaped_and_long_values_are_cut(engine: Engine, command: Command) -> None:
+    store(engine, of_message("msg_\x1b[2J", "failed", 1, error="x" * 900))
+    damage(engine, remove(MessageStatus))
+    shown = command("--check").stdout
+    assert "message_status msg_\\x1b[2J: the row is missing" in shown
+    assert f"  failure_reason  - → {'x' * 200}… (900 characters)\n" in shown
+    assert "\x1b" not in shown
+    assert "\x1b" not in command("--check", "--json").stdout
+
+
+def test_unreadable_bodies_are_told(engine: Engine, command: Command) -> None:
+    damage(engine, ledger_entry("msg_1", b"{"))
+    assert "1 fact read.\n1 of them cannot be read by this version and were passed over.\n" in command().stdout
+
+
+@pytest.mark.parametrize("arguments", [("--limit", "3"), ("--show-addresses",), ("--check", "--limit", "-1"), ("x",)])
+def test_wrong_use_exits_2(engine: Engine, command: Command, arguments: tuple[str, ...]) -> None:
+    store(engine)
+    result = command(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("arguments", [("--check",), ()])
+def test_ctrl_c_ends_after_the_slice_with_what_was_done(
+    engine: Engine, command: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    store(engine, *[of_message(f"msg_{number}", "optout", 1, to=ANA) for number in range(9)])
+    damage(engine, remove(MessageStatus), remove(OptOut))
+    monkeypatch.setattr(running, "ROWS_PER_SLICE", 2)
+    with interrupted_in_the_second_slice():
+        result = command(*arguments, "--json")
+    assert result.exit_code == 1
+    assert result.stderr == "stopped\n"
+    summary = json.loads(result.stdout.splitlines()[-1])["summary"]
+    assert (summary["is_complete"], summary["facts"]) == (False, 4)
+    assert summary["tables"]["message_status"]["missing" if arguments else "added"] == 4
+    assert summary["tables"]["opt_outs"] == {"right": None} | summary["tables"]["opt_outs"]
+    assert len(everything(engine)["message_status"]) == (0 if arguments else 4)
+
+
+@contextmanager
+def interrupted_in_the_second_slice() -> Iterator[None]:
+    """Within the block, press Ctrl-C when any engine reads facts for the second time."""
+    reads = []
+
+    def interrupt(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "events.body" in statement:
+            reads.append(statement)
+            if len(reads) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    event.listen(Engine, "before_cursor_execute", interrupt)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", interrupt)
+
+
+def test_on_a_terminal_progress_is_shown_apart_from_the_data(
+    engine: Engine, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(engine)
+    damage(engine, DAMAGES["a changed status"][0])
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = command("--check", "--json")
+    assert f"{len(EVENTS)} of about {len(EVENTS)} facts, " in result.stderr
+    assert [list(json.loads(line)) for line in result.stdout.splitlines()] == [
+        ["table", "key", "drift", "columns"],
+        ["summary"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "status", "expected"),
+    [
+        ({"DATABASE_URL": " "}, 2, "DATABASE_URL is not set"),
+        ({"ZEXA_DEFAULT_REGION": "Angola"}, 2, "ZEXA_DEFAULT_REGION is not a two-letter region"),
+        ({"DATABASE_URL": "postgres://someone:hunter2@127.0.0.1:1/name"}, 1, "the database of DATABASE_URL failed ("),
+        ({"DATABASE_URL": "sqlite:////nowhere/zexa.db"}, 1, "the database of DATABASE_URL failed (OperationalError)"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [("--check",), ()])
+def test_a_failure_is_one_line_without_connection_details(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    status: int,
+    expected: str,
+    arguments: tuple[str, ...],
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    result = command(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (status, "", 1)
+    assert result.stderr.startswith(f"Error: {expected}")
+    assert not [detail for detail in ("someone", "hunter2", "127.0.0.1", "nowhere") if detail in result.stderr]
+
+
+def test_help_says_what_it_does_not_do(command: Command) -> None:
+    told = " ".join(command("--help").stdout.split())
+    assert "A lost fact must not make a person reachable." in told
+    assert "gone for good where the row is" in told
