@@ -12,10 +12,10 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint unit requirements clean
+.PHONY: help run test test-faults lint unit requirements clean
 
 help:  ## Show this.
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 # PORT, if given, reaches the command in its environment. `exec`: signals to make's child are signals to the command.
 run: $(INSTALLED)  ## Run the whole system until Ctrl-C, and prove that it works (another port: make run PORT=9000).
@@ -23,6 +23,9 @@ run: $(INSTALLED)  ## Run the whole system until Ctrl-C, and prove that it works
 
 test: lint  ## Run every check: ruff, mypy, and all tests on real Redis, SQLite and PostgreSQL.
 	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist worksteal
+
+test-faults: $(INSTALLED)  ## Kill, freeze, fill and lock every server under load, and compare every row (10 minutes).
+	$(BIN)/python -m pytest tests/faults -n $(PYTEST_PROCESSES) --dist worksteal -o tmp_path_retention_policy=failed
 
 lint: $(INSTALLED)  ## Check style and types.
 	$(BIN)/ruff check

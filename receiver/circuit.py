@@ -19,6 +19,12 @@ class Circuit:
         self._clock = clock
         self._pause = 0.0
         self._try_at = 0.0
+        self._away_since = 0.0
+
+    @property
+    def away_seconds(self) -> float:
+        """Return for how long every try has failed, 0 while all is well."""
+        return self._clock() - self._away_since if self._pause else 0.0
 
     @property
     def is_open(self) -> bool:
@@ -33,6 +39,7 @@ class Circuit:
 
     def failed(self, error: str) -> None:
         if not self._pause:
+            self._away_since = self._clock()
             self._on_change(error)
         self._pause = min(max(PAUSE_SECONDS_MIN, self._pause * 2), PAUSE_SECONDS_MAX)
         self._try_at = self._clock() + self._pause

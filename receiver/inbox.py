@@ -13,7 +13,7 @@ from sync.raw_events import RawEvent
 
 # A bound on one statement and all it waits for. SQLite is waited for without a turn for anybody else.
 INBOX_SECONDS = 1.5
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 1.2
 # One for each lane of the intake.
 CONNECTIONS = 2
 

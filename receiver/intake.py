@@ -33,6 +33,9 @@ STORE_SECONDS = 4.0
 # How long the queue has for an event that is journalled too, before workers take it from the inbox.
 JOURNAL_DUE_AFTER = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
+# How long a journal refuses what it cannot write. The provider comes again after a minute, and gives up after
+# 36: by then it is safer in Redis alone than nowhere.
+JOURNAL_PATIENCE_SECONDS = 60
 
 # What one job holds at the most, and what one process holds unsent at the most.
 GROUP_EVENTS_MAX = 200
@@ -155,10 +158,15 @@ class Intake:
         return False
 
     def _journalled(self, raw_events: Sequence[RawEvent]) -> Sequence[RawEvent]:
-        """Return `raw_events` as the inbox has them; as they are while the database is away: Redis has them then."""
+        """Return `raw_events` as the inbox has them; raise StoreUnavailable where it cannot take them.
+
+        Where the database has been away for long they are returned as they are, for Redis alone.
+        """
         try:
             ids = self._put_in_inbox(raw_events, JOURNAL_DUE_AFTER)
         except StoreUnavailable:
+            if self._database_circuit.away_seconds < JOURNAL_PATIENCE_SECONDS:
+                raise
             return raw_events
         return [replace(raw, inbox_id=inbox_id) for raw, inbox_id in zip(raw_events, ids, strict=True)]
 

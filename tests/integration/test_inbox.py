@@ -294,9 +294,25 @@ def test_what_is_journalled_and_cannot_be_queued_is_due_at_once(open_intake: Ope
     assert drained(engine).applied == 2
 
 
-def test_a_journal_whose_database_is_away_leaves_it_to_redis(
+def test_a_journal_that_cannot_be_written_acknowledges_nothing(
     open_intake: Opener, engine: Engine, redis: Redis, redis_server: RedisServer
 ) -> None:
+    intake = open_intake(redis_server.url, is_journalled=True)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE inbox RENAME TO inbox_away"))
+    with pytest.raises(StoreUnavailable):
+        intake.store(delivered(1))
+    assert queued(redis) == []
+
+
+def test_a_journal_whose_database_is_away_for_long_leaves_it_to_redis(
+    open_intake: Opener,
+    engine: Engine,
+    redis: Redis,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "JOURNAL_PATIENCE_SECONDS", 0)
     intake = open_intake(redis_server.url, is_journalled=True)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE inbox RENAME TO inbox_away"))

@@ -81,3 +81,15 @@ def test_each_change_is_told_once() -> None:
         world.circuit.succeeded()
     world.circuit.failed("TimeoutError")
     assert world.told == ["ConnectionError", None, "TimeoutError"]
+
+
+def test_it_tells_for_how_long_the_store_has_been_away() -> None:
+    world = World()
+    assert world.circuit.away_seconds == 0
+    world.circuit.failed("ConnectionError")
+    world.now += 50
+    world.circuit.failed("ConnectionError")
+    world.now += 50
+    assert world.circuit.away_seconds == 100
+    world.circuit.succeeded()
+    assert world.circuit.away_seconds == 0

@@ -1,0 +1,189 @@
+"""What the tables must hold once every delivery was applied, what they hold, and how the two differ.
+
+What is expected comes from tests/deliveries.py, which is written from the contract; of the code under test this
+knows the tables only. Differences are told by count and digest: what differs may be somebody's number.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, column, select, table
+
+from models.types import UTCDateTime
+from tests.deliveries import (
+    KNOWN_EVENTS,
+    Delivery,
+    World,
+    expected_dead_letters,
+    expected_events,
+    expected_messages,
+    expected_opt_outs,
+)
+from tests.faults.traffic import campaign_name, channel, recipient
+
+Key = tuple[Any, ...]
+Rows = Mapping[Key, tuple[Any, ...]]
+Tables = Mapping[str, Rows]
+
+SHOWN = 5
+
+# By table: how many of the columns are its key, and the columns. A body stands here as its digest.
+COLUMNS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "events": (2, ("subject_id", "event", "occurred_at", "outcome", "body")),
+    "dead_letters": (1, ("digest", "body", "attempts", "resolved_at")),
+    "message_status": (
+        1,
+        (
+            "message_id",
+            "status",
+            "status_at",
+            "delivered_at",
+            "failed_at",
+            "failure_reason",
+            "opted_out_at",
+            "conflict",
+            "sender",
+            "recipient",
+            "channel",
+        ),
+    ),
+    "campaign_status": (1, ("campaign_id", "status", "sent_at", "completed_at", "name")),
+    "opt_outs": (3, ("channel", "address", "sender", "opted_out_at", "opted_in_at", "source")),
+    "active_opt_outs": (3, ("channel", "address", "sender", "opted_out_at")),
+    "inbox": (1, ("id", "body")),
+}
+
+
+class OneMessage(World):
+    """A world of a single message of our traffic."""
+
+    def __init__(self, name: str) -> None:
+        self.messages = [name]
+        self.recipients = {name: recipient(name)}
+        self.channels = {name: channel(name)}
+
+
+def expected(deliveries: Iterable[Delivery]) -> Tables:
+    """Return what the tables hold once `deliveries` were applied, each any number of times and in any order."""
+    once = list({delivery.body: delivery for delivery in deliveries}.values())
+    return {
+        "events": _events(once),
+        "dead_letters": {(_digest(body),): (_digest(body), 1, None) for body in expected_dead_letters(once)},
+        "campaign_status": _campaigns(once),
+        "inbox": {},
+        **_of_messages(once),
+    }
+
+
+def _events(deliveries: Iterable[Delivery]) -> Rows:
+    known = {*KNOWN_EVENTS, "campaign.sent", "campaign.completed"}
+    return {
+        key: (occurred_at, "applied" if key[1] in known else "ignored", _digest(body))
+        for key, (occurred_at, _, body) in expected_events(list(deliveries)).items()
+    }
+
+
+def _of_messages(deliveries: Iterable[Delivery]) -> dict[str, Rows]:
+    """A message at a time: what is known of one says nothing of another, and everybody has a number of their own."""
+    by_message: dict[str, list[Delivery]] = defaultdict(list)
+    for one in deliveries:
+        if one.event in KNOWN_EVENTS:
+            by_message[one.subject or f"msg_{int(one.data['to'][-8:])}"].append(one)
+    messages: dict[Key, tuple[Any, ...]] = {}
+    opt_outs: dict[Key, Any] = {}
+    for name, known in by_message.items():
+        world = OneMessage(name)
+        for row in expected_messages(world, known).values():
+            messages[name,] = tuple(row[column] for column in COLUMNS["message_status"][1][1:])
+        opt_outs |= expected_opt_outs(world, known)
+    return {
+        "message_status": messages,
+        "opt_outs": {key: (at, None, "event") for key, at in opt_outs.items()},
+        "active_opt_outs": {key: (at,) for key, at in opt_outs.items()},
+    }
+
+
+def _campaigns(deliveries: Iterable[Delivery]) -> Rows:
+    of_campaigns = [one for one in deliveries if (one.event or "").startswith("campaign.")]
+    facts: dict[str, dict[str, Any]] = defaultdict(dict)
+    for (campaign, event), (occurred_at, _, _) in expected_events(of_campaigns).items():
+        facts[campaign][event.partition(".")[2]] = occurred_at
+    return {
+        (campaign,): (
+            "completed" if "completed" in told else "sent",
+            told.get("sent"),
+            told.get("completed"),
+            campaign_name(campaign),
+        )
+        for campaign, told in facts.items()
+    }
+
+
+def stored(engine: Engine) -> Tables:
+    """Return what the tables hold."""
+    return {name: _rows(engine, name) for name in COLUMNS}
+
+
+def _rows(engine: Engine, name: str) -> Rows:
+    keys, names = COLUMNS[name]
+    columns = [column(one, UTCDateTime()) if one.endswith("_at") else column(one) for one in names]
+    body = names.index("body") if "body" in names else None
+    found = {}
+    with engine.connect() as connection:
+        for row in connection.execution_options(yield_per=10_000).execute(select(*columns).select_from(table(name))):
+            values = list(row)
+            if body is not None:
+                values[body] = _digest(values[body])
+            if "conflict" in names:
+                values[names.index("conflict")] = bool(values[names.index("conflict")])
+            found[tuple(values[:keys])] = tuple(values[keys:])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """By table the keys of rows that are missing, too many, or there with other values."""
+
+    missing: Mapping[str, list[Key]]
+    too_many: Mapping[str, list[Key]]
+    differing: Mapping[str, list[Key]]
+
+    def __bool__(self) -> bool:
+        return any(self.counts)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return _count(self.missing), _count(self.too_many), _count(self.differing)
+
+    def __repr__(self) -> str:
+        kinds = {"missing": self.missing, "too many": self.too_many, "differing": self.differing}
+        return "; ".join(_told(kind, name, keys) for kind, by_name in kinds.items() for name, keys in by_name.items())
+
+
+def _count(keys: Mapping[str, list[Key]]) -> int:
+    return sum(map(len, keys.values()))
+
+
+def _told(kind: str, name: str, keys: list[Key]) -> str:
+    digests = ", ".join(_digest(repr(key).encode())[:12] for key in keys[:SHOWN])
+    return f"{len(keys)} {kind} in {name} ({digests}{', …' if len(keys) > SHOWN else ''})"
+
+
+def differences(wanted: Tables, found: Tables) -> Differences:
+    """Compare row by row. Takes tables as `expected` and `stored` return them."""
+    assert wanted.keys() == found.keys()
+    names = list(wanted)
+    missing = {name: sorted(wanted[name].keys() - found[name].keys()) for name in names}
+    too_many = {name: sorted(found[name].keys() - wanted[name].keys()) for name in names}
+    both = {name: sorted(wanted[name].keys() & found[name].keys()) for name in names}
+    differing = {name: [key for key in both[name] if wanted[name][key] != found[name][key]] for name in names}
+    return Differences(
+        *({name: keys for name, keys in each.items() if keys} for each in (missing, too_many, differing))
+    )
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

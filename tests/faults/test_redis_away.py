@@ -1,0 +1,99 @@
+"""Redis dies, stands still, is full, refuses writes, is away for long, forgets. Nobody outside notices."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+import psutil
+import pytest
+
+from sync.queue import open_queue
+from tests.faults.load import Load
+from tests.faults.servers import OwnRedis, paused
+from tests.faults.trial import SEED, Trial
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@contextmanager
+def killed_and_restarted(redis: OwnRedis) -> Iterator[None]:
+    """At three moments, as whatever it was doing then."""
+    random = Random(SEED)
+    for _ in range(3):
+        time.sleep(random.uniform(0, 1))
+        with redis.killed():
+            time.sleep(random.uniform(0, 1))
+    yield
+
+
+FAULTS = {
+    "killed and restarted": (killed_and_restarted, 0),
+    "paused": (OwnRedis.paused, 15),
+    "full": (OwnRedis.full, 10),
+    "without replicas": (OwnRedis.without_replicas, 10),
+    "read-only": (OwnRedis.read_only, 10),
+    "down": (OwnRedis.killed, 60),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_delivery_is_refused_and_no_event_lost_where_redis_is_away(trial: Trial, fault: str) -> None:
+    hurt, seconds = FAULTS[fault]
+    trial.platform.start_web()
+    trial.platform.start_worker()
+    with trial.load() as load, hurt(trial.redis):
+        time.sleep(seconds)
+    trial.settle(f"Redis {fault}, {seconds} s" if seconds else f"Redis {fault}", load)
+    assert "redis.away" in trial.platform.logs()
+    require_first_tries(load)
+
+
+def require_first_tries(load: Load) -> None:
+    """The provider has nothing to send again."""
+    assert load.kinds.keys() == {"200"}, load.kinds
+    assert load.redelivered == 0
+
+
+def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
+    trial.platform.start_web(ZEXA_JOURNAL="1")
+    worker = trial.platform.start_worker(ZEXA_JOURNAL="1")
+    random = Random(SEED)
+    forgotten = 0  # events
+    with trial.load() as load:
+        for is_waiting in (False, True, False, True, False):
+            # Else there is little to forget: at this load a job waits for some milliseconds.
+            with paused([psutil.Process(worker.pid)] if is_waiting else []):
+                time.sleep(random.uniform(0.5, 1))
+                forgotten += sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
+                trial.redis.client.flushall()
+    trial.settle("Redis FLUSHALL, 5 times, journal", load)
+    assert forgotten > 50
+    if trial.reader.dialect.name == "postgresql":  # a file that is busy for long may have a delivery come again
+        require_first_tries(load)
+
+
+def test_the_journal_holds_nothing_that_was_applied(trial: Trial) -> None:
+    trial.platform.start_web(ZEXA_JOURNAL="1")
+    worker = trial.platform.start_worker(ZEXA_JOURNAL="1")
+    with trial.load() as load:
+        for _ in range(3):
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+            worker = trial.platform.start_worker(ZEXA_JOURNAL="1")
+    trial.settle("worker SIGKILL, 3 times, journal", load)
+    require_first_tries(load)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: Trial) -> None:
+    """What the journal is for; and were the comparison blind, this would tell."""
+    trial.platform.start_web()
+    worker = trial.platform.start_worker()
+    with trial.load(), paused([psutil.Process(worker.pid)]):
+        time.sleep(1)
+        trial.redis.client.flushall()
+    missing, too_many, _ = trial.differences(seconds=10).counts
+    assert missing > 100
+    assert too_many == 0
