@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from sync.apply import Read, Tally, drain, merge, read
 from sync.raw_events import RawEvent, from_json
+from sync.reading import Reading
 from sync.settings import WorkerSettings
 
 STATEMENT_SECONDS = 60
@@ -35,15 +36,15 @@ class Applier:
     `read`, `apply` and `drain` may run at the same time, in a thread each.
     """
 
-    def __init__(self, engine: Engine, *, default_region: str, batch_size: int) -> None:
+    def __init__(self, engine: Engine, *, reading: Reading, batch_size: int) -> None:
         self.engine = engine
-        self.default_region = default_region
+        self.reading = reading
         self.batch_size = batch_size
         self._is_away = False
 
     def read(self, raw_events: Iterable[RawEvent]) -> list[Read]:
         """Return what each of `raw_events` states; the database is not asked."""
-        return read(raw_events, self.default_region)
+        return read(raw_events, self.reading)
 
     def apply(self, events: Sequence[Read]) -> None:
         """Merge `events`; raise DatabaseAway where some were not applied: all may be given again."""
@@ -54,7 +55,7 @@ class Applier:
         begun = time.monotonic()
         now = datetime.now(UTC)
         try:
-            tally = merge(self.engine, batch, default_region=self.default_region, now=now)
+            tally = merge(self.engine, batch, reading=self.reading, now=now)
         except DBAPIError as error:
             raise self._away(error) from None
         self._back()
@@ -65,7 +66,7 @@ class Applier:
         """Merge a batch of what is due of the inbox; return whether more may be. Raises DatabaseAway."""
         begun = time.monotonic()
         try:
-            tally = drain(self.engine, self.batch_size, default_region=self.default_region, now=datetime.now(UTC))
+            tally = drain(self.engine, self.batch_size, reading=self.reading, now=datetime.now(UTC))
         except DBAPIError as error:
             raise self._away(error) from None
         if tally.received:
@@ -99,7 +100,7 @@ def applier() -> Applier:
     """Return this process's applier, opened on first use with the settings of the environment."""
     settings = WorkerSettings.read(os.environ)
     engine = open_database(settings.database_url, pool_size=CONNECTIONS, statement_seconds=STATEMENT_SECONDS)
-    return Applier(engine, default_region=settings.default_region, batch_size=settings.batch_size)
+    return Applier(engine, reading=settings.reading, batch_size=settings.batch_size)
 
 
 def apply_job(pairs: list[list[str]]) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sync.events import Event, Outcome, Reason, Unreadable, parse
 from sync.merge import fold, fold_opt_outs, opt_out_rows
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 from sync.store import (
     DeadLetter,
     keep_dead_letters,
@@ -52,26 +53,26 @@ class Tally:
         return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
 
 
-def read(raw_events: Iterable[RawEvent], default_region: str) -> list[Read]:
+def read(raw_events: Iterable[RawEvent], reading: Reading) -> list[Read]:
     """Return what each of `raw_events` states, or the dead letter that it becomes; never raises. Needs no database."""
-    return [Read(raw, _stated(raw, default_region)) for raw in raw_events]
+    return [Read(raw, _stated(raw, reading)) for raw in raw_events]
 
 
-def _stated(raw: RawEvent, default_region: str) -> Event | DeadLetter:
+def _stated(raw: RawEvent, reading: Reading) -> Event | DeadLetter:
     try:
-        return parse(raw, default_region)
+        return parse(raw, reading)
     except Unreadable as unreadable:
         return DeadLetter(raw, unreadable.reason, unreadable.detail)
     except Exception as error:  # a mistake of ours, which must not stop any other event
         return DeadLetter(raw, Reason.REFUSED, type(error).__name__)
 
 
-def apply(engine: Engine, raw_events: Sequence[RawEvent], *, default_region: str, now: datetime) -> Tally:
+def apply(engine: Engine, raw_events: Sequence[RawEvent], *, reading: Reading, now: datetime) -> Tally:
     """Read `raw_events` and merge them, as `merge` does."""
-    return merge(engine, read(raw_events, default_region), default_region=default_region, now=now)
+    return merge(engine, read(raw_events, reading), reading=reading, now=now)
 
 
-def merge(engine: Engine, batch: Sequence[Read], *, default_region: str, now: datetime) -> Tally:
+def merge(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime) -> Tally:
     """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
 
     Where the transaction fails because of what is in it, the events are merged one by one, and what fails
@@ -80,24 +81,24 @@ def merge(engine: Engine, batch: Sequence[Read], *, default_region: str, now: da
     """
     try:
         with engine.begin() as connection:
-            tally = _merge_in(connection, batch, default_region, now)
+            tally = _merge_in(connection, batch, reading, now)
     except Exception as error:
         if not is_fault_of_events(error):
             raise
         if len(batch) == 1:
             return _bury(engine, batch[0].raw, error)
-        return merge_singly(engine, batch, default_region=default_region, now=now)
+        return merge_singly(engine, batch, reading=reading, now=now)
     _log_dead_letters(batch)
     return tally
 
 
-def merge_singly(engine: Engine, batch: Sequence[Read], *, default_region: str, now: datetime) -> Tally:
+def merge_singly(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime) -> Tally:
     """Merge `batch` in a transaction for each."""
-    tallies = [merge(engine, [one], default_region=default_region, now=now) for one in batch]
+    tallies = [merge(engine, [one], reading=reading, now=now) for one in batch]
     return sum(tallies, Tally())
 
 
-def drain(engine: Engine, limit: int, *, default_region: str, now: datetime) -> Tally:
+def drain(engine: Engine, limit: int, *, reading: Reading, now: datetime) -> Tally:
     """Merge what is due of the inbox, at most `limit` events, and remove it there in the same transaction.
 
     Any number of workers may drain at once: on PostgreSQL each takes what no other has in hand. Raises what
@@ -106,12 +107,12 @@ def drain(engine: Engine, limit: int, *, default_region: str, now: datetime) -> 
     batch: list[Read] = []
     try:
         with engine.begin() as connection:
-            batch = read(take_inbox(connection, limit, now), default_region)
-            tally = _merge_in(connection, batch, default_region, now)
+            batch = read(take_inbox(connection, limit, now), reading)
+            tally = _merge_in(connection, batch, reading, now)
     except Exception as error:
         if not is_fault_of_events(error):
             raise
-        return merge_singly(engine, batch, default_region=default_region, now=now)
+        return merge_singly(engine, batch, reading=reading, now=now)
     _log_dead_letters(batch)
     return tally
 
@@ -143,12 +144,12 @@ def _log_dead_letters(batch: Sequence[Read]) -> None:
             log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
 
 
-def _merge_in(connection: Connection, batch: Sequence[Read], default_region: str, now: datetime) -> Tally:
+def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, now: datetime) -> Tally:
     events = [stated for _, stated in batch if isinstance(stated, Event)]
     dead = [stated for _, stated in batch if isinstance(stated, DeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
-    changed = merge_events(connection, events, default_region, now)
+    changed = merge_events(connection, events, reading, now)
     keep_dead_letters(connection, dead)
     ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
     return Tally(
@@ -165,25 +166,25 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
 
 
 def merge_events(
-    connection: Connection, events: Sequence[Event], default_region: str, now: datetime, held: Sequence[Event] = ()
+    connection: Connection, events: Sequence[Event], reading: Reading, now: datetime, held: Sequence[Event] = ()
 ) -> list[Event]:
     """Merge `events` in the caller's transaction and return the facts that the ledger took.
 
     `held` are facts that it has taken before, for which the rows that follow are not up to date yet.
     """
-    taken, kept = merge_ledger(connection, fold(events), default_region, now)
+    taken, kept = merge_ledger(connection, fold(events), reading, now)
     gave_way = [event for event in events if kept[event.key] != event.digest and event.outcome is Outcome.APPLIED]
-    merge_taken(connection, [*held, *taken], gave_way, default_region, now)
+    merge_taken(connection, [*held, *taken], gave_way, reading, now)
     return taken
 
 
 def merge_taken(
-    connection: Connection, taken: list[Event], gave_way: list[Event], default_region: str, now: datetime
+    connection: Connection, taken: list[Event], gave_way: list[Event], reading: Reading, now: datetime
 ) -> None:
     """Bring every row up to date that follows from facts the ledger has just taken, and from bodies that gave way."""
     of_messages = [fact for fact in taken if fact.message]
-    messages = merge_messages(connection, of_messages, gave_way, default_region, now)
-    merge_campaigns(connection, [fact for fact in taken if fact.campaign], default_region, now)
+    messages = merge_messages(connection, of_messages, gave_way, reading, now)
+    merge_campaigns(connection, [fact for fact in taken if fact.campaign], reading, now)
     # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing
     # new, and if it names no time it must not pass for a later opt-out.
     claims = [claim for facts, hints in messages for claim in opt_out_rows(facts, hints)]

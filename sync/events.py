@@ -17,6 +17,7 @@ from typing import Any
 
 from sync.addresses import normalise
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 
 
 class EventType(StrEnum):
@@ -70,6 +71,7 @@ class MessageDetails:
     status_at: datetime | None = None  # the moment `data` names for the status itself
     failure_code: str | None = None
     failure_reason: str | None = None
+    is_opt_out: bool = False  # the event says that the recipient has opted out: a STOP, or a failure for that reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +142,8 @@ _EPOCH = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 _ANY_MOMENT = ("timestamp", "occurred_at", "occurredAt", "created_at", "createdAt")
 
 
-def parse(raw: RawEvent, default_region: str) -> Event:
-    """Return the fact that `raw` states; raise Unreadable where it states none that could be kept.
-
-    `default_region` is the ISO 3166 code of phone numbers without a country code.
-    """
+def parse(raw: RawEvent, reading: Reading) -> Event:
+    """Return the fact that `raw` states; raise Unreadable where it states none that could be kept."""
     document = _document(raw.body)
     digest = hashlib.sha256(raw.body).hexdigest()
     data = document.get("data")
@@ -152,7 +151,7 @@ def parse(raw: RawEvent, default_region: str) -> Event:
     name = document.get("event")
     name = _bounded(name, NAME_BYTES_MAX) if isinstance(name, str) else ""
 
-    message = _message(name, data, default_region) if name.startswith("message.") else None
+    message = _message(name, data, reading) if name.startswith("message.") else None
     campaign = _campaign(name, data) if name.startswith("campaign.") else None
     subject = (message and message.message_id) or (campaign and campaign.campaign_id) or f"sha256:{digest}"
     named = _moment(document, ("timestamp",)) or _moment(data, (*_MOMENTS.get(name, ()), *_ANY_MOMENT))
@@ -219,13 +218,13 @@ def _no_number(_name: str) -> None:
 _DECODER = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_no_number)
 
 
-def _message(name: str, data: dict[str, Any], default_region: str) -> MessageDetails:
+def _message(name: str, data: dict[str, Any], reading: Reading) -> MessageDetails:
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = _usable_identity if name == EventType.OPT_OUT else _identity
     channel = _channel(data)
     recipient = optional(data, _RECIPIENT)
     if recipient is not None:
-        recipient = normalise(channel or "", recipient, default_region)
+        recipient = normalise(channel or "", recipient, reading.default_region)
     message_id = (_identity if recipient is None else optional)(data, _MESSAGE_ID)
     if name == EventType.OPT_OUT and message_id is None and recipient is None:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
@@ -240,6 +239,7 @@ def _message(name: str, data: dict[str, Any], default_region: str) -> MessageDet
         status_at=_moment(data, _MOMENTS.get(name, ())),
         failure_code=code,
         failure_reason=reason,
+        is_opt_out=name == EventType.OPT_OUT or _says_opted_out(code, reason, reading),
     )
 
 
@@ -268,6 +268,12 @@ def _failure(data: dict[str, Any]) -> tuple[str | None, str | None]:
     code = _first_prose(data, _CODE) or _first_prose(nested, ("code",))
     reason = _first_prose(data, _REASON) or _first_prose(nested, ("message", "reason"))
     return code, reason
+
+
+def _says_opted_out(code: str | None, reason: str | None, reading: Reading) -> bool:
+    """A carrier that refuses a message because its recipient opted out reports a failure, and no opt-out."""
+    given = reading.opt_out_failures
+    return bool(given) and any(text is not None and text.casefold() in given for text in (code, reason))
 
 
 def _first_prose(data: dict[str, Any], names: Iterable[str]) -> str | None:

@@ -14,6 +14,7 @@ from sync.environment import (
     read_redis_settings,
     read_whole_number,
 )
+from sync.reading import Reading
 
 DEFAULT_REGION = "AO"
 DEFAULT_BATCH_SIZE = 1000
@@ -23,7 +24,7 @@ DEFAULT_BATCH_SIZE = 1000
 class WorkerSettings:
     database_url: URL
     redis: RedisSettings
-    default_region: str
+    reading: Reading
     batch_size: int
 
     @classmethod
@@ -32,9 +33,20 @@ class WorkerSettings:
         return cls(
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),
-            default_region=read_default_region(environ),
+            reading=read_reading(environ),
             batch_size=read_whole_number(environ, "ZEXA_BATCH_SIZE", default=DEFAULT_BATCH_SIZE, least=1, most=10_000),
         )
+
+
+def read_reading(environ: Mapping[str, str]) -> Reading:
+    """Return how bodies are read. Every process must be given the same; `zexa-sync rebuild` after a change."""
+    return Reading(default_region=read_default_region(environ), opt_out_failures=read_opt_out_failures(environ))
+
+
+def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
+    given = environ.get("ZEXA_OPT_OUT_FAILURES", "").split(",")
+    return frozenset(entry.strip().casefold() for entry in given if entry.strip())
 
 
 def read_default_region(environ: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from models import CampaignStatus, Inbox, LedgerEntry, MessageStatus, OptOut
 from sync.events import Event, MessageDetails, Reason, Unreadable, parse
 from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 
 # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
 KEYS_PER_QUERY = 10_000
@@ -60,7 +61,7 @@ INBOX = _table(Inbox)
 
 
 def merge_ledger(
-    connection: Connection, facts: Mapping[Key, Event], default_region: str, now: datetime
+    connection: Connection, facts: Mapping[Key, Event], reading: Reading, now: datetime
 ) -> tuple[Facts, dict[Key, str]]:
     """Put folded facts into the ledger; return those it took, and the digest it keeps under every key."""
     kept = {key: fact.digest for key, fact in facts.items()}
@@ -76,7 +77,7 @@ def merge_ledger(
         if stored.body == fact.body and stored.received_at <= fact.received_at:
             del contested[fact.key]  # by far the most common: a copy
     for stored in _entries(connection, contested, locked=True):
-        fact, held = contested[stored.subject_id, stored.event], _fact(stored, default_region)
+        fact, held = contested[stored.subject_id, stored.event], _fact(stored, reading)
         winner = settle(held, fact) if held else fact
         kept[fact.key] = winner.digest
         if winner is fact:
@@ -87,18 +88,18 @@ def merge_ledger(
 
 
 def merge_messages(
-    connection: Connection, taken: Facts, gave_way: Facts, default_region: str, now: datetime
+    connection: Connection, taken: Facts, gave_way: Facts, reading: Reading, now: datetime
 ) -> list[Known]:
     """Bring the rows of the messages that these facts are about up to date; return what is known of each.
 
     `gave_way` are facts whose place in the ledger another body has: they only fill what no fact names.
     """
-    return _merge_rows(connection, MESSAGES, message_row, taken, gave_way, default_region, now)
+    return _merge_rows(connection, MESSAGES, message_row, taken, gave_way, reading, now)
 
 
-def merge_campaigns(connection: Connection, taken: Facts, default_region: str, now: datetime) -> list[Known]:
+def merge_campaigns(connection: Connection, taken: Facts, reading: Reading, now: datetime) -> list[Known]:
     """Bring the rows of the campaigns that these facts are about up to date; return what is known of each."""
-    return _merge_rows(connection, CAMPAIGNS, _campaign_row, taken, [], default_region, now)
+    return _merge_rows(connection, CAMPAIGNS, _campaign_row, taken, [], reading, now)
 
 
 def _campaign_row(facts: Facts, _hints: Hints) -> CampaignRow | None:
@@ -111,7 +112,7 @@ def _merge_rows(
     row_of: Callable[[Facts, Hints], MessageRow | CampaignRow | None],
     taken: Facts,
     gave_way: Facts,
-    default_region: str,
+    reading: Reading,
     now: datetime,
 ) -> list[Known]:
     (key,) = table.primary_key
@@ -121,7 +122,7 @@ def _merge_rows(
     inserted = _insert_missing(connection, table, list(rows.values()), now)
     existing = sorted({*rows, *hints} - inserted)
     stored = {row[key.name]: row for row in _locked_rows(connection, table, existing)}
-    facts = by_subject(read_facts(connection, list(stored), default_region))
+    facts = by_subject(read_facts(connection, list(stored), reading))
     for subject, held in stored.items():
         known[subject] = facts.get(subject, []), [*hints.get(subject, []), *_hints(held)]
     recomputed = {subject: _columns(row) for subject in stored if (row := row_of(*known[subject]))}
@@ -165,13 +166,13 @@ def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]],
     connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows_given)
 
 
-def read_facts(connection: Connection, subjects: Sequence[str], default_region: str) -> Facts:
+def read_facts(connection: Connection, subjects: Sequence[str], reading: Reading) -> Facts:
     """Return every fact the ledger has of `subjects`, parsed from the bodies it keeps."""
     return [
         fact
         for some in _slices(subjects)
         for entry in connection.execute(select(LEDGER).where(LEDGER.c.subject_id.in_(some)))
-        if (fact := _fact(entry, default_region))
+        if (fact := _fact(entry, reading))
     ]
 
 
@@ -257,10 +258,10 @@ def _entry(fact: Event) -> dict[str, Any]:
     }
 
 
-def _fact(entry: Any, default_region: str) -> Event | None:
+def _fact(entry: Any, reading: Reading) -> Event | None:
     """Return the fact that an entry keeps; None where an earlier version read a body that this one refuses."""
     try:
-        return parse(RawEvent(body=entry.body, received_at=entry.received_at), default_region)
+        return parse(RawEvent(body=entry.body, received_at=entry.received_at), reading)
     except Unreadable:
         return None
 

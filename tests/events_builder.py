@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 
 import models
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 
 assert models.__all__  # importing the package fills the metadata
 
@@ -24,6 +25,7 @@ TEN = datetime(2026, 6, 24, 10, 0, tzinfo=UTC)
 RECEIVED = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 ANA = "+244912345678"
 RUI = "+244923000111"
+AO = Reading(default_region="AO")
 
 # The tables that events are merged into, and those of their columns that say when we worked, not what is true.
 TABLES: dict[str, tuple[str, ...]] = {

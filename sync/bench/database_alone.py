@@ -17,8 +17,11 @@ from sync.development.processes import StopAsked
 from sync.events import Event, parse
 from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_row, opt_out_rows
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 from sync.settings import DEFAULT_REGION
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS, bulk_insert
+
+READING = Reading(default_region=DEFAULT_REGION)
 
 Batch = list[tuple[Table, list[dict[str, Any]]]]
 Statement = Callable[[Connection, Table, list[dict[str, Any]]], tuple[Any, list[dict[str, Any]] | None]]
@@ -30,7 +33,7 @@ def prepare_batches(raw_events: Sequence[RawEvent], *, batch_size: int, now: dat
 
 
 def _batch(raw_events: Sequence[RawEvent], now: datetime) -> Batch:
-    facts = list(fold(parse(raw, DEFAULT_REGION) for raw in raw_events).values())
+    facts = list(fold(parse(raw, READING) for raw in raw_events).values())
     subjects = by_subject(facts).values()
     stamp = {"updated_at": now}
     messages = [asdict(row) | stamp for of in subjects if (row := message_row(of))]

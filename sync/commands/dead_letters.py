@@ -56,7 +56,8 @@ from sync.queue import (
     raw_events_of,
     requeue,
 )
-from sync.settings import read_default_region
+from sync.reading import Reading
+from sync.settings import read_reading
 from sync.tracing.text import visible
 
 STATEMENT_SECONDS = 30
@@ -238,13 +239,13 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
         raise WrongUse("name dead letters, or give --all, --reason or --ignored")
     if (bool(digests) + is_all + bool(reason)) > 1 or (with_ignored and (digests or reason)):
         raise WrongUse("give DIGESTs, --all or --reason, not several of them; --ignored goes alone or with --all")
-    region = read_default_region(os.environ)
+    reading = read_reading(os.environ)
     counts: Counter[Verdict] = Counter(dict.fromkeys(Verdict, 0))
     with _database() as engine:
         selection = _selection(engine, digests, reason)
-        replayed = _replayed(engine, selection, region, counts) if digests or is_all or reason else iter(())
+        replayed = _replayed(engine, selection, reading, counts) if digests or is_all or reason else iter(())
         _print_replayed(replayed, as_json=as_json)
-        tally = _ignored_applied(engine, region) if with_ignored else None
+        tally = _ignored_applied(engine, reading) if with_ignored else None
     if as_json:
         say(f'],\n"counts": {json.dumps(counts)},\n"ignored_facts": {json.dumps(tally and asdict(tally))}}}')
     else:
@@ -255,11 +256,11 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
     sys.exit(1 if counts[Verdict.STILL_DEAD] or (tally and tally.refused) else 0)
 
 
-def _replayed(engine: Engine, selection: Selection, region: str, counts: Counter[Verdict]) -> Iterator[Replayed]:
+def _replayed(engine: Engine, selection: Selection, reading: Reading, counts: Counter[Verdict]) -> Iterator[Replayed]:
     with engine.begin() as connection:
         total = sum(count_by_reason(connection, selection).values())
     with progress("Replaying dead letters", total) as advance:
-        for one in replay(engine, selection, default_region=region):
+        for one in replay(engine, selection, reading=reading):
             counts[one.verdict] += 1
             yield one
             advance(1)
@@ -273,10 +274,10 @@ def _print_replayed(replayed: Iterator[Replayed], *, as_json: bool) -> None:
         say(f"{',' if number else ' '} {json.dumps(asdict(one))}" if as_json else replayed_text(one))
 
 
-def _ignored_applied(engine: Engine, region: str) -> IgnoredTally:
+def _ignored_applied(engine: Engine, reading: Reading) -> IgnoredTally:
     tally = IgnoredTally()
     with progress("Reading ignored facts", None) as advance:
-        for facts, page in apply_ignored(engine, default_region=region):
+        for facts, page in apply_ignored(engine, reading=reading):
             tally += page
             advance(facts)
     return tally

@@ -22,7 +22,7 @@ from sync.rebuilding.patience import is_in_the_way
 from sync.rebuilding.progress import Bar, bar
 from sync.rebuilding.running import Counts, Walk
 from sync.rebuilding.text import counts_document, counts_text, drift_document, drift_text
-from sync.settings import read_default_region
+from sync.settings import read_reading
 
 STATEMENT_SECONDS = 60
 SHOWN_ROWS = 100
@@ -76,7 +76,7 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
     """
     if not is_check and (limit is not None or show_addresses):
         raise click.UsageError("--limit and --show-addresses go with --check")
-    url, region = read_database_url(os.environ), read_default_region(os.environ)
+    url, reading = read_database_url(os.environ), read_reading(os.environ)
     counts = Counts()
     try:
         with (
@@ -87,7 +87,7 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
             require_head(reader)
             with bar(counts, lambda: _estimate(reader)) as shown:
                 walk = Walk(
-                    default_region=region,
+                    reading=reading,
                     rows_per_slice=running.ROWS_PER_SLICE,
                     is_stop_asked=is_stop_asked,
                     on_slice=shown.draw,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import require_head
 from sync.environment import read_database_url
-from sync.settings import read_default_region
+from sync.settings import read_reading
 from sync.tracing.gathering import Fact, Trace, trace_message
 from sync.tracing.text import trace_text, visible
 
@@ -57,11 +57,11 @@ def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
 
 def _read(message_id: str) -> Trace:
     try:
-        url, region = read_database_url(os.environ), read_default_region(os.environ)
+        url, reading = read_database_url(os.environ), read_reading(os.environ)
         engine = open_database(url, pool_size=1, statement_seconds=STATEMENT_SECONDS, is_read_only=True)
         try:
             require_head(engine)
-            return trace_message(engine, message_id, default_region=region)
+            return trace_message(engine, message_id, reading=reading)
         finally:
             engine.dispose()
     except DBAPIError as error:

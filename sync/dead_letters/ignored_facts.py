@@ -11,6 +11,7 @@ from sync.apply import is_fault_of_events, merge_events, read
 from sync.events import Event, Outcome
 from sync.merge import Key
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 from sync.store import LEDGER
 
 FACTS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
@@ -33,7 +34,7 @@ class IgnoredTally:
 
 
 def apply_ignored(
-    engine: Engine, *, default_region: str, page_size: int = FACTS_PER_PAGE
+    engine: Engine, *, reading: Reading, page_size: int = FACTS_PER_PAGE
 ) -> Iterator[tuple[int, IgnoredTally]]:
     """Apply the ignored facts that this version understands; yield each page's number of facts, and its tally.
 
@@ -42,11 +43,11 @@ def apply_ignored(
     """
     page: Sequence[Any] = ()
     while page := _page(engine, page[-1:], page_size):
-        facts = [_fact(entry, default_region) for entry in page]
+        facts = [_fact(entry, reading) for entry in page]
         unreadable = sum(fact is None for fact in facts)
         understood = [_key(entry) for entry, fact in zip(page, facts, strict=True) if _is_understood(fact)]
         rest = IgnoredTally(unreadable=unreadable, not_understood=len(page) - unreadable - len(understood))
-        yield len(page), _apply(engine, understood, default_region) + rest
+        yield len(page), _apply(engine, understood, reading) + rest
 
 
 def _page(engine: Engine, last: Sequence[Any], size: int) -> Sequence[Any]:
@@ -62,8 +63,8 @@ def _key(entry: Any) -> Key:
     return entry.subject_id, entry.event
 
 
-def _fact(entry: Any, default_region: str) -> Event | None:
-    ((_, stated),) = read([RawEvent(body=entry.body, received_at=entry.received_at)], default_region)
+def _fact(entry: Any, reading: Reading) -> Event | None:
+    ((_, stated),) = read([RawEvent(body=entry.body, received_at=entry.received_at)], reading)
     return stated if isinstance(stated, Event) else None
 
 
@@ -71,30 +72,30 @@ def _is_understood(fact: Event | None) -> bool:
     return fact is not None and fact.outcome is Outcome.APPLIED
 
 
-def _apply(engine: Engine, keys: Sequence[Key], default_region: str) -> IgnoredTally:
+def _apply(engine: Engine, keys: Sequence[Key], reading: Reading) -> IgnoredTally:
     if not keys:
         return IgnoredTally()
     try:
         with engine.begin() as connection:
-            return IgnoredTally(applied=_apply_together(connection, keys, default_region, datetime.now(UTC)))
+            return IgnoredTally(applied=_apply_together(connection, keys, reading, datetime.now(UTC)))
     except Exception as error:
         if not is_fault_of_events(error):
             raise
         if len(keys) == 1:
             return IgnoredTally(refused=1)
-    return sum((_apply(engine, [key], default_region) for key in keys), IgnoredTally())
+    return sum((_apply(engine, [key], reading) for key in keys), IgnoredTally())
 
 
-def _apply_together(connection: Connection, keys: Sequence[Key], default_region: str, now: datetime) -> int:
+def _apply_together(connection: Connection, keys: Sequence[Key], reading: Reading, now: datetime) -> int:
     query = select(LEDGER).where(_IS_IGNORED, tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
-    facts = {_key(entry): _fact(entry, default_region) for entry in connection.execute(query)}
+    facts = {_key(entry): _fact(entry, reading) for entry in connection.execute(query)}
     understood = {key: fact for key, fact in facts.items() if fact and _is_understood(fact)}
     in_place = [fact for key, fact in understood.items() if fact.key == key]
     _take_in_place(connection, in_place, now)
     # An earlier version may not have found the subject of a type that it did not know.
     elsewhere = {key: fact for key, fact in understood.items() if fact.key != key}
     _remove(connection, list(elsewhere))
-    merge_events(connection, list(elsewhere.values()), default_region, now, held=in_place)
+    merge_events(connection, list(elsewhere.values()), reading, now, held=in_place)
     return len(understood)
 
 

@@ -16,6 +16,7 @@ from sync.apply import is_fault_of_events, merge_events, read
 from sync.dead_letters.finding import Selection, pages
 from sync.events import Event, Outcome, Reason
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 from sync.store import DEAD_LETTERS, DeadLetter
 
 LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
@@ -41,7 +42,7 @@ class Replayed:
 
 
 def replay(
-    engine: Engine, selection: Selection, *, default_region: str, page_size: int = LETTERS_PER_PAGE
+    engine: Engine, selection: Selection, *, reading: Reading, page_size: int = LETTERS_PER_PAGE
 ) -> Iterator[Replayed]:
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
@@ -49,20 +50,20 @@ def replay(
     pass through; what was yielded before stays done.
     """
     for page in pages(engine, selection, page_size):
-        yield from _replay(engine, page, default_region)
+        yield from _replay(engine, page, reading)
 
 
-def _replay(engine: Engine, letters: Sequence[Any], default_region: str) -> list[Replayed]:
+def _replay(engine: Engine, letters: Sequence[Any], reading: Reading) -> list[Replayed]:
     now = datetime.now(UTC)
     try:
         with engine.begin() as connection:
-            replayed = _merge(connection, letters, default_region, now)
+            replayed = _merge(connection, letters, reading, now)
             _mark(connection, replayed, now)
     except Exception as error:
         if not is_fault_of_events(error):
             raise
         if len(letters) > 1:
-            return [one for letter in letters for one in _replay(engine, [letter], default_region)]
+            return [one for letter in letters for one in _replay(engine, [letter], reading)]
         replayed = [_refused(letters[0], error)]
         with engine.begin() as connection:
             _mark(connection, replayed, now)
@@ -75,11 +76,11 @@ def _refused(letter: Any, error: Exception) -> Replayed:
     return Replayed(digest=letter.digest, verdict=Verdict.STILL_DEAD, reason=Reason.REFUSED, error=kind)
 
 
-def _merge(connection: Connection, letters: Sequence[Any], default_region: str, now: datetime) -> list[Replayed]:
+def _merge(connection: Connection, letters: Sequence[Any], reading: Reading, now: datetime) -> list[Replayed]:
     raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
-    stated = [one.stated for one in read(raw_events, default_region)]
+    stated = [one.stated for one in read(raw_events, reading)]
     events = [one for one in stated if isinstance(one, Event)]
-    taken = merge_events(connection, events, default_region, now)
+    taken = merge_events(connection, events, reading, now)
     digests = {fact.digest for fact in taken}
     return [_replayed(letter.digest, one, digests) for letter, one in zip(letters, stated, strict=True)]
 

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Engine, Table, select
 
 from sync.events import Event
 from sync.merge import OptOutRow, campaign_row, message_row, opt_out_rows
+from sync.reading import Reading
 from sync.rebuilding.ledger import Known, Range, hold_one_moment, next_range, read_ledger
 from sync.rebuilding.patience import patiently
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS, Hints, _columns, _hints, _slices
@@ -71,7 +72,7 @@ class Slice:
     repairing: list[Event] = field(repr=False)  # all facts of the subjects whose rows or claims they would repair
 
 
-def compare(engine: Engine, *, default_region: str, rows_per_slice: int) -> Iterator[Slice]:
+def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterator[Slice]:
     """Yield what is found of the whole ledger and both status tables, slice by slice.
 
     Each slice is read in one short transaction of its own, which has ended when the slice is yielded. `engine`
@@ -79,18 +80,18 @@ def compare(engine: Engine, *, default_region: str, rows_per_slice: int) -> Iter
     """
     after: str | None = None
     while True:
-        found, end = patiently(partial(_compare_next, engine, after, default_region, rows_per_slice))
+        found, end = patiently(partial(_compare_next, engine, after, reading, rows_per_slice))
         yield found
         if end is None:
             return
         after = end
 
 
-def _compare_next(engine: Engine, after: str | None, default_region: str, rows: int) -> tuple[Slice, str | None]:
+def _compare_next(engine: Engine, after: str | None, reading: Reading, rows: int) -> tuple[Slice, str | None]:
     with engine.begin() as connection:
         hold_one_moment(connection)
         subjects = next_range(connection, after, rows)
-        known = read_ledger(connection, subjects.holds(LEDGER.c.subject_id), default_region)
+        known = read_ledger(connection, subjects.holds(LEDGER.c.subject_id), reading)
         messages = _stored(connection, MESSAGES, subjects)
         campaigns = _stored(connection, CAMPAIGNS, subjects)
         unmet = _unmet_claims(connection, known, messages)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, text, true
 
 from sync.events import Event
+from sync.reading import Reading
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, _fact
 
 # The tables whose keys begin with a subject: a slice spans a bounded number of rows of each.
@@ -49,7 +50,7 @@ def next_range(connection: Connection, after: str | None, rows: int) -> Range:
     return Range(after=after, end=min((end for end in ends if end is not None), default=None))
 
 
-def read_ledger(connection: Connection, condition: ColumnElement[bool], default_region: str) -> Known:
+def read_ledger(connection: Connection, condition: ColumnElement[bool], reading: Reading) -> Known:
     """Return what the ledger holds where `condition` is true.
 
     A body that this version refuses, or reads as a fact of another key than it was filed under, is unreadable.
@@ -57,7 +58,7 @@ def read_ledger(connection: Connection, condition: ColumnElement[bool], default_
     known = Known()
     query = select(LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.received_at, LEDGER.c.body).where(condition)
     for entry in connection.execute(query):
-        fact = _fact(entry, default_region)
+        fact = _fact(entry, reading)
         if fact is not None and fact.key == (entry.subject_id, entry.event):
             known.facts.setdefault(fact.subject_id, []).append(fact)
         else:

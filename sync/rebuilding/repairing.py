@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Table, delete, text
 from sync.apply import merge_taken
 from sync.events import Event
 from sync.merge import campaign_row, message_row
+from sync.reading import Reading
 from sync.rebuilding.comparing import Drift, Kind, Slice
 from sync.rebuilding.ledger import read_ledger
 from sync.rebuilding.patience import patiently
@@ -28,32 +29,30 @@ _ROW_OF: tuple[tuple[Table, Callable[[Iterable[Event]], Any]], ...] = (
 )
 
 
-def repair(engine: Engine, found: Slice, *, default_region: str) -> dict[str, int]:
+def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
     """Repair the rows of one slice; return how many were removed, by table.
 
     Owns its transactions: one for what is to be written, and one before it where rows are to be removed. Errors of
     the database are SQLAlchemy's DBAPIError; what is then undone is found again by another run.
     """
     surplus = [drift for drift in found.drifts if drift.kind is Kind.SURPLUS]
-    removed = patiently(partial(_remove, engine, surplus, default_region)) if surplus else {}
+    removed = patiently(partial(_remove, engine, surplus, reading)) if surplus else {}
     if found.repairing:
-        patiently(partial(_merge, engine, found.repairing, default_region))
+        patiently(partial(_merge, engine, found.repairing, reading))
     return removed
 
 
-def _merge(engine: Engine, facts: list[Event], default_region: str) -> None:
+def _merge(engine: Engine, facts: list[Event], reading: Reading) -> None:
     with engine.begin() as connection:
         _wait_briefly(connection)
-        merge_taken(connection, facts, [], default_region, datetime.now(UTC))
+        merge_taken(connection, facts, [], reading, datetime.now(UTC))
 
 
-def _remove(engine: Engine, surplus: list[Drift], default_region: str) -> dict[str, int]:
+def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str, int]:
     with engine.begin() as connection:
         _wait_briefly(connection)
         _hold_ledger_still(connection)
-        return {
-            table.name: _remove_from(connection, table, row_of, surplus, default_region) for table, row_of in _ROW_OF
-        }
+        return {table.name: _remove_from(connection, table, row_of, surplus, reading) for table, row_of in _ROW_OF}
 
 
 def _wait_briefly(connection: Connection) -> None:
@@ -76,13 +75,13 @@ def _remove_from(
     table: Table,
     row_of: Callable[[Iterable[Event]], Any],
     surplus: list[Drift],
-    default_region: str,
+    reading: Reading,
 ) -> int:
     (key,) = table.primary_key
     asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
     if not asked:
         return 0
     locked = [row[key.name] for row in _locked_rows(connection, table, asked)]
-    known = read_ledger(connection, LEDGER.c.subject_id.in_(locked), default_region)
+    known = read_ledger(connection, LEDGER.c.subject_id.in_(locked), reading)
     gone = [name for name in locked if row_of(known.facts.get(name, ())) is None and name not in known.unreadable]
     return connection.execute(delete(table).where(key.in_(gone))).rowcount

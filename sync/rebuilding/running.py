@@ -7,6 +7,7 @@ from functools import partial
 from sqlalchemy import Engine, func, select
 
 from sync.merge import OptOutRow
+from sync.reading import Reading
 from sync.rebuilding.comparing import Drift, Kind, Slice, compare, compared, is_as_strong, read_opt_outs, row_of
 from sync.rebuilding.ledger import hold_one_moment
 from sync.rebuilding.patience import patiently
@@ -61,7 +62,7 @@ class Counts:
 class Walk:
     """How to go through the ledger. `on_slice` is called after each slice, when `counts` have grown."""
 
-    default_region: str
+    reading: Reading
     rows_per_slice: int
     is_stop_asked: Callable[[], bool] = lambda: False
     on_slice: Callable[[], None] = lambda: None
@@ -103,7 +104,7 @@ def rebuild(reader: Engine, writer: Engine, walk: Walk) -> None:
     with unmet_claims() as unmet:
 
         def put_right(found: Slice) -> None:
-            removed = repair(writer, found, default_region=walk.default_region)
+            removed = repair(writer, found, reading=walk.reading)
             for drift in found.drifts:
                 if drift.kind is not Kind.SURPLUS:
                     counts.tables[drift.table].add(drift.kind)
@@ -122,7 +123,7 @@ def rebuild(reader: Engine, writer: Engine, walk: Walk) -> None:
 
 def _go(engine: Engine, walk: Walk, unmet: UnmetClaims, on_found: Callable[[Slice], None]) -> bool:
     """Give `on_found` slice after slice; return False if asked to stop before the end."""
-    for found in compare(engine, default_region=walk.default_region, rows_per_slice=walk.rows_per_slice):
+    for found in compare(engine, reading=walk.reading, rows_per_slice=walk.rows_per_slice):
         on_found(found)
         unmet.add(found.unmet)
         walk.counts.facts += found.facts

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Engine, String, Table, column, exists
 
 from sync.events import Event, Unreadable, parse
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.tracing.explaining import explain
 
@@ -69,7 +70,7 @@ class Trace:
         return bool(self.facts or self.message or self.opt_outs)
 
 
-def trace_message(engine: Engine, message_id: str, *, default_region: str) -> Trace:
+def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace:
     """Return what is known of `message_id`, as it stood at one moment.
 
     Reads in one short transaction, which keeps nobody from writing if `engine` is read-only. Errors of the
@@ -79,7 +80,7 @@ def trace_message(engine: Engine, message_id: str, *, default_region: str) -> Tr
         return Trace(message_id=message_id)
     with engine.begin() as connection:
         _hold_one_moment(connection)
-        facts = _facts(connection, message_id, default_region)
+        facts = _facts(connection, message_id, reading)
         message = _row(connection, MESSAGES, MESSAGES.c.message_id, message_id)
         campaign_id = message and message["campaign_id"]
         campaign = _row(connection, CAMPAIGNS, CAMPAIGNS.c.campaign_id, campaign_id) if campaign_id else None
@@ -102,7 +103,7 @@ def _hold_one_moment(connection: Connection) -> None:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
-def _facts(connection: Connection, message_id: str, default_region: str) -> tuple[Fact, ...]:
+def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[Fact, ...]:
     query = select(LEDGER).where(LEDGER.c.subject_id == message_id).order_by(LEDGER.c.occurred_at, LEDGER.c.event)
     return tuple(
         Fact(
@@ -112,15 +113,15 @@ def _facts(connection: Connection, message_id: str, default_region: str) -> tupl
             applied_at=entry.applied_at,
             outcome=entry.outcome,
             body=entry.body,
-            event=_event(RawEvent(body=entry.body, received_at=entry.received_at), default_region),
+            event=_event(RawEvent(body=entry.body, received_at=entry.received_at), reading),
         )
         for entry in connection.execute(query)
     )
 
 
-def _event(raw: RawEvent, default_region: str) -> Event | None:
+def _event(raw: RawEvent, reading: Reading) -> Event | None:
     try:
-        return parse(raw, default_region)
+        return parse(raw, reading)
     except Unreadable:
         return None
 

@@ -12,6 +12,7 @@ from sync.events import Event, parse
 from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_row, opt_out_rows
 from sync.raw_events import RawEvent
 from sync.simulator.traffic import generate
+from tests.events_builder import AO
 from tests.processes import ROOT, SECRET, Platform, wait_for
 
 START = "2026-06-24T08:00:00Z"
@@ -28,7 +29,7 @@ def sent() -> list[Event]:
     ]
     assert (len(bodies), len(set(bodies))) == (EVENTS + EVENTS // 10, EVENTS)
     now = datetime(2026, 6, 24, tzinfo=UTC)
-    return [parse(RawEvent(body=body, received_at=now), "AO") for body in bodies]
+    return [parse(RawEvent(body=body, received_at=now), AO) for body in bodies]
 
 
 def rows(engine: Engine, columns: str, table: str) -> set[tuple[Any, ...]]:

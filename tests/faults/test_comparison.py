@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from sync.apply import apply
 from tests.conftest import NOW
 from tests.deliveries import Delivery
+from tests.events_builder import AO
 from tests.faults.oracle import Differences, differences, expected, stored
 from tests.faults.traffic import COPY_SHARE, traffic
 
@@ -21,7 +22,7 @@ def compare(engine: Engine) -> Callable[[], Differences]:
     """A database to which DELIVERIES were applied, and its comparison with what they make."""
     for start in range(0, len(DELIVERIES), 500):
         raw_events = [delivery.raw for delivery in DELIVERIES[start : start + 500]]
-        apply(engine, raw_events, default_region="AO", now=NOW)
+        apply(engine, raw_events, reading=AO, now=NOW)
     return lambda: differences(expected(DELIVERIES), stored(engine))
 
 

@@ -20,6 +20,7 @@ from sync.raw_events import RawEvent
 from tests.conftest import NOW
 from tests.events_builder import (
     ANA,
+    AO,
     RECEIVED,
     RUI,
     SAMPLE,
@@ -38,7 +39,7 @@ from tests.events_builder import (
 def give(engine: Engine, *given: RawEvent | bytes) -> Tally:
     """Apply what is given as one batch."""
     batch = [one if isinstance(one, RawEvent) else raw(one) for one in given]
-    return apply(engine, batch, default_region="AO", now=NOW)
+    return apply(engine, batch, reading=AO, now=NOW)
 
 
 def told(status: str, at: float | None, received: float = 120, **data: Any) -> RawEvent:

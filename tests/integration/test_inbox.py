@@ -25,7 +25,7 @@ from sync.queue import connect, enqueue, open_queue
 from sync.raw_events import RawEvent, from_json
 from sync.stop import Stop
 from sync.worker import EventWorker, relieve
-from tests.events_builder import body, minute, raw
+from tests.events_builder import AO, body, minute, raw
 
 
 def delivered(number: int) -> bytes:
@@ -48,7 +48,7 @@ def count(engine: Engine, table: str) -> int:
 
 
 def drained(engine: Engine, limit: int = 100, *, after: timedelta = timedelta(0)) -> Tally:
-    return drain(engine, limit, default_region="AO", now=datetime.now(UTC) + after)
+    return drain(engine, limit, reading=AO, now=datetime.now(UTC) + after)
 
 
 def put(inbox: Inbox, *bodies: bytes, due_after: timedelta = timedelta(0)) -> list[int]:
@@ -160,7 +160,7 @@ def test_a_job_takes_its_events_out_of_the_inbox_as_it_is_applied(inbox: Inbox, 
 
 
 def new_worker(redis: Redis, engine: Engine) -> EventWorker:
-    return EventWorker(redis, Applier(engine, default_region="AO", batch_size=100), Stop())
+    return EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop())
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -337,7 +337,7 @@ def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: 
         fill(queue, jobs=200)
         redis.config_set("maxmemory", redis.info("memory")["used_memory"])
         with connect(RedisSettings(url=server.url, verify_tls=True), connections=2, seconds=2) as connection:
-            relieve(connection, Applier(engine, default_region="AO", batch_size=100), Stop())
+            relieve(connection, Applier(engine, reading=AO, batch_size=100), Stop())
         memory = redis.info("memory")
         assert memory["used_memory"] < 0.9 * memory["maxmemory"] or queue.is_empty()
         applied = count(engine, "events")

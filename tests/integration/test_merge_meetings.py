@@ -18,7 +18,7 @@ from models.database import open_database
 from sync.apply import apply
 from sync.raw_events import RawEvent
 from tests.conftest import NOW
-from tests.events_builder import ANA, body, clear, everything, minute, raw
+from tests.events_builder import ANA, AO, body, clear, everything, minute, raw
 from tests.processes import wait_for
 
 MEETING_SECONDS = 15
@@ -98,7 +98,7 @@ def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine
 
 def give(engine: Engine, raw_events: list[RawEvent]) -> None:
     if raw_events:
-        apply(engine, raw_events, default_region="AO", now=NOW)
+        apply(engine, raw_events, reading=AO, now=NOW)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from tests.deliveries import (
     expected_messages,
     expected_opt_outs,
 )
-from tests.events_builder import Row, clear, everything, patient
+from tests.events_builder import AO, Row, clear, everything, patient
 
 # A database serves all examples of a test and is emptied between them.
 one_database = settings(
@@ -94,7 +94,7 @@ def told_at_length(seed: int) -> Story:
 
 def give(engine: Engine, batches: Batches) -> None:
     for batch in batches:
-        apply(engine, batch, default_region="AO", now=NOW)
+        apply(engine, batch, reading=AO, now=NOW)
 
 
 def tables_after(engine: Engine, batches: Batches) -> dict[str, list[Row]]:

@@ -30,7 +30,7 @@ from sync.rebuilding.running import ROWS_PER_SLICE, Counts, Walk, check
 from sync.rebuilding.running import rebuild as rebuild_rows
 from sync.rebuilding.text import masked_address, masked_text
 from tests.conftest import NOW
-from tests.events_builder import ANA, RUI, TABLES, Row, body, clear, everything, minute, raw
+from tests.events_builder import ANA, AO, RUI, TABLES, Row, body, clear, everything, minute, raw
 from tests.integration.test_merge_meetings import Worker, held
 from tests.integration.test_merge_properties import (
     Story,
@@ -95,14 +95,14 @@ def command(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 def checked(engine: Engine, rows_per_slice: int = ROWS_PER_SLICE) -> tuple[list[Drift], Counts]:
     drifts: list[Drift] = []
-    walk = Walk(default_region="AO", rows_per_slice=rows_per_slice)
+    walk = Walk(reading=AO, rows_per_slice=rows_per_slice)
     check(engine, walk, drifts.append)
     assert len(drifts) == walk.counts.drifting
     return sorted(drifts, key=lambda drift: (drift.table, *drift.key.values())), walk.counts
 
 
 def rebuilt(reader: Engine, writer: Engine, rows_per_slice: int = ROWS_PER_SLICE) -> Counts:
-    walk = Walk(default_region="AO", rows_per_slice=rows_per_slice)
+    walk = Walk(reading=AO, rows_per_slice=rows_per_slice)
     rebuild_rows(reader, writer, walk)
     return walk.counts
 
@@ -112,7 +112,7 @@ def found(drifts: list[Drift]) -> list[tuple[str, ...]]:
 
 
 def store(engine: Engine, *raw_events: RawEvent) -> None:
-    apply(engine, raw_events or EVENTS, default_region="AO", now=NOW)
+    apply(engine, raw_events or EVENTS, reading=AO, now=NOW)
 
 
 def damage(engine: Engine, *damages: Damage) -> None:
@@ -483,7 +483,7 @@ def test_a_ledger_that_was_emptied_leaves_only_opt_outs(engine: Engine, reader: 
 def test_a_slice_holds_a_bounded_number_of_rows_of_each_table(engine: Engine, reader: Engine) -> None:
     store(engine)
     damage(engine, *(add(MessageStatus, message_id=f"msg_1{number}", conflict=False) for number in range(9)))
-    slices = list(compare(reader, default_region="AO", rows_per_slice=2))
+    slices = list(compare(reader, reading=AO, rows_per_slice=2))
     assert sum(one.facts for one in slices) == len(EVENTS)
     assert max(one.facts for one in slices) <= 3  # a subject has its facts together
     assert sum(len(one.drifts) for one in slices) == 9
@@ -495,7 +495,7 @@ def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engi
     damage(engine, remove(OptOut))
     drifts: list[Drift] = []
     add_again = add(OptOut, **(NOBODY | OPT_OUT_OF_MSG_2 | {"source": "event", "opted_out_at": minute(9)}))
-    walk = Walk(default_region="AO", rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
+    walk = Walk(reading=AO, rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
     check(reader, walk, drifts.append)
     assert [drift.key["address"] for drift in drifts] == [EMAIL, ANA]
     assert walk.counts.tables["opt_outs"].missing == 2

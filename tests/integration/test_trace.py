@@ -19,6 +19,7 @@ from sync.apply import apply
 from sync.cli import main
 from sync.raw_events import RawEvent
 from sync.tracing.text import lag_text, visible
+from tests.events_builder import AO
 
 Trace = Callable[..., Result]
 
@@ -47,7 +48,7 @@ def happened(event: str, *, seconds: float | None = 0, **data: Any) -> RawEvent:
 
 
 def store(engine: Engine, *raw_events: RawEvent) -> None:
-    tally = apply(engine, raw_events, default_region="AO", now=APPLIED)
+    tally = apply(engine, raw_events, reading=AO, now=APPLIED)
     assert tally.dead == 0
 
 

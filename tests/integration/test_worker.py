@@ -18,6 +18,7 @@ from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from sync.stop import Stop
 from sync.worker import EventWorker
+from tests.events_builder import AO
 from tests.processes import wait_for
 
 
@@ -33,7 +34,7 @@ def queue(redis: Redis) -> Queue:
 
 
 def new_worker(redis: Redis, engine: Engine) -> EventWorker:
-    return EventWorker(redis, Applier(engine, default_region="AO", batch_size=100), Stop())
+    return EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop())
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sync.events import CampaignDetails, Event, EventType, MessageDetails, Outcome, Reason, Unreadable, parse
 from sync.raw_events import from_json, to_json
-from tests.events_builder import ANA, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
+from sync.reading import Reading
+from tests.events_builder import ANA, AO, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
 
 OCCURRED = datetime(2026, 6, 24, 10, 5, tzinfo=UTC)
 MESSAGE_EVENTS = ("message.delivered", "message.failed", "message.undeliverable", "message.optout")
@@ -21,7 +22,7 @@ CAMPAIGN_EVENTS = ("campaign.sent", "campaign.completed")
 
 
 def read(content: bytes, received_at: datetime = RECEIVED) -> Event:
-    return parse(raw(content, received_at), "AO")
+    return parse(raw(content, received_at), AO)
 
 
 def message(content: bytes) -> MessageDetails:
@@ -202,7 +203,7 @@ def test_an_address_is_read_as_its_channel_spells_it() -> None:
 
 
 def test_the_default_region_decides_on_numbers_without_country_code() -> None:
-    event = parse(raw(body("message.delivered", TEN, channel="sms", to="912345678")), "PT")
+    event = parse(raw(body("message.delivered", TEN, channel="sms", to="912345678")), Reading(default_region="PT"))
     assert event.message is not None
     assert event.message.recipient == "+351912345678"
 
@@ -480,7 +481,7 @@ def test_an_opt_out_with_nothing_usable_but_an_address_is_read() -> None:
 def test_an_opt_out_needs_no_address_if_it_names_a_message(field: str) -> None:
     event = read(body("message.optout", TEN, **{field: "msg_1"}))
     assert event.key == ("msg_1", "message.optout")
-    assert event.message == MessageDetails(message_id="msg_1")
+    assert event.message == MessageDetails(message_id="msg_1", is_opt_out=True)
 
 
 @pytest.mark.parametrize("unusable", ["nul", "surrogate", "long"])

@@ -24,14 +24,14 @@ from sync.merge import (
     settle,
     strength,
 )
-from tests.events_builder import ANA, RECEIVED, RUI, body, minute, patient, raw
+from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 
 FINAL = ("delivered", "failed", "undeliverable")
 
 
 def fact(event: str, at: float | None, *, received: datetime = RECEIVED, **data: Any) -> Event:
     """The fact of message or campaign `x` that occurred `at` minutes after ten; None names no time."""
-    return parse(raw(body(event, None if at is None else minute(at), **({"id": "x"} | data)), received), "AO")
+    return parse(raw(body(event, None if at is None else minute(at), **({"id": "x"} | data)), received), AO)
 
 
 def told(status: str, at: float | None, **data: Any) -> Event:

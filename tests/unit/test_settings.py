@@ -9,6 +9,7 @@ from sqlalchemy import URL
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency, read_secrets
 from sync.environment import SettingError, read_database_url, read_redis_settings
 from sync.queue import connect
+from sync.reading import Reading
 from sync.settings import WorkerSettings, read_default_region
 
 PASSWORD = "hunter2"
@@ -276,7 +277,7 @@ def test_settings_may_be_printed_without_their_secrets(read: Callable[[Mapping[s
 
 def test_the_worker_needs_no_webhook_secret() -> None:
     environ = {name: value for name, value in ENVIRON.items() if name != "ZEXA_WEBHOOK_SECRET"}
-    assert WorkerSettings.read(environ).default_region == "AO"
+    assert WorkerSettings.read(environ).reading == Reading(default_region="AO")
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])

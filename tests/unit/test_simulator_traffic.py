@@ -14,12 +14,13 @@ import pytest
 from sync.events import Event, EventType, Outcome, parse
 from sync.raw_events import RawEvent
 from sync.simulator.traffic import KINDS, SHUFFLE_WINDOW, SPAN, START, Delivery, generate
+from tests.events_builder import AO
 
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 
 
 def parsed(delivery: Delivery) -> Event:
-    return parse(RawEvent(body=delivery.body, received_at=NOW), "AO")
+    return parse(RawEvent(body=delivery.body, received_at=NOW), AO)
 
 
 @pytest.fixture(scope="module")
