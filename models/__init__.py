@@ -9,5 +9,6 @@ from models.inbox import Inbox
 from models.ledger import LedgerEntry
 from models.message_status import MessageStatus
 from models.opt_out import OptOut
+from models.opt_out_history import OptOutHistory
 
-__all__ = ["CampaignStatus", "DeadLetter", "Inbox", "LedgerEntry", "MessageStatus", "OptOut"]
+__all__ = ["CampaignStatus", "DeadLetter", "Inbox", "LedgerEntry", "MessageStatus", "OptOut", "OptOutHistory"]

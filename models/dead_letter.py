@@ -3,16 +3,27 @@ replays or resolves them."""
 
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, Text
+from sqlalchemy import Index, LargeBinary, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
 
 
 class DeadLetter(SQLModel, table=True):
-    """`digest` is the SHA-256 of the body, in hex. `error` never quotes the body."""
+    """`digest` is the SHA-256 of the body, in hex. `error` never quotes the body.
+
+    `may_opt_out`: as far as can be told of what cannot be read, it may say that somebody has opted out.
+    """
 
     __tablename__ = "dead_letters"
+    __table_args__ = (
+        Index(
+            "ix_dead_letters_may_opt_out",
+            "received_at",
+            postgresql_where=text("may_opt_out AND resolved_at IS NULL"),
+            sqlite_where=text("may_opt_out AND resolved_at IS NULL"),
+        ),
+    )
 
     digest: str = Field(primary_key=True, sa_type=KeyText)
     body: bytes = Field(sa_type=LargeBinary)
@@ -21,3 +32,4 @@ class DeadLetter(SQLModel, table=True):
     received_at: datetime = Field(sa_type=UTCDateTime)
     attempts: int = Field(default=1)
     resolved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    may_opt_out: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

@@ -23,6 +23,13 @@ class MessageStatus(SQLModel, table=True):
             postgresql_where=text("campaign_id IS NOT NULL"),
             sqlite_where=text("campaign_id IS NOT NULL"),
         ),
+        # The opt-outs that wait for their message to tell whom they are of.
+        Index(
+            "ix_message_status_nameless_opt_out",
+            "opted_out_at",
+            postgresql_where=text("opted_out_at IS NOT NULL AND recipient IS NULL"),
+            sqlite_where=text("opted_out_at IS NOT NULL AND recipient IS NULL"),
+        ),
     )
 
     message_id: str = Field(primary_key=True, sa_type=KeyText)

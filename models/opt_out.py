@@ -17,7 +17,7 @@ class OptOut(SQLModel, table=True):
 
     __tablename__ = "opt_outs"
     __table_args__ = (
-        CheckConstraint("source IN ('event', 'manual', 'import')", name="ck_opt_outs_source"),
+        CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_outs_source"),
         Index("ix_opt_outs_address", "address"),
     )
 

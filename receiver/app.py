@@ -31,7 +31,12 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     # Every answer is one of the documented ones: no redirects from doubled or trailing slashes.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
-    intake = Intake(settings.redis, Inbox(settings.database_url), is_journalled=settings.is_journalled)
+    intake = Intake(
+        settings.redis,
+        Inbox(settings.database_url),
+        is_journalled=settings.is_journalled,
+        failures_may_opt_out=settings.failures_may_opt_out,
+    )
     database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS, is_read_only=True)
 
     @app.get("/healthz", provide_automatic_options=False)

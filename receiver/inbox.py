@@ -32,13 +32,15 @@ class Inbox:
             url, pool_size=CONNECTIONS, statement_seconds=INBOX_SECONDS, busy_seconds=BUSY_SECONDS
         )
 
-    def put(self, raw_events: Sequence[RawEvent], *, due_after: timedelta) -> list[int]:
+    def put(self, raw_events: Sequence[RawEvent], *, due_after: timedelta, may_opt_out: bool) -> list[int]:
         """Store `raw_events`, to be taken from here after `due_after`; return the ids of their rows.
 
+        What `may_opt_out` is taken before the rest.
         Returns once the database confirmed the commit; raises InboxUnavailable within INBOX_SECONDS.
         """
         due_at = datetime.now(UTC) + due_after
-        rows = [{"body": raw.body, "received_at": raw.received_at, "due_at": due_at} for raw in raw_events]
+        same = {"due_at": due_at, "may_opt_out": may_opt_out}
+        rows = [{"body": raw.body, "received_at": raw.received_at} | same for raw in raw_events]
         statement = insert(INBOX).returning(INBOX.c.id, sort_by_parameter_order=True)
         try:
             with gevent.Timeout(INBOX_SECONDS), self._engine.begin() as connection:

@@ -20,7 +20,7 @@ from receiver.circuit import Circuit
 from receiver.inbox import Inbox, InboxUnavailable
 from sync.environment import RedisSettings
 from sync.queue import QueueUnavailable, connect, enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.raw_events import RawEvent, may_opt_out
 
 REDIS_SECONDS = 0.8
 # A bound on one try, slow name servers and a second try of the client included.
@@ -42,9 +42,6 @@ GROUP_EVENTS_MAX = 200
 GROUP_BYTES_MAX = 1024 * 1024
 PENDING_EVENTS_MAX = 2000
 PENDING_BYTES_MAX = 32 * 1024 * 1024
-
-# The one hint taken from a body before it is parsed: what names an opt-out is taken before all that waits.
-OPT_OUT_HINT = b"message.optout"
 
 log = structlog.get_logger()
 
@@ -113,11 +110,14 @@ class Lane:
 class Intake:
     """Stores raw events in the queue, or in the inbox. One per process."""
 
-    def __init__(self, redis: RedisSettings, inbox: Inbox, *, is_journalled: bool = False) -> None:
+    def __init__(
+        self, redis: RedisSettings, inbox: Inbox, *, is_journalled: bool = False, failures_may_opt_out: bool = False
+    ) -> None:
         self.redis = connect(redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS)
         self._queue = open_queue(self.redis)
         self._inbox = inbox
         self._is_journalled = is_journalled
+        self._failures_may_opt_out = failures_may_opt_out
         self._redis_circuit = Circuit(_teller("redis"))
         self._database_circuit = Circuit(_teller("database"))
         self._in_turn = Lane(lambda group: self._store_group(group, at_front=False))
@@ -125,7 +125,8 @@ class Intake:
 
     def store(self, body: bytes) -> None:
         """Return once `body` is stored; raise StoreUnavailable within STORE_SECONDS where it could not be."""
-        lane = self._at_front if OPT_OUT_HINT in body else self._in_turn
+        is_urgent = may_opt_out(body, failures_may=self._failures_may_opt_out)
+        lane = self._at_front if is_urgent else self._in_turn
         if lane.pending_events >= PENDING_EVENTS_MAX or lane.pending_bytes + len(body) > PENDING_BYTES_MAX:
             raise StoreUnavailable("too many deliveries are waiting")
         with gevent.Timeout(STORE_SECONDS, StoreUnavailable("Timeout")):
@@ -135,11 +136,11 @@ class Intake:
         """Store a group in the queue, else in the inbox; raise StoreUnavailable where neither takes it."""
         may_queue = not self._redis_circuit.is_open
         if self._is_journalled and may_queue:
-            raw_events = self._journalled(raw_events)
+            raw_events = self._journalled(raw_events, at_front=at_front)
         if may_queue and self._put_in_queue(raw_events, at_front=at_front):
             return
         if raw_events[0].inbox_id is None:
-            self._put_in_inbox(raw_events, AT_ONCE)
+            self._put_in_inbox(raw_events, AT_ONCE, at_front=at_front)
         else:
             self._make_due(raw_events)
 
@@ -157,24 +158,24 @@ class Intake:
             return True
         return False
 
-    def _journalled(self, raw_events: Sequence[RawEvent]) -> Sequence[RawEvent]:
+    def _journalled(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> Sequence[RawEvent]:
         """Return `raw_events` as the inbox has them; raise StoreUnavailable where it cannot take them.
 
         Where the database has been away for long they are returned as they are, for Redis alone.
         """
         try:
-            ids = self._put_in_inbox(raw_events, JOURNAL_DUE_AFTER)
+            ids = self._put_in_inbox(raw_events, JOURNAL_DUE_AFTER, at_front=at_front)
         except StoreUnavailable:
             if self._database_circuit.away_seconds < JOURNAL_PATIENCE_SECONDS:
                 raise
             return raw_events
         return [replace(raw, inbox_id=inbox_id) for raw, inbox_id in zip(raw_events, ids, strict=True)]
 
-    def _put_in_inbox(self, raw_events: Sequence[RawEvent], due_after: timedelta) -> list[int]:
+    def _put_in_inbox(self, raw_events: Sequence[RawEvent], due_after: timedelta, *, at_front: bool) -> list[int]:
         if self._database_circuit.is_open:
             raise StoreUnavailable("neither store is there")
         try:
-            ids = self._inbox.put(raw_events, due_after=due_after)
+            ids = self._inbox.put(raw_events, due_after=due_after, may_opt_out=at_front)
         except InboxUnavailable as error:
             self._database_circuit.failed(str(error))
             raise StoreUnavailable(str(error)) from None

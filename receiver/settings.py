@@ -11,6 +11,7 @@ from sync.environment import (
     RedisSettings,
     SettingError,
     read_database_url,
+    read_opt_out_failures,
     read_redis_settings,
     read_switch,
     read_whole_number,
@@ -26,6 +27,7 @@ class ReceiverSettings:
     database_url: URL
     redis: RedisSettings = field(repr=False)
     is_journalled: bool
+    failures_may_opt_out: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -35,6 +37,7 @@ class ReceiverSettings:
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),
             is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
+            failures_may_opt_out=bool(read_opt_out_failures(environ)),
         )
 
 

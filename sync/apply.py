@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from sync.events import Event, Outcome, Reason, Unreadable, parse
-from sync.merge import fold, fold_opt_outs, opt_out_rows
+from sync.merge import fold, opt_out_rows
+from sync.opt_outs.merging import merge_opt_outs
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.store import (
@@ -23,7 +24,6 @@ from sync.store import (
     merge_campaigns,
     merge_ledger,
     merge_messages,
-    merge_opt_outs,
     remove_from_inbox,
     take_inbox,
 )
@@ -86,7 +86,7 @@ def merge(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datet
         if not is_fault_of_events(error):
             raise
         if len(batch) == 1:
-            return _bury(engine, batch[0].raw, error)
+            return _bury(engine, batch[0].raw, error, reading)
         return merge_singly(engine, batch, reading=reading, now=now)
     _log_dead_letters(batch)
     return tally
@@ -126,13 +126,13 @@ def is_fault_of_events(error: Exception) -> bool:
     return isinstance(error, DataError | IntegrityError) or state.startswith("54")
 
 
-def _bury(engine: Engine, raw: RawEvent, error: Exception) -> Tally:
+def _bury(engine: Engine, raw: RawEvent, error: Exception, reading: Reading) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
     letter = DeadLetter(raw, Reason.REFUSED, kind)
     with engine.begin() as connection:
         _remove_from_inbox(connection, [raw])
-        keep_dead_letters(connection, [letter])
+        keep_dead_letters(connection, [letter], reading)
     _log_dead_letters([Read(raw, letter)])
     return Tally(received=1, dead=1)
 
@@ -150,7 +150,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
     changed = merge_events(connection, events, reading, now)
-    keep_dead_letters(connection, dead)
+    keep_dead_letters(connection, dead, reading)
     ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
     return Tally(
         received=len(batch),
@@ -189,4 +189,4 @@ def merge_taken(
     # new, and if it names no time it must not pass for a later opt-out.
     claims = [claim for facts, hints in messages for claim in opt_out_rows(facts, hints)]
     claims += [claim for event in (*taken, *gave_way) for claim in opt_out_rows([event])]
-    merge_opt_outs(connection, fold_opt_outs(claims).values(), now)
+    merge_opt_outs(connection, claims, now)

@@ -84,6 +84,12 @@ def read_switch(environ: Mapping[str, str], name: str) -> bool:
     return given == "1"
 
 
+def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
+    given = environ.get("ZEXA_OPT_OUT_FAILURES", "").split(",")
+    return frozenset(entry.strip().casefold() for entry in given if entry.strip())
+
+
 def _required(environ: Mapping[str, str], name: str, hint: str) -> str:
     given = environ.get(name, "").strip()
     if not given:

@@ -5,7 +5,7 @@ ran. Every pair of facts has an answer, so there is no state machine and no tran
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -69,24 +69,40 @@ class CampaignRow:
     details: str
 
 
+class OptOutSource(StrEnum):
+    """By whose word somebody has opted out."""
+
+    EVENT = "event"  # the provider's: a STOP, or an unsubscribe link
+    FAILURE = "failure"  # a carrier's, which refused a message for that reason (`Reading.opt_out_failures`)
+    MANUAL = "manual"  # a person's, by command
+    IMPORT = "import"  # a file's
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptOutRow:
-    """What one opt-out claims of a row of `opt_outs`."""
+    """What one opt-out claims of a row of `opt_outs`.
+
+    An event's has the `fact` that states it; a person's has who states it and why.
+    """
 
     channel: str
     address: str
     sender: str
     opted_out_at: datetime
     message_id: str | None
+    source: str = OptOutSource.EVENT
+    note: str | None = field(default=None, repr=False)
+    fact: Event | None = field(default=None, repr=False, compare=False)
+    stated_by: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> tuple[str, str, str]:
         return self.channel, self.address, self.sender
 
     @property
-    def strength(self) -> tuple[datetime, str]:
+    def strength(self) -> tuple[datetime, str, bool]:
         """Of two opt-outs under one key the greater is kept."""
-        return self.opted_out_at, self.message_id or ""
+        return self.opted_out_at, self.message_id or "", self.source != OptOutSource.FAILURE
 
 
 def settle(one: Event, other: Event) -> Event:
@@ -216,7 +232,7 @@ def opt_out_rows(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -
     bodies that gave way told (`hints`).
     """
     facts = list(facts)
-    opt_outs = [fact for fact in facts if fact.name == EventType.OPT_OUT]
+    opt_outs = [fact for fact in facts if fact.message and fact.message.is_opt_out]
     if not opt_outs:
         return []
     told = [of.message for of in facts if of.name in _MESSAGE_EVENTS and of.message and of.message.recipient]
@@ -233,6 +249,8 @@ def opt_out_rows(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -
                 sender=own.sender or "",
                 opted_out_at=fact.occurred_at,
                 message_id=own.message_id,
+                source=OptOutSource.EVENT if fact.name == EventType.OPT_OUT else OptOutSource.FAILURE,
+                fact=fact,
             )
             for of in named
             if of.recipient

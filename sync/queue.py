@@ -5,13 +5,15 @@ shows and logs.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import cast
 
 from redis import BlockingConnectionPool, Redis, SSLConnection
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.connection import parse_url
 from redis.exceptions import RedisError
 from redis.retry import Retry as RedisRetry
@@ -26,6 +28,11 @@ from sync.raw_events import RawEvent, from_json, to_json
 QUEUE_NAME = "zexa"
 SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
 JOB_FUNCTION = "sync.applier.apply_job"  # by name: the web process does not load the worker
+
+# Of each job that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that a look-up
+# can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.
+OPT_OUTS_KEY = "zexa-sync:opt-outs"
+MEMBERS_PER_LOOK = 20
 
 # How often a job is taken again after the worker that held it died. Without an interval between tries RQ
 # moves the job in one step; with one there is a moment in which it is in no list.
@@ -67,7 +74,8 @@ def open_queue(connection: Redis) -> Queue:
 def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
     """Put `raw_events` on the queue as one job, in one round trip; return once Redis confirmed it.
 
-    `at_front` jobs are taken before everything that waits. Raises QueueUnavailable.
+    `at_front` is for what may opt out: it is taken before everything that waits, and `oldest_opt_out` knows of it.
+    Raises QueueUnavailable.
     """
     job = Queue.prepare_data(
         JOB_FUNCTION,
@@ -80,9 +88,50 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
         retry=Retry(max=RETRIES_MAX, enqueue_at_front=at_front),
     )
     try:
-        queue.enqueue_many([job])
+        with queue.connection.pipeline() as pipeline:
+            (enqueued,) = queue.enqueue_many([job], pipeline=pipeline)
+            if at_front:
+                earliest = min(raw.received_at for raw in raw_events)
+                pipeline.zadd(OPT_OUTS_KEY, {enqueued.id: earliest.timestamp()})
+            pipeline.execute()
     except RedisError as error:
         raise QueueUnavailable(type(error).__name__) from None
+
+
+def oldest_opt_out(queue: Queue) -> datetime | None:
+    """Return when the oldest event was received that may opt out and is not applied yet; None where none waits.
+
+    Such an event waits in the queue, is in a worker's hand, or in a failed job. Raises QueueUnavailable.
+    """
+    with _answered():
+        while waiting := _opt_outs_noted(queue):
+            with queue.connection.pipeline(transaction=False) as pipeline:
+                for job_id, _ in waiting:
+                    pipeline.exists(Job.key_for(job_id.decode()))
+                is_there = pipeline.execute()
+            for (_, received), exists in zip(waiting, is_there, strict=True):
+                if exists:
+                    return datetime.fromtimestamp(received, UTC)
+            # A job that is gone was applied, or removed by a person.
+            queue.connection.zrem(OPT_OUTS_KEY, *(job_id for job_id, _ in waiting))
+        return None
+
+
+def _opt_outs_noted(queue: Queue) -> list[tuple[bytes, float]]:
+    return cast(
+        list[tuple[bytes, float]], queue.connection.zrange(OPT_OUTS_KEY, 0, MEMBERS_PER_LOOK - 1, withscores=True)
+    )
+
+
+def forget_opt_outs(pipeline: Pipeline, job_ids: Iterable[str]) -> None:
+    """Note, with the `pipeline` that removes them, that these jobs do not wait any more."""
+    pipeline.zrem(OPT_OUTS_KEY, *job_ids)
+
+
+def is_waiting(queue: Queue) -> bool:
+    """Return whether any job waits in the queue or is in a worker's hand. Raises QueueUnavailable."""
+    with _answered():
+        return bool(queue.connection.exists(queue.key, queue.intermediate_queue_key))
 
 
 # What this project and RQ say of a job that failed, and no event is quoted in.
@@ -162,6 +211,7 @@ def requeue(queue: Queue, job_id: str) -> int:
     with _answered(), queue.connection.pipeline() as pipeline:
         pipeline.zrem(queue.failed_job_registry.key, job_id)
         pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
+        forget_opt_outs(pipeline, [job_id])
         pipeline.execute()
     return len(raw_events)
 

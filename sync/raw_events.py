@@ -4,6 +4,7 @@ Raw events travel through the queue as JSON. A body may be any bytes; read as La
 character, so nothing is lost and nothing needs a second encoding.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,27 @@ class RawEvent:
     body: bytes
     received_at: datetime
     inbox_id: int | None = None
+
+
+_OPT_OUT = b"message.optout"
+_FAILURES = (b"message.failed", b"message.undeliverable")
+# JSON may spell any character as an escape, and nobody does so with plain letters but to hide them.
+_ESCAPED_LETTER = re.compile(rb"\\u00(?:2[eE]|6[1-9a-fA-F]|7[0-9aA])")
+
+
+def may_opt_out(body: bytes, *, failures_may: bool) -> bool:
+    """Return False only where `body`, as UTF-8 or UTF-16, surely does not say that somebody has opted out.
+
+    The one look that is taken into a body before it is parsed: what may opt out is taken before all that waits.
+    `failures_may`: whether some failures opt out too (`Reading.opt_out_failures`).
+    """
+    if _OPT_OUT in body:
+        return True
+    if b"\0" in body and may_opt_out(body.replace(b"\0", b""), failures_may=failures_may):
+        return True
+    if failures_may and any(name in body for name in _FAILURES):
+        return True
+    return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
 
 
 def to_json(raw_events: Iterable[RawEvent]) -> list[list[Any]]:

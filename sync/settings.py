@@ -11,6 +11,7 @@ from sync.environment import (
     RedisSettings,
     SettingError,
     read_database_url,
+    read_opt_out_failures,
     read_redis_settings,
     read_whole_number,
 )
@@ -41,12 +42,6 @@ class WorkerSettings:
 def read_reading(environ: Mapping[str, str]) -> Reading:
     """Return how bodies are read. Every process must be given the same; `zexa-sync rebuild` after a change."""
     return Reading(default_region=read_default_region(environ), opt_out_failures=read_opt_out_failures(environ))
-
-
-def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
-    given = environ.get("ZEXA_OPT_OUT_FAILURES", "").split(",")
-    return frozenset(entry.strip().casefold() for entry in given if entry.strip())
 
 
 def read_default_region(environ: Mapping[str, str]) -> str:

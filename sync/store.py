@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
-from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, delete, func, not_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 import models
 from models import CampaignStatus, Inbox, LedgerEntry, MessageStatus, OptOut
 from sync.events import Event, MessageDetails, Reason, Unreadable, parse
-from sync.merge import CampaignRow, Key, MessageRow, OptOutRow, by_subject, campaign_row, message_row, settle
-from sync.raw_events import RawEvent
+from sync.merge import CampaignRow, Key, MessageRow, by_subject, campaign_row, message_row, settle
+from sync.raw_events import RawEvent, may_opt_out
 from sync.reading import Reading
 
 # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
@@ -176,28 +176,9 @@ def read_facts(connection: Connection, subjects: Sequence[str], reading: Reading
     ]
 
 
-def merge_opt_outs(connection: Connection, claims: Iterable[OptOutRow], now: datetime) -> None:
-    """Put folded claims into `opt_outs`. A row only ever gets later: nothing here clears an opt-out."""
-    rows = [_columns(claim) for claim in claims]
-    if not rows:
-        return
-    insert, rows_given = bulk_insert(connection, OPT_OUTS, rows, source="event", updated_at=now)
-    new, old = insert.excluded, OPT_OUTS.c
-    is_greater = or_(
-        old.opted_out_at.is_(None),
-        new.opted_out_at > old.opted_out_at,
-        and_(
-            new.opted_out_at == old.opted_out_at,
-            func.coalesce(new.message_id, "") > func.coalesce(old.message_id, ""),
-        ),
-    )
-    values = {name: new[name] for name in ("opted_out_at", "source", "message_id", "note", "updated_at")}
-    keys = list(OPT_OUTS.primary_key)
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values, where=is_greater), rows_given)
-
-
-def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
+def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter], reading: Reading) -> None:
     """Keep raw events that cannot be applied; a copy at most shows that one was received earlier."""
+    failures_may = bool(reading.opt_out_failures)
     latest_first = sorted(letters, key=lambda letter: letter.received_at, reverse=True)
     letters_by_digest = {hashlib.sha256(letter.body).hexdigest(): letter for letter in latest_first}
     if not letters_by_digest:
@@ -213,6 +194,7 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> 
                 "error": letter.error,
                 "received_at": letter.received_at,
                 "attempts": 1,
+                "may_opt_out": may_opt_out(letter.body, failures_may=failures_may),
             }
             for digest, letter in sorted(letters_by_digest.items())
         ],
@@ -225,10 +207,17 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> 
 
 
 def take_inbox(connection: Connection, limit: int, now: datetime) -> list[RawEvent]:
-    """Return at most `limit` events of the inbox that are due, locked, without those that another worker has."""
+    """Return at most `limit` events of the inbox that are due, locked, without those that another worker has.
+
+    What may opt out comes first, however much waits before it.
+    """
     query = select(INBOX.c.id, INBOX.c.body, INBOX.c.received_at).where(INBOX.c.due_at <= now)
-    query = query.order_by(INBOX.c.due_at, INBOX.c.id).limit(limit).with_for_update(skip_locked=True)
-    rows = connection.execute(query).all()
+    query = query.with_for_update(skip_locked=True)
+    first = query.where(INBOX.c.may_opt_out).order_by(INBOX.c.received_at).limit(limit)
+    rows = list(connection.execute(first).all())
+    if len(rows) < limit:
+        rest = query.where(not_(INBOX.c.may_opt_out)).order_by(INBOX.c.due_at, INBOX.c.id).limit(limit - len(rows))
+        rows += connection.execute(rest).all()
     return [RawEvent(body=row.body, received_at=row.received_at, inbox_id=row.id) for row in rows]
 
 
@@ -266,7 +255,7 @@ def _fact(entry: Any, reading: Reading) -> Event | None:
         return None
 
 
-def _columns(row: MessageRow | CampaignRow | OptOutRow) -> dict[str, Any]:
+def _columns(row: MessageRow | CampaignRow) -> dict[str, Any]:
     # dataclasses.asdict() copies every value, which costs more than making the row.
     return {name: getattr(row, name) for name in row.__slots__}
 

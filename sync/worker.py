@@ -28,7 +28,7 @@ from rq.worker import WorkerStatus
 
 from sync.applier import Applier, DatabaseAway
 from sync.apply import Read
-from sync.queue import QUEUE_NAME, SERIALIZER, raw_events_in
+from sync.queue import QUEUE_NAME, SERIALIZER, forget_opt_outs, raw_events_in
 from sync.raw_events import RawEvent
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 
@@ -251,6 +251,7 @@ class EventWorker(SimpleWorker):
             self._forget(hand, queue, pipeline)
             keys = [key for job_id in hand.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
             pipeline.delete(*keys)
+            forget_opt_outs(pipeline, hand.job_ids)
             pipeline.hincrby(self.key, "successful_job_count", len(hand.job_ids))
             pipeline.execute()
 
@@ -297,6 +298,8 @@ def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
             for job_id in hand.job_ids:
                 pipeline.lrem(queue.key, 1, job_id)
                 pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
+            if hand.job_ids:
+                forget_opt_outs(pipeline, hand.job_ids)
             pipeline.execute()
 
 

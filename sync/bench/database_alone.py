@@ -39,9 +39,12 @@ def _batch(raw_events: Sequence[RawEvent], now: datetime) -> Batch:
     messages = [asdict(row) | stamp for of in subjects if (row := message_row(of))]
     campaigns = [asdict(campaign) | stamp for of in subjects if (campaign := campaign_row(of))]
     claims = fold_opt_outs(claim for of in subjects for claim in opt_out_rows(of)).values()
-    opt_outs = [asdict(claim) | {"source": "event"} | stamp for claim in claims]
+    opt_outs = [{name: getattr(claim, name) for name in _OPT_OUT_COLUMNS} | stamp for claim in claims]
     entries = [_entry(fact, now) for fact in facts]
     return [(LEDGER, entries), (MESSAGES, messages), (CAMPAIGNS, campaigns), (OPT_OUTS, opt_outs)]
+
+
+_OPT_OUT_COLUMNS = ("channel", "address", "sender", "opted_out_at", "source", "message_id")
 
 
 def _entry(fact: Event, now: datetime) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Letter:
     received_at: datetime
     attempts: int
     resolved_at: datetime | None
+    may_opt_out: bool
     body_bytes: int
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Table, select
 
 from sync.events import Event
-from sync.merge import OptOutRow, campaign_row, message_row, opt_out_rows
+from sync.merge import OptOutRow, OptOutSource, campaign_row, message_row, opt_out_rows
 from sync.reading import Reading
 from sync.rebuilding.ledger import Known, Range, hold_one_moment, next_range, read_ledger
 from sync.rebuilding.patience import patiently
@@ -200,4 +200,4 @@ def is_as_strong(row: Row | None, claim: OptOutRow) -> bool:
     """Does the row say all that `claim` does? One that says more is right: a row only ever gets later."""
     if row is None or row["opted_out_at"] is None:
         return False
-    return bool((row["opted_out_at"], row["message_id"] or "") >= claim.strength)
+    return bool((row["opted_out_at"], row["message_id"] or "", row["source"] != OptOutSource.FAILURE) >= claim.strength)

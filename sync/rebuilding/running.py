@@ -147,7 +147,12 @@ def _opt_out_drifts(engine: Engine, claims: list[OptOutRow]) -> list[Drift]:
         if is_as_strong(row, claim):
             continue  # a worker was faster
         key = dict(zip(("channel", "address", "sender"), claim.key, strict=True))
-        says = {"opted_out_at": claim.opted_out_at, "source": "event", "message_id": claim.message_id, "note": None}
+        says = {
+            "opted_out_at": claim.opted_out_at,
+            "source": claim.source,
+            "message_id": claim.message_id,
+            "note": None,
+        }
         blank = dict.fromkeys(column.name for column in compared(OPT_OUTS))
         drifts.append(Drift(table=OPT_OUTS.name, key=key, stored=row, expected={**(row or blank), **key, **says}))
     return drifts

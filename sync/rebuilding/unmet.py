@@ -14,16 +14,17 @@ from sync.rebuilding.comparing import Kind, UnmetClaim
 
 _TABLE = """
     CREATE TABLE claims (
-        channel TEXT, address TEXT, sender TEXT, opted_out_at TEXT, message_id TEXT, kind TEXT,
+        channel TEXT, address TEXT, sender TEXT, opted_out_at TEXT, message_id TEXT, source TEXT, kind TEXT,
         PRIMARY KEY (channel, address, sender)
     ) WITHOUT ROWID
 """
 # How the row drifted when it was first met stays: a repair of ours may have added it since.
 _ADD = """
-    INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (channel, address, sender) DO UPDATE
-    SET opted_out_at = excluded.opted_out_at, message_id = excluded.message_id
-    WHERE (excluded.opted_out_at, coalesce(excluded.message_id, '')) > (opted_out_at, coalesce(message_id, ''))
+    SET opted_out_at = excluded.opted_out_at, message_id = excluded.message_id, source = excluded.source
+    WHERE (excluded.opted_out_at, coalesce(excluded.message_id, ''), excluded.source <> 'failure')
+        > (opted_out_at, coalesce(message_id, ''), source <> 'failure')
 """
 
 
@@ -37,7 +38,7 @@ class UnmetClaims:
             row, kind = claim.row, Kind.MISSING if claim.is_missing else Kind.CHANGED
             # Of one length each, so that texts sort as the moments do.
             moment = row.opted_out_at.astimezone(UTC).isoformat(timespec="microseconds")
-            self._connection.execute(_ADD, (*row.key, moment, row.message_id, kind))
+            self._connection.execute(_ADD, (*row.key, moment, row.message_id, row.source, kind))
 
     def count(self, kind: Kind) -> int:
         """Return how many rows drifted in this way."""
@@ -46,7 +47,7 @@ class UnmetClaims:
 
     def pages(self, size: int) -> Iterator[list[OptOutRow]]:
         """Yield the claims in the order of their keys, at most `size` at a time."""
-        query = "SELECT channel, address, sender, opted_out_at, message_id FROM claims ORDER BY 1, 2, 3"
+        query = "SELECT channel, address, sender, opted_out_at, message_id, source FROM claims ORDER BY 1, 2, 3"
         found = self._connection.execute(query)
         while page := found.fetchmany(size):
             yield [
@@ -56,8 +57,9 @@ class UnmetClaims:
                     sender=sender,
                     opted_out_at=datetime.fromisoformat(moment),
                     message_id=message_id,
+                    source=source,
                 )
-                for channel, address, sender, moment, message_id in page
+                for channel, address, sender, moment, message_id, source in page
             ]
 
 

@@ -265,6 +265,7 @@ def test_what_cannot_be_read_is_a_dead_letter_with_its_reason_and_nothing_of_it_
             "received_at": RECEIVED,
             "attempts": 1,
             "resolved_at": None,
+            "may_opt_out": b"message.optout" in content,
         }
         assert error.isascii()
         assert 0 < len(error) < 120

@@ -176,6 +176,7 @@ def test_the_list_as_json_has_letters_jobs_and_counts(engine: Engine, command: C
                 "received_at": "2026-06-24T10:00:30Z",
                 "attempts": 1,
                 "resolved_at": NOW.isoformat().replace("+00:00", "Z"),
+                "may_opt_out": False,
                 "body_bytes": len(UNREADABLE),
             }
         ],
@@ -285,6 +286,7 @@ def test_a_letter_is_shown_by_the_first_digits_of_its_digest_and_its_body_only_w
         "received_at",
         "attempts",
         "resolved_at",
+        "may_opt_out",
         "body_bytes",
     ]
     bodies = json.loads(command("show", digest(content), "--json", "--body").stdout)
@@ -412,6 +414,7 @@ def test_a_letter_still_dead_waits_on_with_its_present_reason_and_one_attempt_mo
             "received_at": minute(1),
             "attempts": attempts,
             "resolved_at": None,
+            "may_opt_out": False,
         }
 
 

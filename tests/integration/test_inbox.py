@@ -52,7 +52,7 @@ def drained(engine: Engine, limit: int = 100, *, after: timedelta = timedelta(0)
 
 
 def put(inbox: Inbox, *bodies: bytes, due_after: timedelta = timedelta(0)) -> list[int]:
-    return inbox.put([raw(one, datetime.now(UTC)) for one in bodies], due_after=due_after)
+    return inbox.put([raw(one, datetime.now(UTC)) for one in bodies], due_after=due_after, may_opt_out=False)
 
 
 def test_what_was_put_is_applied_and_gone(inbox: Inbox, engine: Engine) -> None:
@@ -65,7 +65,7 @@ def test_what_was_put_is_applied_and_gone(inbox: Inbox, engine: Engine) -> None:
 def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox: Inbox, engine: Engine) -> None:
     odd = bytes(range(256))
     received_at = datetime(2026, 6, 24, 10, 5, 0, 123456, tzinfo=UTC)
-    inbox.put([RawEvent(body=odd, received_at=received_at)], due_after=timedelta(0))
+    inbox.put([RawEvent(body=odd, received_at=received_at)], due_after=timedelta(0), may_opt_out=False)
     assert drained(engine) == Tally(received=1, dead=1)
     with engine.connect() as connection:
         found = connection.execute(text("SELECT body FROM dead_letters")).scalar_one()

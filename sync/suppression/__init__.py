@@ -1,0 +1,1 @@
+"""Who may be messaged: the question applications ask before every send, and how fresh the answer is."""
