@@ -9,20 +9,22 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 20
+POOL_SECONDS = 30
 
 
 def open_database(
     url: URL,
     *,
     pool_size: int = 2,
+    pool_seconds: float = POOL_SECONDS,
     statement_seconds: float = 0,
     busy_seconds: float = BUSY_SECONDS,
     is_read_only: bool = False,
 ) -> Engine:
     """Return an engine for `url` (`postgresql+psycopg` or `sqlite`); nothing is connected yet.
 
-    On PostgreSQL a statement may take `statement_seconds` (0: any time), waits for locks included, and a
-    server that vanished without a word is noticed within about a minute.
+    On PostgreSQL a free connection is waited for `pool_seconds`, and a statement may take `statement_seconds` (0: any
+    time), waits for locks included; a server that vanished without a word is noticed within about a minute.
 
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
     transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
@@ -38,6 +40,7 @@ def open_database(
         url,
         hide_parameters=True,
         pool_size=pool_size,
+        pool_timeout=pool_seconds,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={

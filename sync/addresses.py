@@ -92,3 +92,41 @@ def _possible(text: str, region: str | None) -> str | None:
     if not phonenumbers.is_possible_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+ADDRESS_BYTES_MAX = 1024
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_SLACK = re.compile(r"[A-Z][A-Z0-9]{2,}", re.ASCII)
+
+
+def is_storable(address: str) -> bool:
+    """Return whether `address` could stand in a table at all: not blank, not endless, and text to any database."""
+    if address.isascii() and len(address) <= ADDRESS_BYTES_MAX:
+        return "\0" not in address and not address.isspace() and bool(address)
+    try:
+        return len(address.encode()) <= ADDRESS_BYTES_MAX and "\0" not in address and bool(address.strip())
+    except UnicodeEncodeError:
+        return False
+
+
+def is_address(channel: str | None, normalised: str) -> bool:
+    """Return whether messages on `channel` (None: on any) can be sent to `normalised`, by its form alone."""
+    if channel in PHONE_CHANNELS:
+        return _INTERNATIONAL.fullmatch(normalised) is not None
+    if channel == "email":
+        return _EMAIL.fullmatch(normalised) is not None
+    if channel == "slack":
+        return bool(normalised.strip())
+    return any(form.fullmatch(normalised) for form in (_INTERNATIONAL, _EMAIL, _SLACK))
+
+
+def spellings(channel: str | None, address: str, default_region: str) -> tuple[str, ...]:
+    """Return every spelling under which an opt-out of `address` may stand, the normalised one first.
+
+    An opt-out is stored as its own channel spells addresses, or, where it names none, as no channel does; so
+    whoever asks without a channel asks for the spellings of all of them.
+    """
+    if _INTERNATIONAL.fullmatch(address) and _is_kept(address):
+        return (address,)  # all channels spell it alike
+    channels = ("", "sms", "email", "slack") if channel is None else (channel, "")
+    return tuple(dict.fromkeys(normalise(one, address, default_region) for one in channels))

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
 from redis import BlockingConnectionPool, Redis, SSLConnection
 from redis.backoff import NoBackoff
@@ -66,6 +65,10 @@ def connect(settings: RedisSettings, *, connections: int, seconds: float) -> Red
     return Redis(connection_pool=pool)
 
 
+# The name under which other modules take an open queue, so that none of them knows RQ.
+OpenQueue = Queue
+
+
 def open_queue(connection: Redis) -> Queue:
     """Return the one queue, as producers and workers both name it."""
     return Queue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)
@@ -74,7 +77,7 @@ def open_queue(connection: Redis) -> Queue:
 def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
     """Put `raw_events` on the queue as one job, in one round trip; return once Redis confirmed it.
 
-    `at_front` is for what may opt out: it is taken before everything that waits, and `oldest_opt_out` knows of it.
+    `at_front` is for what may opt out: it is taken before everything that waits, and `waiting_opt_outs` knows of it.
     Raises QueueUnavailable.
     """
     job = Queue.prepare_data(
@@ -98,40 +101,40 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
         raise QueueUnavailable(type(error).__name__) from None
 
 
-def oldest_opt_out(queue: Queue) -> datetime | None:
-    """Return when the oldest event was received that may opt out and is not applied yet; None where none waits.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOptOuts:
+    """What waits in Redis: since when the oldest event that may opt out, if any, and whether anything does at all.
 
-    Such an event waits in the queue, is in a worker's hand, or in a failed job. Raises QueueUnavailable.
+    Such an event waits in the queue, is in a worker's hand, or in a failed job.
     """
+
+    oldest: datetime | None
+    is_any_waiting: bool
+
+
+def waiting_opt_outs(queue: Queue) -> WaitingOptOuts:
+    """Ask what of opt-outs is not applied yet, in one round trip where that is nothing. Raises QueueUnavailable."""
     with _answered():
-        while waiting := _opt_outs_noted(queue):
+        while True:
+            with queue.connection.pipeline() as pipeline:
+                pipeline.zrange(OPT_OUTS_KEY, 0, MEMBERS_PER_LOOK - 1, withscores=True)
+                pipeline.exists(queue.key, queue.intermediate_queue_key)
+                noted, is_any_waiting = pipeline.execute()
+            if not noted:
+                return WaitingOptOuts(oldest=None, is_any_waiting=bool(is_any_waiting))
             with queue.connection.pipeline(transaction=False) as pipeline:
-                for job_id, _ in waiting:
+                for job_id, _ in noted:
                     pipeline.exists(Job.key_for(job_id.decode()))
-                is_there = pipeline.execute()
-            for (_, received), exists in zip(waiting, is_there, strict=True):
-                if exists:
-                    return datetime.fromtimestamp(received, UTC)
+                waiting = [received for (_, received), exists in zip(noted, pipeline.execute(), strict=True) if exists]
+            if waiting:
+                return WaitingOptOuts(oldest=datetime.fromtimestamp(waiting[0], UTC), is_any_waiting=True)
             # A job that is gone was applied, or removed by a person.
-            queue.connection.zrem(OPT_OUTS_KEY, *(job_id for job_id, _ in waiting))
-        return None
-
-
-def _opt_outs_noted(queue: Queue) -> list[tuple[bytes, float]]:
-    return cast(
-        list[tuple[bytes, float]], queue.connection.zrange(OPT_OUTS_KEY, 0, MEMBERS_PER_LOOK - 1, withscores=True)
-    )
+            queue.connection.zrem(OPT_OUTS_KEY, *(job_id for job_id, _ in noted))
 
 
 def forget_opt_outs(pipeline: Pipeline, job_ids: Iterable[str]) -> None:
     """Note, with the `pipeline` that removes them, that these jobs do not wait any more."""
     pipeline.zrem(OPT_OUTS_KEY, *job_ids)
-
-
-def is_waiting(queue: Queue) -> bool:
-    """Return whether any job waits in the queue or is in a worker's hand. Raises QueueUnavailable."""
-    with _answered():
-        return bool(queue.connection.exists(queue.key, queue.intermediate_queue_key))
 
 
 # What this project and RQ say of a job that failed, and no event is quoted in.

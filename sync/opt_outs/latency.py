@@ -1,0 +1,45 @@
+"""How soon a STOP takes effect: from its receipt until a look-up finds it, out of the history of opt-outs."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from sync.opt_outs.merging import HISTORY
+
+AT_ONCE_SECONDS = 1.0
+LAST_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Of the opt-outs that took effect in a span of time: seconds from received to effective, None where none did."""
+
+    opt_outs: int
+    p50_seconds: float | None
+    p99_seconds: float | None
+    within_one_second: int
+
+    @property
+    def share_within_one_second(self) -> float | None:
+        return self.within_one_second / self.opt_outs if self.opt_outs else None
+
+
+def latency(connection: Connection, now: datetime, span: timedelta = LAST_DAY) -> Latency:
+    """Return the latency of what took effect in the `span` before `now`. What people state takes effect at once."""
+    query = select(HISTORY.c.received_at, HISTORY.c.applied_at).where(
+        HISTORY.c.applied_at > now - span, HISTORY.c.received_at.is_not(None)
+    )
+    seconds = sorted((row.applied_at - row.received_at).total_seconds() for row in connection.execute(query))
+    return Latency(
+        opt_outs=len(seconds),
+        p50_seconds=_percentile(seconds, 0.50),
+        p99_seconds=_percentile(seconds, 0.99),
+        within_one_second=sum(each <= AT_ONCE_SECONDS for each in seconds),
+    )
+
+
+def _percentile(ordered: list[float], share: float) -> float | None:
+    """Return the smallest value that at least `share` of all do not exceed: the nearest-rank method."""
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None

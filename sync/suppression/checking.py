@@ -1,0 +1,184 @@
+"""The look-up: for each address, may it be messaged? Fails closed: only `allowed` allows.
+
+An opt-out that is found holds however stale the tables are, for staleness can only hide opt-outs. So what is not
+found is `allowed` only where the answer is fresh enough.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import ARRAY, Connection, Engine, Select, Text, bindparam, column, func, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.types import UTCDateTime
+from sync.addresses import is_address, is_storable, spellings
+from sync.queue import OpenQueue, QueueUnavailable, waiting_opt_outs
+from sync.suppression.freshness import Freshness, InDatabase, freshness, waiting_columns
+
+MAX_STALENESS = timedelta(minutes=1)
+
+_FOUND = ("address", "channel", "sender", "opted_out_at", "source", "message_id")
+ACTIVE = table(
+    "active_opt_outs", *(column(name, UTCDateTime() if name == "opted_out_at" else Text()) for name in _FOUND)
+)
+
+
+class Status(StrEnum):
+    """What a look-up answers of one address."""
+
+    SUPPRESSED = "suppressed"  # an opt-out is in force
+    ALLOWED = "allowed"  # none is, as of `as_of`
+    INVALID = "invalid"  # it is no address of that channel, or of any
+    UNKNOWN = "unknown"  # a store did not answer, or the answer would be too stale
+
+
+class Match(NamedTuple):
+    """The opt-out that holds: of several the earliest. `channel` or `sender` is '' where it holds for any."""
+
+    channel: str
+    sender: str
+    since: datetime
+    source: str
+    message_id: str | None
+
+
+class Answer(NamedTuple):
+    """What is known of one address: `input` as given, `address` normalised (None where it is none).
+
+    `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known.
+    """
+
+    input: str
+    status: Status
+    address: str | None
+    match: Match | None
+    as_of: datetime | None
+
+    def is_suppressed(self) -> bool:
+        """Return True unless the address is known to be allowed."""
+        return self.status is not Status.ALLOWED
+
+
+class Asked(NamedTuple):
+    input: str
+    spellings: tuple[str, ...]  # the normalised one first; none where it could not stand in a table
+    is_address: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The opt-outs that were found, by address, and how fresh that is; `found` is None where nobody could look."""
+
+    found: dict[str, Match] | None
+    freshness: Freshness
+
+
+class Lookup:
+    """Looks addresses up in one database, beside the queue and the inbox that feed it.
+
+    Its engine may be read-only. Safe for threads, and for greenlets where gevent patches sockets.
+    """
+
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+        # Each statement is a moment of its own, and needs no transaction around it.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._queue = queue
+        self._default_region = default_region
+
+    def check(
+        self,
+        addresses: Iterable[str],
+        channel: str | None = None,
+        sender: str | None = None,
+        max_staleness: timedelta | float = MAX_STALENESS,
+    ) -> list[Answer]:
+        """Return an answer for each of `addresses`, in their order: one query, however many.
+
+        The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
+        `sender` only those count that name it, or name none. Where the tables are staler than `max_staleness` (or
+        seconds), or a store does not answer, `unknown` stands in place of `allowed`. Raises nothing for what is
+        given, or for what happens to a store.
+        """
+        channel = channel.strip().lower() if channel is not None else None
+        asked = [self._asked(address, channel) for address in addresses]
+        look = self._look({spelling for one in asked for spelling in one.spellings}, channel, sender)
+        limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
+        is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
+        return [_answer(one, look, is_fresh=is_fresh) for one in asked]
+
+    def is_suppressed(
+        self,
+        address: str,
+        channel: str | None = None,
+        sender: str | None = None,
+        max_staleness: timedelta | float = MAX_STALENESS,
+    ) -> bool:
+        """Return True unless `address` is known to be allowed."""
+        (answer,) = self.check([address], channel, sender, max_staleness)
+        return answer.is_suppressed()
+
+    def freshness(self) -> Freshness:
+        """Return how fresh a look-up would be now."""
+        return self._look(set(), None, None).freshness
+
+    def _asked(self, address: str, channel: str | None) -> Asked:
+        if not is_storable(address):
+            return Asked(address, (), False)
+        spelled = spellings(channel, address, self._default_region)
+        return Asked(address, spelled, is_address(channel, spelled[0]))
+
+    def _look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
+        begun = datetime.now(UTC)
+        try:
+            queued = waiting_opt_outs(self._queue)
+        except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
+            queued = None
+        try:
+            with self._engine.connect() as connection:
+                # What waits is asked for before what is there: see `freshness`.
+                waiting = connection.execute(select(*waiting_columns(begun))).one()
+                found = _strongest(connection, wanted, channel, sender) if wanted else {}
+        except SQLAlchemyError:
+            return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+        if queued is None:
+            return Look(found=found, freshness=Freshness(as_of=None, held_by="redis"))
+        return Look(found=found, freshness=freshness(begun, queued, InDatabase(**waiting._mapping)))
+
+
+def _answer(asked: Asked, look: Look, *, is_fresh: bool) -> Answer:
+    as_of = look.freshness.as_of
+    for spelling in asked.spellings:
+        if look.found and (match := look.found.get(spelling)):
+            return Answer(asked.input, Status.SUPPRESSED, spelling, match, as_of)
+    if not asked.is_address:
+        return Answer(asked.input, Status.INVALID, None, None, as_of)
+    return Answer(asked.input, Status.ALLOWED if is_fresh else Status.UNKNOWN, asked.spellings[0], None, as_of)
+
+
+def _strongest(connection: Connection, wanted: set[str], channel: str | None, sender: str | None) -> dict[str, Match]:
+    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(_is_one_of(connection, wanted))
+    for name, given in (("channel", channel), ("sender", sender)):
+        if given is not None:
+            query = query.where(ACTIVE.c[name].in_((given, "")))
+    return dict(_earliest_each(connection, query))
+
+
+def _earliest_each(connection: Connection, query: Select[Any]) -> Iterator[tuple[str, Match]]:
+    rows: Sequence[Any] = connection.execute(query).all()
+    # Sorted backwards, so that of one address the earliest comes last, and stays.
+    for row in sorted(rows, key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True):
+        yield row.address, Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id)
+
+
+def _is_one_of(connection: Connection, wanted: set[str]) -> Any:
+    """One parameter, however many are wanted."""
+    if connection.dialect.name == "sqlite":
+        text = json.dumps(list(wanted), ensure_ascii=False)
+        listed = func.json_each(bindparam("wanted", text, type_=Text())).table_valued("value")
+        return ACTIVE.c.address.in_(select(listed.c.value))
+    given = bindparam("wanted", list(wanted), type_=ARRAY(Text()))
+    return ACTIVE.c.address.in_(select(func.unnest(given).column_valued("given")))

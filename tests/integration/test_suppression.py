@@ -1,0 +1,235 @@
+"""The look-up: it answers for any spelling, knows what it cannot know yet, and fails closed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from sqlalchemy import URL, Engine, delete, insert, make_url
+
+from models.database import open_database
+from sync.applier import Applier
+from sync.apply import apply
+from sync.environment import RedisSettings
+from sync.queue import connect, enqueue, open_queue
+from sync.raw_events import RawEvent
+from sync.stop import Stop
+from sync.store import DEAD_LETTERS, INBOX, OPT_OUTS
+from sync.suppression import Lookup, Status
+from sync.worker import EventWorker
+from tests.conftest import NOW
+from tests.events_builder import ANA, AO, RUI, body, minute, raw
+
+SPELLINGS = (
+    "+244912345678",
+    "912 345 678",
+    "00244912345678",
+    "(912) 345-678",
+    "tel:+244-912-345-678",
+    "whatsapp:912345678",
+)
+
+
+@pytest.fixture
+def lookup(migrated_url: URL, redis: Redis) -> Iterator[Lookup]:
+    reader = open_database(migrated_url, is_read_only=True)
+    yield Lookup(reader, open_queue(redis), default_region="AO")
+    reader.dispose()
+
+
+def stop(to: str | None = ANA, at: float = 1, name: str = "message.optout", **data: object) -> bytes:
+    return body(name, minute(at), **({"to": to} if to else {}), **data)
+
+
+def give(engine: Engine, *bodies: bytes) -> None:
+    apply(engine, [raw(one) for one in bodies], reading=AO, now=NOW)
+
+
+def statuses(lookup: Lookup, *addresses: str, **scope: str) -> list[str]:
+    return [str(answer.status) for answer in lookup.check(addresses, **scope)]
+
+
+# What is found
+
+
+def test_who_opted_out_is_suppressed_under_every_spelling_and_nobody_else(engine: Engine, lookup: Lookup) -> None:
+    give(engine, stop(message_id="m1", channel="sms", **{"from": "ZEXA"}))
+    answers = lookup.check([*SPELLINGS, RUI])
+    assert {answer.status for answer in answers[:-1]} == {Status.SUPPRESSED}
+    assert {answer.address for answer in answers[:-1]} == {ANA}
+    match = answers[0].match
+    assert match is not None
+    assert match == ("sms", "ZEXA", minute(1), "event", "m1")
+    assert (answers[-1].status, answers[-1].address, answers[-1].match) == (Status.ALLOWED, RUI, None)
+    assert [answer.input for answer in answers] == [*SPELLINGS, RUI]
+
+
+@pytest.mark.parametrize(
+    ("channel", "stored", "asked"),
+    [
+        ("email", "Ana@Example.COM", " ana@example.com "),
+        ("slack", "U024BE7LH", "U024BE7LH"),
+        ("telegram", "@Ana", "@Ana"),
+        ("fax", "912345678", "+244 912 345 678"),
+    ],
+)
+def test_an_address_is_found_with_its_channel_and_without(
+    engine: Engine, lookup: Lookup, channel: str, stored: str, asked: str
+) -> None:
+    give(engine, stop(stored, channel=channel))
+    assert statuses(lookup, asked, channel=channel) == ["suppressed"]
+    assert statuses(lookup, asked) == ["suppressed"]
+
+
+def test_the_strict_scope_is_the_default_and_a_narrower_one_must_be_asked_for(engine: Engine, lookup: Lookup) -> None:
+    give(engine, stop(channel="sms", **{"from": "A"}), stop(RUI))
+    assert statuses(lookup, ANA) == ["suppressed"]
+    assert statuses(lookup, ANA, channel=" SMS ", sender="A") == ["suppressed"]
+    assert statuses(lookup, ANA, channel="whatsapp") == ["allowed"]
+    assert statuses(lookup, ANA, sender="B") == ["allowed"]
+    assert statuses(lookup, RUI, channel="whatsapp", sender="B") == ["suppressed"]  # it names neither
+
+
+def test_of_several_opt_outs_the_earliest_is_told(engine: Engine, lookup: Lookup) -> None:
+    give(engine, stop(channel="sms", at=3), stop(channel="whatsapp", at=2, message_id="first"))
+    (answer,) = lookup.check([ANA])
+    assert answer.match
+    assert (answer.match.channel, answer.match.message_id) == ("whatsapp", "first")
+
+
+def test_an_ended_opt_out_suppresses_nobody(engine: Engine, lookup: Lookup) -> None:
+    give(engine, stop())
+    with engine.begin() as connection:
+        connection.execute(OPT_OUTS.update().values(opted_in_at=minute(2)))
+    assert statuses(lookup, ANA) == ["allowed"]
+
+
+@pytest.mark.parametrize(
+    "given", ["", "  ", "Ana", "12", "a" * 1025, "\0", "+244912345678\0", "\ud800", "@", "ana@", "912345678x"]
+)
+def test_what_is_no_address_is_invalid_and_not_to_be_messaged(lookup: Lookup, given: str) -> None:
+    (answer,) = lookup.check([given])
+    assert (answer.status, answer.address, answer.match) == (Status.INVALID, None, None)
+    assert answer.is_suppressed()
+
+
+def test_nothing_asked_is_nothing_answered(lookup: Lookup) -> None:
+    assert lookup.check([]) == []
+
+
+def test_ten_thousand_addresses_are_answered_in_their_order(engine: Engine, lookup: Lookup) -> None:
+    give(engine, *(stop(f"+2449120{number:05}", message_id=f"m{number}") for number in range(0, 10_000, 100)))
+    answers = lookup.check(f"+2449120{number:05}" for number in range(10_000))
+    assert [index for index, answer in enumerate(answers) if answer.is_suppressed()] == list(range(0, 10_000, 100))
+
+
+# How fresh it is
+
+
+def as_of(lookup: Lookup) -> datetime:
+    (answer,) = lookup.check([RUI])
+    assert answer.as_of
+    return answer.as_of
+
+
+def test_where_nothing_waits_the_answer_is_of_this_moment(lookup: Lookup) -> None:
+    begun = datetime.now(UTC)
+    assert begun <= as_of(lookup) <= datetime.now(UTC)
+    assert lookup.freshness().held_by is None
+
+
+def test_an_opt_out_in_the_queue_holds_the_answer_back_until_it_is_applied(
+    engine: Engine, lookup: Lookup, redis: Redis
+) -> None:
+    received = datetime.now(UTC) - timedelta(minutes=5)
+    enqueue(open_queue(redis), [RawEvent(body=stop(), received_at=received)], at_front=True)
+    assert received - timedelta(milliseconds=1) < as_of(lookup) < received
+    assert lookup.freshness().held_by == "queue"
+    assert statuses(lookup, ANA, RUI) == ["unknown", "unknown"]
+    assert lookup.is_suppressed(RUI)
+    assert not lookup.is_suppressed(RUI, max_staleness=timedelta(minutes=6))
+    assert not lookup.is_suppressed(RUI, max_staleness=360)
+    EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop()).work(burst=True)
+    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+    assert lookup.freshness().held_by is None
+
+
+def test_deliveries_that_wait_hold_nothing_back(lookup: Lookup, redis: Redis) -> None:
+    old = datetime.now(UTC) - timedelta(hours=1)
+    enqueue(open_queue(redis), [RawEvent(body=b"{}", received_at=old)], at_front=False)
+    assert statuses(lookup, RUI) == ["allowed"]
+
+
+def test_a_job_that_a_person_removed_holds_nothing_back(lookup: Lookup, redis: Redis) -> None:
+    queue = open_queue(redis)
+    enqueue(queue, [RawEvent(body=stop(), received_at=NOW)], at_front=True)
+    queue.delete(delete_jobs=True)
+    assert statuses(lookup, RUI) == ["allowed"]
+
+
+def test_an_opt_out_in_the_inbox_holds_the_answer_back(engine: Engine, lookup: Lookup) -> None:
+    for may_opt_out in (False, True):
+        assert lookup.freshness().held_by is None
+        with engine.begin() as connection:
+            row = {"body": stop(), "received_at": NOW, "due_at": NOW, "may_opt_out": may_opt_out}
+            connection.execute(insert(INBOX).values(**row))
+    assert (as_of(lookup), lookup.freshness().held_by) == (NOW - timedelta(microseconds=1), "inbox")
+
+
+def test_a_dead_letter_that_may_be_an_opt_out_holds_the_answer_back_until_a_person_resolves_it(
+    engine: Engine, lookup: Lookup
+) -> None:
+    give(engine, b"not json", b'{"event": "message.delivered", ')
+    assert lookup.freshness().held_by is None
+    give(engine, stop(None), b'{"event": "message.optout", ')
+    assert lookup.freshness().held_by == "dead_letters"
+    assert statuses(lookup, RUI) == ["unknown"]
+    with engine.begin() as connection:
+        connection.execute(DEAD_LETTERS.update().values(resolved_at=NOW))
+    assert lookup.freshness().held_by is None
+
+
+def test_an_opt_out_whose_message_is_still_to_tell_whose_it_is_holds_back_while_anything_waits(
+    engine: Engine, lookup: Lookup, redis: Redis
+) -> None:
+    recently = datetime.now(UTC) - timedelta(minutes=10)
+    give(engine, body("message.optout", recently, message_id="m1"))
+    assert lookup.freshness().held_by is None  # all that was ever told is known
+    told = RawEvent(body=body("message.delivered", recently, message_id="m1", to=ANA), received_at=datetime.now(UTC))
+    enqueue(open_queue(redis), [told], at_front=False)
+    assert lookup.freshness().held_by == "message"
+    assert as_of(lookup) < recently
+    EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop()).work(burst=True)
+    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+
+
+# Where a store does not answer
+
+
+def test_where_redis_is_away_only_a_known_opt_out_is_told(engine: Engine, migrated_url: URL) -> None:
+    give(engine, stop())
+    away = connect(RedisSettings(url="redis://127.0.0.1:1/0", verify_tls=True), connections=1, seconds=0.2)
+    reader = open_database(migrated_url, is_read_only=True)
+    lookup = Lookup(reader, open_queue(away), default_region="AO")
+    answers = lookup.check([ANA, RUI, "Ana"])
+    assert [str(answer.status) for answer in answers] == ["suppressed", "unknown", "invalid"]
+    assert {answer.as_of for answer in answers} == {None}
+    assert all(answer.is_suppressed() for answer in answers)
+    assert lookup.freshness().held_by == "redis"
+    reader.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/zexa.db", "postgresql+psycopg://127.0.0.1:1/zexa"])
+def test_where_the_database_is_away_nobody_is_allowed(url: str, redis: Redis) -> None:
+    lookup = Lookup(open_database(make_url(url)), open_queue(redis), default_region="AO")
+    answers = lookup.check([ANA, "Ana"])
+    assert [str(answer.status) for answer in answers] == ["unknown", "invalid"]
+    assert lookup.is_suppressed(ANA, max_staleness=timedelta(days=999))
+    assert lookup.freshness().held_by == "database"
+
+
+def test_a_schema_without_the_table_allows_nobody(engine: Engine, lookup: Lookup) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(OPT_OUTS))
+        connection.exec_driver_sql("DROP VIEW active_opt_outs")
+    assert statuses(lookup, ANA) == ["unknown"]
