@@ -62,6 +62,17 @@ def test_what_was_put_is_applied_and_gone(inbox: Inbox, engine: Engine) -> None:
     assert drained(engine) == Tally()
 
 
+def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: Inbox, engine: Engine) -> None:
+    put(inbox, *(delivered(number) for number in range(5)))
+    stop = body("message.optout", minute(1), id="msg_stop", to="+244912345678")
+    inbox.put([raw(stop, datetime.now(UTC))], due_after=timedelta(0), may_opt_out=True)
+    assert drained(engine, 2) == Tally(received=2, applied=2)
+    with engine.connect() as connection:
+        taken = set(connection.execute(text("SELECT subject_id FROM events")).scalars())
+    assert taken == {"msg_stop", "msg_0"}
+    assert count(engine, "opt_outs") == 1
+
+
 def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox: Inbox, engine: Engine) -> None:
     odd = bytes(range(256))
     received_at = datetime(2026, 6, 24, 10, 5, 0, 123456, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import gevent
@@ -14,7 +15,7 @@ from receiver.inbox import Inbox
 from receiver.intake import Intake, StoreUnavailable
 from sync.development.embedded import RedisServer, free_port
 from sync.environment import RedisSettings
-from sync.queue import open_queue
+from sync.queue import open_queue, waiting_opt_outs
 from sync.raw_events import from_json
 
 
@@ -106,3 +107,22 @@ def test_a_delivery_whose_client_hangs_up_changes_nothing_for_the_others(intake:
     gevent.joinall(greenlets)
     assert [greenlet.exception for greenlet in greenlets[1:]] == [None, None]
     assert groups(redis) == [[b"one", b"two", b"three"]]
+
+
+def test_failures_go_to_the_front_where_they_may_opt_out(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> None:
+    settings = RedisSettings(url=redis_server.url, verify_tls=True)
+    intake = Intake(settings, inbox, failures_may_opt_out=True)
+    failure = b'{"event": "message.failed"}'
+    assert store_all(intake, [b"one", failure]) == [None, None]
+    assert sorted(groups(redis), key=lambda group: group != [failure]) == groups(redis)
+    intake.redis.connection_pool.disconnect()
+
+
+def test_what_may_opt_out_is_noted_with_the_time_it_was_received(intake: Intake, redis: Redis) -> None:
+    assert waiting_opt_outs(open_queue(redis)).oldest is None
+    begun = datetime.now(UTC)
+    assert store_all(intake, [b"one", b'{"event": "message.optout"}']) == [None, None]
+    waiting = waiting_opt_outs(open_queue(redis))
+    assert waiting.oldest
+    assert begun <= waiting.oldest <= datetime.now(UTC)
+    assert waiting.is_any_waiting

@@ -114,6 +114,34 @@ def test_the_schema_can_be_taken_back_to_nothing_and_made_again(migrated_url: UR
     engine.dispose()
 
 
+def test_what_opt_outs_say_begins_their_history(migrated_url: URL) -> None:
+    engine = open_database(migrated_url)
+    values = {"at": "2026-06-24 10:00:00.000000", "again": "2026-06-25 10:00:00.000000"}
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0002")
+        connection.execute(
+            text(
+                "INSERT INTO opt_outs (channel, address, sender, opted_out_at, opted_in_at, source, message_id, note, "
+                "updated_at) VALUES ('sms', '+244912345678', '', :at, :again, 'manual', 'm1', 'by letter', :again)"
+            ),
+            values,
+        )
+        connection.execute(text("INSERT INTO inbox (body, received_at, due_at) VALUES ('{}', :at, :at)"), values)
+    migrate(migrated_url)
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT kind, source, message_id, reason, address FROM opt_out_history ORDER BY id")
+        ).all()
+        waits = connection.execute(text("SELECT may_opt_out FROM inbox")).scalar_one()
+        kept = connection.execute(text("SELECT source, note FROM opt_outs")).one()
+    assert [tuple(row) for row in found] == [
+        ("opted_out", "manual", "m1", "by letter", "+244912345678"),
+        ("opted_in", "unknown", None, None, "+244912345678"),
+    ]
+    assert (bool(waits), tuple(kept)) == (True, ("manual", "by letter"))
+    engine.dispose()
+
+
 # The command itself
 
 

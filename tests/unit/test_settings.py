@@ -265,6 +265,17 @@ def test_the_batch_size_is_a_whole_number_of_its_range(given: str) -> None:
     assert "ZEXA_BATCH_SIZE" in refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_BATCH_SIZE": given}))
 
 
+def test_no_failure_opts_out_unless_it_is_named() -> None:
+    assert WorkerSettings.read(ENVIRON).reading.opt_out_failures == frozenset()
+    assert not ReceiverSettings.read(ENVIRON | {"ZEXA_OPT_OUT_FAILURES": " , "}).failures_may_opt_out
+
+
+def test_failures_that_opt_out_are_codes_and_reasons_between_commas() -> None:
+    environ = ENVIRON | {"ZEXA_OPT_OUT_FAILURES": " 21610, Recipient opted out ,103"}
+    assert WorkerSettings.read(environ).reading.opt_out_failures == {"21610", "recipient opted out", "103"}
+    assert ReceiverSettings.read(environ).failures_may_opt_out
+
+
 # All of them
 
 
