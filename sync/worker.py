@@ -28,6 +28,7 @@ from rq.worker import WorkerStatus
 
 from sync.applier import Applier, DatabaseAway
 from sync.apply import Read
+from sync.pace import pause_seconds
 from sync.queue import QUEUE_NAME, SERIALIZER, forget_opt_outs, raw_events_in
 from sync.raw_events import RawEvent
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
@@ -94,6 +95,7 @@ class EventWorker(SimpleWorker):
     def __init__(self, connection: Redis, applier: Applier, stop: Stop) -> None:
         self.applier = applier
         self.stop = stop
+        self._begun = 0.0  # when the last batch began, on the monotonic clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         super().__init__(
             [EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)],
@@ -136,13 +138,15 @@ class EventWorker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
 
-        While the database is busy with one batch the next is taken and read. Ends when the queue is empty, or
-        when something else is due.
+        While the database is busy with a full batch the next is taken and read; after one that is not full, but
+        shows load, events gather before the next. Ends when the queue is empty, or when something else is due.
         """
         self.set_state(WorkerStatus.BUSY)
         hand = Hand()
         self._take({job.id: job}, hand, queue)
         while hand.job_ids:
+            gathered = time.monotonic() - self._begun
+            self._begun += gathered
             ahead = Hand()
             if not self._apply(hand, ahead, queue):
                 self._give_back(Hand(job_ids=hand.job_ids + ahead.job_ids), queue)
@@ -151,10 +155,17 @@ class EventWorker(SimpleWorker):
             if ahead.job_ids and self.stop.is_requested:
                 self._give_back(ahead, queue)
                 break
-            if ahead.job_ids:
+            self._let_gather(len(hand.events), gathered)
+            if ahead.job_ids or self._may_go_on:
                 self._take({}, ahead, queue)  # what came since
             hand = ahead
         self.set_state(WorkerStatus.IDLE)
+
+    def _let_gather(self, events: int, gathered_seconds: float) -> None:
+        """Pause under load. A signal is looked at afterwards: the pause is a short one, and nothing is in hand."""
+        taken = time.monotonic() - self._begun
+        size = self.applier.batch_size
+        time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
 
     def _take(self, jobs: Mapping[str, Job | None], hand: Hand, queue: Queue) -> None:
         """Take jobs until `hand` is a full batch or the queue is empty; `jobs` are in the intermediate list already."""
@@ -195,14 +206,16 @@ class EventWorker(SimpleWorker):
     def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:
         """Apply `hand`, however long the database is away, and meanwhile take what comes next into `ahead`.
 
-        Return False if asked to stop before the database is back.
+        Only behind a full batch: taking another emptied the queue. Return False if asked to stop before the
+        database is back.
         """
         pause = PAUSE_SECONDS_MIN
         is_away = False
+        is_full = len(hand.events) >= self.applier.batch_size
         while True:
             applied = self._thread.submit(self.applier.apply, hand.events)
             try:
-                if not ahead.job_ids and not is_away and self._may_go_on:
+                if is_full and not ahead.job_ids and not is_away and self._may_go_on:
                     self._take({}, ahead, queue)
             finally:
                 # Also where Redis is away: a batch is never left to a thread that nobody waits for.

@@ -211,6 +211,50 @@ def test_the_next_batch_is_read_while_the_database_is_busy_with_one(
     assert batches(engine) == [100, 100]
 
 
+@contextmanager
+def at_work(worker: EventWorker) -> Iterator[None]:
+    """Let `worker` work in a thread until the block ends."""
+    work = threading.Thread(target=worker.work)
+    work.start()
+    try:
+        yield
+    finally:
+        worker.stop.request()
+        work.join(30)
+
+
+def moves(redis: Redis) -> int:
+    """How often a job was asked for so far."""
+    stats = redis.info("commandstats")
+    return sum(stats[name]["calls"] for name in ("cmdstat_lmove", "cmdstat_blmove") if name in stats)
+
+
+def test_under_load_events_gather_before_the_next_batch_and_nobody_asks_for_them_meanwhile(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.pace.PACE_SECONDS", 5)
+    monkeypatch.setattr("sync.pace.LOAD_EVENTS_PER_SECOND", 0)
+    redis.config_resetstat()
+    with at_work(worker):
+        enqueue(queue, [delivered(number) for number in range(30)], at_front=False)
+        wait_for(lambda: batches(engine) == [30], seconds=20, what="the batch that shows load")
+        for number in range(30, 35):
+            enqueue(queue, [delivered(number)], at_front=False)
+        wait_for(lambda: sum(batches(engine)) == 35, seconds=20, what="the events that came since")
+        assert batches(engine) == [30, 5]
+    assert moves(redis) < 30
+
+
+def test_events_that_come_one_by_one_are_applied_at_once(
+    worker: EventWorker, queue: Queue, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.pace.PACE_SECONDS", 600)
+    with at_work(worker):
+        for number in range(5):
+            enqueue(queue, [delivered(number)], at_front=False)
+            wait_for(lambda: sum(batches(engine)) == number + 1, seconds=20, what="the event applied")  # noqa: B023
+
+
 def test_a_worker_asked_to_stop_finishes_one_batch_and_gives_back_the_next(
     worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
 ) -> None:

@@ -18,7 +18,8 @@ TREES = {
     for package in PACKAGES
     for path in sorted((ROOT / package).rglob("*.py"))
 }
-PURE = {"receiver.signature", "sync.addresses", "sync.events", "sync.merge", "sync.raw_events", "sync.reading"}
+PURE_OF_SYNC = {"addresses", "events", "merge", "pace", "raw_events", "reading"}
+PURE = {"receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
 CLOCKS = {"now", "utcnow", "today"}
 SETTING = re.compile(r"ZEXA_[A-Z_]+|DATABASE_URL|REDIS_URL|REDIS_TLS_VERIFY|PORT|WEB_CONCURRENCY")
