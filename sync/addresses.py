@@ -20,6 +20,7 @@ _SCHEME = re.compile(r"^(?:tel|sms|whatsapp|telegram):", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s().\-/\u00b7\u2212]+")
 _NUMBER = re.compile(r"\+?\d+")
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+_WITHOUT_PLUS = re.compile(r"[1-9]\d{6,14}", re.ASCII)
 CALLING_CODE_DIGITS_MAX = 3
 
 
@@ -39,16 +40,16 @@ def normalise(channel: str, address: str, default_region: str) -> str:
 
 
 def _e164(address: str, default_region: str) -> str | None:
+    # What providers send nearly always is one of these two, and parsing costs ten times as much.
     if _INTERNATIONAL.fullmatch(address) and _is_kept(address):
         return address
+    if _lacks_only_plus(address, default_region):
+        return f"+{address}"
     return _parsed(address, default_region)
 
 
 def _is_kept(number: str) -> bool:
-    """Return True where parsing `number`, plus and digits, would surely give it back as it is.
-
-    What providers send nearly always is, and parsing costs ten times as much.
-    """
+    """Return True where parsing `number`, plus and digits, would surely give it back as it is."""
     for digits in range(1, CALLING_CODE_DIGITS_MAX + 1):
         if plan := _plan(number[1 : 1 + digits]):
             lengths, prefix = plan
@@ -56,6 +57,33 @@ def _is_kept(number: str) -> bool:
             # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
             return len(national) in lengths and national[0] != "0" and not (prefix and prefix.match(national))
     return False
+
+
+def _lacks_only_plus(address: str, region: str) -> bool:
+    """Return True where parsing `address` as a number of `region` would surely only put a plus before it.
+
+    It begins with the calling code of the region, is longer than any number within it, and is not dialled abroad.
+    """
+    own = _own(region)
+    if own is None or not _WITHOUT_PLUS.fullmatch(address):
+        return False
+    calling_code, digits_max, prefix = own
+    is_whole = len(address) > digits_max and address.startswith(calling_code) and not prefix.match(address)
+    return is_whole and _is_kept(f"+{address}")
+
+
+@cache
+def _own(region: str) -> tuple[str, int, re.Pattern[str]] | None:
+    """Return a region's calling code, how long numbers within it may be, and what is dialled before one abroad.
+
+    None where the region shares its calling code and is not the one whose rules hold for all of it.
+    """
+    code = phonenumbers.country_code_for_region(region)
+    if phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ("",))[0] != region:
+        return None
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    lengths = (*metadata.general_desc.possible_length, *metadata.general_desc.possible_length_local_only)
+    return str(code), max(lengths), re.compile(metadata.international_prefix or "(?!)")
 
 
 @cache

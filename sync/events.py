@@ -219,14 +219,15 @@ _DECODER = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_
 
 
 def _message(name: str, data: dict[str, Any], reading: Reading) -> MessageDetails:
+    is_stop = name == EventType.OPT_OUT
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
-    optional = _usable_identity if name == EventType.OPT_OUT else _identity
+    optional = _usable_identity if is_stop else _identity
     channel = _channel(data)
     recipient = optional(data, _RECIPIENT)
     if recipient is not None:
         recipient = normalise(channel or "", recipient, reading.default_region)
     message_id = (_identity if recipient is None else optional)(data, _MESSAGE_ID)
-    if name == EventType.OPT_OUT and message_id is None and recipient is None:
+    if is_stop and message_id is None and recipient is None:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
     sender = optional(data, _SENDER)
     code, reason = _failure(data) if name in _FAILURES else (None, None)
@@ -239,7 +240,7 @@ def _message(name: str, data: dict[str, Any], reading: Reading) -> MessageDetail
         status_at=_moment(data, _MOMENTS.get(name, ())),
         failure_code=code,
         failure_reason=reason,
-        is_opt_out=name == EventType.OPT_OUT or _says_opted_out(code, reason, reading),
+        is_opt_out=is_stop or _says_opted_out(code, reason, reading),
     )
 
 
@@ -298,6 +299,8 @@ def _identity(data: dict[str, Any], names: Iterable[str]) -> str | None:
     unusable: Unreadable | None = None
     for name in names:
         value = data.get(name)
+        if value is None:
+            continue  # by far the most common, so nothing else is asked
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if isinstance(value, str) and value.strip():
@@ -355,7 +358,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _text_time(text: str) -> datetime:
-    if _EPOCH.fullmatch(text) and len(text) != len("20260624"):
+    if "-" not in text and _EPOCH.fullmatch(text) and len(text) != len("20260624"):
         return datetime.fromtimestamp(float(text), UTC)
     moment = datetime.fromisoformat(text.upper())
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -143,9 +143,11 @@ def message_row(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) ->
     fact that names it; its channel and recipient else from `hints`, what bodies that gave way told of it.
     """
     # Greatest first, so that the first value found is the one that holds.
-    known = sorted((fact for fact in facts if _is_of_message(fact)), key=strength, reverse=True)
+    known = [fact for fact in facts if _is_of_message(fact)]
     if not known:
         return None
+    if len(known) > 1:
+        known.sort(key=strength, reverse=True)
     channel = recipient = sender = campaign_id = None
     held = delivered = failed = opted_out_at = None
     finals: set[Status] = set()

@@ -214,3 +214,28 @@ def test_a_number_that_is_kept_without_parsing_is_one_that_parsing_keeps(code: i
 
 def test_what_providers_send_is_kept_without_parsing() -> None:
     assert all(module._is_kept(number) for number in ("+244912345678", "+351912345678", "+258841234567"))
+
+
+every_region = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
+
+
+@given(every_region, st.from_regex(r"[0-9]{3,13}", fullmatch=True), st.booleans())
+@example("AO", "912345678", True)
+@example("GB", "07911123456", True)
+@example("GG", "1481960194", True)  # shares its calling code with Great Britain
+@example("RU", "8107912345678", False)  # dialled abroad
+@settings(max_examples=2000)
+def test_a_number_that_is_only_given_a_plus_is_one_that_parsing_only_gives_one(
+    region: str, digits: str, begins_with_code: bool
+) -> None:
+    if begins_with_code:
+        digits = f"{phonenumbers.country_code_for_region(region)}{digits}"
+    if module._lacks_only_plus(digits, region):
+        assert module._parsed(digits, region) == f"+{digits}"
+
+
+@pytest.mark.parametrize(
+    ("number", "region"), [("244912345678", "AO"), ("258841234567", "MZ"), ("5511912345678", "BR")]
+)
+def test_what_providers_send_without_plus_is_given_one_without_parsing(number: str, region: str) -> None:
+    assert module._lacks_only_plus(number, region)
