@@ -68,6 +68,20 @@ def test_an_opt_out_is_taken_before_all_that_waits(migrated_platform: Platform, 
     assert ["message.optout" in json.dumps(job.args) for job in jobs] == [True, False, False, False]
 
 
+def test_the_log_of_the_web_process_tells_of_refusals_and_not_of_every_acceptance(migrated_platform: Platform) -> None:
+    web = migrated_platform.start_web()
+    assert migrated_platform.deliver(SAMPLE) == 200
+    assert migrated_platform.deliver(SAMPLE, secret="another") == 403
+    # A line is written once its answer is sent, each in its turn.
+    wait_for(
+        lambda: '"status": 403, "milli' in migrated_platform.log_of(web), seconds=10, what="the line of the refusal"
+    )
+    lines = [json.loads(line) for line in migrated_platform.log_of(web).splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["event"] == "request" and line["path"] != "/healthz"]
+    assert [(line["path"], line["status"]) for line in requests] == [("/webhooks/zexa", 403)]
+    assert [line["reason"] for line in lines if line["event"] == "delivery.refused"] == ["wrong"]
+
+
 def test_no_address_body_or_secret_stands_in_a_log_or_in_a_job_description(
     migrated_platform: Platform, redis: Redis, engine: Engine
 ) -> None:
