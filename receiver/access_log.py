@@ -8,10 +8,10 @@ from typing import Any
 
 from gunicorn import glogging
 
-from receiver.requests import PATH, request_id
+from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, PATH, request_id
 
 # Other paths are not logged: a scanner's, or a mistaken client's, may hold anything.
-KNOWN_PATHS = frozenset({PATH, "/healthz", "/readyz"})
+KNOWN_PATHS = frozenset({PATH, "/healthz", "/readyz", CHECK_PATH, OPENAPI_PATH, METRICS_PATH})
 # An accepted delivery has a line only if its answer took this long: thousands a second, all saying that all is well,
 # cost a tenth of the process's time. What was refused, and every other request, always has one.
 SLOW = timedelta(seconds=1)

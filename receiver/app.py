@@ -1,4 +1,4 @@
-"""The Flask application of the web process: health, readiness, and the webhook around it."""
+"""The Flask application of the web process: health, readiness, and the webhook and look-ups around it."""
 
 import os
 from contextlib import suppress
@@ -52,6 +52,12 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     def bare(error: HTTPException) -> Response:
         return Response(status=error.code, headers=_allow(error))
 
+    if settings.lookup:
+        # Loads what is known of phone numbers, which nothing else of this process needs.
+        from receiver.lookup_api import LookupApi, open_lookups  # noqa: PLC0415
+
+        lookups = open_lookups(settings, settings.lookup)
+        app.wsgi_app = LookupApi(app.wsgi_app, lookups, tokens=settings.lookup.tokens)  # type: ignore[method-assign]
     app.wsgi_app = Webhook(app.wsgi_app, secrets=settings.secrets, store=intake.store)  # type: ignore[method-assign]
     return app
 

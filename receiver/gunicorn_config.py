@@ -11,12 +11,14 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import SchemaError, require_head
 from receiver.body import BODY_BYTES_MAX
-from receiver.requests import PATH
+from receiver.requests import CHECK_PATH, PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
 from sync.environment import SettingError
 from sync.logs import configure_logs
 
 WRONG_USE = 2
+# Where a body of up to BODY_BYTES_MAX is read to its end.
+READ_TO_THE_END = frozenset({("POST", PATH), ("POST", CHECK_PATH)})
 
 
 def _checked() -> tuple[str, int]:
@@ -96,7 +98,7 @@ def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
 
 
 def _has_bounded_body(req: Any) -> bool:
-    allowed = BODY_BYTES_MAX if (req.method, req.path) == ("POST", PATH) else 0
+    allowed = BODY_BYTES_MAX if (req.method, req.path) in READ_TO_THE_END else 0
     for name, value in req.headers:
         if name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and int(value) > allowed):
             return False

@@ -1,6 +1,7 @@
 """The web process's settings, read from the environment once at start."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -19,6 +20,17 @@ from sync.environment import (
 
 DEFAULT_PORT = 8000
 DEFAULT_CONCURRENCY = 2
+# What RFC 6750 allows in a header, and as much of it as nobody guesses.
+TOKEN_CHARACTERS_MIN = 16
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupSettings:
+    """Look-ups over HTTP are on."""
+
+    tokens: tuple[bytes, ...] = field(repr=False)
+    default_region: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +40,7 @@ class ReceiverSettings:
     redis: RedisSettings = field(repr=False)
     is_journalled: bool
     failures_may_opt_out: bool
+    lookup: LookupSettings | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -38,6 +51,7 @@ class ReceiverSettings:
             redis=read_redis_settings(environ),
             is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
             failures_may_opt_out=bool(read_opt_out_failures(environ)),
+            lookup=read_lookup(environ),
         )
 
 
@@ -51,6 +65,27 @@ def read_secrets(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     if not secrets:
         raise SettingError("ZEXA_WEBHOOK_SECRET is not set: copy it from Zexa's dashboard, Settings → Webhooks")
     return secrets
+
+
+def read_lookup(environ: Mapping[str, str]) -> LookupSettings | None:
+    """Return what ZEXA_LOOKUP_TOKEN turns on, None where it is unset or blank.
+
+    Several tokens may stand between commas while one replaces another. One that could be guessed, or that no header
+    can carry, is refused.
+    """
+    given = environ.get("ZEXA_LOOKUP_TOKEN", "").strip()
+    if not given:
+        return None
+    tokens = [token.strip() for token in given.split(",") if token.strip()]
+    if not tokens or not all(_TOKEN.fullmatch(token) and len(token) >= TOKEN_CHARACTERS_MIN for token in tokens):
+        raise SettingError(
+            f"ZEXA_LOOKUP_TOKEN is not {TOKEN_CHARACTERS_MIN} or more letters, digits and -._~+/: make one with "
+            "`openssl rand -hex 32`, or leave it unset to turn look-ups off"
+        )
+    # Loads what is known of phone numbers, which nothing else of this process needs.
+    from sync.settings import read_default_region  # noqa: PLC0415
+
+    return LookupSettings(tokens=tuple(token.encode() for token in tokens), default_region=read_default_region(environ))
 
 
 def read_bind(environ: Mapping[str, str]) -> str:

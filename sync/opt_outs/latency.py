@@ -1,8 +1,10 @@
 """How soon a STOP takes effect: from its receipt until a look-up finds it, out of the history of opt-outs."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -10,6 +12,7 @@ from sync.opt_outs.merging import HISTORY
 
 AT_ONCE_SECONDS = 1.0
 LAST_DAY = timedelta(days=1)
+ROWS_PER_STEP = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,23 @@ class Latency:
         return self.within_one_second / self.opt_outs if self.opt_outs else None
 
 
-def latency(connection: Connection, now: datetime, span: timedelta = LAST_DAY) -> Latency:
-    """Return the latency of what took effect in the `span` before `now`. What people state takes effect at once."""
+def latency(
+    connection: Connection,
+    now: datetime,
+    span: timedelta = LAST_DAY,
+    *,
+    in_turns: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Latency:
+    """Return the latency of what took effect in the `span` before `now`. What people state takes effect at once.
+
+    Rows are read step by step, through `in_turns`, where a caller has others to give way to. On PostgreSQL that takes
+    a transaction.
+    """
     query = select(HISTORY.c.received_at, HISTORY.c.applied_at).where(
         HISTORY.c.applied_at > now - span, HISTORY.c.received_at.is_not(None)
     )
-    seconds = sorted((row.applied_at - row.received_at).total_seconds() for row in connection.execute(query))
+    rows = connection.execute(query, execution_options={"yield_per": ROWS_PER_STEP})
+    seconds = sorted((row.applied_at - row.received_at).total_seconds() for row in in_turns(rows))
     return Latency(
         opt_outs=len(seconds),
         p50_seconds=_percentile(seconds, 0.50),

@@ -105,7 +105,7 @@ class Lookup:
         """
         channel = channel.strip().lower() if channel is not None else None
         asked = [self._asked(address, channel) for address in addresses]
-        look = self._look({spelling for one in asked for spelling in one.spellings}, channel, sender)
+        look = self.look({spelling for one in asked for spelling in one.spellings}, channel, sender)
         limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
         is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
         return [_answer(one, look, is_fresh=is_fresh) for one in asked]
@@ -123,15 +123,10 @@ class Lookup:
 
     def freshness(self) -> Freshness:
         """Return how fresh a look-up would be now."""
-        return self._look(set(), None, None).freshness
+        return self.look(set(), None, None).freshness
 
-    def _asked(self, address: str, channel: str | None) -> Asked:
-        if not is_storable(address):
-            return Asked(address, (), False)
-        spelled = spellings(channel, address, self._default_region)
-        return Asked(address, spelled, is_address(channel, spelled[0]))
-
-    def _look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
+    def look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
+        """Return what the stores say of `wanted`, spelled as the tables spell; of a store that is away, that."""
         begun = datetime.now(UTC)
         try:
             queued = waiting_opt_outs(self._queue)
@@ -147,6 +142,12 @@ class Lookup:
         if queued is None:
             return Look(found=found, freshness=Freshness(as_of=None, held_by="redis"))
         return Look(found=found, freshness=freshness(begun, queued, InDatabase(**waiting._mapping)))
+
+    def _asked(self, address: str, channel: str | None) -> Asked:
+        if not is_storable(address):
+            return Asked(address, (), False)
+        spelled = spellings(channel, address, self._default_region)
+        return Asked(address, spelled, is_address(channel, spelled[0]))
 
 
 def _answer(asked: Asked, look: Look, *, is_fresh: bool) -> Answer:

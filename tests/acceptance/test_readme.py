@@ -1,5 +1,6 @@
 """What the documentation tells a newcomer to run, run."""
 
+import json
 import os
 import re
 import signal
@@ -34,7 +35,9 @@ def test_every_query_runs(engine: Engine) -> None:
 def test_every_command_is_one_that_a_test_knows() -> None:
     known = {"make run", "make test"}
     commands = set(blocks("console", *DOCUMENTS))
-    assert commands - known == {next(command for command in commands if "zexa-sync simulate" in command)}
+    assert commands - known == {
+        next(command for command in commands if told in command) for told in ("zexa-sync simulate", "curl ")
+    }
     targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"{command} " in targets for command in known)
 
@@ -72,9 +75,12 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_make_run_and_the_simulated_thousand_work_as_they_stand(workplace: Path) -> None:
+def test_make_run_the_simulated_thousand_and_the_look_up_work_as_they_stand(workplace: Path) -> None:
     port = free_port()
-    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {"PORT": str(port)}
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
+        "PORT": str(port),
+        "ZEXA_LOOKUP_TOKEN": "a-token-of-the-tests",
+    }
     log = workplace / "run.log"
     with log.open("wb") as output:
         run = subprocess.Popen(
@@ -104,6 +110,13 @@ def test_make_run_and_the_simulated_thousand_work_as_they_stand(workplace: Path)
         )
         assert simulated.returncode == 0, simulated.stdout + simulated.stderr
         assert "1,000" in simulated.stdout
+        (curl,) = [command for command in blocks("console", ROOT / "README.md") if "curl " in command]
+        told = subprocess.run(
+            ["bash", "-c", curl.replace(":8000", f":{port}")], env=environ, capture_output=True, text=True, check=True
+        )
+        document = json.loads(told.stdout)
+        assert [result["address"] for result in document["results"]] == ["+244912345678", "ana@example.com"]
+        assert {result["status"] for result in document["results"]} <= {"allowed", "suppressed", "unknown"}
     finally:
         os.killpg(run.pid, signal.SIGINT)
         assert run.wait(40) in (0, 2, -2), log.read_text()

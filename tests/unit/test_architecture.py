@@ -19,7 +19,7 @@ TREES = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 PURE_OF_SYNC = {"addresses", "events", "merge", "pace", "raw_events", "reading"}
-PURE = {"receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
+PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
 CLOCKS = {"now", "utcnow", "today"}
 SETTING = re.compile(r"ZEXA_[A-Z_]+|DATABASE_URL|REDIS_URL|REDIS_TLS_VERIFY|PORT|WEB_CONCURRENCY")
@@ -50,9 +50,42 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
     assert not {node.attr for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)} & CLOCKS
 
 
-def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else() -> None:
-    assert imported_by("receiver", "sync") <= {"sync.queue", "sync.raw_events", "sync.environment", "sync.logs"}
-    assert imported_by("receiver", "models") <= {"models.database", "models.schema", "models.inbox"}
+HAND_OFF = {"sync.queue", "sync.raw_events", "sync.environment", "sync.logs"}
+
+
+def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_module_the_look_up() -> None:
+    looking_up = {"sync.suppression", "sync.suppression.checking", "sync.opt_outs.latency"}
+    for module in (module for module in TREES if module.startswith("receiver")):
+        of_sync = {name for name in imports(module) if name.split(".")[0] == "sync"}
+        more = {"receiver.lookup": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
+        assert of_sync <= HAND_OFF | more, module
+    tables = {"models.database", "models.schema", "models.inbox"}
+    assert imported_by("receiver", "models") <= tables | {"models.dead_letter"}
+
+
+def at_once(module: str) -> set[str]:
+    """What is loaded with `module`, its own imports' imports included: those within functions wait until they run."""
+    loaded: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in loaded and name in TREES:
+            loaded.add(name)
+            top = [node for node in TREES[name].body if isinstance(node, ast.Import | ast.ImportFrom)]
+            for node in top:
+                names = [alias.name for alias in node.names]
+                waiting += (
+                    names
+                    if isinstance(node, ast.Import)
+                    else [f"{node.module}", *(f"{node.module}.{of}" for of in names)]
+                )
+    return loaded
+
+
+def test_a_web_process_without_look_ups_does_not_load_what_is_known_of_phone_numbers() -> None:
+    for module in ("receiver.app", "receiver.gunicorn_config"):
+        assert not at_once(module) & {"receiver.lookup", "receiver.lookup_api", "sync.addresses", "sync.suppression"}
+    assert "sync.addresses" in at_once("receiver.lookup_api")
 
 
 def test_the_tables_know_nobody() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from receiver.settings import ReceiverSettings, read_bind, read_concurrency, read_secrets
+from receiver.settings import ReceiverSettings, read_bind, read_concurrency, read_lookup, read_secrets
 from sync.environment import SettingError, read_database_url, read_redis_settings
 from sync.queue import connect
 from sync.reading import Reading
@@ -235,6 +235,41 @@ def test_web_concurrency_has_a_default() -> None:
 @pytest.mark.parametrize("given", ["0", "-2", "two", "1.5", "1000"])
 def test_web_concurrency_is_a_whole_number_of_its_range(given: str) -> None:
     assert "WEB_CONCURRENCY" in refusal(read_concurrency, WEB_CONCURRENCY=given)
+
+
+# ZEXA_LOOKUP_TOKEN
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("environ", [{}, {"ZEXA_LOOKUP_TOKEN": ""}, {"ZEXA_LOOKUP_TOKEN": " \t"}])
+def test_look_ups_are_off_unless_there_is_a_token(environ: dict[str, str]) -> None:
+    assert read_lookup(environ) is None
+    assert ReceiverSettings.read(ENVIRON | environ).lookup is None
+
+
+def test_one_token_or_several_between_commas() -> None:
+    for given, tokens in ((TOKEN, [TOKEN]), (f" {TOKEN} ,, -._~+/89abcdefgh== ", [TOKEN, "-._~+/89abcdefgh=="])):
+        settings = read_lookup({"ZEXA_LOOKUP_TOKEN": given})
+        assert settings is not None
+        assert settings.tokens == tuple(token.encode() for token in tokens)
+        assert TOKEN not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "given", [TOKEN[1:], f"{TOKEN},x", ",", f"{TOKEN} {TOKEN}", f"{TOKEN}é", f'"{TOKEN}"', f"Bearer {TOKEN}", "=" * 20]
+)
+def test_a_token_that_could_be_guessed_or_not_be_sent_is_refused(given: str) -> None:
+    line = refusal(read_lookup, ZEXA_LOOKUP_TOKEN=given)
+    assert "ZEXA_LOOKUP_TOKEN" in line
+    assert TOKEN[1:] not in line
+
+
+def test_look_ups_need_a_default_region_that_there_is() -> None:
+    settings = read_lookup({"ZEXA_LOOKUP_TOKEN": TOKEN, "ZEXA_DEFAULT_REGION": "pt"})
+    assert settings is not None
+    assert settings.default_region == "PT"
+    assert "ZEXA_DEFAULT_REGION" in refusal(read_lookup, ZEXA_LOOKUP_TOKEN=TOKEN, ZEXA_DEFAULT_REGION="Angola")
 
 
 # ZEXA_DEFAULT_REGION, ZEXA_BATCH_SIZE

@@ -1,0 +1,171 @@
+"""What the web process asks of opt-outs: look-ups and measurements, with connections of their own.
+
+The one module of the receiver that knows the look-up, and so what is known of phone numbers, which takes memory. It
+is loaded only where look-ups are on.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
+from time import monotonic
+from typing import Any
+
+import gevent
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, true
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.database import open_database
+from models.dead_letter import DeadLetter
+from models.inbox import Inbox
+from receiver.metrics import COUNTED_MAX, Measured, OptOutLatency
+from receiver.question import Question
+from receiver.settings import LookupSettings, ReceiverSettings
+from receiver.turns import in_turns
+from sync.opt_outs.latency import latency
+from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
+from sync.suppression import Answer, Freshness, Lookup
+from sync.suppression.checking import Look
+
+# Small hosted plans allow 20 connections in all, to either store.
+CONNECTIONS = 2
+STATEMENT_SECONDS = 2.0
+# SQLite is waited for without a turn for anybody else. Who only reads hardly ever waits.
+BUSY_SECONDS = 0.1
+REDIS_SECONDS = 0.5
+# A bound on all that is asked for one answer, stores that vanished without a word included.
+LOOK_SECONDS = 4.0
+# Reading a day's history takes its time where it is long: at most a twentieth of all time.
+LATENCY_REST_FACTOR = 20
+
+DEAD_LETTERS: Table = DeadLetter.__table__  # type: ignore[attr-defined]
+INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
+
+
+class BoundedLookup(Lookup):
+    """A look-up that answers `unknown` where the stores take longer than LOOK_SECONDS."""
+
+    def look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
+        try:
+            with _bound():
+                return super().look(wanted, channel, sender)
+        except TookTooLong:
+            return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+
+
+class TookTooLong(BaseException):
+    """Not an Exception, as gevent's own is none: so the engine gives a connection up that was being waited for."""
+
+
+def _bound() -> Any:
+    return gevent.Timeout(LOOK_SECONDS, TookTooLong)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the database tells of itself; nothing where it does not answer."""
+
+    unresolved_dead_letters: int | None = None
+    inbox_rows: int | None = None
+    latency: OptOutLatency | None = None
+
+
+class Lookups:
+    """Answers questions, and measures. One per process; safe for greenlets. Nothing is connected yet."""
+
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._lookup = BoundedLookup(engine, queue, default_region=default_region)
+        self._latency: OptOutLatency | None = None
+        self._latency_rests_until = 0.0
+
+    def check(self, question: Question) -> dict[str, Any]:
+        """Return the answer as a document of JSON's types, in the order of the addresses. Raises nothing."""
+        answers = self._lookup.check(
+            in_turns(question.addresses), question.channel, question.sender, question.staleness_seconds
+        )
+        as_of = answers[0].as_of if answers else self._lookup.freshness().as_of
+        return {"as_of": _moment(as_of), "results": [_result(answer) for answer in in_turns(answers)]}
+
+    def measure(self) -> Measured:
+        """Return what can be measured now, within a few seconds."""
+        fresh = self._lookup.freshness()
+        counted = self._counted()
+        return Measured(
+            staleness_seconds=(datetime.now(UTC) - fresh.as_of).total_seconds() if fresh.as_of else inf,
+            held_by=fresh.held_by,
+            queue_length=self._queue_length(),
+            unresolved_dead_letters=counted.unresolved_dead_letters,
+            inbox_rows=counted.inbox_rows,
+            latency=counted.latency,
+        )
+
+    def _queue_length(self) -> int | None:
+        with suppress(QueueUnavailable, ValueError, TookTooLong), _bound():
+            return queue_length(self._queue)
+        return None
+
+    def _counted(self) -> Counted:
+        with suppress(SQLAlchemyError, TookTooLong), _bound(), self._engine.connect() as connection:
+            return Counted(
+                unresolved_dead_letters=_count(connection, DEAD_LETTERS, DEAD_LETTERS.c.resolved_at.is_(None)),
+                inbox_rows=_count(connection, INBOX, true()),
+                latency=self._read_latency(connection),
+            )
+        return Counted()
+
+    def _read_latency(self, connection: Connection) -> OptOutLatency | None:
+        begun = monotonic()
+        if begun >= self._latency_rests_until:
+            read = latency(connection, datetime.now(UTC), in_turns=in_turns)
+            self._latency = OptOutLatency(
+                opt_outs=read.opt_outs,
+                p50_seconds=read.p50_seconds,
+                p99_seconds=read.p99_seconds,
+                share_within_one_second=read.share_within_one_second,
+            )
+            self._latency_rests_until = monotonic() + LATENCY_REST_FACTOR * (monotonic() - begun)
+        return self._latency
+
+
+def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
+    """Return look-ups in the stores of `settings`, read-only and apart from what deliveries use."""
+    engine = open_database(
+        settings.database_url,
+        pool_size=CONNECTIONS,
+        pool_seconds=STATEMENT_SECONDS,
+        statement_seconds=STATEMENT_SECONDS,
+        busy_seconds=BUSY_SECONDS,
+        is_read_only=True,
+    )
+    client = connect(settings.redis, connections=CONNECTIONS, seconds=REDIS_SECONDS)
+    return Lookups(engine, open_queue(client), default_region=lookup.default_region)
+
+
+def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
+    some = select(true()).select_from(table).where(condition).limit(COUNTED_MAX).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _result(answer: Answer) -> dict[str, Any]:
+    match = answer.match
+    return {
+        "input": answer.input,
+        "address": answer.address,
+        "status": answer.status.value,
+        "match": match
+        and {
+            "channel": match.channel,
+            "sender": match.sender,
+            "since": _moment(match.since),
+            "source": match.source,
+            "message_id": match.message_id,
+        },
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
