@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Order:
     rate_per_second: float = 0.0
     seconds: float
     is_once: bool
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ def send(order: Order) -> Sent:
         concurrency=order.connections,
         rate_per_second=order.rate_per_second,
         retry_seconds=(),
+        headers=order.headers,
     )
     asyncio.run(Sender(plan, _bodies(order, departures), counts).send())
     return Sent(

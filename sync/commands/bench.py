@@ -15,8 +15,10 @@ from sync.bench.apply import measure_apply
 from sync.bench.end_to_end import measure_end_to_end
 from sync.bench.figures import Figure
 from sync.bench.growth import measure_growth
+from sync.bench.lookups import measure_lookups
 from sync.bench.machine import describe_machine
 from sync.bench.opt_outs_first import measure_opt_outs_first
+from sync.bench.opted_out import NUMBERS_MAX
 from sync.bench.receive import measure_receive
 from sync.bench.report import document, print_report
 from sync.bench.servers import KINDS, Database, open_databases, open_redis
@@ -25,7 +27,7 @@ from sync.development.embedded import EmbeddedError
 from sync.development.processes import DevelopmentError, StopAsked, stop_signals
 from sync.environment import SettingError
 
-PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth")
+PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression")
 CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
 
@@ -89,7 +91,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     default="both",
     show_default=True,
     type=click.Choice([*KINDS, "both"]),
-    help="What applying is measured on; end-to-end and growth take PostgreSQL unless it is sqlite.",
+    help="What applying is measured on; all else takes PostgreSQL unless it is sqlite.",
 )
 @click.option(
     "--messages",
@@ -107,6 +109,14 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="N",
     help="How many deliveries wait in the queue when opt-outs are measured.",
 )
+@click.option(
+    "--opted-out",
+    default="1000,1000000",
+    show_default=True,
+    type=Numbers(0, NUMBERS_MAX),
+    metavar="N,...",
+    help="How many opt-outs are in the table when look-ups are measured.",
+)
 @click.option("--database-url", metavar="URL", help="Measure on this database, which must be empty.")
 @click.option("--redis-url", metavar="URL", help="Measure on this Redis, which must be empty.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object, machine and figures.")
@@ -119,6 +129,7 @@ def bench(
     kind: str,
     messages: tuple[int, ...],
     backlog: int,
+    opted_out: tuple[int, ...],
     database_url: str | None,
     redis_url: str | None,
     is_json: bool,
@@ -135,6 +146,8 @@ def bench(
                 a POST to its row at 100 and 1,000 events/s
     opt-outs    from POST to `active_opt_outs` while many deliveries wait
     growth      events/s with many messages in the tables; Redis per queued event
+    suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
+                and what they take from these
 
     \b
     Examples:
@@ -167,6 +180,7 @@ def bench(
                 "end-to-end": lambda: measure_end_to_end(surroundings, first, seconds=seconds),
                 "opt-outs": lambda: measure_opt_outs_first(surroundings, first, backlog=backlog),
                 "growth": lambda: measure_growth(surroundings, first, events=events, messages=messages),
+                "suppression": lambda: measure_lookups(surroundings, first, opt_outs=opted_out, seconds=seconds),
             }
             figures = [figure for name in parts for figure in measures[name]()]
     except StopAsked:

@@ -5,7 +5,7 @@ It never looks into a body, never follows a redirect and never learns from an an
 
 import asyncio
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -32,6 +32,7 @@ class Plan:
     rate_per_second: float = 0.0
     timeout_seconds: float = ANSWER_SECONDS
     retry_seconds: tuple[float, ...] = RETRY_SECONDS
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # beside the provider's own
 
 
 class _Parcel(NamedTuple):
@@ -152,6 +153,6 @@ def _open_session(plan: Plan) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=plan.concurrency),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Content-Type": "application/json", "User-Agent": "zexa-sync simulate"},
+        headers={"Content-Type": "application/json", "User-Agent": "zexa-sync simulate", **plan.headers},
         timeout=timeout,
     )

@@ -138,3 +138,15 @@ def test_a_missed_target_is_told_and_met_ones_are_not_required_to_be_all() -> No
 def test_opt_outs_are_measured_behind_a_backlog() -> None:
     found = figures("opt-outs", "--backlog", "40000")
     assert found["opt-outs: SQLite, from POST to row behind 40,000 deliveries, p99"]["value"] > 0
+
+
+@pytest.mark.slow
+def test_look_ups_are_measured_beside_deliveries_and_these_beside_themselves_alone() -> None:
+    found = figures("suppression", "--opted-out", "0,2000")
+    checked = "100 addresses over HTTP at 200/s beside 1,000 events/s"
+    for number in ("0", "2,000"):
+        of = f"suppression: SQLite, {number} opt-outs"
+        assert found[f"{of}: {checked}, p99"]["value"] >= found[f"{of}: {checked}, p50"]["value"]
+        assert "not accepted" not in found[f"{of}: {checked}, p50"]["note"]
+        (alone,) = found[f"{of}: 1,000 deliveries/s beside these look-ups, p99"]["yardsticks"]
+        assert alone["name"] == "alone"

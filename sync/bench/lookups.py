@@ -1,0 +1,161 @@
+"""What a look-up over HTTP takes beside deliveries, and what it takes from them: two senders, each at a fixed rate."""
+
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from receiver.requests import CHECK_PATH
+from sync.bench.figures import Figure, Target, Yardstick, middle
+from sync.bench.load import Bodies, send_beside, sign_bodies
+from sync.bench.opted_out import fill, never_opted_out, opted_out
+from sync.bench.sender import Order, Sent
+from sync.bench.servers import Database, empty
+from sync.bench.stage import Bench, Stage, Variant, Web, open_stage
+from sync.development.processes import DevelopmentError
+from sync.development.proof import request
+from sync.events import EventType
+from sync.simulator.traffic import generate
+
+PART = "suppression"
+LOOKUPS_PER_SECOND = 200
+EVENTS_PER_SECOND = 1000
+ADDRESSES = 100
+# One address in so many has opted out.
+OPTED_OUT_EVERY = 10
+CONNECTIONS = 64
+WARM_UP_SECONDS = 1
+MILLISECONDS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What both senders saw, and the deliveries' one alone just before."""
+
+    alone: Sent
+    deliveries: Sent
+    lookups: Sent
+
+
+def measure_lookups(bench: Bench, database: Database, *, opt_outs: Sequence[int], seconds: float) -> list[Figure]:
+    """Return what look-ups take with each of so many opt-outs in the table, and deliveries beside them and alone."""
+    figures = []
+    token = secrets.token_hex(16)
+    with open_stage(bench, database) as stage:
+        (web,) = stage.start_webs([Variant(environ={"ZEXA_LOOKUP_TOKEN": token})])
+        stage.start_workers(1)
+        headers = {"Authorization": f"Bearer {token}"}
+        filled = 0
+        for number in sorted(opt_outs):
+            bench.say(f"{PART}: {database.name}, filling the table with {number:,} opt-outs")
+            fill(stage.engine, filled, number)
+            filled = number
+            figures += _figures(database, number, _measure(bench, stage, web, headers, number, seconds))
+        empty(stage.engine)
+    return figures
+
+
+def _measure(
+    bench: Bench, stage: Stage, web: Web, headers: dict[str, str], opt_outs: int, seconds: float
+) -> list[Turn]:
+    """Return what the rounds gave, without a first short one that warms everything up."""
+    _require_answers(web, opt_outs, headers)
+    each = max(1.0, seconds / bench.rounds)
+    questions = sign_bodies(
+        bench.folder / "questions.txt", islice(_questions(opt_outs), LOOKUPS_PER_SECOND), bench.secret
+    )
+    asked = f"http://127.0.0.1:{web.port}{CHECK_PATH}"
+    turns = []
+    for turn in range(bench.rounds + 1):
+        lasts = each if turn else WARM_UP_SECONDS
+        alone, beside = (_deliveries(bench, web, lasts, seed=2 * turn + of) for of in (0, 1))
+        bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
+        (sent_alone,) = _send(stage, alone)
+        sent, answered = _send(stage, beside, _order(asked, questions, LOOKUPS_PER_SECOND, lasts, headers))
+        stage.wait_until_applied()
+        turns.append(Turn(alone=sent_alone, deliveries=sent, lookups=answered))
+    return turns[1:]
+
+
+def _questions(opt_outs: int) -> Iterator[bytes]:
+    """Yield bodies of look-ups for ever, none of them like another."""
+    number = 0
+    while True:
+        addresses = [
+            opted_out(at % opt_outs) if at % OPTED_OUT_EVERY == 0 and opt_outs else never_opted_out(at)
+            for at in range(number, number + ADDRESSES)
+        ]
+        number += ADDRESSES
+        yield json.dumps({"addresses": addresses}).encode()
+
+
+def _require_answers(web: Web, opt_outs: int, headers: dict[str, str]) -> None:
+    """Refuse to measure how fast nothing is answered."""
+    addresses = [never_opted_out(1), *([opted_out(opt_outs - 1)] if opt_outs else [])]
+    body = json.dumps({"addresses": addresses}).encode()
+    _, text = request("POST", CHECK_PATH, web.port, body=body, headers={"Content-Type": "application/json", **headers})
+    if [result["status"] for result in json.loads(text)["results"]] != ["allowed", "suppressed"][: len(addresses)]:
+        raise DevelopmentError("a look-up was not answered as the table says")
+
+
+def _deliveries(bench: Bench, web: Web, seconds: float, *, seed: int) -> Order:
+    made = generate(events=int(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
+    path = bench.folder / f"deliveries-{seed % 2}.txt"
+    bodies = sign_bodies(path, (delivery.body for delivery in made), bench.secret)
+    return _order(web.url, bodies, EVENTS_PER_SECOND, seconds, {})
+
+
+def _order(url: str, bodies: Bodies, rate: int, seconds: float, headers: dict[str, str]) -> Order:
+    return Order(
+        url=url,
+        secret=bodies.secret,
+        bodies=str(bodies.path),
+        connections=CONNECTIONS,
+        rate_per_second=rate,
+        seconds=seconds,
+        is_once=False,
+        headers=headers,
+    )
+
+
+def _send(stage: Stage, *orders: Order) -> list[Sent]:
+    """Carry out `orders` at once, each in a process of its own."""
+    with ThreadPoolExecutor(len(orders)) as senders:
+        running = [senders.submit(send_beside, stage.processes, order, watch=lambda: None) for order in orders]
+        return [sent.result() for sent in running]
+
+
+def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
+    what = f"{database.name}, {opt_outs:,} opt-outs: "
+    asked = sum(turn.lookups.requests for turn in turns)
+    failed = sum(of.requests - of.accepted for turn in turns for of in (turn.alone, turn.deliveries, turn.lookups))
+    offered = middle([turn.lookups.requests / turn.lookups.seconds for turn in turns])
+    note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
+    checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"
+    beside = middle([turn.deliveries.p99_seconds for turn in turns]) * MILLISECONDS
+    alone = middle([turn.alone.p99_seconds for turn in turns]) * MILLISECONDS
+    return [
+        Figure(
+            part=PART,
+            name=f"{what}{checked}, p50",
+            value=middle([turn.lookups.p50_seconds for turn in turns]) * MILLISECONDS,
+            unit="ms",
+            note=note,
+        ),
+        Figure(
+            part=PART,
+            name=f"{what}{checked}, p99",
+            value=middle([turn.lookups.p99_seconds for turn in turns]) * MILLISECONDS,
+            unit="ms",
+            target=Target(at_most=50),
+        ),
+        Figure(
+            part=PART,
+            name=f"{what}{EVENTS_PER_SECOND:,} deliveries/s beside these look-ups, p99",
+            value=beside,
+            unit="ms",
+            yardsticks=(Yardstick(name="alone", value=alone, target=Target(at_most=1.5)),),
+        ),
+    ]
