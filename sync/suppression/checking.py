@@ -4,19 +4,19 @@ An opt-out that is found holds however stale the tables are, for staleness can o
 found is `allowed` only where the answer is fresh enough.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Connection, Engine, Select, Text, bindparam, column, func, select, table
+from sqlalchemy import Connection, Engine, Select, Text, column, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.types import UTCDateTime
 from sync.addresses import is_address, is_storable, spellings
 from sync.queue import OpenQueue, QueueUnavailable, waiting_opt_outs
+from sync.suppression.among import is_among
 from sync.suppression.freshness import Freshness, InDatabase, freshness, waiting_columns
 
 MAX_STALENESS = timedelta(minutes=1)
@@ -49,7 +49,8 @@ class Match(NamedTuple):
 class Answer(NamedTuple):
     """What is known of one address: `input` as given, `address` normalised (None where it is none).
 
-    `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known.
+    `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known; `held_by`
+    says what keeps it in the past, as `Freshness` does.
     """
 
     input: str
@@ -57,6 +58,7 @@ class Answer(NamedTuple):
     address: str | None
     match: Match | None
     as_of: datetime | None
+    held_by: str | None = None
 
     def is_suppressed(self) -> bool:
         """Return True unless the address is known to be allowed."""
@@ -151,17 +153,17 @@ class Lookup:
 
 
 def _answer(asked: Asked, look: Look, *, is_fresh: bool) -> Answer:
-    as_of = look.freshness.as_of
+    as_of, held_by = look.freshness.as_of, look.freshness.held_by
     for spelling in asked.spellings:
         if look.found and (match := look.found.get(spelling)):
-            return Answer(asked.input, Status.SUPPRESSED, spelling, match, as_of)
+            return Answer(asked.input, Status.SUPPRESSED, spelling, match, as_of, held_by)
     if not asked.is_address:
-        return Answer(asked.input, Status.INVALID, None, None, as_of)
-    return Answer(asked.input, Status.ALLOWED if is_fresh else Status.UNKNOWN, asked.spellings[0], None, as_of)
+        return Answer(asked.input, Status.INVALID, None, None, as_of, held_by)
+    return Answer(asked.input, Status.ALLOWED if is_fresh else Status.UNKNOWN, asked.spellings[0], None, as_of, held_by)
 
 
 def _strongest(connection: Connection, wanted: set[str], channel: str | None, sender: str | None) -> dict[str, Match]:
-    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(_is_one_of(connection, wanted))
+    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(is_among(connection, ACTIVE.c.address, wanted))
     for name, given in (("channel", channel), ("sender", sender)):
         if given is not None:
             query = query.where(ACTIVE.c[name].in_((given, "")))
@@ -173,13 +175,3 @@ def _earliest_each(connection: Connection, query: Select[Any]) -> Iterator[tuple
     # Sorted backwards, so that of one address the earliest comes last, and stays.
     for row in sorted(rows, key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True):
         yield row.address, Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id)
-
-
-def _is_one_of(connection: Connection, wanted: set[str]) -> Any:
-    """One parameter, however many are wanted."""
-    if connection.dialect.name == "sqlite":
-        text = json.dumps(list(wanted), ensure_ascii=False)
-        listed = func.json_each(bindparam("wanted", text, type_=Text())).table_valued("value")
-        return ACTIVE.c.address.in_(select(listed.c.value))
-    given = bindparam("wanted", list(wanted), type_=ARRAY(Text()))
-    return ACTIVE.c.address.in_(select(func.unnest(given).column_valued("given")))

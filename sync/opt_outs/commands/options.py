@@ -1,0 +1,115 @@
+"""What the subcommands share: their options, and the stores they open. No error quotes an address."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from models.database import open_database
+from models.schema import require_head
+from sync.addresses import is_storable
+from sync.applier import error_kind
+from sync.environment import read_database_url, read_redis_settings
+from sync.events import EARLIEST
+from sync.opt_outs.moments import read_moment
+from sync.queue import opened_queue
+from sync.settings import read_default_region
+from sync.suppression import MAX_STALENESS, Lookup
+
+STATEMENT_SECONDS = 30
+REDIS_SECONDS = 2
+
+_CHANNEL = re.compile(r"[a-z0-9_.-]{1,64}")
+
+
+class WrongUse(click.ClickException):
+    """Printed as one line, without the usage that click adds to its own."""
+
+    exit_code = 2
+
+
+def words(given: str) -> str:
+    """Return a text that a database can keep, without the blanks around it."""
+    if not is_storable(given):
+        raise click.BadParameter("it is blank, longer than 1,024 bytes, or no text")
+    return given.strip()
+
+
+def channel_name(given: str) -> str:
+    """Return a channel as events spell it once they are read."""
+    channel = given.strip().lower()
+    if not _CHANNEL.fullmatch(channel):
+        raise click.BadParameter("a channel is for example sms, whatsapp, telegram, email or slack")
+    return channel
+
+
+def moment(given: str) -> datetime:
+    """Return a time in ISO 8601 as an aware moment; UTC where it names no offset."""
+    read = read_moment(given)
+    if read is None:
+        raise click.BadParameter("give ISO 8601, for example 2026-06-24 or 2026-06-24T10:05:00Z")
+    if not EARLIEST <= read <= datetime.now(UTC):
+        raise click.BadParameter("it lies in the future, or before the year 2000")
+    return read
+
+
+def scope(of: str) -> Callable[[Any], Any]:
+    """Return the options --channel and --sender; `of` says what they narrow."""
+
+    def with_options(command: Any) -> Any:
+        command = click.option("--sender", type=words, metavar="NAME", help=f"{of} of this sender.")(command)
+        return click.option("--channel", type=channel_name, metavar="NAME", help=f"{of} on this channel.")(command)
+
+    return with_options
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+BY = click.option("--by", "by", required=True, type=words, metavar="NAME", help="Who says so; kept for good.")
+MAX_STALE = click.option(
+    "--max-staleness",
+    "max_staleness",
+    type=click.FloatRange(0),
+    default=MAX_STALENESS.total_seconds(),
+    show_default=True,
+    metavar="SECONDS",
+    help="How old an answer may be and still allow anybody.",
+)
+SHOW_ADDRESSES = click.option("--show-addresses", is_flag=True, help="Print numbers and addresses in full.")
+
+
+@contextmanager
+def database(*, is_read_only: bool = False, statement_seconds: float = STATEMENT_SECONDS) -> Iterator[Engine]:
+    """Open the database of DATABASE_URL; say in one line where it fails. Raises SchemaError and SettingError."""
+    url = read_database_url(os.environ)
+    engine = open_database(url, pool_size=1, statement_seconds=statement_seconds, is_read_only=is_read_only)
+    try:
+        require_head(engine)
+        yield engine
+    except DBAPIError as error:
+        # Only the kind of error: its text may name hosts, users and addresses.
+        raise click.ClickException(f"the database of DATABASE_URL cannot be used ({error_kind(error)})") from None
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def opened_lookup(*, statement_seconds: float = STATEMENT_SECONDS) -> Iterator[Lookup]:
+    """Open a look-up with the settings of the environment. It fails closed: no store that is away is an error."""
+    url, redis, region = read_database_url(os.environ), read_redis_settings(os.environ), default_region()
+    engine = open_database(url, pool_size=1, statement_seconds=statement_seconds, is_read_only=True)
+    try:
+        with opened_queue(redis, seconds=REDIS_SECONDS) as queue:
+            yield Lookup(engine, queue, default_region=region)
+    finally:
+        engine.dispose()
+
+
+def default_region() -> str:
+    """Return the region of numbers without a country code. Raises SettingError."""
+    return read_default_region(os.environ)

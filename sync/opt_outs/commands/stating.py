@@ -1,0 +1,116 @@
+"""`zexa-sync opt-outs add` and `remove`: what a person says of somebody's wish, kept with who and why."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from sync.dead_letters.text import say
+from sync.opt_outs.commands.options import BY, WrongUse, database, default_region, moment, scope, words
+from sync.opt_outs.resubscribing import Ended, Resubscription, resubscribe
+from sync.opt_outs.stating import Outcome, Statement, address_of, state_opt_outs
+from sync.opt_outs.text import scope_text
+from sync.tracing.explaining import moment_text
+from sync.tracing.text import visible
+
+_OUTCOMES = {
+    Outcome.NEW: "opted out",
+    Outcome.LATER: "opted out again: there was an earlier opt-out",
+    Outcome.UNCHANGED: "unchanged: an opt-out at least as late is in force; this one is noted",
+    Outcome.ENDED: "not in force: a re-subscription is later than --at; this one is noted",
+}
+
+
+@click.command()
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+@BY
+@scope("Only for messages")
+@click.option("--at", "at", type=moment, metavar="TIME", help="When they opted out (ISO 8601, UTC).  [default: now]")
+@click.option("--reason", type=words, metavar="TEXT", help="Why, or how they said so; kept for good.")
+def add(
+    addresses: tuple[str, ...],
+    by: str,
+    channel: str | None,
+    sender: str | None,
+    at: datetime | None,
+    reason: str | None,
+) -> None:
+    """Opt out each ADDRESS by a person's word.
+
+    \b
+    For example:
+      zexa-sync opt-outs add 912345678 --by "Maria, support" --reason "asked by phone"
+      zexa-sync opt-outs add ana@example.com --channel email --by Maria --at 2026-06-24T10:05:00Z
+
+    For any channel and sender unless narrowed. It takes effect at once, and never weakens an opt-out that
+    stands. Who, when and why go into the table opt_out_history for good.
+
+    Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use,
+    and where an ADDRESS is none: then nothing is recorded. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    """
+    normalised = _normalised(addresses, channel or "")
+    statement = Statement(channel=channel or "", sender=sender or "", at=at, by=by, reason=reason)
+    with database() as engine, engine.begin() as connection:
+        outcomes = state_opt_outs(connection, normalised, statement, datetime.now(UTC))
+    for address, outcome in outcomes.items():
+        say(f"{visible(address)}  {_OUTCOMES[outcome]} ({visible(scope_text(channel or '', sender or ''))})")
+    sys.exit(1 if Outcome.ENDED in outcomes.values() else 0)
+
+
+def _normalised(addresses: tuple[str, ...], channel: str) -> list[str]:
+    """Return `addresses` as they are stored; end the command where one is none, without repeating it."""
+    region = default_region()
+    normalised = [address_of(channel, address, region) for address in addresses]
+    if None in normalised:
+        number = normalised.index(None) + 1
+        of = f"address {number} of {len(addresses)}" if len(addresses) > 1 else "this"
+        kind = f"address of channel {channel}" if channel else "number, e-mail address or Slack id"
+        raise WrongUse(f"{of} is no {kind}; nothing was recorded")
+    return [address for address in normalised if address is not None]
+
+
+@click.command()
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
+@BY
+@click.option("--reason", required=True, type=words, metavar="TEXT", help="Why they may be messaged; kept for good.")
+@scope("Only opt-outs")
+def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None, sender: str | None) -> None:
+    """End the opt-outs of each ADDRESS: a re-subscription.
+
+    \b
+    For example:
+      zexa-sync opt-outs remove 912345678 --by "Maria, support" --reason "signed up again, form 1234"
+      zexa-sync opt-outs remove 912345678 --channel sms --by Maria --reason "wants SMS again"
+
+    Only a person ends an opt-out, so --by and --reason are required, and stay in the table opt_out_history for
+    good. Without --channel or --sender all opt-outs of an address end; with them only those that name it, and not
+    one that holds for any channel or sender. A later STOP opts out again; one that occurred before the
+    re-subscription, and arrives late, does not.
+
+    Says which opt-outs ended and which remain in force. Exit status: 0, or 1 where an ADDRESS had none to end
+    (the others are ended), or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    """
+    resubscription = Resubscription(channel=channel, sender=sender, by=by, reason=reason)
+    region = default_region()
+    with database() as engine, engine.begin() as connection:
+        results = resubscribe(
+            connection, addresses, resubscription, clock=lambda: datetime.now(UTC), default_region=region
+        )
+    for of in results:
+        _say_ended(of)
+    sys.exit(0 if all(of.ended for of in results) else 1)
+
+
+def _say_ended(of: Ended) -> None:
+    address = visible(of.address)
+    if not of.ended:
+        say(f"{address}  nothing to end" + ("" if of.in_force else ": no opt-out is in force"))
+    for row in of.ended:
+        since = moment_text(row["opted_out_at"])
+        say(f"{address}  ended: {visible(scope_text(row['channel'], row['sender']))}, since {since} ({row['source']})")
+        if row["opted_in_at"] > datetime.now(UTC):
+            say(f"{address}  careful: that opt-out's time lies ahead; a STOP that occurs before it will not count")
+    for row in of.in_force:
+        since = moment_text(row["opted_out_at"])
+        scope = visible(scope_text(row["channel"], row["sender"]))
+        say(f"{address}  remains in force: {scope}, since {since} ({row['source']})")

@@ -1,0 +1,55 @@
+"""Finds opt-outs by what is known of them. Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from sync.opt_outs.rows import StoredOptOut
+from sync.store import OPT_OUTS
+
+ROWS_PER_FETCH = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which opt-outs are meant; None leaves open. Those in force only, unless `is_any`."""
+
+    channel: str | None = None
+    sender: str | None = None
+    source: str | None = None
+    since: datetime | None = None
+    is_any: bool = False
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        of = OPT_OUTS.c
+        for name in ("channel", "sender", "source"):
+            if (given := getattr(self, name)) is not None:
+                yield of[name] == given
+        if self.since is not None:
+            yield of.opted_out_at >= self.since
+        if not self.is_any:
+            yield and_(of.opted_out_at.is_not(None), or_(of.opted_in_at.is_(None), of.opted_in_at <= of.opted_out_at))
+
+
+def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:
+    """Return at most `limit` rows, those first that opted out last."""
+    query = select(OPT_OUTS).where(*selection.conditions()).limit(limit)
+    ordered = query.order_by(OPT_OUTS.c.opted_out_at.desc(), *OPT_OUTS.primary_key)
+    return [dict(row) for row in connection.execute(ordered).mappings()]
+
+
+def every_opt_out(connection: Connection, selection: Selection) -> Iterator[StoredOptOut]:
+    """Yield every row in the order of its key, without holding more than some of them."""
+    query = select(OPT_OUTS).where(*selection.conditions()).order_by(*OPT_OUTS.primary_key)
+    found = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
+    for rows in found.mappings().partitions(ROWS_PER_FETCH):
+        yield from (dict(row) for row in rows)
+
+
+def count_by_channel(connection: Connection, selection: Selection) -> dict[str, int]:
+    """Return how many rows there are of each channel, '' where they name none; the greatest number first."""
+    channel, number = OPT_OUTS.c.channel, func.count().label("number")
+    query = select(channel, number).where(*selection.conditions()).group_by(channel).order_by(number.desc(), channel)
+    return {row.channel: row.number for row in connection.execute(query)}
