@@ -10,6 +10,7 @@ SUBCOMMANDS = {
     "check": "checking:check",
     "list": "listing:list_",
     "remove": "stating:remove",
+    "scrub": "scrubbing:scrub_",
 }
 
 

@@ -1,0 +1,109 @@
+"""Takes people who must not be messaged out of a list: every row goes, as it is, to exactly one of three files."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import BinaryIO
+
+from sync.opt_outs.csv_files import CsvFile
+from sync.opt_outs.csv_records import Record
+from sync.suppression import Lookup, Status
+
+ROWS_PER_LOOK = 20_000
+
+# A number that a spreadsheet took for a quantity: read as digits it would be somebody else's.
+_QUANTITY = re.compile(r"\s*\+?\d+[.,]0\s*", re.ASCII)
+
+
+class UnknownStatusError(Exception):
+    """Some address is neither known to be suppressed nor known to be allowed."""
+
+    def __init__(self, as_of: datetime | None, held_by: str | None) -> None:
+        super().__init__("the look-up cannot answer")
+        self.as_of = as_of
+        self.held_by = held_by
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """How many rows went where, and the earliest moment that an answer was as of."""
+
+    clean: int = 0
+    removed: int = 0
+    invalid: int = 0
+    as_of: datetime | None = None
+    held_by: str | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.clean + self.removed + self.invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is asked of each address: see `Lookup.check`."""
+
+    channel: str | None
+    sender: str | None
+    max_staleness: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    clean: BinaryIO
+    removed: BinaryIO
+    invalid: BinaryIO
+
+
+def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: Callable[[Counts], None]) -> Counts:
+    """Write each record of `given` to one of `files`; `on_look` is told the counts now and then.
+
+    `clean` gets only what is known to be allowed. Raises UnknownStatusError where that cannot be known of some row: what
+    was written until then is then of no use.
+    """
+    counts = Counts()
+    _require_fresh(lookup, scope, counts)
+    for file in (files.clean, files.removed, files.invalid):
+        file.write(given.encoding.mark + given.encoding.encode(given.header_text))
+    while rows := list(islice(given.records, ROWS_PER_LOOK)):
+        _sort_out(lookup, given, files, scope, counts, rows)
+        on_look(counts)
+    return counts
+
+
+def _require_fresh(lookup: Lookup, scope: Scope, counts: Counts) -> None:
+    """Find out before a long file is read."""
+    freshness = lookup.freshness()
+    if not freshness.is_within(scope.max_staleness, datetime.now(UTC)):
+        raise UnknownStatusError(freshness.as_of, freshness.held_by)
+    counts.as_of, counts.held_by = freshness.as_of, freshness.held_by
+
+
+def _sort_out(
+    lookup: Lookup, given: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
+) -> None:
+    clean: list[str] = []
+    removed: list[str] = []
+    invalid: list[str] = []
+    cells = [_address(given.cell(fields)) for _, _, fields in rows]
+    answers = lookup.check(cells, scope.channel, scope.sender, scope.max_staleness)
+    goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed, Status.INVALID: invalid}
+    for (_, text, _), answer in zip(rows, answers, strict=True):
+        if answer.status is Status.UNKNOWN:
+            raise UnknownStatusError(answer.as_of, answer.held_by)
+        goes_to[answer.status].append(text)
+    for file, texts in ((files.clean, clean), (files.removed, removed), (files.invalid, invalid)):
+        file.write(given.encoding.encode("".join(texts)))
+    counts.clean += len(clean)
+    counts.removed += len(removed)
+    counts.invalid += len(invalid)
+    as_of, held_by = answers[0].as_of, answers[0].held_by
+    if as_of is not None and (counts.as_of is None or as_of < counts.as_of):
+        counts.as_of, counts.held_by = as_of, held_by
+
+
+def _address(cell: str | None) -> str:
+    """Return what is to be looked up: nothing, which is no address, where the cell tells none."""
+    return "" if cell is None or _QUANTITY.fullmatch(cell) else cell
