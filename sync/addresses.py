@@ -6,6 +6,7 @@ casefolded; Slack ids stay as they are. What cannot be read as a number is kept,
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -21,6 +22,7 @@ _BETWEEN = re.compile(r"[\s().\-/\u00b7\u2212]+")
 _NUMBER = re.compile(r"\+?\d+")
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _WITHOUT_PLUS = re.compile(r"[1-9]\d{6,14}", re.ASCII)
+_NATIONAL = re.compile(r"[1-9]\d+", re.ASCII)
 CALLING_CODE_DIGITS_MAX = 3
 
 
@@ -40,23 +42,49 @@ def normalise(channel: str, address: str, default_region: str) -> str:
 
 
 def _e164(address: str, default_region: str) -> str | None:
-    # What providers send nearly always is one of these two, and parsing costs ten times as much.
-    if _INTERNATIONAL.fullmatch(address) and _is_kept(address):
-        return address
-    if _lacks_only_plus(address, default_region):
-        return f"+{address}"
-    return _parsed(address, default_region)
+    if (number := _quickly_read(address, default_region)) is not None:
+        return number
+    digits = _digits(address)
+    if digits is None:
+        return None
+    return (_quickly_read(digits, default_region) if digits != address else None) or _read(digits, default_region)
+
+
+def _quickly_read(number: str, default_region: str) -> str | None:
+    """Return what parsing would surely make of `number`; None where only that tells.
+
+    What providers send and people write nearly always is one of these, and parsing costs ten times as much.
+    """
+    if _INTERNATIONAL.fullmatch(number) and _is_kept(number):
+        return number
+    if _lacks_only_plus(number, default_region):
+        return f"+{number}"
+    calling_code = _calling_code(number, default_region)
+    return f"+{calling_code}{number}" if calling_code else None
 
 
 def _is_kept(number: str) -> bool:
     """Return True where parsing `number`, plus and digits, would surely give it back as it is."""
+    found = _plan_of(number[1 : 1 + CALLING_CODE_DIGITS_MAX])
+    if found is None:
+        return False
+    digits, lengths, prefix = found
+    # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
+    return (
+        len(number) - digits - 1 in lengths
+        and number[1 + digits] != "0"
+        and not (prefix and prefix(number[1 + digits :]))
+    )
+
+
+@cache
+def _plan_of(start: str) -> tuple[int, frozenset[int], Callable[[str], object] | None] | None:
+    """Return, for the first digits of a number, how many are its calling code, and the plan behind that."""
     for digits in range(1, CALLING_CODE_DIGITS_MAX + 1):
-        if plan := _plan(number[1 : 1 + digits]):
+        if plan := _plan(start[:digits]):
             lengths, prefix = plan
-            national = number[1 + digits :]
-            # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
-            return len(national) in lengths and national[0] != "0" and not (prefix and prefix.match(national))
-    return False
+            return digits, lengths, prefix.match if prefix else None
+    return None
 
 
 def _lacks_only_plus(address: str, region: str) -> bool:
@@ -97,13 +125,47 @@ def _plan(calling_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | 
     return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
 
 
+def _calling_code(digits: str, region: str) -> str | None:
+    """Return the calling code of `region` where parsing `digits` as a number of it would surely only put that before.
+
+    Not where they begin with a nought, with the calling code itself, or with what is dialled before a number.
+    """
+    own = _own_plan(region)
+    if own is None or not _NATIONAL.fullmatch(digits):
+        return None
+    calling_code, lengths, before = own
+    return calling_code if len(digits) in lengths and not before.match(digits) else None
+
+
+@cache
+def _own_plan(region: str) -> tuple[str, frozenset[int], re.Pattern[str]] | None:
+    """Return a region's calling code, how long its numbers may be, and what may stand before them, as `_own` does."""
+    own = _own(region)
+    plan = _plan(own[0]) if own else None
+    if own is None or plan is None:
+        return None
+    calling_code, _, abroad = own
+    lengths, prefix = plan
+    before = [calling_code, abroad.pattern, *([prefix.pattern] if prefix else [])]
+    return calling_code, lengths, re.compile("|".join(f"(?:{one})" for one in before))
+
+
 def _parsed(address: str, default_region: str) -> str | None:
+    digits = _digits(address)
+    return None if digits is None else _read(digits, default_region)
+
+
+def _digits(address: str) -> str | None:
+    """Return a number without what people put between its digits; None where it is none."""
     plain = address if address.isascii() else _plain(address)
     plain = _BETWEEN.sub("", _SCHEME.sub("", plain.strip(), count=1))
-    if not _NUMBER.fullmatch(plain):
-        return None
+    return plain if _NUMBER.fullmatch(plain) else None
+
+
+@lru_cache(maxsize=4096)
+def _read(digits: str, default_region: str) -> str | None:
     # As a number of the region first; then with the plus that providers leave out.
-    return _possible(plain, default_region) or _possible(f"+{plain}", None)
+    return _possible(digits, default_region) or _possible(f"+{digits}", None)
 
 
 def _plain(text: str) -> str:
@@ -125,6 +187,7 @@ def _possible(text: str, region: str | None) -> str | None:
 ADDRESS_BYTES_MAX = 1024
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _SLACK = re.compile(r"[A-Z][A-Z0-9]{2,}", re.ASCII)
+_ANY_ADDRESS = re.compile(f"(?a:{_INTERNATIONAL.pattern})|{_EMAIL.pattern}|(?a:{_SLACK.pattern})")
 
 
 def is_storable(address: str) -> bool:
@@ -145,7 +208,7 @@ def is_address(channel: str | None, normalised: str) -> bool:
         return _EMAIL.fullmatch(normalised) is not None
     if channel == "slack":
         return bool(normalised.strip())
-    return any(form.fullmatch(normalised) for form in (_INTERNATIONAL, _EMAIL, _SLACK))
+    return _ANY_ADDRESS.fullmatch(normalised) is not None
 
 
 def spellings(channel: str | None, address: str, default_region: str) -> tuple[str, ...]:
@@ -154,7 +217,12 @@ def spellings(channel: str | None, address: str, default_region: str) -> tuple[s
     An opt-out is stored as its own channel spells addresses, or, where it names none, as no channel does; so
     whoever asks without a channel asks for the spellings of all of them.
     """
-    if _INTERNATIONAL.fullmatch(address) and _is_kept(address):
-        return (address,)  # all channels spell it alike
+    if is_spelled_alike(address):
+        return (address,)
     channels = ("", "sms", "email", "slack") if channel is None else (channel, "")
     return tuple(dict.fromkeys(normalise(one, address, default_region) for one in channels))
+
+
+def is_spelled_alike(address: str) -> bool:
+    """Return whether `address` is a number that every channel spells as it is."""
+    return _INTERNATIONAL.fullmatch(address) is not None and _is_kept(address)

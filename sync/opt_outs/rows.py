@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sync.store import OPT_OUTS
-from sync.suppression.among import is_among
+from sync.suppression.among import WANTED, is_among, listed
 
 OptOutKey = tuple[str, str, str]
 StoredOptOut = Mapping[str, Any]
@@ -20,8 +20,9 @@ def locked_rows(connection: Connection, addresses: Collection[str]) -> dict[OptO
     """
     if not addresses:
         return {}
-    query = select(OPT_OUTS).where(is_among(connection, OPT_OUTS.c.address, addresses))
-    found = connection.execute(query.order_by(*OPT_OUTS.primary_key).with_for_update()).mappings()
+    dialect = connection.dialect.name
+    query = select(OPT_OUTS).where(is_among(dialect, OPT_OUTS.c.address)).order_by(*OPT_OUTS.primary_key)
+    found = connection.execute(query.with_for_update(), {WANTED: listed(dialect, addresses)}).mappings()
     return {(row["channel"], row["address"], row["sender"]): dict(row) for row in found}
 
 

@@ -60,8 +60,8 @@ class Files:
 def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: Callable[[Counts], None]) -> Counts:
     """Write each record of `given` to one of `files`; `on_look` is told the counts now and then.
 
-    `clean` gets only what is known to be allowed. Raises UnknownStatusError where that cannot be known of some row: what
-    was written until then is then of no use.
+    `clean` gets only what is known to be allowed. Raises UnknownStatusError where of some row that cannot be known;
+    what was written until then is of no use.
     """
     counts = Counts()
     _require_fresh(lookup, scope, counts)

@@ -4,19 +4,22 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, func, select
+
+WANTED = "wanted"
 
 
-def is_among(connection: Connection, column: Any, values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that `column` is one of `values`."""
-    if connection.dialect.name == "sqlite":
-        text = json.dumps(list(values), ensure_ascii=False)
-        listed = func.json_each(bindparam("wanted", text, type_=Text())).table_valued("value")
-        return _is_in(column, select(listed.c.value))
-    given = bindparam("wanted", list(values), type_=ARRAY(Text()))
-    return _is_in(column, select(func.unnest(given).column_valued("given")))
-
-
-def _is_in(column: Any, listed: Any) -> ColumnElement[bool]:
-    condition: ColumnElement[bool] = column.in_(listed)
+def is_among(dialect: str, column: Any) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of the values that the parameter WANTED lists."""
+    if dialect == "sqlite":
+        each = func.json_each(bindparam(WANTED, type_=Text())).table_valued("value")
+        chosen = select(each.c.value)
+    else:
+        chosen = select(func.unnest(bindparam(WANTED, type_=ARRAY(Text()))).column_valued("given"))
+    condition: ColumnElement[bool] = column.in_(chosen)
     return condition
+
+
+def listed(dialect: str, values: Collection[str]) -> object:
+    """Return `values` as the parameter WANTED."""
+    return json.dumps(list(values), ensure_ascii=False) if dialect == "sqlite" else list(values)

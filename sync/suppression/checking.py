@@ -4,20 +4,21 @@ An opt-out that is found holds however stale the tables are, for staleness can o
 found is `allowed` only where the answer is fresh enough.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Select, Text, column, select, table
+from sqlalchemy import Connection, Engine, Select, Text, bindparam, column, or_, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.types import UTCDateTime
-from sync.addresses import is_address, is_storable, spellings
+from sync.addresses import is_address, is_spelled_alike, is_storable, spellings
 from sync.queue import OpenQueue, QueueUnavailable, waiting_opt_outs
-from sync.suppression.among import is_among
-from sync.suppression.freshness import Freshness, InDatabase, freshness, waiting_columns
+from sync.suppression.among import WANTED, is_among, listed
+from sync.suppression.freshness import NAMELESS_FOR, Freshness, InDatabase, freshness, waiting_columns
 
 MAX_STALENESS = timedelta(minutes=1)
 
@@ -137,7 +138,7 @@ class Lookup:
         try:
             with self._engine.connect() as connection:
                 # What waits is asked for before what is there: see `freshness`.
-                waiting = connection.execute(select(*waiting_columns(begun))).one()
+                waiting = connection.execute(_WAITING, {"nameless_since": begun - NAMELESS_FOR}).one()
                 found = _strongest(connection, wanted, channel, sender) if wanted else {}
         except SQLAlchemyError:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
@@ -146,6 +147,8 @@ class Lookup:
         return Look(found=found, freshness=freshness(begun, queued, InDatabase(**waiting._mapping)))
 
     def _asked(self, address: str, channel: str | None) -> Asked:
+        if is_spelled_alike(address):
+            return Asked(address, (address,), is_address(channel, address))
         if not is_storable(address):
             return Asked(address, (), False)
         spelled = spellings(channel, address, self._default_region)
@@ -163,15 +166,24 @@ def _answer(asked: Asked, look: Look, *, is_fresh: bool) -> Answer:
 
 
 def _strongest(connection: Connection, wanted: set[str], channel: str | None, sender: str | None) -> dict[str, Match]:
-    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(is_among(connection, ACTIVE.c.address, wanted))
-    for name, given in (("channel", channel), ("sender", sender)):
-        if given is not None:
-            query = query.where(ACTIVE.c[name].in_((given, "")))
-    return dict(_earliest_each(connection, query))
-
-
-def _earliest_each(connection: Connection, query: Select[Any]) -> Iterator[tuple[str, Match]]:
-    rows: Sequence[Any] = connection.execute(query).all()
+    query = _query(connection.dialect.name, is_of_channel=channel is not None, is_of_sender=sender is not None)
+    given = {WANTED: listed(connection.dialect.name, wanted), "channel": channel, "sender": sender}
+    rows: Sequence[Any] = connection.execute(query, given).all()
     # Sorted backwards, so that of one address the earliest comes last, and stays.
-    for row in sorted(rows, key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True):
-        yield row.address, Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id)
+    ordered = sorted(rows, key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True)
+    return {
+        row.address: Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id) for row in ordered
+    }
+
+
+# Making a statement costs as much as answering it, so each is made once.
+_WAITING = select(*waiting_columns())
+
+
+@cache
+def _query(dialect: str, *, is_of_channel: bool, is_of_sender: bool) -> Select[Any]:
+    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(is_among(dialect, ACTIVE.c.address))
+    for name, is_asked in (("channel", is_of_channel), ("sender", is_of_sender)):
+        if is_asked:
+            query = query.where(or_(ACTIVE.c[name] == bindparam(name), ACTIVE.c[name] == ""))
+    return query

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, and_, exists, func, select
+from sqlalchemy import ColumnElement, Label, and_, bindparam, exists, func, select
 
 from sync.queue import WaitingOptOuts
 from sync.store import DEAD_LETTERS, INBOX, MESSAGES
@@ -35,12 +35,15 @@ class Freshness:
         return self.as_of is not None and now - self.as_of <= staleness
 
 
-def waiting_columns(begun: datetime) -> tuple[Label[Any], ...]:
-    """Return what is asked of the database, together with the opt-outs themselves, to know how fresh these are."""
+def waiting_columns() -> tuple[Label[Any], ...]:
+    """Return what is asked of the database, together with the opt-outs themselves, to know how fresh these are.
+
+    The parameter `nameless_since` is the moment of asking less NAMELESS_FOR.
+    """
     is_nameless = and_(
         MESSAGES.c.opted_out_at.is_not(None),
         MESSAGES.c.recipient.is_(None),
-        MESSAGES.c.opted_out_at > begun - NAMELESS_FOR,
+        MESSAGES.c.opted_out_at > bindparam("nameless_since", type_=MESSAGES.c.opted_out_at.type),
     )
     return (
         _earliest(INBOX.c.received_at, INBOX.c.may_opt_out).label("in_inbox"),

@@ -197,6 +197,8 @@ def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(num
 
 
 CALLING_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+codes = st.sampled_from(CALLING_CODES).map(str)
+local = st.from_regex(r"[0-9]{3,12}", fullmatch=True)
 
 
 @given(st.sampled_from(CALLING_CODES), st.from_regex(r"[0-9]{3,13}", fullmatch=True), regions)
@@ -239,3 +241,35 @@ def test_a_number_that_is_only_given_a_plus_is_one_that_parsing_only_gives_one(
 )
 def test_what_providers_send_without_plus_is_given_one_without_parsing(number: str, region: str) -> None:
     assert module._lacks_only_plus(number, region)
+
+
+@given(
+    every_region,
+    st.one_of(st.from_regex(r"[0-9]{2,15}", fullmatch=True), st.builds(str.__add__, codes, local)),
+)
+@example("AO", "912345678")
+@example("AO", "244912345")  # it begins with the calling code, and is long enough for a number
+@example("IT", "0612345678")
+@example("US", "2025550123")
+@example("US", "12025550123")
+@example("US", "0112445550")  # what is dialled before a number abroad
+@example("BR", "11912345678")
+@settings(patient, max_examples=1000)
+def test_a_number_that_only_gets_its_calling_code_is_one_that_parsing_gives_it(region: str, digits: str) -> None:
+    if calling_code := module._calling_code(digits, region):
+        assert module._parsed(digits, region) == f"+{calling_code}{digits}"
+
+
+def test_what_people_write_within_their_country_is_read_without_parsing() -> None:
+    assert [module._calling_code("912345678", region) for region in ("AO", "PT")] == ["244", "351"]
+    assert module._calling_code("841234567", "MZ") == "258"
+    assert module._calling_code("11912345678", "BR") == "55"
+    assert module._calling_code("912345678", "KZ") is None  # shares a calling code that is not its own
+
+
+@patient
+@given(st.one_of(addresses, st.builds("+{}{}".format, codes, local)), regions)
+def test_a_number_that_every_channel_spells_alike_is_one(address: str, region: str) -> None:
+    if module.is_spelled_alike(address):
+        assert {module.normalise(of, address, region) for of in ("", "sms", "email", "slack")} == {address}
+        assert module.is_address(None, address)
