@@ -219,8 +219,13 @@ def spellings(channel: str | None, address: str, default_region: str) -> tuple[s
     """
     if is_spelled_alike(address):
         return (address,)
-    channels = ("", "sms", "email", "slack") if channel is None else (channel, "")
-    return tuple(dict.fromkeys(normalise(one, address, default_region) for one in channels))
+    if channel is not None:
+        return tuple(dict.fromkeys(normalise(one, address, default_region) for one in (channel, "")))
+    # Those of no channel, sms, email and slack, with the number read once.
+    plain = address.strip()
+    email = plain.casefold()
+    number = _e164(address, default_region) or plain
+    return tuple(dict.fromkeys((email if "@" in address else number, number, email, address)))
 
 
 def is_spelled_alike(address: str) -> bool:

@@ -8,6 +8,8 @@ import click
 SUBCOMMANDS = {
     "add": "stating:add",
     "check": "checking:check",
+    "export": "exporting:export",
+    "import": "importing:import_",
     "list": "listing:list_",
     "remove": "stating:remove",
     "scrub": "scrubbing:scrub_",

@@ -14,11 +14,15 @@ def require_apart(read: Path, written: Sequence[Path]) -> None:
     """Raise FileError unless `written` are files of their own, none of which is `read`."""
     seen = [read]
     for path in written:
-        if path.exists() and not path.is_file():
-            raise FileError(f"{path} is no file that could be replaced")
+        _require_replaceable(path)
         if any(_is_same(path, other) for other in seen):
             raise FileError(f"{path} would be read and written, or written twice: give each file a name of its own")
         seen.append(path)
+
+
+def _require_replaceable(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} is no file that could be replaced")
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -31,8 +35,11 @@ def _is_same(one: Path, other: Path) -> bool:
 def written_together(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     """Yield a file for each of `paths`. They get their names, in this order, when the block ends without an exception.
 
-    Until then they stand beside their places under other names, and whatever has those names stays. Raises OSError.
+    Until then they stand beside their places under other names, and whatever has those names stays. Raises
+    OSError, and FileError where something else than a file has one.
     """
+    for path in paths:
+        _require_replaceable(path)
     targets = [Path(os.path.realpath(path)) for path in paths]
     parts = [target.with_name(f".zexa-{secrets.token_hex(8)}.part") for target in targets]
     try:

@@ -1,5 +1,6 @@
 """Opt-outs by a person's word. Like an event's they are only ever added, and never weaken what stands."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from sync.opt_outs.merging import merge_opt_outs
 from sync.opt_outs.rows import StoredOptOut, locked_rows
 
 _ONE = timedelta(microseconds=1)
+_CHANNEL = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
 class Outcome(StrEnum):
@@ -33,6 +35,12 @@ class Statement:
     at: datetime | None
     by: str
     reason: str | None
+
+
+def channel_of(given: str) -> str | None:
+    """Return a channel as events spell it once they are read, '' for any; None where `given` names none."""
+    channel = given.strip().lower()
+    return channel if not channel or _CHANNEL.fullmatch(channel) else None
 
 
 def address_of(channel: str, address: str, default_region: str) -> str | None:

@@ -253,6 +253,14 @@ def test_a_re_subscription_needs_who_and_why(engine: Engine, command: Command, o
     assert status(command, ANA) == ["suppressed"]
 
 
+@pytest.mark.parametrize("bad", ["", " ", "\udcff912345678", "9" * 1100])
+def test_what_could_be_no_address_ends_nothing(engine: Engine, command: Command, bad: str) -> None:
+    give(engine, stop(minute(1)))
+    result = command("remove", ANA, bad, *WHY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert status(command, ANA) == ["suppressed"]
+
+
 def test_a_later_stop_opts_out_again_and_an_earlier_one_that_comes_late_does_not(
     engine: Engine, command: Command
 ) -> None:

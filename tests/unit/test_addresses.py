@@ -273,3 +273,11 @@ def test_a_number_that_every_channel_spells_alike_is_one(address: str, region: s
     if module.is_spelled_alike(address):
         assert {module.normalise(of, address, region) for of in ("", "sms", "email", "slack")} == {address}
         assert module.is_address(None, address)
+
+
+@patient
+@given(addresses, regions)
+@example("tel:912345678", "AO")
+def test_who_names_no_channel_asks_for_the_spellings_of_all(address: str, region: str) -> None:
+    of_all = [module.normalise(channel, address, region) for channel in ("", "sms", "email", "slack")]
+    assert module.spellings(None, address, region) == tuple(dict.fromkeys(of_all))

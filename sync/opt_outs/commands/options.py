@@ -1,10 +1,10 @@
 """What the subcommands share: their options, and the stores they open. No error quotes an address."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +17,9 @@ from sync.addresses import is_storable
 from sync.applier import error_kind
 from sync.environment import read_database_url, read_redis_settings
 from sync.events import EARLIEST
+from sync.opt_outs.csv_files import DELIMITERS
 from sync.opt_outs.moments import read_moment
+from sync.opt_outs.stating import channel_of
 from sync.queue import opened_queue
 from sync.settings import read_default_region
 from sync.suppression import MAX_STALENESS, Lookup
@@ -25,7 +27,8 @@ from sync.suppression import MAX_STALENESS, Lookup
 STATEMENT_SECONDS = 30
 REDIS_SECONDS = 2
 
-_CHANNEL = re.compile(r"[a-z0-9_.-]{1,64}")
+
+_DELIMITERS = {"tab" if one == "\t" else one: one for one in DELIMITERS}
 
 
 class WrongUse(click.ClickException):
@@ -43,8 +46,8 @@ def words(given: str) -> str:
 
 def channel_name(given: str) -> str:
     """Return a channel as events spell it once they are read."""
-    channel = given.strip().lower()
-    if not _CHANNEL.fullmatch(channel):
+    channel = channel_of(given)
+    if not channel:
         raise click.BadParameter("a channel is for example sms, whatsapp, telegram, email or slack")
     return channel
 
@@ -79,6 +82,14 @@ MAX_STALE = click.option(
     show_default=True,
     metavar="SECONDS",
     help="How old an answer may be and still allow anybody.",
+)
+FILE = click.Path(dir_okay=False, path_type=Path)
+FILE_GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
+DELIMITER = click.option(
+    "--delimiter",
+    type=click.Choice(list(_DELIMITERS)),
+    callback=lambda _ctx, _option, name: _DELIMITERS.get(name),
+    help="What stands between columns.  [default: as the header shows]",
 )
 SHOW_ADDRESSES = click.option("--show-addresses", is_flag=True, help="Print numbers and addresses in full.")
 

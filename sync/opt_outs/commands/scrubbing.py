@@ -10,8 +10,8 @@ import click
 
 from sync.dead_letters.text import say
 from sync.development.processes import StopAsked, stop_signals
-from sync.opt_outs.commands.options import JSON, MAX_STALE, WrongUse, opened_lookup, scope
-from sync.opt_outs.csv_files import DELIMITERS, FileError, named, opened_csv
+from sync.opt_outs.commands.options import DELIMITER, FILE, FILE_GIVEN, JSON, MAX_STALE, WrongUse, opened_lookup, scope
+from sync.opt_outs.csv_files import FileError, named, opened_csv
 from sync.opt_outs.moments import iso_text
 from sync.opt_outs.outputs import require_apart, written_together
 from sync.opt_outs.progress import file_progress
@@ -20,16 +20,9 @@ from sync.opt_outs.text import as_of_text
 
 NOTHING = "nothing was written"
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-DELIMITER = click.option(
-    "--delimiter",
-    type=click.Choice([*DELIMITERS[:2], "tab", DELIMITERS[-1]]),
-    help="What stands between columns.  [default: as the header shows]",
-)
-
 
 @click.command("scrub")
-@click.argument("given", metavar="IN.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("given", metavar="IN.csv", type=FILE_GIVEN)
 @click.option("--column", required=True, metavar="NAME", help="The column with the addresses.")
 @click.option("--out", "clean", required=True, type=FILE, metavar="FILE", help="Rows that may be messaged.")
 @click.option("--removed", required=True, type=FILE, metavar="FILE", help="Rows that may not.")
@@ -78,7 +71,7 @@ def scrub_(
         require_apart(given, paths)
     except FileError as error:
         raise WrongUse(str(error)) from None
-    counts = _scrubbed(given, column, "\t" if delimiter == "tab" else delimiter, paths, asked)
+    counts = _scrubbed(given, column, delimiter, paths, asked)
     of = {"clean": clean, "removed": removed, "invalid": invalid}
     say(json.dumps(_document(counts, of), indent=2) if as_json else _text(counts, of))
 

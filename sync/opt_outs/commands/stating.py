@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
+from sync.addresses import is_storable
 from sync.dead_letters.text import say
 from sync.opt_outs.commands.options import BY, WrongUse, database, default_region, moment, scope, words
 from sync.opt_outs.resubscribing import Ended, Resubscription, resubscribe
@@ -90,6 +91,8 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     Says which opt-outs ended and which remain in force. Exit status: 0, or 1 where an ADDRESS had none to end
     (the others are ended), or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
+    if not all(map(is_storable, addresses)):
+        raise WrongUse("an address is blank or no text; nothing was ended")
     resubscription = Resubscription(channel=channel, sender=sender, by=by, reason=reason)
     region = default_region()
     with database() as engine, engine.begin() as connection:

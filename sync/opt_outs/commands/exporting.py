@@ -1,0 +1,72 @@
+"""`zexa-sync opt-outs export`: writes opt-outs as a CSV file that `import` reads back."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from sync.opt_outs.commands.options import FILE, WrongUse, database, scope
+from sync.opt_outs.csv_files import FileError
+from sync.opt_outs.finding import Selection, every_opt_out
+from sync.opt_outs.moments import iso_text
+from sync.opt_outs.outputs import written_together
+from sync.opt_outs.rows import StoredOptOut
+
+COLUMNS = ("address", "channel", "sender", "opted_out_at", "opted_in_at", "source", "message_id", "reason")
+
+
+@click.command()
+@click.argument("file", metavar="[FILE|-]", type=FILE, default="-")
+@click.option("--all", "is_any", is_flag=True, help="Those that a re-subscription ended too.")
+@scope("Only opt-outs that name it: those")
+def export(file: Path, is_any: bool, channel: str | None, sender: str | None) -> None:
+    """Write the opt-outs in force to FILE, or to standard output, as CSV.
+
+    \b
+    For example:
+      zexa-sync opt-outs export opt_outs.csv
+      zexa-sync opt-outs export --all - | gzip > everything.csv.gz
+
+    The file holds addresses in full, in UTF-8. `zexa-sync opt-outs import` reads it back. It appears when it is
+    complete. Exit status: 0, or 1 on a failure. Reads DATABASE_URL.
+    """
+    selection = Selection(channel=channel, sender=sender, is_any=is_any)
+    try:
+        with (
+            database(is_read_only=True, statement_seconds=0) as engine,
+            engine.begin() as connection,
+            _opened(file) as output,
+        ):
+            _write(output, every_opt_out(connection, selection))
+    except FileError as error:
+        raise WrongUse(str(error)) from None
+    except BrokenPipeError:  # whoever read it has enough, and click knows what to do
+        raise
+    except OSError as error:
+        raise click.ClickException(f"the file cannot be written ({error.strerror})") from None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        return
+    with written_together([file]) as (output,):
+        yield output
+
+
+def _write(output: BinaryIO, rows: Iterator[StoredOptOut]) -> None:
+    text = TextIOWrapper(output, "utf-8", newline="", write_through=False)
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        moments = [iso_text(row[name]) for name in ("opted_out_at", "opted_in_at")]
+        names = [row[name] for name in ("address", "channel", "sender")]
+        writer.writerow([*names, *moments, row["source"], row["message_id"], row["note"]])
+    text.flush()
+    text.detach()  # the file is its owner's to close

@@ -1,0 +1,191 @@
+"""Opt-outs out of a file. They are only ever added: no row of a file ends, clears or weakens one.
+
+A row is a statement only where it says more than what stands: an opt-out that is not there yet, a later one, or, where
+it names no time, one that is not in force. So a file read twice changes nothing the second time, and adds no history.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import Engine
+
+from sync.addresses import is_storable
+from sync.events import EARLIEST
+from sync.merge import OptOutRow, OptOutSource
+from sync.opt_outs.csv_files import CsvFile, FileError
+from sync.opt_outs.csv_records import Record
+from sync.opt_outs.merging import merge_opt_outs
+from sync.opt_outs.moments import read_moment
+from sync.opt_outs.rows import OptOutKey, is_in_force, locked_rows
+from sync.opt_outs.stating import Outcome, address_of, channel_of, moment_in_force, outcome_of
+
+# In one transaction: workers that apply opt-outs of the same people wait for its end.
+ROWS_PER_TRANSACTION = 2_000
+
+ADDRESS_COLUMNS = ("address", "phone", "email", "recipient", "to")
+_OTHER_COLUMNS = ("channel", "sender", "opted_out_at", "opted_in_at", "reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds of a row that does not say it itself, and who says all of it."""
+
+    by: str
+    channel: str
+    sender: str
+    at: datetime | None
+    default_region: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What became of the rows read."""
+
+    new: int = 0
+    later: int = 0
+    unchanged: int = 0
+    ended: int = 0  # the file, or a later re-subscription here, says that it is over
+    invalid: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.new + self.later + self.unchanged + self.ended + self.invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What one row of a file says; `at` is None where it names no time."""
+
+    key: OptOutKey = field(repr=False)
+    at: datetime | None
+    reason: str | None = field(repr=False)
+
+
+class InvalidRow(Exception):  # noqa: N818 - it names what was found
+    """A row says nothing that can be taken; the text is why, and quotes nothing of it."""
+
+
+def import_opt_outs(
+    engine: Engine,
+    given: CsvFile,
+    defaults: Defaults,
+    *,
+    clock: Callable[[], datetime],
+    on_invalid: Callable[[Record, str], None],
+    on_batch: Callable[[Counts], None],
+) -> Counts:
+    """Record every row of `given`, some in one transaction; `on_batch` is told the counts after each.
+
+    Raises FileError where a column stands twice.
+    """
+    counts, columns = Counts(), _columns(given)
+    while records := list(islice(given.records, ROWS_PER_TRANSACTION)):
+        stated = []
+        for record in records:
+            try:
+                row = _stated(record, given, columns, defaults, clock())
+            except InvalidRow as error:
+                counts.invalid += 1
+                on_invalid(record, str(error))
+                continue
+            if row is None:
+                counts.ended += 1
+            else:
+                stated.append(row)
+        _record(engine, stated, defaults, counts, clock)
+        on_batch(counts)
+    return counts
+
+
+def _columns(given: CsvFile) -> dict[str, int]:
+    plain = [name.strip().casefold() for name in given.header]
+    for name in _OTHER_COLUMNS:
+        if plain.count(name) > 1:
+            raise FileError(f"the file's first row has the column {name} more than once")
+    return {name: plain.index(name) for name in _OTHER_COLUMNS if name in plain}
+
+
+def _stated(
+    record: Record, given: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
+) -> Stated | None:
+    """Return what a record states, None where it says itself that the opt-out is over. Raises InvalidRow."""
+    fields = record[2]
+    cell = given.cell(fields)
+    if fields is None or cell is None:
+        raise InvalidRow("the row cannot be read, or has not the columns of the header")
+
+    def told(name: str) -> str:
+        index = columns.get(name)
+        text = fields[index].strip() if index is not None and index < len(fields) else ""
+        if text and not is_storable(text):
+            raise InvalidRow(f"{name} is no text that can be kept")
+        return text
+
+    channel = channel_of(told("channel") or defaults.channel)
+    if channel is None:
+        raise InvalidRow("channel is no name such as sms")
+    address = address_of(channel, cell, defaults.default_region)
+    if address is None:
+        raise InvalidRow("the address is none" + (" of that channel" if channel else ""))
+    at = _moment(told("opted_out_at"), "opted_out_at")
+    ended_at = _moment(told("opted_in_at"), "opted_in_at")
+    if ended_at is not None and (at is None or ended_at > at):
+        return None
+    at = at or defaults.at
+    # A time that lies ahead would outrank every true one: then they have opted out, as of now.
+    at = at if at is None or at <= now else None
+    return Stated(key=(channel, address, told("sender") or defaults.sender), at=at, reason=told("reason") or None)
+
+
+def _moment(text: str, name: str) -> datetime | None:
+    if not text:
+        return None
+    moment = read_moment(text)
+    if moment is None or moment < EARLIEST:
+        raise InvalidRow(f"{name} is no time such as 2026-06-24T10:05:00Z")
+    return moment
+
+
+def _record(
+    engine: Engine, stated: Sequence[Stated], defaults: Defaults, counts: Counts, clock: Callable[[], datetime]
+) -> None:
+    if not stated:
+        return
+    with engine.begin() as connection:
+        stored = dict(locked_rows(connection, {row.key[1] for row in stated}))
+        now = clock()
+        claims = []
+        for row in stated:
+            before = stored.get(row.key)
+            if row.at is None and before is not None and is_in_force(before):
+                counts.unchanged += 1
+                continue
+            moment = row.at or moment_in_force(before, now)
+            if before is not None and before["opted_out_at"] is not None and moment <= before["opted_out_at"]:
+                _count(counts, Outcome.UNCHANGED if is_in_force(before) else Outcome.ENDED)
+                continue
+            _count(counts, outcome_of(before, moment))
+            claims.append(_claim(row, moment, defaults))
+            opted_in_at = before["opted_in_at"] if before is not None else None
+            stored[row.key] = {"opted_out_at": moment, "opted_in_at": opted_in_at}
+        merge_opt_outs(connection, claims, now)
+
+
+def _count(counts: Counts, outcome: Outcome) -> None:
+    setattr(counts, outcome, getattr(counts, outcome) + 1)
+
+
+def _claim(row: Stated, moment: datetime, defaults: Defaults) -> OptOutRow:
+    channel, address, sender = row.key
+    return OptOutRow(
+        channel=channel,
+        address=address,
+        sender=sender,
+        opted_out_at=moment,
+        message_id=None,
+        source=OptOutSource.IMPORT,
+        note=row.reason,
+        stated_by=defaults.by,
+    )
