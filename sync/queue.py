@@ -107,6 +107,12 @@ def queue_length(queue: Queue) -> int:
         return int(queue.connection.llen(queue.key))
 
 
+def failed_job_count(queue: Queue) -> int:
+    """Return how many jobs failed and wait for a person. Changes nothing. Raises QueueUnavailable."""
+    with _answered():
+        return int(queue.connection.zcard(queue.failed_job_registry.key))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingOptOuts:
     """What waits in Redis: since when the oldest event that may opt out, if any, and whether anything does at all.

@@ -8,11 +8,13 @@ import click
 SUBCOMMANDS = {
     "add": "stating:add",
     "check": "checking:check",
+    "evidence": "proving:evidence",
     "export": "exporting:export",
     "import": "importing:import_",
     "list": "listing:list_",
     "remove": "stating:remove",
     "scrub": "scrubbing:scrub_",
+    "sent-after": "proving:sent_after",
 }
 
 

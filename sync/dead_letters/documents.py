@@ -11,17 +11,17 @@ from sync.raw_events import RawEvent
 
 
 def letter_document(letter: Letter, body: bytes | None = None) -> dict[str, Any]:
-    return _with_times(asdict(letter)) | ({} if body is None else _body_document(body))
+    return _with_times(asdict(letter)) | ({} if body is None else body_document(body))
 
 
 def job_document(job: FailedJob, raw_events: list[RawEvent] | None = None) -> dict[str, Any]:
     if raw_events is None:
         return _with_times(asdict(job))
-    bodies = [{"received_at": _iso(raw.received_at), **_body_document(raw.body)} for raw in raw_events]
+    bodies = [{"received_at": _iso(raw.received_at), **body_document(raw.body)} for raw in raw_events]
     return _with_times(asdict(job)) | {"bodies": bodies}
 
 
-def _body_document(body: bytes) -> dict[str, str | None]:
+def body_document(body: bytes) -> dict[str, str | None]:
     """As text or, where the body is not UTF-8, in Base64."""
     try:
         return {"body": body.decode("utf-8"), "body_base64": None}
