@@ -15,6 +15,7 @@ from sync.tracing.text import visible
 
 Row = Mapping[str, Any]
 
+_STATED_BY = {"event": "the recipient, by Zexa", "failure": "a carrier, by Zexa"}
 _KINDS = {"opted_out": "opted out", "opted_in": "subscribed again"}
 
 
@@ -31,10 +32,10 @@ def evidence_document(found: Evidence) -> dict[str, Any]:
 
 def _document(row: Row) -> dict[str, Any]:
     shown = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
-    if "body" in shown:
-        body = shown.pop("body")
-        shown |= {"body": None, "body_base64": None} if body is None else body_document(bytes(body))
-    return shown
+    if "body" not in row:
+        return shown
+    body = row["body"]
+    return shown | ({"body": None, "body_base64": None} if body is None else body_document(bytes(body)))
 
 
 def evidence_text(found: Evidence) -> str:
@@ -78,9 +79,7 @@ def _opt_outs_text(rows: Sequence[Row]) -> str:
 
 
 def _statement_text(number: int, row: Row) -> str:
-    by = row["stated_by"] or {"event": "the recipient, by Zexa", "failure": "a carrier, by Zexa"}.get(
-        row["source"], "-"
-    )
+    by = row["stated_by"] or _STATED_BY.get(row["source"], "-")
     fields = {
         "occurred": _moment(row["occurred_at"]),
         "received": _moment(row["received_at"]),
