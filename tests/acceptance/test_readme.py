@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from redis import Redis
+from sqlalchemy import URL, Engine, text
 
-from sync.development.embedded import free_port
+from sync.development.embedded import RedisServer, free_port
 from tests.processes import ROOT, wait_for
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
@@ -36,7 +37,7 @@ def test_every_command_is_one_that_a_test_knows() -> None:
     known = {"make run", "make test"}
     commands = set(blocks("console", *DOCUMENTS))
     assert commands - known == {
-        next(command for command in commands if told in command) for told in ("zexa-sync simulate", "curl ")
+        next(command for command in commands if told in command) for told in ("zexa-sync simulate", "curl ", "opt-outs")
     }
     targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"{command} " in targets for command in known)
@@ -73,6 +74,25 @@ def workplace(tmp_path: Path) -> Path:
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m sync "$@"\n')
     command.chmod(0o755)
     return tmp_path
+
+
+def test_opt_outs_are_asked_told_and_scrubbed_as_it_stands(
+    workplace: Path, migrated_url: URL, redis: Redis, redis_server: RedisServer
+) -> None:
+    assert redis.dbsize() == 0
+    (told,) = [command for command in blocks("console", ROOT / "README.md") if "opt-outs" in command]
+    (workplace / "customers.csv").write_text("name,phone\nAna,912345678\nRui,+244 923 000 111\nEva,-\n")
+    environ = {
+        "PATH": f"{workplace / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "DATABASE_URL": migrated_url.render_as_string(hide_password=False),
+        "REDIS_URL": redis_server.url,
+    }
+    result = subprocess.run(
+        ["bash", "-e", "-c", told], cwd=workplace, env=environ, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    written = [(workplace / f"{name}.csv").read_text().splitlines()[1:] for name in ("clean", "removed", "invalid")]
+    assert written == [["Rui,+244 923 000 111"], ["Ana,912345678"], ["Eva,-"]]
 
 
 def test_make_run_the_simulated_thousand_and_the_look_up_work_as_they_stand(workplace: Path) -> None:
