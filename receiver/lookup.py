@@ -21,7 +21,8 @@ from models.inbox import Inbox
 from receiver.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.question import Question
 from receiver.settings import LookupSettings, ReceiverSettings
-from receiver.turns import in_turns
+from receiver.shared_looks import Scope, SharedLooks
+from receiver.turns import Turns
 from sync.opt_outs.latency import latency
 from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
 from sync.suppression import Answer, Freshness, Lookup
@@ -43,14 +44,21 @@ INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
 
 
 class BoundedLookup(Lookup):
-    """A look-up that answers `unknown` where the stores take longer than LOOK_SECONDS."""
+    """A look-up that shares looks with others, and answers `unknown` where they take longer than LOOK_SECONDS."""
+
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+        super().__init__(engine, queue, default_region=default_region)
+        self._shared: SharedLooks[Look] = SharedLooks(self._look_alone, at_once=CONNECTIONS)
 
     def look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
         try:
             with _bound():
-                return super().look(wanted, channel, sender)
+                return self._shared.look(wanted, Scope(channel, sender))
         except TookTooLong:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+
+    def _look_alone(self, wanted: set[str], scope: Scope) -> Look:
+        return super().look(wanted, scope.channel, scope.sender)
 
 
 class TookTooLong(BaseException):
@@ -77,16 +85,17 @@ class Lookups:
         self._engine = engine
         self._queue = queue
         self._lookup = BoundedLookup(engine, queue, default_region=default_region)
+        self._turns, self._turns_of_measuring = Turns(), Turns()
         self._latency: OptOutLatency | None = None
         self._latency_rests_until = 0.0
 
     def check(self, question: Question) -> dict[str, Any]:
         """Return the answer as a document of JSON's types, in the order of the addresses. Raises nothing."""
         answers = self._lookup.check(
-            in_turns(question.addresses), question.channel, question.sender, question.staleness_seconds
+            self._turns.over(question.addresses), question.channel, question.sender, question.staleness_seconds
         )
         as_of = answers[0].as_of if answers else self._lookup.freshness().as_of
-        return {"as_of": _moment(as_of), "results": [_result(answer) for answer in in_turns(answers)]}
+        return {"as_of": _moment(as_of), "results": [_result(answer) for answer in self._turns.over(answers)]}
 
     def measure(self) -> Measured:
         """Return what can be measured now, within a few seconds."""
@@ -118,7 +127,7 @@ class Lookups:
     def _read_latency(self, connection: Connection) -> OptOutLatency | None:
         begun = monotonic()
         if begun >= self._latency_rests_until:
-            read = latency(connection, datetime.now(UTC), in_turns=in_turns)
+            read = latency(connection, datetime.now(UTC), in_turns=self._turns_of_measuring.over)
             self._latency = OptOutLatency(
                 opt_outs=read.opt_outs,
                 p50_seconds=read.p50_seconds,

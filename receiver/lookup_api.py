@@ -25,8 +25,8 @@ from receiver.webhook import Environ, StartResponse, WsgiApp
 __all__ = ["LookupApi", "open_lookups"]
 
 JSON_TYPE = "application/json"
-# Beyond what waits for a connection there is no sense in waiting: stores are slow, and askers come again.
-AT_ONCE_MAX = 32
+# Where so many wait the stores are slow, or the process is, and there is no sense in more.
+AT_ONCE_MAX = 64
 RETRY_AFTER_SECONDS = 1
 
 log = structlog.get_logger()

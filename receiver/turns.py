@@ -13,20 +13,25 @@ TURN_SECONDS = 0.001
 
 Item = TypeVar("Item")
 
-# However many work at once, one of them has its turn between two looks at the connections.
-_turn = BoundedSemaphore(1)
 
+class Turns:
+    """Those who work through the same one take turns, with a look at the connections between any two."""
 
-def in_turns(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield `items`, and give way to other connections whenever working on them has taken TURN_SECONDS."""
-    with _turn:
-        begun = perf_counter()
-        for item in items:
-            yield item
-            if perf_counter() - begun > TURN_SECONDS:
-                _turn.release()
-                try:
+    def __init__(self) -> None:
+        self._turn = BoundedSemaphore(1)
+
+    def over(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield `items`, and give way whenever working on them has taken TURN_SECONDS."""
+        with self._turn:
+            begun = perf_counter()
+            for item in items:
+                yield item
+                if perf_counter() - begun > TURN_SECONDS:
+                    # In this pause nobody else begins; then whoever waits goes first.
                     gevent.sleep(PAUSE_SECONDS)
-                finally:
-                    _turn.acquire()
-                begun = perf_counter()
+                    self._turn.release()
+                    try:
+                        gevent.sleep(0)
+                    finally:
+                        self._turn.acquire()
+                    begun = perf_counter()

@@ -284,8 +284,8 @@ def test_more_questions_at_once_than_it_answers_are_told_to_come_again(tmp_path:
     ):
         web.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         os.kill(redis.process.pid, signal.SIGSTOP)
-        with ThreadPoolExecutor(60) as askers:
-            told = list(askers.map(lambda _: ask(web, b'{"addresses": ["1"]}')[:2], range(60)))
+        with ThreadPoolExecutor(100) as askers:
+            told = list(askers.map(lambda _: ask(web, b'{"addresses": ["1"]}')[:2], range(100)))
         assert {status for status, _ in told} == {200, 503}
         assert {headers.get("Retry-After") for status, headers in told if status == 503} == {"1"}
         os.kill(redis.process.pid, signal.SIGCONT)

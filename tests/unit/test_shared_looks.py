@@ -1,0 +1,133 @@
+"""Looks that questions share: everyone is answered by one that began after they asked, and only within their scope."""
+
+from collections.abc import Callable
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from receiver.shared_looks import SPELLINGS_MAX, Scope, SharedLooks
+from receiver.turns import TURN_SECONDS, Turns
+
+ANY = Scope(None, None)
+
+
+class Store:
+    """Answers a look with what was wanted of it, once it is let."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[Scope, frozenset[str]]] = []
+        self.is_open = Event()
+
+    def look(self, wanted: set[str], scope: Scope) -> frozenset[str]:
+        self.looks.append((scope, frozenset(wanted)))
+        self.is_open.wait(5)
+        return frozenset(wanted)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+def ask(looks: SharedLooks[frozenset[str]], *questions: tuple[str, Scope]) -> list[gevent.Greenlet]:
+    asking = [gevent.spawn(looks.look, {wanted}, scope) for wanted, scope in questions]
+    gevent.sleep(0.001)
+    return asking
+
+
+def test_who_comes_alone_is_looked_for_at_once(store: Store) -> None:
+    store.is_open.set()
+    looks = SharedLooks(store.look, at_once=1)
+    assert [looks.look({name}, ANY) for name in "ab"] == [{"a"}, {"b"}]
+    assert [wanted for _, wanted in store.looks] == [{"a"}, {"b"}]
+
+
+def test_who_comes_while_a_look_is_on_its_way_waits_for_the_next_together(store: Store) -> None:
+    looks = SharedLooks(store.look, at_once=1)
+    asking = ask(looks, ("a", ANY))
+    asking += ask(looks, ("b", ANY), ("c", ANY))
+    assert [wanted for _, wanted in store.looks] == [{"a"}]  # never by one that began before they asked
+    store.is_open.set()
+    gevent.joinall(asking, timeout=5, raise_error=True)
+    assert [wanted for _, wanted in store.looks] == [{"a"}, {"b", "c"}]
+    assert [one.value for one in asking] == [{"a"}, {"b", "c"}, {"b", "c"}]
+
+
+def test_another_scope_is_another_look(store: Store) -> None:
+    looks = SharedLooks(store.look, at_once=1)
+    sms = Scope("sms", None)
+    asking = ask(looks, ("a", ANY), ("b", ANY), ("c", sms), ("d", sms))
+    store.is_open.set()
+    gevent.joinall(asking, timeout=5, raise_error=True)
+    assert store.looks == [(ANY, {"a"}), (ANY, {"b"}), (sms, {"c", "d"})]
+
+
+def test_a_look_grows_no_longer_than_its_bound(store: Store) -> None:
+    looks = SharedLooks(store.look, at_once=1)
+    asking = ask(looks, ("a", ANY), ("b", ANY))
+    many = {str(number) for number in range(SPELLINGS_MAX)}
+    asking.append(gevent.spawn(looks.look, many, ANY))
+    store.is_open.set()
+    gevent.joinall(asking, timeout=5, raise_error=True)
+    assert [wanted for _, wanted in store.looks] == [{"a"}, {"b"}, many]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, BaseException])
+def test_whatever_ends_a_look_everyone_is_told_and_the_next_begins(kind: type[BaseException]) -> None:
+    is_open = Event()
+
+    def look(wanted: set[str], _scope: Scope) -> set[str]:
+        is_open.wait(5)
+        if "bad" in wanted:
+            raise kind
+        return wanted
+
+    looks: SharedLooks[set[str]] = SharedLooks(look, at_once=1)
+    told: list[object] = []
+
+    def asker(name: str) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                told.append(looks.look({name}, ANY))
+            except kind:
+                told.append(kind)
+
+        return run
+
+    asking = []
+    for name in ("good", "bad", "also"):
+        asking.append(gevent.spawn(asker(name)))
+        gevent.sleep(0.001)
+    is_open.set()
+    gevent.joinall(asking, timeout=5, raise_error=True)
+    assert told == [{"good"}, kind, kind]
+    assert looks.look({"next"}, ANY) == {"next"}
+
+
+def test_who_works_long_gives_way_and_yields_all_in_order() -> None:
+    turns = Turns()
+    others: list[float] = []
+
+    def other() -> None:
+        while True:
+            others.append(gevent.get_hub().loop.now())
+            gevent.sleep(0)
+
+    running = gevent.spawn(other)
+    seen = []
+    for item in turns.over(range(5)):
+        seen.append(item)
+        spin(TURN_SECONDS * 2)
+    running.kill()
+    assert seen == list(range(5))
+    assert len(others) >= 5
+    assert list(turns.over("abc")) == ["a", "b", "c"]
+
+
+def spin(seconds: float) -> None:
+    from time import perf_counter
+
+    until = perf_counter() + seconds
+    while perf_counter() < until:
+        pass
