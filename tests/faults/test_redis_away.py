@@ -12,9 +12,13 @@ import pytest
 from sync.queue import open_queue
 from tests.faults.load import Load
 from tests.faults.servers import OwnRedis, paused
-from tests.faults.trial import SEED, Trial
+from tests.faults.trial import HANG_SECONDS, SEED, Trial
+from tests.processes import wait_for
 
-pytestmark = pytest.mark.timeout(400)
+# How much Redis holds when it forgets.
+WAITING_EVENTS = 250
+
+pytestmark = pytest.mark.timeout(HANG_SECONDS)
 
 
 @contextmanager
@@ -56,6 +60,11 @@ def require_first_tries(load: Load) -> None:
     assert load.redelivered == 0
 
 
+def count_waiting(trial: Trial) -> int:
+    """How many events stand in the queue."""
+    return sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
+
+
 def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
     trial.platform.start_web(ZEXA_JOURNAL="1")
     worker = trial.platform.start_worker(ZEXA_JOURNAL="1")
@@ -66,10 +75,12 @@ def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
             # Else there is little to forget: at this load a job waits for some milliseconds.
             with paused([psutil.Process(worker.pid)] if is_waiting else []):
                 time.sleep(random.uniform(0.5, 1))
-                forgotten += sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
+                if is_waiting:
+                    wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
+                forgotten += count_waiting(trial)
                 trial.redis.client.flushall()
     trial.settle("Redis FLUSHALL, 5 times, journal", load)
-    assert forgotten > 50
+    assert forgotten >= WAITING_EVENTS
     if trial.reader.dialect.name == "postgresql":  # a file that is busy for long may have a delivery come again
         require_first_tries(load)
 
@@ -92,7 +103,7 @@ def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: T
     trial.platform.start_web()
     worker = trial.platform.start_worker()
     with trial.load(), paused([psutil.Process(worker.pid)]):
-        time.sleep(1)
+        wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
         trial.redis.client.flushall()
     missing, too_many, _ = trial.differences(seconds=10).counts
     assert missing > 100
