@@ -1,14 +1,17 @@
 """Redis dies, stands still, is full, refuses writes, is away for long, forgets. Nobody outside notices."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import psutil
 import pytest
 
+from receiver.intake import JOURNAL_PATIENCE_SECONDS
 from sync.queue import open_queue
 from tests.faults.load import Load
 from tests.faults.servers import OwnRedis, paused
@@ -65,8 +68,21 @@ def count_waiting(trial: Trial) -> int:
     return sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
 
 
+def longest_absence(log: str, store: str) -> float:
+    """For how many seconds at a time a process found `store` away, by its own account."""
+    longest, away_since = timedelta(0), None
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    for line in [*lines, {"event": f"{store}.back", "timestamp": datetime.now(UTC).isoformat()}]:
+        moment = datetime.fromisoformat(line["timestamp"])
+        if line["event"] == f"{store}.away":
+            away_since = moment
+        elif line["event"] == f"{store}.back" and away_since:
+            longest, away_since = max(longest, moment - away_since), None
+    return longest.total_seconds()
+
+
 def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
-    trial.platform.start_web(ZEXA_JOURNAL="1")
+    web = trial.platform.start_web(ZEXA_JOURNAL="1")
     worker = trial.platform.start_worker(ZEXA_JOURNAL="1")
     random = Random(SEED)
     forgotten = 0  # events
@@ -79,6 +95,9 @@ def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
                     wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
                 forgotten += count_waiting(trial)
                 trial.redis.client.flushall()
+    absence = longest_absence(trial.platform.log_of(web), "database")
+    if absence >= JOURNAL_PATIENCE_SECONDS:
+        pytest.skip(f"this machine kept the journal's database busy for {absence:.0f} s: then Redis alone is promised")
     trial.settle("Redis FLUSHALL, 5 times, journal", load)
     assert forgotten >= WAITING_EVENTS
     if trial.reader.dialect.name == "postgresql":  # a file that is busy for long may have a delivery come again
