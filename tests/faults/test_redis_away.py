@@ -2,14 +2,17 @@
 
 import json
 import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import psutil
 import pytest
+from sqlalchemy import Engine
 
 from receiver.intake import JOURNAL_PATIENCE_SECONDS
 from sync.queue import open_queue
@@ -68,6 +71,27 @@ def count_waiting(trial: Trial) -> int:
     return sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
 
 
+@contextmanager
+def paused_between_batches(worker: subprocess.Popen[bytes], reader: Engine) -> Iterator[None]:
+    """The worker stands still, and not with the lock in hand without which nobody writes to a SQLite file."""
+    while True:
+        with paused([psutil.Process(worker.pid)]):
+            if reader.dialect.name != "sqlite" or is_free(str(reader.url.database)):
+                yield
+                return
+        time.sleep(0.01)
+
+
+def is_free(database: str) -> bool:
+    with closing(sqlite3.connect(database, timeout=2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
+
+
 def longest_absence(log: str, store: str) -> float:
     """For how many seconds at a time a process found `store` away, by its own account."""
     longest, away_since = timedelta(0), None
@@ -89,7 +113,7 @@ def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
     with trial.load() as load:
         for is_waiting in (False, True, False, True, False):
             # Else there is little to forget: at this load a job waits for some milliseconds.
-            with paused([psutil.Process(worker.pid)] if is_waiting else []):
+            with paused_between_batches(worker, trial.reader) if is_waiting else nullcontext():
                 time.sleep(random.uniform(0.5, 1))
                 if is_waiting:
                     wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
@@ -121,7 +145,7 @@ def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: T
     """What the journal is for; and were the comparison blind, this would tell."""
     trial.platform.start_web()
     worker = trial.platform.start_worker()
-    with trial.load(), paused([psutil.Process(worker.pid)]):
+    with trial.load(), paused_between_batches(worker, trial.reader):
         wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
         trial.redis.client.flushall()
     missing, too_many, _ = trial.differences(seconds=10).counts
