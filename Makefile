@@ -24,7 +24,7 @@ run: $(INSTALLED)  ## Run the whole system until Ctrl-C, and prove that it works
 test: lint  ## Run every check: ruff, mypy, and all tests on real Redis, SQLite and PostgreSQL.
 	$(BIN)/python -m pytest -n $(PYTEST_PROCESSES) --dist worksteal
 
-test-faults: $(INSTALLED)  ## Kill, freeze, fill and lock every server under load, and compare every row (10 minutes).
+test-faults: $(INSTALLED)  ## Kill, freeze, fill and lock every server under load, and compare every row (under 10 minutes on two cores).
 	$(BIN)/python -m pytest tests/faults -n $(PYTEST_PROCESSES) --dist worksteal -o tmp_path_retention_policy=failed
 
 lint: $(INSTALLED)  ## Check style and types.

@@ -9,12 +9,11 @@ Locks are taken table by table, each in the order of its keys: workers wait for 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ARRAY, Connection, Table, and_, bindparam, delete, func, not_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, and_, delete, not_, select, update
 
 import models
 from models import CampaignStatus, Inbox, LedgerEntry, MessageStatus, OptOut
@@ -22,11 +21,8 @@ from sync.events import Event, MessageDetails, Reason, Unreadable, parse
 from sync.merge import CampaignRow, Key, MessageRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent, may_opt_out
 from sync.reading import Reading
+from sync.statements import bulk_insert, columns_of, insert_missing, is_one_of, locked_rows, overwrite, slices
 
-# SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
-KEYS_PER_QUERY = 10_000
-
-Value = TypeVar("Value")
 Facts = list[Event]
 Hints = list[MessageDetails]  # what was told of a message by bodies that gave way to others
 Known = tuple[Facts, Hints]
@@ -77,7 +73,7 @@ def merge_ledger(
         if stored.body == fact.body and stored.received_at <= fact.received_at:
             del contested[fact.key]  # by far the most common: a copy
     for stored in _entries(connection, contested, locked=True):
-        fact, held = contested[stored.subject_id, stored.event], _fact(stored, reading)
+        fact, held = contested[stored.subject_id, stored.event], fact_of(stored.body, stored.received_at, reading)
         winner = settle(held, fact) if held else fact
         kept[fact.key] = winner.digest
         if winner is fact:
@@ -118,15 +114,15 @@ def _merge_rows(
     (key,) = table.primary_key
     hints = {subject: [of.message for of in facts if of.message] for subject, facts in by_subject(gave_way).items()}
     known = {subject: (facts, hints.get(subject, [])) for subject, facts in by_subject(taken).items()}
-    rows = {subject: _columns(row) for subject, of in known.items() if (row := row_of(*of))}
-    inserted = _insert_missing(connection, table, list(rows.values()), now)
+    rows = {subject: columns_of(row) for subject, of in known.items() if (row := row_of(*of))}
+    inserted = insert_missing(connection, table, list(rows.values()), now)
     existing = sorted({*rows, *hints} - inserted)
-    stored = {row[key.name]: row for row in _locked_rows(connection, table, existing)}
+    stored = {row[key.name]: row for row in locked_rows(connection, table, existing)}
     facts = by_subject(read_facts(connection, list(stored), reading))
     for subject, held in stored.items():
-        known[subject] = facts.get(subject, []), [*hints.get(subject, []), *_hints(held)]
-    recomputed = {subject: _columns(row) for subject in stored if (row := row_of(*known[subject]))}
-    _overwrite(
+        known[subject] = facts.get(subject, []), [*hints.get(subject, []), *hints_of(held)]
+    recomputed = {subject: columns_of(row) for subject in stored if (row := row_of(*known[subject]))}
+    overwrite(
         connection,
         table,
         [new for subject, new in recomputed.items() if new.items() - stored[subject].items()],
@@ -135,45 +131,21 @@ def _merge_rows(
     return [known[subject] for subject in {**rows, **recomputed}]
 
 
-def _hints(stored: Mapping[str, Any]) -> Hints:
+def hints_of(stored: Mapping[str, Any]) -> Hints:
     """What a row still tells of its message, though the body that told it gave way."""
     if "recipient" not in stored:
         return []
     return [MessageDetails(channel=stored["channel"], recipient=stored["recipient"])]
 
 
-def _insert_missing(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> set[str]:
-    """Insert those of `rows` whose keys are not there yet; return these keys."""
-    if not rows:
-        return set()
-    (key,) = table.primary_key
-    insert, stamped = bulk_insert(connection, table, rows, updated_at=now)
-    return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars().all())
-
-
-def _locked_rows(connection: Connection, table: Table, keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    (key,) = table.primary_key
-    for some in _slices(keys):
-        query = select(table).where(key.in_(some)).order_by(key).with_for_update()
-        yield from cast(Iterable[Mapping[str, Any]], connection.execute(query).mappings())
-
-
-def _overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> None:
-    if not rows:
-        return
-    insert, rows_given = bulk_insert(connection, table, rows, updated_at=now)
-    values = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows_given)
-
-
 def read_facts(connection: Connection, subjects: Sequence[str], reading: Reading) -> Facts:
     """Return every fact the ledger has of `subjects`, parsed from the bodies it keeps."""
-    return [
-        fact
-        for some in _slices(subjects)
-        for entry in connection.execute(select(LEDGER).where(LEDGER.c.subject_id.in_(some)))
-        if (fact := _fact(entry, reading))
-    ]
+    found: Facts = []
+    for some in slices(subjects):
+        query = select(LEDGER.c.body, LEDGER.c.received_at).where(is_one_of(connection, LEDGER.c.subject_id, some))
+        facts = (fact_of(body, received_at, reading) for body, received_at in connection.execute(query))
+        found += [fact for fact in facts if fact]
+    return found
 
 
 def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter], reading: Reading) -> None:
@@ -223,14 +195,14 @@ def take_inbox(connection: Connection, limit: int, now: datetime) -> list[RawEve
 
 def remove_from_inbox(connection: Connection, ids: Sequence[int]) -> None:
     """Remove these rows of the inbox, those of them that are still there."""
-    for some in _slices(ids):
+    for some in slices(ids):
         connection.execute(delete(INBOX).where(INBOX.c.id.in_(some)))
 
 
 def _entries(connection: Connection, keys: Mapping[Key, Any], *, locked: bool) -> list[Any]:
     """Return the ledger's entries under `keys`, locked in their order if asked for."""
     found: list[Any] = []
-    for some in _slices(sorted({subject for subject, _ in keys})):
+    for some in slices(sorted({subject for subject, _ in keys})):
         query = select(LEDGER).where(LEDGER.c.subject_id.in_(some)).order_by(LEDGER.c.subject_id, LEDGER.c.event)
         found += connection.execute(query.with_for_update() if locked else query).all()
     return [entry for entry in found if (entry.subject_id, entry.event) in keys]
@@ -247,48 +219,9 @@ def _entry(fact: Event) -> dict[str, Any]:
     }
 
 
-def _fact(entry: Any, reading: Reading) -> Event | None:
-    """Return the fact that an entry keeps; None where an earlier version read a body that this one refuses."""
+def fact_of(body: bytes, received_at: datetime, reading: Reading) -> Event | None:
+    """Return the fact that the ledger keeps; None where an earlier version read a body that this one refuses."""
     try:
-        return parse(RawEvent(body=entry.body, received_at=entry.received_at), reading)
+        return parse(RawEvent(body=body, received_at=received_at), reading)
     except Unreadable:
         return None
-
-
-def _columns(row: MessageRow | CampaignRow) -> dict[str, Any]:
-    # dataclasses.asdict() copies every value, which costs more than making the row.
-    return {name: getattr(row, name) for name in row.__slots__}
-
-
-def bulk_insert(
-    connection: Connection, table: Table, rows: list[dict[str, Any]], **constants: Any
-) -> tuple[Any, list[dict[str, Any]] | None]:
-    """Return an insert of `rows`, to be given a conflict clause, and the parameters to execute it with.
-
-    `constants` are columns that every row has alike. PostgreSQL gets one array a column, or one value where all
-    rows have the same: a fraction of the work of a long list of values.
-    """
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table), [row | constants for row in rows] if constants else rows
-    first, *others = rows[0]  # the first is part of the key, so it stands for the number of rows
-    values = {first: [row[first] for row in rows]}
-    constants = dict(constants)
-    for name in others:
-        found = [row[name] for row in rows]
-        if all(value == found[0] for value in found):
-            constants[name] = found[0]
-        else:
-            values[name] = found
-    source = _unnested(table, values)
-    same = [bindparam(f"{name}_value", value, type_=table.c[name].type) for name, value in constants.items()]
-    selected = select(*(source.c[name] for name in values), *same).select_from(source)
-    return postgresql.insert(table).from_select([*values, *constants], selected), None
-
-
-def _unnested(table: Table, values: Mapping[str, list[Any]]) -> Any:
-    arrays = [bindparam(f"{name}_values", found, type_=ARRAY(table.c[name].type)) for name, found in values.items()]
-    return func.unnest(*arrays).table_valued(*values).render_derived()
-
-
-def _slices(keys: Sequence[Value]) -> Iterator[Sequence[Value]]:
-    return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))

@@ -260,11 +260,16 @@ class EventWorker(SimpleWorker):
         self.connection.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in in_hand))
 
     def _finish(self, hand: Hand, queue: Queue) -> None:
+        """Remove jobs whose events are committed.
+
+        First what says that opt-outs wait, then the jobs, then their ids: killed in between, an id without a job is
+        left, which maintenance removes. The other way round a job without an id would stay in Redis for ever.
+        """
         with self.connection.pipeline(transaction=False) as pipeline:
-            self._forget(hand, queue, pipeline)
+            forget_opt_outs(pipeline, hand.job_ids)
             keys = [key for job_id in hand.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
             pipeline.delete(*keys)
-            forget_opt_outs(pipeline, hand.job_ids)
+            self._forget(hand, queue, pipeline)
             pipeline.hincrby(self.key, "successful_job_count", len(hand.job_ids))
             pipeline.execute()
 
@@ -308,11 +313,11 @@ def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
                 passed_over += 1  # it is set aside once there is room to say so
         applier.apply(hand.events)
         with connection.pipeline(transaction=False) as pipeline:
-            for job_id in hand.job_ids:
-                pipeline.lrem(queue.key, 1, job_id)
-                pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
             if hand.job_ids:
                 forget_opt_outs(pipeline, hand.job_ids)
+            for job_id in hand.job_ids:
+                pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
+                pipeline.lrem(queue.key, 1, job_id)
             pipeline.execute()
 
 

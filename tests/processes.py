@@ -20,6 +20,7 @@ from sync.development.embedded import free_port
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a secret of the tests"
+START_SECONDS = 90  # where everything else on the machine is busy too
 Found = TypeVar("Found")
 
 
@@ -85,7 +86,7 @@ class Platform:
 
     def start_web(self, **environ: str) -> subprocess.Popen[bytes]:
         web = self.start("web", **environ)
-        wait_for(lambda: self.is_serving(web), seconds=30, what="the web process serving")
+        wait_for(lambda: self.is_serving(web), seconds=START_SECONDS, what="the web process serving")
         return web
 
     def is_serving(self, web: subprocess.Popen[bytes]) -> bool:
@@ -102,7 +103,7 @@ class Platform:
             assert worker.poll() is None, self.log_of(worker)
             return "worker.started" in self.log_of(worker)
 
-        wait_for(is_started, seconds=30, what="the worker starting")
+        wait_for(is_started, seconds=START_SECONDS, what="the worker starting")
         return worker
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -13,7 +13,7 @@ from sync.bench.servers import Database
 from sync.bench.stage import Bench, open_stage
 from sync.raw_events import RawEvent
 from sync.simulator.traffic import generate
-from sync.store import bulk_insert
+from sync.statements import bulk_insert
 
 # About what one group holds when 64 connections deliver.
 GROUP_EVENTS = 32

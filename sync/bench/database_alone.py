@@ -19,7 +19,8 @@ from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_ro
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.settings import DEFAULT_REGION
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS, bulk_insert
+from sync.statements import bulk_insert
+from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 
 READING = Reading(default_region=DEFAULT_REGION)
 

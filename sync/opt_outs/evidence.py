@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Table, case, func, or_, select
 
 from sync.addresses import spellings
 from sync.opt_outs.merging import HISTORY
-from sync.rebuilding.ledger import hold_one_moment
+from sync.statements import hold_one_moment
 from sync.store import LEDGER, MESSAGES, OPT_OUTS
 
 Row = Mapping[str, Any]

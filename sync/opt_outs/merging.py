@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Table, and_, func, or_
 
 from models import OptOutHistory
 from sync.merge import OptOutRow, fold_opt_outs
-from sync.store import OPT_OUTS, bulk_insert
+from sync.statements import bulk_insert
+from sync.store import OPT_OUTS
 
 HISTORY: Table = OptOutHistory.__table__  # type: ignore[attr-defined]
 

@@ -1,23 +1,26 @@
 """Compares rows with those that the ledger's facts make, each slice as it stands at one moment. Writes nothing."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, Table, select
 
 from sync.events import Event
-from sync.merge import OptOutRow, OptOutSource, campaign_row, message_row, opt_out_rows
+from sync.merge import CampaignRow, MessageRow, campaign_row, message_row
 from sync.reading import Reading
-from sync.rebuilding.ledger import Known, Range, hold_one_moment, next_range, read_ledger
+from sync.rebuilding.claims import Row, UnmetClaim, unmet_claims
+from sync.rebuilding.ledger import Known, Range, next_range, read_ledger
 from sync.rebuilding.patience import patiently
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS, Hints, _columns, _hints, _slices
+from sync.statements import columns_of, hold_one_moment, values_of
+from sync.store import CAMPAIGNS, LEDGER, MESSAGES, Hints, hints_of
 
-Row = Mapping[str, Any]
-Rows = Mapping[str, Row]
-OptOutRows = dict[str, list[Row]]
+Stored = Mapping[str, tuple[Any, ...]]
+
+# What a row of a status table says, without `updated_at`, which says when we worked.
+_KINDS: Mapping[str, type[MessageRow | CampaignRow]] = {MESSAGES.name: MessageRow, CAMPAIGNS.name: CampaignRow}
 
 
 class Kind(StrEnum):
@@ -52,15 +55,6 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnmetClaim:
-    """What an opt-out of the ledger claims and `opt_outs` does not say."""
-
-    subject: str
-    row: OptOutRow = field(repr=False)
-    is_missing: bool  # there is no row of this key; else it is weaker
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """What comparing one range of subjects found."""
 
@@ -69,7 +63,9 @@ class Slice:
     right: Mapping[str, int]  # rows by table; those of `opt_outs` belong to no range
     drifts: list[Drift]  # of `message_status` and `campaign_status`
     unmet: list[UnmetClaim]
-    repairing: list[Event] = field(repr=False)  # all facts of the subjects whose rows or claims they would repair
+    repairing: Mapping[str, list[Event]] = field(
+        repr=False
+    )  # all facts of the subjects whose rows or claims they would repair
 
 
 def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterator[Slice]:
@@ -94,110 +90,74 @@ def _compare_next(engine: Engine, after: str | None, reading: Reading, rows: int
         known = read_ledger(connection, subjects.holds(LEDGER.c.subject_id), reading)
         messages = _stored(connection, MESSAGES, subjects)
         campaigns = _stored(connection, CAMPAIGNS, subjects)
-        unmet = _unmet_claims(connection, known, messages)
+        unmet = unmet_claims(connection, known.facts, partial(_told, messages))
     return _slice(known, messages, campaigns, unmet), subjects.end
 
 
-def _stored(connection: Connection, table: Table, subjects: Range) -> Rows:
-    (key,) = table.primary_key
-    found = connection.execute(select(*compared(table)).where(subjects.holds(key))).mappings()
-    return {row[key.name]: dict(row) for row in found}
+def _stored(connection: Connection, table: Table, subjects: Range) -> Stored:
+    """Return the stored rows by key, each as the values of its fields, of which the key is the first."""
+    columns = [table.c[name] for name in _KINDS[table.name].__slots__]
+    query = select(*columns).where(subjects.holds(columns[0]))
+    return {row[0]: row for row in map(tuple, connection.execute(query))}
 
 
-def compared(table: Table) -> list[Column[Any]]:
-    """Return the columns of `table` that say what is true; `updated_at` says when we worked."""
-    return [column for column in table.columns if column.name != "updated_at"]
+def _told(messages: Stored, subject: str) -> Hints:
+    """What the stored row of a message still tells of it, though the body that told it gave way."""
+    return hints_of(_named(MESSAGES, messages[subject])) if subject in messages else []
 
 
-def _slice(known: Known, messages: Rows, campaigns: Rows, unmet: list[UnmetClaim]) -> Slice:
-    of_messages = {subject: message_row(facts, _told(messages, subject)) for subject, facts in known.facts.items()}
-    of_campaigns = {subject: campaign_row(facts) for subject, facts in known.facts.items()}
-    expected_messages = {subject: _columns(row) for subject, row in of_messages.items() if row}
-    expected_campaigns = {subject: _columns(row) for subject, row in of_campaigns.items() if row}
-    drifts = [
-        *_drifts(MESSAGES, messages, expected_messages, known.unreadable),
-        *_drifts(CAMPAIGNS, campaigns, expected_campaigns, known.unreadable),
-    ]
-    drifting = {claim.subject for claim in unmet}
-    drifting |= {subject for drift in drifts if drift.expected for subject in drift.key.values()}
+def _slice(known: Known, messages: Stored, campaigns: Stored, unmet: list[UnmetClaim]) -> Slice:
+    expected_messages: dict[str, MessageRow] = {}
+    expected_campaigns: dict[str, CampaignRow] = {}
+    for subject, facts in known.facts.items():
+        if message := _message_row(facts, messages, subject):
+            expected_messages[subject] = message
+        if campaign := campaign_row(facts):
+            expected_campaigns[subject] = campaign
+    of_messages, right_messages = _drifts(MESSAGES, messages, expected_messages, known.unreadable)
+    of_campaigns, right_campaigns = _drifts(CAMPAIGNS, campaigns, expected_campaigns, known.unreadable)
+    drifts = of_messages + of_campaigns
+    repairing = {claim.subject for claim in unmet}
+    repairing |= {subject for drift in drifts if drift.expected for subject in drift.key.values()}
     return Slice(
         facts=known.fact_count,
         unreadable=sum(known.unreadable.values()),
-        right={
-            MESSAGES.name: _count_equal(messages, expected_messages),
-            CAMPAIGNS.name: _count_equal(campaigns, expected_campaigns),
-        },
+        right={MESSAGES.name: right_messages, CAMPAIGNS.name: right_campaigns},
         drifts=drifts,
         unmet=unmet,
-        repairing=[fact for subject in sorted(drifting) for fact in known.facts[subject]],
+        repairing={subject: known.facts[subject] for subject in repairing},
     )
 
 
-def _told(messages: Rows, subject: str) -> Hints:
-    """What the stored row of a message still tells of it, though the body that told it gave way."""
-    return _hints(messages[subject]) if subject in messages else []
+def _message_row(facts: list[Event], messages: Stored, subject: str) -> MessageRow | None:
+    row = message_row(facts)
+    if row and not (row.channel and row.recipient):  # only then does what the stored row tells count
+        return message_row(facts, _told(messages, subject))
+    return row
 
 
-def _drifts(table: Table, stored: Rows, expected: Rows, unreadable: Collection[str]) -> Iterator[Drift]:
+def _drifts(
+    table: Table, stored: Stored, expected: Mapping[str, MessageRow | CampaignRow], unreadable: Collection[str]
+) -> tuple[list[Drift], int]:
+    """Return the rows that drift, in the order of their keys, and how many are right."""
     (key,) = table.primary_key
+    drifts, right = [], 0
     for subject in sorted(stored.keys() | expected.keys()):
-        found, made = stored.get(subject), expected.get(subject)
+        found, row = stored.get(subject), expected.get(subject)
+        if row and found == values_of(row):
+            right += 1
         # Whether a body that cannot be read makes a row cannot be said, so such a row stays.
-        if found != made and (made or subject not in unreadable):
-            yield Drift(table=table.name, key={key.name: subject}, stored=found, expected=made)
+        elif row or subject not in unreadable:
+            drifts.append(
+                Drift(
+                    table=table.name,
+                    key={key.name: subject},
+                    stored=_named(table, found) if found else None,
+                    expected=columns_of(row) if row else None,
+                )
+            )
+    return drifts, right
 
 
-def _count_equal(stored: Rows, expected: Rows) -> int:
-    return sum(expected.get(subject) == row for subject, row in stored.items())
-
-
-def _unmet_claims(connection: Connection, known: Known, messages: Rows) -> list[UnmetClaim]:
-    claims: list[tuple[str, OptOutRow, bool]] = []
-    for subject, facts in known.facts.items():
-        of_facts = opt_out_rows(facts)
-        claims += [(subject, claim, True) for claim in of_facts]
-        claims += [
-            (subject, claim, False) for claim in opt_out_rows(facts, _told(messages, subject)) if claim not in of_facts
-        ]
-    stored = read_opt_outs(connection, {claim.address for _, claim, _ in claims})
-    return [
-        UnmetClaim(subject=subject, row=claim, is_missing=row_of(claim, stored) is None)
-        for subject, claim, is_of_fact in claims
-        if not _is_met(claim, stored, is_of_fact=is_of_fact)
-    ]
-
-
-def read_opt_outs(connection: Connection, addresses: Iterable[str]) -> OptOutRows:
-    """Return every row of `opt_outs` of these addresses, by address."""
-    found: OptOutRows = {}
-    for some in _slices(sorted(addresses)):
-        query = select(*compared(OPT_OUTS)).where(OPT_OUTS.c.address.in_(some))
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["address"], []).append(dict(row))
-    return found
-
-
-def row_of(claim: OptOutRow, stored: OptOutRows) -> Row | None:
-    """Return the row that `claim` is about, None where `stored` has none."""
-    rows = stored.get(claim.address, ())
-    return next((row for row in rows if (row["channel"], row["sender"]) == (claim.channel, claim.sender)), None)
-
-
-def _is_met(claim: OptOutRow, stored: OptOutRows, *, is_of_fact: bool) -> bool:
-    if is_of_fact:
-        return is_as_strong(row_of(claim, stored), claim)
-    # Where only a body that gave way told the address, the channel is the one that was known when the opt-out was
-    # applied, or any: see docs/decisions/0006-opt-outs-are-never-taken-back.md.
-    return any(
-        is_as_strong(row, claim)
-        and row["sender"] == claim.sender
-        and (row["channel"] in (claim.channel, "") or row["message_id"] == claim.message_id)
-        for row in stored.get(claim.address, ())
-    )
-
-
-def is_as_strong(row: Row | None, claim: OptOutRow) -> bool:
-    """Does the row say all that `claim` does? One that says more is right: a row only ever gets later."""
-    if row is None or row["opted_out_at"] is None:
-        return False
-    return bool((row["opted_out_at"], row["message_id"] or "", row["source"] != OptOutSource.FAILURE) >= claim.strength)
+def _named(table: Table, values: tuple[Any, ...]) -> Row:
+    return dict(zip(_KINDS[table.name].__slots__, values, strict=True))

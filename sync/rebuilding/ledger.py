@@ -1,15 +1,17 @@
 """Reads the ledger slice by slice, in the order of its keys. A subject's facts are never split over two slices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, text, true
 
 from sync.events import Event
 from sync.reading import Reading
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, _fact
+from sync.store import CAMPAIGNS, LEDGER, MESSAGES, fact_of
 
 # The tables whose keys begin with a subject: a slice spans a bounded number of rows of each.
 _BY_SUBJECT = (LEDGER, MESSAGES, CAMPAIGNS)
+_NOTHING: Mapping[str, list[Event]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +52,28 @@ def next_range(connection: Connection, after: str | None, rows: int) -> Range:
     return Range(after=after, end=min((end for end in ends if end is not None), default=None))
 
 
-def read_ledger(connection: Connection, condition: ColumnElement[bool], reading: Reading) -> Known:
+def read_ledger(
+    connection: Connection,
+    condition: ColumnElement[bool],
+    reading: Reading,
+    before: Mapping[str, list[Event]] = _NOTHING,
+) -> Known:
     """Return what the ledger holds where `condition` is true.
 
     A body that this version refuses, or reads as a fact of another key than it was filed under, is unreadable.
+    Facts read `before`, by subject, are taken from there where the ledger still has the same bodies.
     """
     known = Known()
+    read = {fact.key: fact for facts in before.values() for fact in facts}
     query = select(LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.received_at, LEDGER.c.body).where(condition)
-    for entry in connection.execute(query):
-        fact = _fact(entry, reading)
-        if fact is not None and fact.key == (entry.subject_id, entry.event):
-            known.facts.setdefault(fact.subject_id, []).append(fact)
+    for subject, name, received_at, body in connection.execute(query):
+        fact = read.get((subject, name))
+        if fact is None or fact.body != body or fact.received_at != received_at:
+            fact = fact_of(body, received_at, reading)
+        if fact is not None and fact.key == (subject, name):
+            known.facts.setdefault(subject, []).append(fact)
         else:
-            known.unreadable[entry.subject_id] = known.unreadable.get(entry.subject_id, 0) + 1
+            known.unreadable[subject] = known.unreadable.get(subject, 0) + 1
     return known
 
 
@@ -74,9 +85,3 @@ def estimate_facts(connection: Connection) -> int:
         figure = text("SELECT reltuples FROM pg_class WHERE oid = 'events'::regclass")
     found = connection.execute(figure).scalar_one()
     return int(found) if found > 0 else connection.execute(select(func.count()).select_from(LEDGER)).scalar_one()
-
-
-def hold_one_moment(connection: Connection) -> None:
-    """Let every query of the transaction see the same state, as on SQLite every transaction does."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))

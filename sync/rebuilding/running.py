@@ -8,11 +8,12 @@ from sqlalchemy import Engine, func, select
 
 from sync.merge import OptOutRow
 from sync.reading import Reading
-from sync.rebuilding.comparing import Drift, Kind, Slice, compare, compared, is_as_strong, read_opt_outs, row_of
-from sync.rebuilding.ledger import hold_one_moment
+from sync.rebuilding.claims import COMPARED, is_as_strong, read_opt_outs, row_of
+from sync.rebuilding.comparing import Drift, Kind, Slice, compare
 from sync.rebuilding.patience import patiently
 from sync.rebuilding.repairing import repair
 from sync.rebuilding.unmet import UnmetClaims, unmet_claims
+from sync.statements import hold_one_moment
 from sync.store import CAMPAIGNS, MESSAGES, OPT_OUTS
 
 ROWS_PER_SLICE = 1000
@@ -153,7 +154,7 @@ def _opt_out_drifts(engine: Engine, claims: list[OptOutRow]) -> list[Drift]:
             "message_id": claim.message_id,
             "note": None,
         }
-        blank = dict.fromkeys(column.name for column in compared(OPT_OUTS))
+        blank = dict.fromkeys(column.name for column in COMPARED)
         drifts.append(Drift(table=OPT_OUTS.name, key=key, stored=row, expected={**(row or blank), **key, **says}))
     return drifts
 

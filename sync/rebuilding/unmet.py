@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from sync.merge import OptOutRow
-from sync.rebuilding.comparing import Kind, UnmetClaim
+from sync.rebuilding.claims import UnmetClaim
+from sync.rebuilding.comparing import Kind
 
 _TABLE = """
     CREATE TABLE claims (

@@ -6,11 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, String, Table, column, exists, or_, select, table, text
+from sqlalchemy import Column, Connection, Engine, String, Table, column, exists, or_, select, table
 
 from sync.events import Event, Unreadable, parse
 from sync.raw_events import RawEvent
 from sync.reading import Reading
+from sync.statements import hold_one_moment
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.tracing.explaining import explain
 
@@ -79,7 +80,7 @@ def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace
     if not _can_be_stored(message_id):
         return Trace(message_id=message_id)
     with engine.begin() as connection:
-        _hold_one_moment(connection)
+        hold_one_moment(connection)
         facts = _facts(connection, message_id, reading)
         message = _row(connection, MESSAGES, MESSAGES.c.message_id, message_id)
         campaign_id = message and message["campaign_id"]
@@ -95,12 +96,6 @@ def _can_be_stored(message_id: str) -> bool:
         return b"\0" not in message_id.encode("utf-8")
     except UnicodeEncodeError:
         return False
-
-
-def _hold_one_moment(connection: Connection) -> None:
-    """Let every query of the transaction see the same state, as on SQLite every transaction does."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
 def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[Fact, ...]:

@@ -6,17 +6,19 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from redis import Redis
 from rq import Queue
-from sqlalchemy import URL, Engine, text
+from rq.registry import FailedJobRegistry
+from sqlalchemy import URL, Engine, make_url, text
 
-from sync.development.embedded import free_port, private_redis
+from sync.development.embedded import RedisServer, free_port, private_redis
 from sync.queue import open_queue
 from tests.processes import Platform, platform, wait_for
+from tests.wire import Wire
 
 # A dead worker's jobs are put back by maintenance, every 10 s, that has seen them twice, over 20 s apart.
 RECOVERY_SECONDS = 90
@@ -177,6 +179,38 @@ def is_worker_elsewhere(redis: Redis) -> bool:
 def ledger(reader: Engine) -> list[object]:
     with reader.connect() as connection:
         return list(connection.execute(text("SELECT subject_id, event, applied_at FROM events")))
+
+
+# How many of the commands that remove three jobs Redis gets before the worker is killed: the first, some, all but one.
+@pytest.mark.parametrize("commands", [1, 2, 5])
+@pytest.mark.slow
+def test_a_worker_killed_while_it_removes_its_jobs_leaves_nothing_behind_and_applies_nothing_twice(
+    migrated_platform: Platform, reader: Engine, redis: Redis, redis_server: RedisServer, commands: int
+) -> None:
+    migrated_platform.start_web()
+    for number in (1, 2, 3):
+        assert migrated_platform.deliver(body(number)) == 200
+    port = make_url(redis_server.url).port
+    assert port
+    with closing(Wire(port, commands)) as wire:
+        worker = migrated_platform.start_worker(REDIS_URL=wire.url)
+        wait_for(wire.is_cut.is_set, seconds=30, what="the worker removing its jobs")
+        stop(worker, signal.SIGKILL)
+    wait_for_all(reader, [1, 2, 3])
+    applied = ledger(reader)
+    migrated_platform.start_worker()
+    assert migrated_platform.deliver(body(4)) == 200
+    wait_for_all(reader, [4])
+    wait_for(lambda: not left_of_jobs(redis), seconds=RECOVERY_SECONDS, what="the jobs being removed")
+    assert [entry for entry in ledger(reader) if entry in applied] == applied
+
+
+def left_of_jobs(redis: Redis) -> list[object]:
+    """Every trace of a job in Redis: itself, and its id on a list or in a registry."""
+    queue = open_queue(redis)
+    failed = FailedJobRegistry(queue=queue).get_job_count(cleanup=False)
+    ids = redis.lrange(queue.key, 0, -1) + redis.lrange(queue.intermediate_queue_key, 0, -1)
+    return [*redis.keys("rq:job:*"), *ids, *([failed] if failed else [])]
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count, islice
 from typing import NamedTuple
 
 import aiohttp
@@ -34,6 +36,15 @@ class Sent:
     acknowledged_at: float = 0.0
 
 
+class Due(NamedTuple):
+    """A delivery after so many `refusals`; `number` orders what is due at one moment."""
+
+    due_at: float
+    number: int
+    delivery: Delivery
+    refusals: int
+
+
 class Answer(NamedTuple):
     """`kind` is the status, or the name of the error where there was no answer."""
 
@@ -47,7 +58,11 @@ class Answer(NamedTuple):
 
 
 class Load(threading.Thread):
-    """Offers RATE_PER_SECOND deliveries a second, whatever becomes of them, until stopped."""
+    """Offers RATE_PER_SECOND deliveries a second, whatever becomes of them, until stopped.
+
+    Fewer only while all CONNECTIONS are taken. `stall_seconds_max` is the longest time for which this thread itself
+    was not given the processor when it was to go on: how late everybody else was may be no better.
+    """
 
     def __init__(self, port: int, deliveries: Iterator[Delivery]) -> None:
         super().__init__(name="load")
@@ -59,7 +74,9 @@ class Load(threading.Thread):
         self.acknowledged = 0
         self.redelivered = 0  # not acknowledged when they were first tried
         self.began_at = self.ended_at = 0.0
-        self.outage_seconds = 0.0
+        self.outage_seconds = self.stall_seconds_max = 0.0
+        self._refused: list[Due] = []
+        self._numbers = count()
         self._is_stopping = self._is_given_up = False
         self._error: BaseException | None = None
 
@@ -88,12 +105,15 @@ class Load(threading.Thread):
         self.outage_seconds += time.time() - begun
 
     def wait_for(self, acknowledged: int) -> None:
-        wait_for(lambda: self._error or self.acknowledged >= acknowledged, seconds=60, what="the first deliveries")
+        wait_for(lambda: self._error or self.acknowledged >= acknowledged, seconds=120, what="the first deliveries")
 
     def finish(self) -> None:
         """Offer nothing more; return once everything offered was acknowledged."""
         self._is_stopping = True
-        self.join(DRAIN_SECONDS)
+        acknowledged = -1
+        while self.is_alive() and acknowledged < self.acknowledged:  # for as long as it goes on, however slowly
+            acknowledged = self.acknowledged
+            self.join(DRAIN_SECONDS)
         is_drained = not self.is_alive()
         self.give_up()
         assert is_drained, f"{self.offered - self.acknowledged} deliveries were never acknowledged: {self.kinds}"
@@ -112,40 +132,50 @@ class Load(threading.Thread):
 
     async def _deliver_all(self) -> None:
         self.began_at = time.time()
-        tasks: set[asyncio.Task[None]] = set()
+        trying: set[asyncio.Task[None]] = set()
         async with _open_session() as session, asyncio.TaskGroup() as group:
-            free = asyncio.Semaphore(CONNECTIONS)
             while not self._is_given_up and not (self._is_stopping and self.acknowledged == self.offered):
-                due = 0 if self._is_stopping else int((time.time() - self.began_at) * RATE_PER_SECOND) - self.offered
-                for _ in range(due):
-                    self.offered += 1
-                    task = group.create_task(self._deliver(session, free, next(self.deliveries)))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
+                # What finds no connection is not begun: a slow machine gets less, not ever more at once.
+                for delivery, refusals in self._due(room=CONNECTIONS - len(trying)):
+                    task = group.create_task(self._deliver(session, delivery, refusals))
+                    trying.add(task)
+                    task.add_done_callback(trying.discard)
+                woken_at = time.monotonic() + TICK_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
-            for task in tasks:
+                self.stall_seconds_max = max(self.stall_seconds_max, time.monotonic() - woken_at)
+            for task in trying:
                 task.cancel()
         self.ended_at = time.time()
 
-    async def _deliver(self, session: aiohttp.ClientSession, free: asyncio.Semaphore, delivery: Delivery) -> None:
-        """Deliver until acknowledged."""
+    def _due(self, *, room: int) -> list[tuple[Delivery, int]]:
+        """Return what to deliver now, at most `room` deliveries, and how often each was refused: such come first."""
+        now = time.time()
+        due: list[tuple[Delivery, int]] = []
+        while self._refused and self._refused[0].due_at <= now and len(due) < room:
+            again = heappop(self._refused)
+            due.append((again.delivery, again.refusals))
+        if not self._is_stopping:
+            behind = int((now - self.began_at) * RATE_PER_SECOND) - self.offered
+            fresh = list(islice(self.deliveries, max(0, min(behind, room - len(due)))))
+            self.offered += len(fresh)
+            due += [(delivery, 0) for delivery in fresh]
+        return due
+
+    async def _deliver(self, session: aiohttp.ClientSession, delivery: Delivery, refusals: int) -> None:
+        """Deliver once; what is not acknowledged will be due again."""
         body = delivery.body
-        headers = {"X-Zexa-Signature": signature(body)}
-        tries = 0
-        while True:
-            async with free:
-                begun_at = time.time()
-                sent = self.sent.setdefault(body, Sent(delivery, begun_at))
-                kind = await self._try(session, body, headers)
-                now = time.time()
-            self.answers.append(Answer(begun_at, now - begun_at, kind))
-            if kind == "200":
-                self.acknowledged += 1
-                sent.acknowledged_at = sent.acknowledged_at or now
-                return
-            self.redelivered += not tries
-            await asyncio.sleep(REDELIVERY_SECONDS[min(tries, len(REDELIVERY_SECONDS) - 1)])
-            tries += 1
+        begun_at = time.time()
+        sent = self.sent.setdefault(body, Sent(delivery, begun_at))
+        kind = await self._try(session, body, {"X-Zexa-Signature": signature(body)})
+        now = time.time()
+        self.answers.append(Answer(begun_at, now - begun_at, kind))
+        if kind == "200":
+            self.acknowledged += 1
+            sent.acknowledged_at = sent.acknowledged_at or now
+            return
+        self.redelivered += not refusals
+        pause = REDELIVERY_SECONDS[min(refusals, len(REDELIVERY_SECONDS) - 1)]
+        heappush(self._refused, Due(now + pause, next(self._numbers), delivery, refusals + 1))
 
     async def _try(self, session: aiohttp.ClientSession, body: bytes, headers: dict[str, str]) -> str:
         try:

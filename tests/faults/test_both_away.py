@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import URL
 
 from tests.faults.databases import OwnPostgres, locked_file
-from tests.faults.trial import Trial
+from tests.faults.trial import HANG_SECONDS, Trial
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(HANG_SECONDS)
 
 AWAY_SECONDS = 10
 ANSWER_SECONDS = 5

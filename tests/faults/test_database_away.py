@@ -9,9 +9,9 @@ from sqlalchemy import URL
 
 from models.database import BUSY_SECONDS
 from tests.faults.databases import OwnPostgres, locked_file, locked_table
-from tests.faults.trial import Trial
+from tests.faults.trial import HANG_SECONDS, Trial
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(HANG_SECONDS)
 
 # A transaction that had begun before may still end.
 BEGUN_SECONDS = 1

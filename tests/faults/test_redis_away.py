@@ -1,20 +1,30 @@
 """Redis dies, stands still, is full, refuses writes, is away for long, forgets. Nobody outside notices."""
 
+import json
 import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import psutil
 import pytest
+from sqlalchemy import Engine
 
+from receiver.intake import JOURNAL_PATIENCE_SECONDS
 from sync.queue import open_queue
 from tests.faults.load import Load
 from tests.faults.servers import OwnRedis, paused
-from tests.faults.trial import SEED, Trial
+from tests.faults.trial import HANG_SECONDS, SEED, Trial
+from tests.processes import wait_for
 
-pytestmark = pytest.mark.timeout(400)
+# How much Redis holds when it forgets.
+WAITING_EVENTS = 250
+
+pytestmark = pytest.mark.timeout(HANG_SECONDS)
 
 
 @contextmanager
@@ -56,20 +66,64 @@ def require_first_tries(load: Load) -> None:
     assert load.redelivered == 0
 
 
+def count_waiting(trial: Trial) -> int:
+    """How many events stand in the queue."""
+    return sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
+
+
+@contextmanager
+def paused_between_batches(worker: subprocess.Popen[bytes], reader: Engine) -> Iterator[None]:
+    """The worker stands still, and not with the lock in hand without which nobody writes to a SQLite file."""
+    while True:
+        with paused([psutil.Process(worker.pid)]):
+            if reader.dialect.name != "sqlite" or is_free(str(reader.url.database)):
+                yield
+                return
+        time.sleep(0.01)
+
+
+def is_free(database: str) -> bool:
+    with closing(sqlite3.connect(database, timeout=2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
+
+
+def longest_absence(log: str, store: str) -> float:
+    """For how many seconds at a time a process found `store` away, by its own account."""
+    longest, away_since = timedelta(0), None
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    for line in [*lines, {"event": f"{store}.back", "timestamp": datetime.now(UTC).isoformat()}]:
+        moment = datetime.fromisoformat(line["timestamp"])
+        if line["event"] == f"{store}.away":
+            away_since = moment
+        elif line["event"] == f"{store}.back" and away_since:
+            longest, away_since = max(longest, moment - away_since), None
+    return longest.total_seconds()
+
+
 def test_what_redis_forgets_comes_back_from_the_journal(trial: Trial) -> None:
-    trial.platform.start_web(ZEXA_JOURNAL="1")
+    web = trial.platform.start_web(ZEXA_JOURNAL="1")
     worker = trial.platform.start_worker(ZEXA_JOURNAL="1")
     random = Random(SEED)
     forgotten = 0  # events
     with trial.load() as load:
         for is_waiting in (False, True, False, True, False):
             # Else there is little to forget: at this load a job waits for some milliseconds.
-            with paused([psutil.Process(worker.pid)] if is_waiting else []):
+            with paused_between_batches(worker, trial.reader) if is_waiting else nullcontext():
                 time.sleep(random.uniform(0.5, 1))
-                forgotten += sum(len(job.args[0]) for job in open_queue(trial.redis.client).get_jobs())
+                if is_waiting:
+                    wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
+                forgotten += count_waiting(trial)
                 trial.redis.client.flushall()
+    absence = longest_absence(trial.platform.log_of(web), "database")
+    if absence >= JOURNAL_PATIENCE_SECONDS:
+        pytest.skip(f"this machine kept the journal's database busy for {absence:.0f} s: then Redis alone is promised")
     trial.settle("Redis FLUSHALL, 5 times, journal", load)
-    assert forgotten > 50
+    assert forgotten >= WAITING_EVENTS
     if trial.reader.dialect.name == "postgresql":  # a file that is busy for long may have a delivery come again
         require_first_tries(load)
 
@@ -91,8 +145,8 @@ def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: T
     """What the journal is for; and were the comparison blind, this would tell."""
     trial.platform.start_web()
     worker = trial.platform.start_worker()
-    with trial.load(), paused([psutil.Process(worker.pid)]):
-        time.sleep(1)
+    with trial.load(), paused_between_batches(worker, trial.reader):
+        wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
         trial.redis.client.flushall()
     missing, too_many, _ = trial.differences(seconds=10).counts
     assert missing > 100

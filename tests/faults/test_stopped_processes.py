@@ -8,13 +8,13 @@ from random import Random
 import pytest
 
 from tests.faults.servers import kill_together
-from tests.faults.trial import SEED, Trial
+from tests.faults.trial import HANG_SECONDS, SEED, Trial
 
 MOMENTS = 20
 HOW = [signal.SIGKILL, signal.SIGTERM]
 STOP_SECONDS = 30  # then a host kills
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(HANG_SECONDS)
 
 
 def moments(least: float, most: float) -> list[float]:

@@ -24,11 +24,12 @@ from models.database import open_database
 from sync.apply import apply
 from sync.cli import main
 from sync.raw_events import RawEvent
-from sync.rebuilding import patience, repairing, running
+from sync.rebuilding import ledger, patience, repairing, running
 from sync.rebuilding.comparing import Drift, compare
 from sync.rebuilding.running import ROWS_PER_SLICE, Counts, Walk, check
 from sync.rebuilding.running import rebuild as rebuild_rows
 from sync.rebuilding.text import masked_address, masked_text
+from sync.store import fact_of
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RUI, TABLES, Row, body, clear, everything, minute, raw
 from tests.integration.test_merge_meetings import Worker, held
@@ -504,6 +505,40 @@ def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engi
 def test_an_empty_database_has_nothing_to_rebuild(engine: Engine, reader: Engine) -> None:
     counts = rebuilt(reader, engine)
     assert (counts.facts, counts.drifting, counts.is_complete) == (0, 0, True)
+
+
+def test_the_facts_of_rows_that_drift_are_parsed_once(
+    engine: Engine, reader: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(engine)
+    before = everything(engine)
+    damage(engine, lambda connection: connection.execute(update(MessageStatus).values(status="queued", conflict=True)))
+    damage(engine, lambda connection: connection.execute(update(CampaignStatus).values(name="July")))
+    bodies: list[bytes] = []
+    monkeypatch.setattr(ledger, "fact_of", lambda body, *rest: bodies.append(body) or fact_of(body, *rest))
+    rebuilt(reader, engine)
+    assert everything(engine) == before
+    assert sorted(bodies) == sorted(raw_event.body for raw_event in EVENTS)
+
+
+def test_a_row_that_was_put_right_since_it_was_compared_is_not_written_again(engine: Engine, reader: Engine) -> None:
+    store(engine)
+    before, stamps = everything(engine), updated_at(engine)
+    damage(engine, change(MessageStatus, {"message_id": "msg_2"}, status="delivered"))
+    (found_wrong,) = compare(reader, reading=AO, rows_per_slice=ROWS_PER_SLICE)
+    damage(engine, change(MessageStatus, {"message_id": "msg_2"}, status="undeliverable"))
+    repairing.repair(engine, found_wrong, reading=AO)
+    assert (everything(engine), updated_at(engine)) == (before, stamps)
+
+
+def test_a_fact_that_came_since_a_row_was_compared_counts(engine: Engine, reader: Engine) -> None:
+    store(engine, EVENTS[1])
+    damage(engine, change(MessageStatus, {"message_id": "msg_1"}, status="sent"))
+    (found_wrong,) = compare(reader, reading=AO, rows_per_slice=ROWS_PER_SLICE)
+    store(engine, EVENTS[0])
+    damage(engine, change(MessageStatus, {"message_id": "msg_1"}, status="sent"))
+    repairing.repair(engine, found_wrong, reading=AO)
+    assert checked(reader)[0] == []
 
 
 # -- Beside workers
