@@ -15,7 +15,8 @@ from sync.addresses import spellings
 from sync.merge import OptOutSource
 from sync.opt_outs.merging import HISTORY
 from sync.opt_outs.rows import OptOutKey, StoredOptOut, is_in_force, locked_rows
-from sync.store import OPT_OUTS, bulk_insert
+from sync.statements import bulk_insert
+from sync.store import OPT_OUTS
 
 _ONE = timedelta(microseconds=1)
 
