@@ -19,6 +19,8 @@ from sync.reading import Reading
 from sync.rebuilding.comparing import Drift, Kind, Slice
 from sync.rebuilding.ledger import read_ledger
 from sync.rebuilding.patience import patiently
+from sync.reports.contribution import Change
+from sync.reports.deltas import keep_deltas
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, _locked_rows
 
 LOCK_SECONDS = 2
@@ -81,7 +83,9 @@ def _remove_from(
     asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
     if not asked:
         return 0
-    locked = [row[key.name] for row in _locked_rows(connection, table, asked)]
+    locked = {row[key.name]: row for row in _locked_rows(connection, table, asked)}
     known = read_ledger(connection, LEDGER.c.subject_id.in_(locked), reading)
     gone = [name for name in locked if row_of(known.facts.get(name, ())) is None and name not in known.unreadable]
+    if table is MESSAGES:
+        keep_deltas(connection, [], [Change(old=locked[name], new=None) for name in gone])
     return connection.execute(delete(table).where(key.in_(gone))).rowcount
