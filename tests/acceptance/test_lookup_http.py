@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -289,6 +290,29 @@ def test_more_questions_at_once_than_it_answers_are_told_to_come_again(tmp_path:
         assert {status for status, _ in told} == {200, 503}
         assert {headers.get("Retry-After") for status, headers in told if status == 503} == {"1"}
         os.kill(redis.process.pid, signal.SIGCONT)
+
+
+def test_long_questions_keep_no_delivery_waiting(shared_web: Platform) -> None:
+    is_over = Event()
+    question = json.dumps({"addresses": [f"91{number:07}" for number in range(1000)]}).encode()
+
+    def keep_asking(_: int) -> set[int]:
+        answered = set()
+        while not is_over.is_set():
+            answered.add(ask(shared_web, question)[0])
+        return answered
+
+    with ThreadPoolExecutor(8) as askers:
+        asking = [askers.submit(keep_asking, number) for number in range(8)]
+        try:
+            deadline = time.monotonic() + 3
+            while time.monotonic() < deadline:
+                begun = time.monotonic()
+                assert shared_web.deliver(b"{}") == 200
+                assert time.monotonic() - begun < 1
+        finally:
+            is_over.set()
+        assert [answered.result() for answered in asking] == [{200}] * 8
 
 
 # What is measured
