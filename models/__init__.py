@@ -10,5 +10,21 @@ from models.ledger import LedgerEntry
 from models.message_status import MessageStatus
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.report_calendar import ReportCalendar
+from models.rollup_campaigns import RollupCampaign
+from models.rollup_daily import RollupDaily
+from models.rollup_delta import RollupDelta
 
-__all__ = ["CampaignStatus", "DeadLetter", "Inbox", "LedgerEntry", "MessageStatus", "OptOut", "OptOutHistory"]
+__all__ = [
+    "CampaignStatus",
+    "DeadLetter",
+    "Inbox",
+    "LedgerEntry",
+    "MessageStatus",
+    "OptOut",
+    "OptOutHistory",
+    "ReportCalendar",
+    "RollupCampaign",
+    "RollupDaily",
+    "RollupDelta",
+]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Text
+from sqlalchemy import CheckConstraint, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
@@ -10,7 +10,7 @@ from models.types import KeyText, UTCDateTime
 
 class CampaignStatus(SQLModel, table=True):
     """`details` is the `data` of the campaign's greatest event, as JSON text: the provider does not
-    document its fields."""
+    document its fields. `message_total` is how many messages the campaign has, where an event tells."""
 
     __tablename__ = "campaign_status"
     __table_args__ = (CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),)
@@ -23,3 +23,4 @@ class CampaignStatus(SQLModel, table=True):
     channel: str | None = Field(default=None, sa_type=Text)
     details: str = Field(sa_type=Text)
     updated_at: datetime = Field(sa_type=UTCDateTime)
+    message_total: int | None = Field(default=None, sa_type=Integer)

@@ -30,6 +30,13 @@ class MessageStatus(SQLModel, table=True):
             postgresql_where=text("opted_out_at IS NOT NULL AND recipient IS NULL"),
             sqlite_where=text("opted_out_at IS NOT NULL AND recipient IS NULL"),
         ),
+        # Only of messages that failed, so that others cost nothing: for the report of failures.
+        Index(
+            "ix_message_status_failures",
+            "status_at",
+            postgresql_where=text("status IN ('failed', 'undeliverable')"),
+            sqlite_where=text("status IN ('failed', 'undeliverable')"),
+        ),
     )
 
     message_id: str = Field(primary_key=True, sa_type=KeyText)

@@ -18,10 +18,11 @@ from models.database import open_database
 from sync.apply import Read, Tally, drain, merge, read
 from sync.raw_events import RawEvent, from_json
 from sync.reading import Reading
+from sync.reports.compacting import DELTAS_PER_TRANSACTION, compact
 from sync.settings import WorkerSettings
 
 STATEMENT_SECONDS = 60
-CONNECTIONS = 2  # one applies what comes from the queue, one drains the inbox
+CONNECTIONS = 2  # one applies what comes from the queue, one drains the inbox and compacts
 
 log = structlog.get_logger()
 
@@ -33,7 +34,7 @@ class DatabaseAway(Exception):  # noqa: N818 - a state, not a mistake
 class Applier:
     """Applies raw events to one database, in transactions of at most `batch_size` events.
 
-    `read`, `apply` and `drain` may run at the same time, in a thread each.
+    `read`, `apply` and `drain` may run at the same time, in a thread each; `compact` in that of `drain`.
     """
 
     def __init__(self, engine: Engine, *, reading: Reading, batch_size: int) -> None:
@@ -73,6 +74,13 @@ class Applier:
             self._back()
             _log("inbox.drained", tally, begun)
         return tally.received == self.batch_size
+
+    def compact(self) -> bool:
+        """Fold what waits for it into the roll-ups; return whether more may. Raises DatabaseAway."""
+        try:
+            return compact(self.engine) == DELTAS_PER_TRANSACTION
+        except DBAPIError as error:
+            raise DatabaseAway(error_kind(error)) from None
 
     def _away(self, error: DBAPIError) -> DatabaseAway:
         if not self._is_away:

@@ -18,6 +18,7 @@ from sync.merge import fold, opt_out_rows
 from sync.opt_outs.merging import merge_opt_outs
 from sync.raw_events import RawEvent
 from sync.reading import Reading
+from sync.reports.deltas import keep_deltas
 from sync.store import (
     DeadLetter,
     keep_dead_letters,
@@ -184,9 +185,10 @@ def merge_taken(
     """Bring every row up to date that follows from facts the ledger has just taken, and from bodies that gave way."""
     of_messages = [fact for fact in taken if fact.message]
     messages = merge_messages(connection, of_messages, gave_way, reading, now)
+    keep_deltas(connection, messages.inserted, messages.changes)
     merge_campaigns(connection, [fact for fact in taken if fact.campaign], reading, now)
     # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing
     # new, and if it names no time it must not pass for a later opt-out.
-    claims = [claim for facts, hints in messages for claim in opt_out_rows(facts, hints)]
+    claims = [claim for facts, hints in messages.known for claim in opt_out_rows(facts, hints)]
     claims += [claim for event in (*taken, *gave_way) for claim in opt_out_rows([event])]
     merge_opt_outs(connection, claims, now)

@@ -76,12 +76,16 @@ class MessageDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignDetails:
-    """What a `campaign.*` event tells of its campaign; `details` is its `data` as JSON text."""
+    """What a `campaign.*` event tells of its campaign; `details` is its `data` as JSON text.
+
+    `message_total` is how many messages the campaign has.
+    """
 
     campaign_id: str | None = None
     status_at: datetime | None = None
     name: str | None = None
     channel: str | None = None
+    message_total: int | None = None
     details: str = "{}"
 
 
@@ -127,6 +131,12 @@ _OWN_CAMPAIGN_ID = (*_CAMPAIGN_ID, "id")
 _RECIPIENT = ("to", "recipient")
 _SENDER = ("from", "sender_id", "senderId", "sender")
 _CODE = ("error_code", "errorCode", "failure_code", "failureCode", "code")
+_TOTAL = (
+    *("message_total", "messageTotal", "total_messages", "totalMessages", "messages_total", "messagesTotal"),
+    *("message_count", "messageCount", "messages", "recipient_count", "recipientCount", "recipients", "total"),
+)
+_TOTALS = ("totals", "counts", "delivery_counts", "deliveryCounts", "stats")
+TOTAL_MAX = 2**31 - 1
 _REASON = ("error", "reason", "error_message", "errorMessage", "failure_reason", "failureReason")
 _MOMENTS: Mapping[str, tuple[str, ...]] = {
     EventType.DELIVERED: ("delivered_at", "deliveredAt"),
@@ -250,8 +260,19 @@ def _campaign(name: str, data: dict[str, Any]) -> CampaignDetails:
         status_at=_moment(data, _MOMENTS.get(name, ())),
         name=_prose(data.get("name")),
         channel=_channel(data),
+        message_total=message_total(data),
         details=json.dumps(data, sort_keys=True),
     )
+
+
+def message_total(data: Mapping[str, Any]) -> int | None:
+    """Return how many messages a campaign has, where its `data` tells. The provider documents no name for it."""
+    inner = (data.get(name) for name in _TOTALS)
+    for told in (data, *(counts for counts in inner if isinstance(counts, Mapping))):
+        for total in (told.get(name) for name in _TOTAL):
+            if isinstance(total, int) and not isinstance(total, bool) and 0 <= total <= TOTAL_MAX:
+                return total
+    return None
 
 
 def _channel(data: dict[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from models.schema import require_head
 from sync.applier import Applier, DatabaseAway, applier, error_kind
 from sync.queue import connect
+from sync.reports.remaking import stored_timezone
 from sync.settings import WorkerSettings
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 from sync.worker import REDIS_SECONDS, EventWorker, relieve
@@ -20,6 +21,8 @@ from sync.worker import REDIS_SECONDS, EventWorker, relieve
 REDIS_CONNECTIONS = 2
 # How long an event waits in the inbox at the most, while the database is there.
 DRAIN_SECONDS = 1.0
+# How long deltas wait for it: the views add up what waits, so this is a question of their speed only.
+COMPACT_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -34,11 +37,13 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.request)
     _require_schema(applier(), stop)
+    _say_which_timezone(applier(), settings, stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
     gc.freeze()
     if burst:
         _work_on_queue(settings, stop, burst=True)
         _drain(applier(), stop, burst=True)
+        _compact(applier(), stop)
         return
     drainer = threading.Thread(target=_drain, args=(applier(), stop), name="inbox")
     drainer.start()
@@ -52,7 +57,11 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
 def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
     """Drain the inbox until asked to stop, or in a burst until nothing of it is due."""
     pause = PAUSE_SECONDS_MIN
+    compacted_at = time.monotonic()
     while not stop.is_requested:
+        if time.monotonic() - compacted_at > COMPACT_SECONDS:
+            _compact(ours, stop)
+            compacted_at = time.monotonic()
         try:
             has_more = ours.drain()
         except DatabaseAway:
@@ -67,6 +76,17 @@ def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
                 return
             if not has_more:
                 stop.sleep(DRAIN_SECONDS)
+
+
+def _compact(ours: Applier, stop: Stop) -> None:
+    """Compact what waits. Where it fails deltas wait longer, and the reports are slower, not wrong."""
+    try:
+        while ours.compact() and not stop.is_requested:
+            pass
+    except DatabaseAway:
+        return  # whoever drains or applies says so
+    except Exception as error:
+        log.error("rollups.failed", error=type(error).__name__)
 
 
 def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False) -> None:
@@ -112,6 +132,20 @@ def _relieve_if_full(connection: Redis, stop: Stop) -> None:
             relieve(connection, applier(), stop)
         except DatabaseAway as error:
             raise redis.exceptions.OutOfMemoryError(str(error)) from None
+
+
+def _say_which_timezone(applier: Applier, settings: WorkerSettings, stop: Stop) -> None:
+    """Say so where the roll-ups count by other days than the setting asks for, which is no reason not to work."""
+    if stop.is_requested:
+        return
+    try:
+        with applier.engine.connect() as connection:
+            stored = stored_timezone(connection)
+    except DBAPIError as error:
+        log.error("database.away", error=error_kind(error))
+        return
+    if stored != settings.report_timezone:
+        log.warning("rollups.other_timezone", stored=stored, setting=settings.report_timezone)
 
 
 def _require_schema(applier: Applier, stop: Stop) -> None:

@@ -67,6 +67,7 @@ class CampaignRow:
     name: str | None
     channel: str | None
     details: str
+    message_total: int | None
 
 
 class OptOutSource(StrEnum):
@@ -224,6 +225,7 @@ def campaign_row(facts: Iterable[Event]) -> CampaignRow | None:
         name=next((of.name for of in details if of.name), None),
         channel=next((of.channel for of in details if of.channel), None),
         details=details[0].details,
+        message_total=next((of.message_total for of in details if of.message_total is not None), None),
     )
 
 

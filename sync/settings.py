@@ -1,5 +1,6 @@
 """The worker's settings, read from the environment once at start."""
 
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -19,6 +20,7 @@ from sync.reading import Reading
 
 DEFAULT_REGION = "AO"
 DEFAULT_BATCH_SIZE = 1000
+DEFAULT_REPORT_TIMEZONE = "Africa/Luanda"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class WorkerSettings:
     redis: RedisSettings
     reading: Reading
     batch_size: int
+    report_timezone: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -36,6 +39,7 @@ class WorkerSettings:
             redis=read_redis_settings(environ),
             reading=read_reading(environ),
             batch_size=read_whole_number(environ, "ZEXA_BATCH_SIZE", default=DEFAULT_BATCH_SIZE, least=1, most=10_000),
+            report_timezone=read_report_timezone(environ),
         )
 
 
@@ -50,3 +54,15 @@ def read_default_region(environ: Mapping[str, str]) -> str:
     if region not in REGIONS:
         raise SettingError("ZEXA_DEFAULT_REGION is not a two-letter region such as AO")
     return region
+
+
+def read_report_timezone(environ: Mapping[str, str]) -> str:
+    """Return ZEXA_REPORT_TIMEZONE, the IANA name of the time zone whose days the reports count by."""
+    name = environ.get("ZEXA_REPORT_TIMEZONE", "").strip() or DEFAULT_REPORT_TIMEZONE
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingError(
+            "ZEXA_REPORT_TIMEZONE is not a time zone that this machine knows, such as Africa/Luanda"
+        ) from None
+    return name

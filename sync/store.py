@@ -21,11 +21,20 @@ from sync.events import Event, MessageDetails, Reason, Unreadable, parse
 from sync.merge import CampaignRow, Key, MessageRow, by_subject, campaign_row, message_row, settle
 from sync.raw_events import RawEvent, may_opt_out
 from sync.reading import Reading
+from sync.reports.contribution import Change
 from sync.statements import bulk_insert, columns_of, insert_missing, is_one_of, locked_rows, overwrite, slices
 
 Facts = list[Event]
 Hints = list[MessageDetails]  # what was told of a message by bodies that gave way to others
 Known = tuple[Facts, Hints]
+
+
+class Merged(NamedTuple):
+    """What is known of each subject, and what was written: rows that were inserted, and others, old and new."""
+
+    known: list[Known]
+    inserted: list[dict[str, Any]]
+    changes: list[Change]
 
 
 class DeadLetter(NamedTuple):
@@ -83,11 +92,10 @@ def merge_ledger(
     return taken, kept
 
 
-def merge_messages(
-    connection: Connection, taken: Facts, gave_way: Facts, reading: Reading, now: datetime
-) -> list[Known]:
+def merge_messages(connection: Connection, taken: Facts, gave_way: Facts, reading: Reading, now: datetime) -> Merged:
     """Bring the rows of the messages that these facts are about up to date; return what is known of each.
 
+    Whoever calls this owes the roll-ups what was written (`sync.reports.deltas`), in the same transaction.
     `gave_way` are facts whose place in the ledger another body has: they only fill what no fact names.
     """
     return _merge_rows(connection, MESSAGES, message_row, taken, gave_way, reading, now)
@@ -95,7 +103,7 @@ def merge_messages(
 
 def merge_campaigns(connection: Connection, taken: Facts, reading: Reading, now: datetime) -> list[Known]:
     """Bring the rows of the campaigns that these facts are about up to date; return what is known of each."""
-    return _merge_rows(connection, CAMPAIGNS, _campaign_row, taken, [], reading, now)
+    return _merge_rows(connection, CAMPAIGNS, _campaign_row, taken, [], reading, now).known
 
 
 def _campaign_row(facts: Facts, _hints: Hints) -> CampaignRow | None:
@@ -110,7 +118,7 @@ def _merge_rows(
     gave_way: Facts,
     reading: Reading,
     now: datetime,
-) -> list[Known]:
+) -> Merged:
     (key,) = table.primary_key
     hints = {subject: [of.message for of in facts if of.message] for subject, facts in by_subject(gave_way).items()}
     known = {subject: (facts, hints.get(subject, [])) for subject, facts in by_subject(taken).items()}
@@ -122,13 +130,13 @@ def _merge_rows(
     for subject, held in stored.items():
         known[subject] = facts.get(subject, []), [*hints.get(subject, []), *hints_of(held)]
     recomputed = {subject: columns_of(row) for subject in stored if (row := row_of(*known[subject]))}
-    overwrite(
-        connection,
-        table,
-        [new for subject, new in recomputed.items() if new.items() - stored[subject].items()],
-        now,
+    changed = {subject: new for subject, new in recomputed.items() if new.items() - stored[subject].items()}
+    overwrite(connection, table, list(changed.values()), now)
+    return Merged(
+        known=[known[subject] for subject in {**rows, **recomputed}],
+        inserted=[rows[subject] for subject in inserted],
+        changes=[Change(old=stored[subject], new=new) for subject, new in changed.items()],
     )
-    return [known[subject] for subject in {**rows, **recomputed}]
 
 
 def hints_of(stored: Mapping[str, Any]) -> Hints:

@@ -20,9 +20,11 @@ from sync.rebuilding.comparing import Drift
 from sync.rebuilding.ledger import estimate_facts
 from sync.rebuilding.patience import is_in_the_way
 from sync.rebuilding.progress import Bar, bar
+from sync.rebuilding.rollups import check_rollups, rebuild_rollups
 from sync.rebuilding.running import Counts, Walk
 from sync.rebuilding.text import counts_document, counts_text, drift_document, drift_text
-from sync.settings import read_reading
+from sync.reports.remaking import stored_timezone
+from sync.settings import read_reading, read_report_timezone
 
 STATEMENT_SECONDS = 60
 SHOWN_ROWS = 100
@@ -30,6 +32,7 @@ SHOWN_ROWS = 100
 
 @click.command()
 @click.option("--check", "is_check", is_flag=True, help="Change nothing; print each row that drifts.")
+@click.option("--reports", "reports_only", is_flag=True, help="Only the roll-ups of the reports, in seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: drifting rows, and a summary last.")
 @click.option(
     "--limit",
@@ -38,14 +41,15 @@ SHOWN_ROWS = 100
     help=f"With --check: print no more than N rows; all are counted.  [default: {SHOWN_ROWS}]",
 )
 @click.option("--show-addresses", is_flag=True, help="With --check: print numbers and addresses in full.")
-def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bool) -> None:
-    """Recompute message_status, campaign_status and opt_outs from the ledger.
+def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None, show_addresses: bool) -> None:
+    """Recompute message_status, campaign_status and opt_outs from the ledger, and the roll-ups from these.
 
     \b
     For example:
       zexa-sync rebuild --check
       zexa-sync rebuild --check --json --limit 1000000 > drift.jsonl
       zexa-sync rebuild
+      zexa-sync rebuild --reports    after a change of ZEXA_REPORT_TIMEZONE
 
     A row is changed where its facts say something else, added where it is missing, and removed from the two
     status tables where no fact of the ledger makes it. A row that is right is not touched. The ledger is walked
@@ -55,6 +59,11 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
     --check compares in the same way and writes nothing. Each drifting row is printed with what it says and what
     it should say. Numbers and addresses are personal data, so they are masked (+244…678) in rows and in texts
     unless --show-addresses is given.
+
+    Last come the roll-ups behind report_daily and report_campaigns: what they say, with what waits to be compacted
+    into them, is compared with message_status, and where it differs, or ZEXA_REPORT_TIMEZONE has changed, they are
+    counted anew at one moment. Workers keep them right by themselves; tables changed by hand, or written by a version
+    of before the roll-ups, need this.
 
     \b
     What it does not do:
@@ -71,12 +80,13 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
                  a row that may stand on one alone stays.
 
     Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
-    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL and ZEXA_DEFAULT_REGION, which
-    must be that of the workers.
+    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE and
+    ZEXA_DEFAULT_REGION, which must be that of the workers.
     """
     if not is_check and (limit is not None or show_addresses):
         raise click.UsageError("--limit and --show-addresses go with --check")
     url, reading = read_database_url(os.environ), read_reading(os.environ)
+    timezone = read_report_timezone(os.environ)
     counts = Counts()
     try:
         with (
@@ -85,6 +95,8 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
             _database(url, is_read_only=is_check) as writer,
         ):
             require_head(reader)
+            if is_check:
+                _warn_of_another_timezone(reader, timezone)
             with bar(counts, lambda: _estimate(reader)) as shown:
                 walk = Walk(
                     reading=reading,
@@ -96,9 +108,9 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
                 if is_check:
                     rows = SHOWN_ROWS if limit is None else limit
                     printer = Printer(shown, rows=rows, as_json=as_json, shows_addresses=show_addresses)
-                    running.check(reader, walk, printer.show)
+                    _check(reader, walk, printer, reports_only=reports_only)
                 else:
-                    running.rebuild(reader, writer, walk)
+                    _rebuild(reader, writer, walk, timezone, reports_only=reports_only)
     except DBAPIError as error:
         raise click.ClickException(_failure(error, counts)) from None
     if not counts.is_complete:
@@ -109,6 +121,24 @@ def rebuild(is_check: bool, as_json: bool, limit: int | None, show_addresses: bo
         _say(counts_text(counts, is_check=is_check))
     if not counts.is_complete or (is_check and counts.drifting):
         sys.exit(1)
+
+
+def _check(reader: Engine, walk: Walk, printer: "Printer", *, reports_only: bool) -> None:
+    if reports_only:
+        walk.counts.skip_tables()
+    else:
+        running.check(reader, walk, printer.show)
+    if walk.counts.is_complete:
+        check_rollups(reader, walk.counts, printer.show)
+
+
+def _rebuild(reader: Engine, writer: Engine, walk: Walk, timezone: str, *, reports_only: bool) -> None:
+    if reports_only:
+        walk.counts.skip_tables()
+    else:
+        running.rebuild(reader, writer, walk)
+    if walk.counts.is_complete:
+        rebuild_rollups(reader, writer, walk.counts, timezone=timezone)
 
 
 class Printer:
@@ -138,6 +168,17 @@ def _database(url: URL, *, is_read_only: bool) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def _warn_of_another_timezone(engine: Engine, timezone: str) -> None:
+    with engine.begin() as connection:
+        stored = stored_timezone(connection)
+    if stored != timezone:
+        click.echo(
+            f"note: the roll-ups count by the days of {stored}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
+            "`zexa-sync rebuild --reports` changes that",
+            err=True,
+        )
 
 
 def _estimate(engine: Engine) -> int:

@@ -15,8 +15,8 @@ def worker(burst: bool) -> None:
     """Apply the events that wait in the queue, until stopped.
 
     Run as many as you like, on any number of machines: they share the work, and the tables come out the
-    same. SIGTERM finishes the batch in hand. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and
-    ZEXA_BATCH_SIZE.
+    same. SIGTERM finishes the batch in hand. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION,
+    ZEXA_BATCH_SIZE and ZEXA_REPORT_TIMEZONE.
     """
     configure_logs()
     work(WorkerSettings.read(os.environ), burst=burst)

@@ -47,7 +47,7 @@ def _tables() -> dict[str, TableCounts]:
 
 @dataclass(slots=True)
 class Counts:
-    """How far a walk came and what it found; filled while it goes on."""
+    """How far a walk came and what it found; filled while it goes on. Roll-ups join `tables` once they are counted."""
 
     facts: int = 0
     unreadable: int = 0  # of `facts`, passed over
@@ -57,6 +57,11 @@ class Counts:
     @property
     def drifting(self) -> int:
         return sum(table.drifting for table in self.tables.values())
+
+    def skip_tables(self) -> None:
+        """Count as complete without a look at the tables that follow from the ledger."""
+        self.tables.clear()
+        self.is_complete = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

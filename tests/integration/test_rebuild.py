@@ -773,6 +773,9 @@ def test_check_prints_each_row_that_drifts_and_exits_1(engine: Engine, command: 
         "message_status msg_2: the row says something else than its facts",
         "campaign_status cmp_3: no fact makes this row",
         "opt_outs sms +244…111 -: the row is missing",
+        # What was counted when they were applied is no longer what the damaged rows come to.
+        "rollup_daily 2026-06-24 sms -: the row says something else than its facts",
+        "rollup_daily 2026-06-24 sms ZEXA: no fact makes this row",
     ]
     assert rows[1].splitlines()[1:] == ["  status  delivered → undeliverable"]
     assert "  conflict        - → yes" in rows[0].splitlines()
@@ -784,7 +787,9 @@ def test_check_prints_each_row_that_drifts_and_exits_1(engine: Engine, command: 
         ["message_status", "2", "1", "1", "0"],
         ["campaign_status", "2", "0", "0", "1"],
         ["opt_outs", "2", "0", "1", "0"],
-        ["4", "rows", "drift."],
+        ["rollup_daily", "0", "1", "0", "1"],
+        ["rollup_campaigns", "0", "0", "0", "0"],
+        ["6", "rows", "drift."],
     ]
 
 
@@ -800,7 +805,10 @@ def test_rebuild_repairs_says_how_many_and_exits_0(engine: Engine, command: Comm
         ["message_status", "3", "1", "0", "1"],
         ["campaign_status", "2", "0", "0", "0"],
         ["opt_outs", "3", "0", "0", "0"],
-        ["2", "rows", "repaired."],
+        # The repair took the damaged row's share from the roll-up, which it never had.
+        ["rollup_daily", "1", "1", "0", "0"],
+        ["rollup_campaigns", "0", "0", "0", "0"],
+        ["3", "rows", "repaired."],
     ]
     assert everything(engine) == before
     assert command().stdout.endswith("\nNothing had to be repaired.\n")
@@ -825,25 +833,36 @@ def test_json_is_a_line_for_each_row_and_a_summary_last(engine: Engine, command:
         "drift": "changed",
         "columns": {"opted_out_at": {"stored": "2026-06-24T00:00:00Z", "expected": "2026-06-24T10:03:00Z"}},
     }
+    assert rows[2] == {
+        "table": "rollup_daily",
+        "key": {"day": "2026-06-24", "channel": "sms", "sender": ""},
+        "drift": "changed",
+        "columns": {
+            "delivered": {"stored": 1, "expected": 2},
+            "undeliverable": {"stored": 1, "expected": 0},
+        },
+    }
     right = {"changed": 0, "missing": 0, "surplus": 0}
-    assert rows[2:] == [
+    assert rows[3:] == [
         {
             "summary": {
                 "is_check": True,
                 "is_complete": True,
                 "facts": len(EVENTS),
                 "unreadable": 0,
-                "drifting": 2,
+                "drifting": 3,
                 "tables": {
                     "message_status": right | {"right": 3, "changed": 1},
                     "campaign_status": right | {"right": 2},
                     "opt_outs": right | {"right": 2, "changed": 1},
+                    "rollup_daily": right | {"right": 1, "changed": 1},
+                    "rollup_campaigns": right | {"right": 0},
                 },
             }
         }
     ]
     (repaired,) = command("--json").stdout.splitlines()
-    assert json.loads(repaired)["summary"]["repaired"] == 2
+    assert json.loads(repaired)["summary"]["repaired"] == 3
     assert json.loads(repaired)["summary"]["tables"]["message_status"] == {
         "right": 3,
         "changed": 1,
@@ -965,6 +984,7 @@ def test_on_a_terminal_progress_is_shown_apart_from_the_data(
     assert f"{len(EVENTS)} of about {len(EVENTS)} facts, " in result.stderr
     assert [list(json.loads(line)) for line in result.stdout.splitlines()] == [
         ["table", "key", "drift", "columns"],
+        ["table", "key", "drift", "columns"],  # of a roll-up
         ["summary"],
     ]
 

@@ -10,7 +10,7 @@ from receiver.settings import ReceiverSettings, read_bind, read_concurrency, rea
 from sync.environment import SettingError, read_database_url, read_redis_settings
 from sync.queue import connect
 from sync.reading import Reading
-from sync.settings import WorkerSettings, read_default_region
+from sync.settings import WorkerSettings, read_default_region, read_report_timezone
 
 PASSWORD = "hunter2"
 ENVIRON = {
@@ -332,3 +332,16 @@ def test_what_both_processes_need_both_refuse_to_do_without(
     read: Callable[[Mapping[str, str]], object], name: str
 ) -> None:
     assert name in refusal(read, **(ENVIRON | {name: ""}))
+
+
+# ZEXA_REPORT_TIMEZONE
+
+
+def test_reports_count_by_the_days_of_luanda_unless_told_otherwise() -> None:
+    assert read_report_timezone({}) == read_report_timezone({"ZEXA_REPORT_TIMEZONE": " "}) == "Africa/Luanda"
+    assert read_report_timezone({"ZEXA_REPORT_TIMEZONE": " Europe/Lisbon\n"}) == "Europe/Lisbon"
+
+
+@pytest.mark.parametrize("given", ["Luanda", "+01:00", "../etc/passwd", "/etc/localtime", "Africa", "a\0b", "é"])
+def test_what_is_no_time_zone_is_refused(given: str) -> None:
+    assert "Africa/Luanda" in refusal(read_report_timezone, ZEXA_REPORT_TIMEZONE=given)
