@@ -9,7 +9,7 @@ from models.schema import SchemaError
 from sync import __version__
 from sync.environment import SettingError
 
-COMMANDS = ("bench", "dead-letters", "dev", "opt-outs", "rebuild", "simulate", "status", "trace", "worker")
+COMMANDS = ("bench", "dead-letters", "dev", "opt-outs", "rebuild", "report", "simulate", "status", "trace", "worker")
 
 
 class WrongSetting(click.ClickException):

@@ -1,0 +1,126 @@
+"""Reports counted from messages that an index finds: those of one campaign, and failures of a few days.
+
+The views do not know campaigns, and work out the day of every failure before they leave any out.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Float,
+    FunctionElement,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    case,
+    cast,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+
+from sync.reports.compacting import CALENDAR
+from sync.store import MESSAGES
+
+_FAILED = ("failed", "undeliverable")
+_FINAL = ("delivered", *_FAILED)
+
+
+class day_of(FunctionElement[Any]):  # noqa: N801 - it reads as the function that it is
+    """The day of a moment, the first argument, where clocks are so many seconds ahead of UTC, the second."""
+
+    type = Date()
+    inherit_cache = True
+    name = "day_of"
+
+
+@compiles(day_of, "postgresql")
+def _on_postgresql(element: day_of, compiler: Any, **options: Any) -> str:
+    moment, seconds = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(({moment} AT TIME ZONE 'UTC') + make_interval(secs => {seconds}) AS date)"
+
+
+@compiles(day_of, "sqlite")
+def _on_sqlite(element: day_of, compiler: Any, **options: Any) -> str:
+    moment, seconds = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"date({moment}, {seconds} || ' seconds')"
+
+
+def daily(condition: ColumnElement[bool]) -> Select[Any]:
+    """Return a query for the columns of `report_daily`, of messages for which `condition` is true."""
+    of = _messages(condition, _FINAL)
+    counts = {status: _count(of.c.status == status) for status in _FINAL}
+    delivered, opt_outs = counts["delivered"], _count(of.c.opted_out_at.is_not(None))
+    counted = (
+        select(
+            of.c.day,
+            of.c.channel,
+            of.c.sender,
+            func.count().label("finalised"),
+            *(count.label(status) for status, count in counts.items()),
+            opt_outs.label("opt_outs"),
+            _count(of.c.conflict).label("conflicts"),
+            (cast(delivered, Float) / func.count()).label("delivery_rate"),
+            (cast(opt_outs, Float) / func.nullif(delivered, 0)).label("opt_out_rate"),
+        )
+        .group_by(of.c.day, of.c.channel, of.c.sender)
+        .subquery()
+    )
+    return select(counted)
+
+
+def failures(condition: ColumnElement[bool]) -> Select[Any]:
+    """Return a query for the columns of `report_failures`, of messages for which `condition` is true.
+
+    Reasons are as the provider told them: whoever shows them masks them.
+    """
+    of = _messages(condition, _FAILED)
+    keys = of.c.day, of.c.channel, of.c.failure_code, of.c.failure_reason
+    reasons = (
+        select(
+            *keys,
+            func.count().label("messages"),
+            func.min(of.c.status_at).label("first_seen_at"),
+            func.max(of.c.status_at).label("last_seen_at"),
+        )
+        .group_by(*keys)
+        .subquery()
+    )
+    of_day = cast(func.sum(reasons.c.messages).over(partition_by=[reasons.c.day, reasons.c.channel]), Integer)
+    shared = select(
+        reasons.c.day,
+        reasons.c.channel,
+        reasons.c.failure_code,
+        reasons.c.failure_reason,
+        reasons.c.messages,
+        of_day.label("failures"),
+        (cast(reasons.c.messages, Float) / of_day).label("share"),
+        reasons.c.first_seen_at,
+        reasons.c.last_seen_at,
+    ).subquery()
+    return select(shared)
+
+
+def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subquery:
+    columns = MESSAGES.c
+    is_of_span = and_(columns.status_at >= CALENDAR.c.begins_at, columns.status_at < CALENDAR.c.ends_at)
+    # In these words, not as parameters: the index of failures is known by them.
+    is_of_status = text(f"message_status.status IN ({', '.join(repr(status) for status in statuses)})")
+    return (
+        select(
+            day_of(columns.status_at, CALENDAR.c.offset_seconds).label("day"),
+            *(func.coalesce(columns[name], "").label(name) for name in ("channel", "sender")),
+            *(func.coalesce(columns[name], "").label(name) for name in ("failure_code", "failure_reason")),
+            *(columns[name] for name in ("status", "status_at", "opted_out_at", "conflict")),
+        )
+        .join(CALENDAR, is_of_span)
+        .where(condition, is_of_status)
+        .subquery()
+    )
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))

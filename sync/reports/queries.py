@@ -1,0 +1,129 @@
+"""The questions people ask of delivery, for whatever shows the answers. Reads the views; changes nothing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, or_, select
+
+from sync.reports import counting
+from sync.reports.remaking import stored_timezone
+from sync.reports.views import CAMPAIGNS, DAILY, FAILURES, LAG, OPT_OUTS
+from sync.store import MESSAGES
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which rows are asked for: days from `since` to and with `until`, a channel, a campaign; None is any."""
+
+    since: date | None = None
+    until: date | None = None
+    channel: str | None = None
+    campaign_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Rows with the columns of the view of this name; days are those of `timezone`, times are aware UTC."""
+
+    name: str
+    timezone: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def report_daily(connection: Connection, asked: Selection) -> Report:
+    """How the messages of each day ended, by channel and sender; of a campaign counted from its messages."""
+    query = select(DAILY)
+    if asked.campaign_id is not None:
+        query = counting.daily(MESSAGES.c.campaign_id == asked.campaign_id)
+    return _report(connection, DAILY, _of_days(query, asked))
+
+
+def report_failures(connection: Connection, asked: Selection) -> Report:
+    """Why messages failed, by day; of a campaign counted from its messages. Whoever shows the reasons masks them."""
+    query = select(FAILURES)
+    within = _within(connection, MESSAGES.c.status_at, asked)
+    if asked.campaign_id is not None:
+        query = counting.failures(MESSAGES.c.campaign_id == asked.campaign_id)
+    elif within is not None:
+        query = counting.failures(within)
+    return _report(connection, FAILURES, _of_days(query, asked))
+
+
+def report_opt_outs(connection: Connection, asked: Selection) -> Report:
+    """How many left on each day, and by which way. Of a campaign `report_campaigns` tells."""
+    return _report(connection, OPT_OUTS, _of_days(select(OPT_OUTS), asked))
+
+
+def report_campaigns(connection: Connection, asked: Selection) -> Report:
+    """Where each campaign stands; of those sent in the days asked for, and those of which that is not known."""
+    moment = CAMPAIGNS.c.sent_at
+    conditions = [
+        or_(moment.is_(None), within) for within in [_within(connection, moment, asked)] if within is not None
+    ]
+    if asked.channel is not None:
+        conditions.append(CAMPAIGNS.c.channel == asked.channel)
+    if asked.campaign_id is not None:
+        conditions.append(CAMPAIGNS.c.campaign_id == asked.campaign_id)
+    query = select(CAMPAIGNS).where(and_(True, *conditions))
+    return _report(connection, CAMPAIGNS, query.order_by(moment.desc().nulls_last(), CAMPAIGNS.c.campaign_id))
+
+
+def report_lag(connection: Connection, asked: Selection) -> Report:
+    """How long events took from the provider to the tables, by the hour in which they were received."""
+    within = _within(connection, LAG.c.hour, asked)
+    query = select(LAG) if within is None else select(LAG).where(within)
+    return _report(connection, LAG, query.order_by(LAG.c.hour))
+
+
+REPORTS: Mapping[str, Callable[[Connection, Selection], Report]] = {
+    "daily": report_daily,
+    "campaigns": report_campaigns,
+    "failures": report_failures,
+    "opt-outs": report_opt_outs,
+    "lag": report_lag,
+}
+
+
+def _report(connection: Connection, view: Table, query: Select[Any]) -> Report:
+    columns = tuple(column.name for column in view.columns)
+    return Report(
+        name=view.name,
+        timezone=stored_timezone(connection) or "UTC",
+        columns=columns,
+        # Of ten thousand campaigns mappings would cost as much time as the query.
+        rows=tuple(dict(zip(columns, row, strict=True)) for row in connection.execute(query)),
+    )
+
+
+def _of_days(query: Select[Any], asked: Selection) -> Select[Any]:
+    columns = query.selected_columns
+    conditions: list[ColumnElement[bool]] = []
+    if asked.since is not None:
+        conditions.append(columns["day"] >= asked.since)
+    if asked.until is not None:
+        conditions.append(columns["day"] <= asked.until)
+    if asked.channel is not None:
+        conditions.append(columns["channel"] == asked.channel)
+    # In the order of their columns, so that what was asked twice is answered alike.
+    return query.where(*conditions).order_by(*list(columns)[:4])
+
+
+def _within(connection: Connection, moment: Column[Any], asked: Selection) -> ColumnElement[bool] | None:
+    """Return the condition that `moment` lies in the days asked for, None where any does."""
+    zone = ZoneInfo(stored_timezone(connection) or "UTC")
+    conditions = []
+    if asked.since is not None:
+        conditions.append(moment >= _begin_of(asked.since, zone))
+    if asked.until is not None:
+        conditions.append(moment < _begin_of(asked.until + timedelta(days=1), zone))
+    return and_(*conditions) if conditions else None
+
+
+def _begin_of(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
