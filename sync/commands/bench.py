@@ -21,13 +21,14 @@ from sync.bench.opt_outs_first import measure_opt_outs_first
 from sync.bench.opted_out import NUMBERS_MAX
 from sync.bench.receive import measure_receive
 from sync.bench.report import document, print_report
+from sync.bench.reports import measure_reports
 from sync.bench.servers import KINDS, Database, open_databases, open_redis
 from sync.bench.stage import Bench, migrate
 from sync.development.embedded import EmbeddedError
 from sync.development.processes import DevelopmentError, StopAsked, stop_signals
 from sync.environment import SettingError
 
-PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression")
+PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression", "reports")
 CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
 
@@ -91,7 +92,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     default="both",
     show_default=True,
     type=click.Choice([*KINDS, "both"]),
-    help="What applying is measured on; all else takes PostgreSQL unless it is sqlite.",
+    help="What applying and reports are measured on; all else takes PostgreSQL unless it is sqlite.",
 )
 @click.option(
     "--messages",
@@ -99,7 +100,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     type=Numbers(0, MESSAGES_MAX),
     metavar="M,...",
-    help="How many messages are in the tables when growth is measured; 0,1000000,5000000 takes some minutes more.",
+    help="How many messages are in the tables when growth and reports are measured; millions take minutes.",
 )
 @click.option(
     "--backlog",
@@ -148,15 +149,19 @@ def bench(
     growth      events/s with many messages in the tables; Redis per queued event
     suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
                 and what they take from these
+    reports     milliseconds of each report with many messages in the tables, three
+                facts each, beside counting the same from the messages
 
     \b
     Examples:
-      Everything, in about five minutes:
+      Everything, in about ten minutes:
         zexa-sync bench
       Only the receiver, longer, at the connections that matter to you:
         zexa-sync bench receive --connections 8,32 --seconds 30
       Does it stay as fast with millions of messages?
         zexa-sync bench growth --messages 0,1000000,5000000
+      How long do the reports take with ten million messages? (some ten minutes, 20 GB)
+        zexa-sync bench reports --messages 10000000 --database postgresql
 
     Starts a Redis (nothing of it on disk) and a PostgreSQL of its own and throws them away. Servers given by
     --database-url and --redis-url must not hold anything, and are emptied between measurements. The load comes
@@ -181,6 +186,11 @@ def bench(
                 "opt-outs": lambda: measure_opt_outs_first(surroundings, first, backlog=backlog),
                 "growth": lambda: measure_growth(surroundings, first, events=events, messages=messages),
                 "suppression": lambda: measure_lookups(surroundings, first, opt_outs=opted_out, seconds=seconds),
+                "reports": lambda: [
+                    figure
+                    for database in databases
+                    for figure in measure_reports(surroundings, database, messages=messages)
+                ],
             }
             figures = [figure for name in parts for figure in measures[name]()]
     except StopAsked:

@@ -98,6 +98,16 @@ def test_growth_is_measured_against_the_least_filled_tables() -> None:
     assert found["growth: Redis, per queued event"]["unit"] == "bytes"
 
 
+def test_reports_stand_beside_counting_from_the_messages() -> None:
+    found = figures("reports", "--messages", "3000")
+    about = "reports: SQLite, 3,000 messages, 9,000 facts"
+    for name in ("report_daily, all days", "report_campaigns, all"):
+        assert [of["name"] for of in found[f"{about}: {name}"]["yardsticks"]] == ["counted from the messages"]
+        assert found[f"{about}: {name}"]["target"] == {"at_least": None, "at_most": 100}
+    others = {"report_opt_outs", "report_failures", "report_lag", "report_recipients", "5,000 deltas compacted"}
+    assert all(any(other in name for name in found) for other in others)
+
+
 @pytest.mark.parametrize("table", ["events", "opt_outs"])
 def test_a_database_that_holds_a_row_is_refused_and_keeps_it(engine: Engine, migrated_url: URL, table: str) -> None:
     keep_one_row(engine, table)
