@@ -77,6 +77,7 @@ def _put_right(
         keep_deltas(connection, [row for row in missing if row[key.name] in inserted], [])
     asked = sorted(drifts.keys() - inserted)
     if not asked:
+        _count(connection, table, added, [])
         return []
     locked = {row[key.name]: row for row in locked_rows(connection, table, asked, _TELLING.get(table.name, [key]))}
     condition = is_one_of(connection, LEDGER.c.subject_id, list(locked))
@@ -92,6 +93,11 @@ def _put_right(
         if has_opt_out(facts := known.facts.get(subject, []))
         for claim in opt_out_rows(facts, hints_of(row))
     ]
+
+
+def _count(connection: Connection, table: Table, added: list[dict[str, Any]], changes: list[Change]) -> None:
+    if table is MESSAGES:
+        keep_deltas(connection, added, changes)
 
 
 def _made(
