@@ -1,6 +1,7 @@
 """The views of the reports as migration 0004 makes them, the same on PostgreSQL and SQLite but for a few phrases.
 
-A later migration that changes a view brings its own text; this one stays as it was when it was released.
+A later migration that changes a view brings its own text; this one stays as it was when it was released. It is long
+because the views read each other, and each is one statement.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ from sync.rebuilding.claims import Row, has_opt_out
 from sync.rebuilding.comparing import Drift, Kind, Slice
 from sync.rebuilding.ledger import Known, read_ledger
 from sync.rebuilding.patience import patiently
-from sync.reports.contribution import CONTRIBUTING, Change
+from sync.reports.contribution import COUNTED, Change
 from sync.reports.deltas import keep_deltas
 from sync.statements import columns_of, insert_missing, is_one_of, locked_rows, overwrite
 from sync.store import CAMPAIGNS, LEDGER, MESSAGES, Facts, Hints, hints_of
@@ -31,8 +31,8 @@ _ROW_OF: tuple[tuple[Table, Callable[[Facts, Hints], Any]], ...] = (
     (MESSAGES, message_row),
     (CAMPAIGNS, lambda facts, _hints: campaign_row(facts)),
 )
-# What is needed of a row that is locked, to make it anew and to know what it added to the roll-ups.
-_TELLING = {MESSAGES.name: [MESSAGES.c[name] for name in ("message_id", "recipient", *CONTRIBUTING)]}
+# What is needed of a row that is locked, to make it anew and to take back what it counted.
+_TELLING = {MESSAGES.name: [MESSAGES.c[name] for name in sorted({"message_id", "channel", "recipient", *COUNTED})]}
 
 
 def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
@@ -73,8 +73,7 @@ def _put_right(
     drifts = {drift.key[key.name]: drift for drift in found.drifts if drift.table == table.name and drift.expected}
     missing = [dict(drift.expected) for drift in drifts.values() if drift.expected and drift.kind is Kind.MISSING]
     inserted = insert_missing(connection, table, missing, now)
-    if table is MESSAGES:
-        keep_deltas(connection, [row for row in missing if row[key.name] in inserted], [])
+    added = [row for row in missing if row[key.name] in inserted]
     asked = sorted(drifts.keys() - inserted)
     if not asked:
         _count(connection, table, added, [])
@@ -83,10 +82,8 @@ def _put_right(
     condition = is_one_of(connection, LEDGER.c.subject_id, list(locked))
     known = read_ledger(connection, condition, reading, found.repairing)
     made = {subject: _made(drifts[subject], row, known, found.repairing, row_of) for subject, row in locked.items()}
-    changes = [Change(old=locked[subject], new=row) for subject, row in made.items() if row]
-    overwrite(connection, table, [dict(change.new) for change in changes if change.new], now)
-    if table is MESSAGES:
-        keep_deltas(connection, [], changes)
+    overwrite(connection, table, [row for row in made.values() if row], now)
+    _count(connection, table, added, [Change(old=locked[subject], new=row) for subject, row in made.items() if row])
     return [
         claim
         for subject, row in locked.items()
@@ -146,7 +143,8 @@ def _remove_from(
     asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
     if not asked:
         return 0
-    locked = {row[key.name]: row for row in locked_rows(connection, table, asked)}
+    columns = _TELLING.get(table.name, [key])
+    locked = {row[key.name]: row for row in locked_rows(connection, table, asked, columns)}
     known = read_ledger(connection, is_one_of(connection, LEDGER.c.subject_id, list(locked)), reading)
     gone = [name for name in locked if row_of(known.facts.get(name, []), []) is None and name not in known.unreadable]
     if table is MESSAGES:

@@ -23,8 +23,8 @@ _PLACES: Mapping[str | None, int] = {
     Status.UNDELIVERABLE: _UNDELIVERABLE,
 }
 
-# The columns that decide what a row adds.
-CONTRIBUTING = ("campaign_id", "channel", "sender", "status", "status_at", "opted_out_at", "conflict")
+# The columns of `message_status` that it depends on.
+COUNTED = ("status", "status_at", "channel", "sender", "campaign_id", "opted_out_at", "conflict")
 
 Row = Mapping[str, Any]
 Key = tuple[int | None, str, str, str]  # quarter since 1970, channel, sender, campaign
