@@ -24,6 +24,7 @@ from sync.bench.report import document, print_report
 from sync.bench.reports import measure_reports
 from sync.bench.servers import KINDS, Database, open_databases, open_redis
 from sync.bench.stage import Bench, migrate
+from sync.bench.suppression import measure_check, measure_scrub
 from sync.development.embedded import EmbeddedError
 from sync.development.processes import DevelopmentError, StopAsked, stop_signals
 from sync.environment import SettingError
@@ -118,6 +119,14 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     metavar="N,...",
     help="How many opt-outs are in the table when look-ups are measured.",
 )
+@click.option(
+    "--addresses",
+    default=200_000,
+    show_default=True,
+    type=click.IntRange(1000, 10_000_000),
+    metavar="N",
+    help="How many addresses are looked up at once, and stand in the list that is scrubbed, for suppression.",
+)
 @click.option("--database-url", metavar="URL", help="Measure on this database, which must be empty.")
 @click.option("--redis-url", metavar="URL", help="Measure on this Redis, which must be empty.")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object, machine and figures.")
@@ -131,6 +140,7 @@ def bench(
     messages: tuple[int, ...],
     backlog: int,
     opted_out: tuple[int, ...],
+    addresses: int,
     database_url: str | None,
     redis_url: str | None,
     is_json: bool,
@@ -148,7 +158,8 @@ def bench(
     opt-outs    from POST to `active_opt_outs` while many deliveries wait
     growth      events/s with many messages in the tables; Redis per queued event
     suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
-                and what they take from these
+                and what they take from these; of one address and of many in
+                Python; and scrubbing a CSV file
     reports     milliseconds of each report with many messages in the tables, three
                 facts each, beside counting the same from the messages
 
@@ -185,7 +196,11 @@ def bench(
                 "end-to-end": lambda: measure_end_to_end(surroundings, first, seconds=seconds),
                 "opt-outs": lambda: measure_opt_outs_first(surroundings, first, backlog=backlog),
                 "growth": lambda: measure_growth(surroundings, first, events=events, messages=messages),
-                "suppression": lambda: measure_lookups(surroundings, first, opt_outs=opted_out, seconds=seconds),
+                "suppression": lambda: [
+                    *measure_lookups(surroundings, first, opt_outs=opted_out, seconds=seconds),
+                    *measure_check(surroundings, first, opt_outs=max(opted_out), addresses=addresses),
+                    *measure_scrub(surroundings, first, rows=addresses),
+                ],
                 "reports": lambda: [
                     figure
                     for database in databases

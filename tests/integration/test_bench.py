@@ -152,7 +152,7 @@ def test_opt_outs_are_measured_behind_a_backlog() -> None:
 
 @pytest.mark.slow
 def test_look_ups_are_measured_beside_deliveries_and_these_beside_themselves_alone() -> None:
-    found = figures("suppression", "--opted-out", "0,2000")
+    found = figures("suppression", "--opted-out", "0,2000", "--addresses", "1000")
     checked = "100 addresses over HTTP at 200/s beside 1,000 events/s"
     for number in ("0", "2,000"):
         of = f"suppression: SQLite, {number} opt-outs"
@@ -160,3 +160,5 @@ def test_look_ups_are_measured_beside_deliveries_and_these_beside_themselves_alo
         assert "not accepted" not in found[f"{of}: {checked}, p50"]["note"]
         (alone,) = found[f"{of}: 1,000 deliveries/s beside these look-ups, p99"]["yardsticks"]
         assert alone["name"] == "alone"
+    for name in ("2,000 opt-outs: check of 1 address, p99", "1,000 opt-outs: scrub of a CSV file of 1,000 rows"):
+        assert found[f"suppression: SQLite, {name}"]["value"] > 0
