@@ -95,8 +95,9 @@ CHANGES = {
         (0, 1, 0),
     ),
     "a dead letter is too many": (
-        "INSERT INTO dead_letters SELECT 'x', body, reason, error, received_at, attempts, resolved_at "
-        "FROM dead_letters WHERE digest = (SELECT min(digest) FROM dead_letters)",
+        "INSERT INTO dead_letters (digest, body, reason, error, received_at, attempts, may_opt_out) "
+        "SELECT 'x', body, reason, error, received_at, attempts, may_opt_out FROM dead_letters "
+        "WHERE digest = (SELECT min(digest) FROM dead_letters)",
         (0, 1, 0),
     ),
     "a message is too many": (
