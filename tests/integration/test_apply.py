@@ -173,7 +173,7 @@ def test_an_opt_out_is_a_message_without_status_and_an_address_not_to_be_message
 
 def test_a_campaign_is_sent_and_then_completed_in_either_order(engine: Engine) -> None:
     sent = raw(body("campaign.sent", minute(1), id="cmp_1", name="June", channel="SMS"))
-    completed = raw(body("campaign.completed", minute(9), id="cmp_1", delivered=7))
+    completed = raw(body("campaign.completed", minute(9), id="cmp_1", delivered=7, total=9))
     found = in_every_order(engine, sent, completed)
     assert_one_answer(found)
     assert one(found[0]["campaign_status"]) == {
@@ -183,7 +183,8 @@ def test_a_campaign_is_sent_and_then_completed_in_either_order(engine: Engine) -
         "completed_at": minute(9),
         "name": "June",
         "channel": "sms",
-        "details": '{"delivered": 7, "id": "cmp_1"}',
+        "details": '{"delivered": 7, "id": "cmp_1", "total": 9}',
+        "message_total": 9,
     }
     assert rows(engine, "message_status") == []
 
