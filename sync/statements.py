@@ -113,7 +113,11 @@ def _execute_many(connection: Connection, table: Table, statement: Insert, rows:
     for name in compiled.positiontup or ():
         prepare = table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
         values = [row[name] for row in rows]
-        columns.append([value if value is None else prepare(value) for value in values] if prepare else values)
+        if prepare:
+            # A moment is rarely alone: all rows are written at one, and a status is often of the moment it tells.
+            once = {value: prepare(value) for value in {*values} - {None}}
+            values = [once.get(value) for value in values]
+        columns.append(values)
     connection.exec_driver_sql(str(compiled), list(zip(*columns, strict=True)))
 
 
