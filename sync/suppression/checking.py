@@ -140,7 +140,7 @@ class Lookup:
                 # What waits is asked for before what is there: see `freshness`.
                 waiting = connection.execute(_WAITING, {"nameless_since": begun - NAMELESS_FOR}).one()
                 found = _strongest(connection, wanted, channel, sender) if wanted else {}
-        except SQLAlchemyError:
+        except (SQLAlchemyError, UnicodeError):  # UnicodeError: a channel or sender that is no text
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
             return Look(found=found, freshness=Freshness(as_of=None, held_by="redis"))

@@ -113,6 +113,13 @@ def test_what_is_no_address_is_invalid_and_not_to_be_messaged(lookup: Lookup, gi
     assert answer.is_suppressed()
 
 
+@pytest.mark.parametrize("odd", ["\0", "\ud800"])
+def test_a_scope_that_is_no_text_raises_nothing_and_hides_no_opt_out(engine: Engine, lookup: Lookup, odd: str) -> None:
+    give(engine, stop())
+    assert lookup.is_suppressed(ANA, channel=odd)
+    assert lookup.is_suppressed(ANA, sender=odd)
+
+
 def test_nothing_asked_is_nothing_answered(lookup: Lookup) -> None:
     assert lookup.check([]) == []
 
