@@ -168,7 +168,12 @@ class EventWorker(SimpleWorker):
         time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
 
     def _take(self, jobs: Mapping[str, Job | None], hand: Hand, queue: Queue) -> None:
-        """Take jobs until `hand` is a full batch or the queue is empty; `jobs` are in the intermediate list already."""
+        """Take jobs until `hand` is a full batch or the queue is empty; `jobs` are in the intermediate list already.
+
+        It was empty once it gives fewer than it was asked for. What comes while these are read is left for the next
+        batch: a steady stream would otherwise always bring one more, and keep those in hand from being applied.
+        """
+        is_empty = False
         while True:
             for job_id, job in jobs.items():
                 try:
@@ -177,14 +182,13 @@ class EventWorker(SimpleWorker):
                 except ValueError:
                     self._set_aside(job_id, job, queue)
             room = self.applier.batch_size - len(hand.events)
-            if room <= 0:
+            if is_empty or room <= 0:
                 return
             # Jobs behind these may hold far more events than these do, so take them in growing steps.
             events_per_job = max(1.0, len(hand.events) / max(1, len(hand.job_ids)))
             most = min(math.ceil(room / events_per_job), TAKE_GROWTH * max(1, len(hand.job_ids)))
             jobs = self._take_more(queue, most)
-            if not jobs:
-                return
+            is_empty = len(jobs) < most
 
     def _take_more(self, queue: Queue, most: int) -> dict[str, Job | None]:
         """Take at most `most` jobs: what is taken beyond a batch would keep an opt-out waiting behind it."""

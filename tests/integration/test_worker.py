@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 from redis import ConnectionError as RedisAway
@@ -72,6 +73,24 @@ def test_a_worker_takes_no_more_jobs_once_its_batch_is_full(worker: EventWorker,
     worker.work(burst=True)
     assert sum(batches(engine)) == 400
     assert max(batches(engine)) <= 100
+
+
+def test_a_stream_that_never_pauses_keeps_no_batch_from_being_applied(
+    worker: EventWorker, queue: Queue, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter(range(1, 60))
+    read = worker.applier.read
+
+    def read_while_one_more_comes(raw_events: list[RawEvent]) -> object:
+        for number in islice(numbers, 1):
+            enqueue(queue, [delivered(number)], at_front=False)
+        return read(raw_events)
+
+    monkeypatch.setattr(worker.applier, "read", read_while_one_more_comes)
+    enqueue(queue, [delivered(0)], at_front=False)
+    worker.work(burst=True)
+    assert sum(batches(engine)) == 60
+    assert max(batches(engine)) < 10
 
 
 def test_a_worker_holds_hardly_more_than_a_batch_so_that_an_opt_out_need_not_wait_for_the_rest(
@@ -233,7 +252,7 @@ def test_under_load_events_gather_before_the_next_batch_and_nobody_asks_for_them
     worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sync.pace.PACE_SECONDS", 5)
-    monkeypatch.setattr("sync.pace.LOAD_EVENTS_PER_SECOND", 0)
+    monkeypatch.setattr("sync.pace.FULL_LOAD_EVENTS_PER_SECOND", 0.001)
     redis.config_resetstat()
     with at_work(worker):
         enqueue(queue, [delivered(number) for number in range(30)], at_front=False)
@@ -243,16 +262,6 @@ def test_under_load_events_gather_before_the_next_batch_and_nobody_asks_for_them
         wait_for(lambda: sum(batches(engine)) == 35, seconds=20, what="the events that came since")
         assert batches(engine) == [30, 5]
     assert moves(redis) < 30
-
-
-def test_events_that_come_one_by_one_are_applied_at_once(
-    worker: EventWorker, queue: Queue, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sync.pace.PACE_SECONDS", 600)
-    with at_work(worker):
-        for number in range(5):
-            enqueue(queue, [delivered(number)], at_front=False)
-            wait_for(lambda: sum(batches(engine)) == number + 1, seconds=20, what="the event applied")  # noqa: B023
 
 
 def test_a_worker_asked_to_stop_finishes_one_batch_and_gives_back_the_next(
