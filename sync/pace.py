@@ -1,13 +1,13 @@
 """When the next batch begins. Pure.
 
-A worker that keeps up would take what came while it applied the last batch, some tens of events, and the price of a
-transaction and of the round trips around it would fall on so few. Under load it therefore lets events gather.
+A worker that keeps up would take what came while it applied the last batch, a few events, and the price of a
+transaction and of the round trips around it would fall on so few. So it lets events gather, the longer the more come.
 """
 
-# How far apart batches begin under load. An event waits that long at the most before its batch begins.
+# How far apart batches begin under full load, and in proportion to their rate where fewer events come. An event waits
+# that long at the most before its batch begins.
 PACE_SECONDS = 0.1
-# What counts as load. Slower than that nothing waits: a core has time enough then to apply events as they come.
-LOAD_EVENTS_PER_SECOND = 2000
+FULL_LOAD_EVENTS_PER_SECOND = 2000
 # Over less time a few events that happen to come together would look like many a second.
 GATHERED_SECONDS_MIN = 0.01
 
@@ -18,7 +18,8 @@ def pause_seconds(events: int, batch_size: int, *, gathered_seconds: float, take
     `taken_seconds` have passed since that batch began. Behind a full one, of `batch_size` or more, nothing waits:
     enough have gathered already.
     """
-    is_under_load = events >= LOAD_EVENTS_PER_SECOND * max(gathered_seconds, GATHERED_SECONDS_MIN)
-    if not is_under_load or events >= batch_size:
+    if events >= batch_size:
         return 0.0
-    return max(0.0, PACE_SECONDS - taken_seconds)
+    events_per_second = events / max(gathered_seconds, GATHERED_SECONDS_MIN)
+    apart = PACE_SECONDS * min(1.0, events_per_second / FULL_LOAD_EVENTS_PER_SECOND)
+    return max(0.0, apart - taken_seconds)
