@@ -1,8 +1,9 @@
 """The hand-off of verified deliveries to a store, many at a time, within a bounded time.
 
 Deliveries that arrive at the same moment share one job and one round trip to Redis: each joins the group that
-waits to be sent and is released once Redis confirmed that group. Nothing is held back to fill a group. While
-one is on its way the next one gathers, so a delivery on its own leaves at once and a crowd leaves together.
+waits to be sent and is released once Redis confirmed that group. No clock holds a group back to fill it. While
+one is on its way the next one gathers, so a delivery on its own leaves at once and a crowd leaves together, with
+those that have arrived by then and were not read yet.
 
 Where Redis cannot take a group, the database's inbox does. As a journal the inbox takes every group first.
 """
@@ -42,6 +43,9 @@ GROUP_EVENTS_MAX = 200
 GROUP_BYTES_MAX = 1024 * 1024
 PENDING_EVENTS_MAX = 2000
 PENDING_BYTES_MAX = 32 * 1024 * 1024
+# Where deliveries come in crowds, those that lie in other sockets join the group before it leaves. Any pause above zero
+# makes gevent look for them.
+TURN_SECONDS = 0.000001
 
 log = structlog.get_logger()
 
@@ -91,6 +95,8 @@ class Lane:
 
     def _send(self) -> None:
         while self._groups:
+            if len(self._groups[0].raw_events) > 1:
+                gevent.sleep(TURN_SECONDS)
             group = self._groups.popleft()
             try:
                 with gevent.Timeout(STORE_SECONDS):
