@@ -20,11 +20,14 @@ def open_database(
     statement_seconds: float = 0,
     busy_seconds: float = BUSY_SECONDS,
     is_read_only: bool = False,
+    is_tested_first: bool = True,
 ) -> Engine:
     """Return an engine for `url` (`postgresql+psycopg` or `sqlite`); nothing is connected yet.
 
     On PostgreSQL a free connection is waited for `pool_seconds`, and a statement may take `statement_seconds` (0: any
-    time), waits for locks included; a server that vanished without a word is noticed within about a minute.
+    time), waits for locks included; a server that vanished without a word is noticed within about a minute. A
+    connection that rested is tested before it is used, which costs a round trip; without `is_tested_first` the first
+    statement after a restart of the server fails, and is for the caller to repeat.
 
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
     transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
@@ -42,7 +45,7 @@ def open_database(
         pool_size=pool_size,
         pool_timeout=pool_seconds,
         max_overflow=0,
-        pool_pre_ping=True,
+        pool_pre_ping=is_tested_first,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "zexa-sync",

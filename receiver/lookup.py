@@ -147,6 +147,7 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
         statement_seconds=STATEMENT_SECONDS,
         busy_seconds=BUSY_SECONDS,
         is_read_only=True,
+        is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(settings.redis, connections=CONNECTIONS, seconds=REDIS_SECONDS)
     return Lookups(engine, open_queue(client), default_region=lookup.default_region)

@@ -128,7 +128,7 @@ def waiting_opt_outs(queue: Queue) -> WaitingOptOuts:
     """Ask what of opt-outs is not applied yet, in one round trip where that is nothing. Raises QueueUnavailable."""
     with _answered():
         while True:
-            with queue.connection.pipeline() as pipeline:
+            with queue.connection.pipeline(transaction=False) as pipeline:
                 pipeline.zrange(OPT_OUTS_KEY, 0, MEMBERS_PER_LOOK - 1, withscores=True)
                 pipeline.exists(queue.key, queue.intermediate_queue_key)
                 noted, is_any_waiting = pipeline.execute()

@@ -85,7 +85,7 @@ def _filled(bench: Bench, database: Database, opt_outs: int) -> Iterator[None]:
 
 @contextmanager
 def _opened_lookup(bench: Bench, database: Database) -> Iterator[Lookup]:
-    engine = open_database(database.url, pool_size=1, is_read_only=True)
+    engine = open_database(database.url, pool_size=1, is_read_only=True, is_tested_first=False)
     try:
         with opened_queue(RedisSettings(url=bench.redis_url, verify_tls=True), seconds=REDIS_SECONDS) as queue:
             yield Lookup(engine, queue, default_region=REGION)

@@ -40,6 +40,7 @@ def open_lookup(*, statement_seconds: float, connections: int) -> Lookup:
         statement_seconds=statement_seconds,
         busy_seconds=statement_seconds,
         is_read_only=True,
+        is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(read_redis_settings(os.environ), connections=connections, seconds=REDIS_SECONDS)
     return Lookup(engine, open_queue(client), default_region=read_default_region(os.environ))

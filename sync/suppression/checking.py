@@ -11,8 +11,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Select, Text, bindparam, column, or_, select, table
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, Select, Text, bindparam, column, or_, select, table, true
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from models.types import UTCDateTime
 from sync.addresses import is_address, is_spelled_alike, is_storable, spellings
@@ -135,16 +135,34 @@ class Lookup:
             queued = waiting_opt_outs(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
+        parameters = {"nameless_since": begun - NAMELESS_FOR, "channel": channel, "sender": sender}
         try:
-            with self._engine.connect() as connection:
-                # What waits is asked for before what is there: see `freshness`.
-                waiting = connection.execute(_WAITING, {"nameless_since": begun - NAMELESS_FOR}).one()
-                found = _strongest(connection, wanted, channel, sender) if wanted else {}
+            rows = self._rows(wanted, parameters)
         except (SQLAlchemyError, UnicodeError):  # UnicodeError: a channel or sender that is no text
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+        found = _strongest(rows) if wanted else {}
         if queued is None:
             return Look(found=found, freshness=Freshness(as_of=None, held_by="redis"))
-        return Look(found=found, freshness=freshness(begun, queued, InDatabase(**waiting._mapping)))
+        return Look(found=found, freshness=freshness(begun, queued, InDatabase.of(rows[0])))
+
+    def _rows(self, wanted: set[str], parameters: dict[str, Any]) -> Sequence[Any]:
+        """Ask the database; once more where the connection turned out to be one that had broken while it rested."""
+        try:
+            return self._ask(wanted, parameters)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._ask(wanted, parameters)  # over a new one: all that rested have been given up
+
+    def _ask(self, wanted: set[str], parameters: dict[str, Any]) -> Sequence[Any]:
+        with self._engine.connect() as connection:
+            dialect = connection.dialect.name
+            if not wanted:
+                return connection.execute(_WAITING, parameters).all()
+            is_asked = {f"is_of_{name}": parameters[name] is not None for name in ("channel", "sender")}
+            return connection.execute(
+                _query(dialect, **is_asked), {**parameters, WANTED: listed(dialect, wanted)}
+            ).all()
 
     def _asked(self, address: str, channel: str | None) -> Asked:
         if is_spelled_alike(address):
@@ -165,15 +183,12 @@ def _answer(asked: Asked, look: Look, *, is_fresh: bool) -> Answer:
     return Answer(asked.input, Status.ALLOWED if is_fresh else Status.UNKNOWN, asked.spellings[0], None, as_of, held_by)
 
 
-def _strongest(connection: Connection, wanted: set[str], channel: str | None, sender: str | None) -> dict[str, Match]:
-    query = _query(connection.dialect.name, is_of_channel=channel is not None, is_of_sender=sender is not None)
-    given = {WANTED: listed(connection.dialect.name, wanted), "channel": channel, "sender": sender}
-    rows: Sequence[Any] = connection.execute(query, given).all()
+def _strongest(rows: Sequence[Any]) -> dict[str, Match]:
+    """Return of each address the opt-out that holds. A row without one tells only what waits."""
+    found = [row for row in rows if row.address is not None]
     # Sorted backwards, so that of one address the earliest comes last, and stays.
-    ordered = sorted(rows, key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True)
-    return {
-        row.address: Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id) for row in ordered
-    }
+    found.sort(key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True)
+    return {row.address: Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id) for row in found}
 
 
 # Making a statement costs as much as answering it, so each is made once.
@@ -182,8 +197,13 @@ _WAITING = select(*waiting_columns())
 
 @cache
 def _query(dialect: str, *, is_of_channel: bool, is_of_sender: bool) -> Select[Any]:
+    """Return the one statement of a look-up: a row, or more, for what is found, and what waits in each of them.
+
+    One statement sees one moment, and is one way to the database and back.
+    """
     query = select(*(ACTIVE.c[name] for name in _FOUND)).where(is_among(dialect, ACTIVE.c.address))
     for name, is_asked in (("channel", is_of_channel), ("sender", is_of_sender)):
         if is_asked:
             query = query.where(or_(ACTIVE.c[name] == bindparam(name), ACTIVE.c[name] == ""))
-    return query
+    waiting, found = _WAITING.subquery("waiting"), query.subquery("found")
+    return select(waiting, found).select_from(waiting.outerjoin(found, true()))

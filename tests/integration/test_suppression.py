@@ -240,3 +240,18 @@ def test_a_schema_without_the_table_allows_nobody(engine: Engine, lookup: Lookup
         connection.execute(delete(OPT_OUTS))
         connection.exec_driver_sql("DROP VIEW active_opt_outs")
     assert statuses(lookup, ANA) == ["unknown"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_server_that_was_restarted_since_is_asked_again(engine: Engine, migrated_url: URL, redis: Redis) -> None:
+    give(engine, stop())
+    reader = open_database(migrated_url, pool_size=2, is_read_only=True, is_tested_first=False)
+    lookup = Lookup(reader, open_queue(redis), default_region="AO")
+    with reader.connect(), reader.connect():
+        pass  # two connections rest in the pool
+    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+    with engine.begin() as connection:
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        connection.exec_driver_sql(f"{end} AND datname = current_database()")
+    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+    reader.dispose()
