@@ -163,7 +163,7 @@ def _result(answer: Answer) -> dict[str, Any]:
     return {
         "input": answer.input,
         "address": answer.address,
-        "status": answer.status.value,
+        "status": answer.status,
         "match": match
         and {
             "channel": match.channel,

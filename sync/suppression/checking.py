@@ -111,7 +111,8 @@ class Lookup:
         look = self.look({spelling for one in asked for spelling in one.spellings}, channel, sender)
         limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
         is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
-        return [_answer(one, look, is_fresh=is_fresh) for one in asked]
+        absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
+        return [_answer(one, look, absent) for one in asked]
 
     def is_suppressed(
         self,
@@ -166,21 +167,23 @@ class Lookup:
 
     def _asked(self, address: str, channel: str | None) -> Asked:
         if is_spelled_alike(address):
-            return Asked(address, (address,), is_address(channel, address))
+            return Asked(address, (address,), channel is None or is_address(channel, address))
         if not is_storable(address):
             return Asked(address, (), False)
         spelled = spellings(channel, address, self._default_region)
         return Asked(address, spelled, is_address(channel, spelled[0]))
 
 
-def _answer(asked: Asked, look: Look, *, is_fresh: bool) -> Answer:
+def _answer(asked: Asked, look: Look, absent: Status) -> Answer:
+    """Return the answer to `asked`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = look.freshness.as_of, look.freshness.held_by
-    for spelling in asked.spellings:
-        if look.found and (match := look.found.get(spelling)):
-            return Answer(asked.input, Status.SUPPRESSED, spelling, match, as_of, held_by)
+    if look.found:
+        for spelling in asked.spellings:
+            if match := look.found.get(spelling):
+                return Answer(asked.input, Status.SUPPRESSED, spelling, match, as_of, held_by)
     if not asked.is_address:
         return Answer(asked.input, Status.INVALID, None, None, as_of, held_by)
-    return Answer(asked.input, Status.ALLOWED if is_fresh else Status.UNKNOWN, asked.spellings[0], None, as_of, held_by)
+    return Answer(asked.input, absent, asked.spellings[0], None, as_of, held_by)
 
 
 def _strongest(rows: Sequence[Any]) -> dict[str, Match]:
