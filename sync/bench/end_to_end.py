@@ -1,15 +1,19 @@
 """How much reaches the database of what is delivered over HTTP, and how soon, with everything on this machine."""
 
+from collections.abc import Callable
+
 from sync.bench.figures import Figure, Target, Yardstick
 from sync.bench.ledger import Moments
 from sync.bench.load import Load, flood, sign_bodies
 from sync.bench.memory import MemoryWatch, Resident, child_of
 from sync.bench.servers import Database, empty
-from sync.bench.stage import Bench, Stage, Web, open_stage
+from sync.bench.stage import Bench, Stage, Variant, Web, open_stage
 from sync.bench.visible import measure_visible
 from sync.simulator.traffic import generate
 
 CONNECTIONS = 64
+# One for each core of a small machine.
+WEBS = 2
 WARM_UP_SECONDS = 2
 # More than this machine will take, so that no delivery is a copy of an earlier one.
 BODIES_PER_SECOND = 12_000
@@ -23,20 +27,30 @@ FLAT_RATIO = 1.05
 
 
 def measure_end_to_end(bench: Bench, database: Database, *, seconds: float) -> list[Figure]:
-    """Return the sustained rate with its backlog and memory, then the time from POST to row at fixed rates."""
+    """Return the time from POST to row at fixed rates, then the sustained rate with its backlog, and memory.
+
+    The sustained rate is measured with one web process, and with several of them in place of it.
+    """
     with open_stage(bench, database) as stage:
         (web,), (worker,) = stage.start_webs(), stage.start_workers(1)
-        visible = [
+        figures = [
             figure for rate in RATES for figure in measure_visible(bench, stage, web, rate=rate, seconds=seconds)
         ]
         empty(stage.engine)
         memory = MemoryWatch({WEB: child_of(web.child.process.pid), WORKER: worker.process.pid})
-        return [*visible, *_measure_sustained(bench, stage, web, memory, seconds)]
+        figures += _measure_sustained(bench, stage, web, "1 web process", seconds, watch=memory.sample)
+    with open_stage(bench, database) as stage:
+        (web,) = stage.start_webs([Variant(environ={"WEB_CONCURRENCY": str(WEBS)})])
+        stage.start_workers(1)
+        figures += _measure_sustained(bench, stage, web, f"{WEBS} web processes", seconds)
+    return [*figures, *_memory_figures(memory.resident())]
 
 
-def _measure_sustained(bench: Bench, stage: Stage, web: Web, memory: MemoryWatch, seconds: float) -> list[Figure]:
+def _measure_sustained(
+    bench: Bench, stage: Stage, web: Web, webs: str, seconds: float, *, watch: Callable[[], None] = lambda: None
+) -> list[Figure]:
     database = stage.database
-    bench.say(f"end to end: {database.name}, {CONNECTIONS} connections for {seconds:g} s")
+    bench.say(f"end to end: {database.name}, {CONNECTIONS} connections to {webs} for {seconds:g} s")
     count = int((seconds + WARM_UP_SECONDS) * BODIES_PER_SECOND)
     deliveries = generate(events=count)
     bodies = sign_bodies(bench.folder / "sustained.txt", (delivery.body for delivery in deliveries), bench.secret)
@@ -47,21 +61,18 @@ def _measure_sustained(bench: Bench, stage: Stage, web: Web, memory: MemoryWatch
         connections=CONNECTIONS,
         seconds=seconds + WARM_UP_SECONDS,
         is_once=True,
-        watch=memory.sample,
+        watch=watch,
     )
     stage.wait_until_applied()
-    return [
-        *_rate_figures(database, stage.batch_size, load, Moments(stage.engine)),
-        *_memory_figures(memory.resident()),
-    ]
+    name = f"{database.name}, {CONNECTIONS} connections, {webs}, 1 worker"
+    return _rate_figures(name, stage.batch_size, load, Moments(stage.engine))
 
 
-def _rate_figures(database: Database, batch_size: int, load: Load, moments: Moments) -> list[Figure]:
+def _rate_figures(name: str, batch_size: int, load: Load, moments: Moments) -> list[Figure]:
     """Tell of the time after the warm-up, until the last event came."""
     begin, end = WARM_UP_SECONDS, max(moments.received)
     waiting = moments.waiting_at((begin + end) / 2), moments.waiting_at(end)
     received, applied = moments.received_between(begin, end), moments.applied_between(begin, end)
-    name = f"{database.name}, {CONNECTIONS} connections, 1 web process, 1 worker"
     return [
         Figure(
             part=PART,

@@ -27,14 +27,18 @@ ADDRESSES = 100
 OPTED_OUT_EVERY = 10
 CONNECTIONS = 64
 WARM_UP_SECONDS = 1
+# Deliveries are sent alone, beside empty requests to a path that is not served, and beside look-ups.
+KINDS = 3
+UNKNOWN_PATH = "/nothing"
 MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What both senders saw, and the deliveries' one alone just before."""
+    """What both senders saw, and the deliveries' one just before: alone, and beside empty requests."""
 
     alone: Sent
+    beside_empty: Sent
     deliveries: Sent
     lookups: Sent
 
@@ -66,16 +70,18 @@ def _measure(
     questions = sign_bodies(
         bench.folder / "questions.txt", islice(_questions(opt_outs), LOOKUPS_PER_SECOND), bench.secret
     )
-    asked = f"http://127.0.0.1:{web.port}{CHECK_PATH}"
+    nothing = sign_bodies(bench.folder / "nothing.txt", [b""] * LOOKUPS_PER_SECOND, bench.secret)
+    asked, unknown = (f"http://127.0.0.1:{web.port}{path}" for path in (CHECK_PATH, UNKNOWN_PATH))
     turns = []
     for turn in range(bench.rounds + 1):
         lasts = each if turn else WARM_UP_SECONDS
-        alone, beside = (_deliveries(bench, web, lasts, seed=2 * turn + of) for of in (0, 1))
+        alone, beside_empty, beside = (_deliveries(bench, web, lasts, seed=KINDS * turn + of) for of in range(KINDS))
         bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
         (sent_alone,) = _send(stage, alone)
+        sent_beside_empty, _ = _send(stage, beside_empty, _order(unknown, nothing, LOOKUPS_PER_SECOND, lasts, {}))
         sent, answered = _send(stage, beside, _order(asked, questions, LOOKUPS_PER_SECOND, lasts, headers))
         stage.wait_until_applied()
-        turns.append(Turn(alone=sent_alone, deliveries=sent, lookups=answered))
+        turns.append(Turn(alone=sent_alone, beside_empty=sent_beside_empty, deliveries=sent, lookups=answered))
     return turns[1:]
 
 
@@ -102,7 +108,7 @@ def _require_answers(web: Web, opt_outs: int, headers: dict[str, str]) -> None:
 
 def _deliveries(bench: Bench, web: Web, seconds: float, *, seed: int) -> Order:
     made = generate(events=int(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
-    path = bench.folder / f"deliveries-{seed % 2}.txt"
+    path = bench.folder / f"deliveries-{seed % KINDS}.txt"
     bodies = sign_bodies(path, (delivery.body for delivery in made), bench.secret)
     return _order(web.url, bodies, EVENTS_PER_SECOND, seconds, {})
 
@@ -130,12 +136,15 @@ def _send(stage: Stage, *orders: Order) -> list[Sent]:
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
     what = f"{database.name}, {opt_outs:,} opt-outs: "
     asked = sum(turn.lookups.requests for turn in turns)
-    failed = sum(of.requests - of.accepted for turn in turns for of in (turn.alone, turn.deliveries, turn.lookups))
+    sent = [of for turn in turns for of in (turn.alone, turn.beside_empty, turn.deliveries, turn.lookups)]
+    failed = sum(of.requests - of.accepted for of in sent)
     offered = middle([turn.lookups.requests / turn.lookups.seconds for turn in turns])
     note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
     checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"
-    beside = middle([turn.deliveries.p99_seconds for turn in turns]) * MILLISECONDS
-    alone = middle([turn.alone.p99_seconds for turn in turns]) * MILLISECONDS
+    beside, beside_empty, alone = (
+        middle([of.p99_seconds for of in kind]) * MILLISECONDS
+        for kind in zip(*((turn.deliveries, turn.beside_empty, turn.alone) for turn in turns), strict=True)
+    )
     return [
         Figure(
             part=PART,
@@ -156,6 +165,10 @@ def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[F
             name=f"{what}{EVENTS_PER_SECOND:,} deliveries/s beside these look-ups, p99",
             value=beside,
             unit="ms",
-            yardsticks=(Yardstick(name="alone", value=alone, target=Target(at_most=1.5)),),
+            yardsticks=(
+                Yardstick(name="alone", value=alone, target=Target(at_most=1.5)),
+                # What a second sender and its requests take by themselves on a machine they share.
+                Yardstick(name="beside as many empty requests, answered 404", value=beside_empty),
+            ),
         ),
     ]

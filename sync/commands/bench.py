@@ -153,13 +153,14 @@ def bench(
                 and what the journal (ZEXA_JOURNAL) costs
     apply       events/s of the workers, beside the database alone (the same rows
                 inserted by one process, no queue) and RQ's own SimpleWorker
-    end-to-end  events/s from HTTP to row, the backlog, memory, and the time from
-                a POST to its row at 100 and 1,000 events/s
+    end-to-end  events/s from HTTP to row with one and two web processes, the
+                backlog, memory, and the time from a POST to its row at 100 and
+                1,000 events/s
     opt-outs    from POST to `active_opt_outs` while many deliveries wait
     growth      events/s with many messages in the tables; Redis per queued event
     suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
-                and what they take from these; of one address and of many in
-                Python; and scrubbing a CSV file
+                and what they take from these, beside what empty requests take;
+                of one address and of many in Python; and scrubbing a CSV file
     reports     milliseconds of each report with many messages in the tables, three
                 facts each, beside counting the same from the messages
 
