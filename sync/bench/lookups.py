@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -27,19 +27,32 @@ ADDRESSES = 100
 OPTED_OUT_EVERY = 10
 CONNECTIONS = 64
 WARM_UP_SECONDS = 1
-# Deliveries are sent alone, beside empty requests to a path that is not served, and beside look-ups.
-KINDS = 3
 UNKNOWN_PATH = "/nothing"
 MILLISECONDS = 1000
+
+# What deliveries are sent beside. The first three are yardsticks: the second shows what a second sender and its
+# requests take by themselves on a machine they share, the third what look-ups take of that machine where the web
+# process of these deliveries has nothing to do with them.
+ALONE = "alone"
+EMPTY = "beside as many empty requests, answered 404"
+ELSEWHERE = "beside look-ups that another web process answers"
+LOOKUPS = "beside these look-ups"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Requests beside deliveries, LOOKUPS_PER_SECOND of them."""
+
+    url: str
+    bodies: Bodies
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What both senders saw, and the deliveries' one just before: alone, and beside empty requests."""
+    """What the senders saw: of deliveries by what they were beside, and of look-ups in the web process of these."""
 
-    alone: Sent
-    beside_empty: Sent
-    deliveries: Sent
+    deliveries: Mapping[str, Sent]
     lookups: Sent
 
 
@@ -47,41 +60,65 @@ def measure_lookups(bench: Bench, database: Database, *, opt_outs: Sequence[int]
     """Return what look-ups take with each of so many opt-outs in the table, and deliveries beside them and alone."""
     figures = []
     token = secrets.token_hex(16)
+    headers = {"Authorization": f"Bearer {token}"}
     with open_stage(bench, database) as stage:
-        (web,) = stage.start_webs([Variant(environ={"ZEXA_LOOKUP_TOKEN": token})])
+        web, other = stage.start_webs([Variant(environ={"ZEXA_LOOKUP_TOKEN": token})] * 2)
         stage.start_workers(1)
-        headers = {"Authorization": f"Bearer {token}"}
         filled = 0
         for number in sorted(opt_outs):
             bench.say(f"{PART}: {database.name}, filling the table with {number:,} opt-outs")
             fill(stage.engine, filled, number)
             filled = number
-            figures += _figures(database, number, _measure(bench, stage, web, headers, number, seconds))
+            for one in (web, other):
+                _require_answers(one, number, headers)
+            neighbours = _neighbours(bench, web, other, headers, number)
+            figures += _figures(database, number, _measure(bench, stage, web, neighbours, number, seconds))
         empty(stage.engine)
     return figures
 
 
+def _neighbours(
+    bench: Bench, web: Web, other: Web, headers: Mapping[str, str], opt_outs: int
+) -> dict[str, Neighbour | None]:
+    """Return what deliveries to `web` are sent beside, the look-ups in question last."""
+    questions = islice(_questions(opt_outs), LOOKUPS_PER_SECOND)
+    asked = sign_bodies(bench.folder / "questions.txt", questions, bench.secret)
+    nothing = sign_bodies(bench.folder / "nothing.txt", [b""] * LOOKUPS_PER_SECOND, bench.secret)
+    return {
+        ALONE: None,
+        EMPTY: Neighbour(url=_url(web, UNKNOWN_PATH), bodies=nothing, headers={}),
+        ELSEWHERE: Neighbour(url=_url(other, CHECK_PATH), bodies=asked, headers=headers),
+        LOOKUPS: Neighbour(url=_url(web, CHECK_PATH), bodies=asked, headers=headers),
+    }
+
+
+def _url(web: Web, path: str) -> str:
+    return f"http://127.0.0.1:{web.port}{path}"
+
+
 def _measure(
-    bench: Bench, stage: Stage, web: Web, headers: dict[str, str], opt_outs: int, seconds: float
+    bench: Bench,
+    stage: Stage,
+    web: Web,
+    neighbours: Mapping[str, Neighbour | None],
+    opt_outs: int,
+    seconds: float,
 ) -> list[Turn]:
     """Return what the rounds gave, without a first short one that warms everything up."""
-    _require_answers(web, opt_outs, headers)
     each = max(1.0, seconds / bench.rounds)
-    questions = sign_bodies(
-        bench.folder / "questions.txt", islice(_questions(opt_outs), LOOKUPS_PER_SECOND), bench.secret
-    )
-    nothing = sign_bodies(bench.folder / "nothing.txt", [b""] * LOOKUPS_PER_SECOND, bench.secret)
-    asked, unknown = (f"http://127.0.0.1:{web.port}{path}" for path in (CHECK_PATH, UNKNOWN_PATH))
     turns = []
     for turn in range(bench.rounds + 1):
-        lasts = each if turn else WARM_UP_SECONDS
-        alone, beside_empty, beside = (_deliveries(bench, web, lasts, seed=KINDS * turn + of) for of in range(KINDS))
         bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
-        (sent_alone,) = _send(stage, alone)
-        sent_beside_empty, _ = _send(stage, beside_empty, _order(unknown, nothing, LOOKUPS_PER_SECOND, lasts, {}))
-        sent, answered = _send(stage, beside, _order(asked, questions, LOOKUPS_PER_SECOND, lasts, headers))
-        stage.wait_until_applied()
-        turns.append(Turn(alone=sent_alone, beside_empty=sent_beside_empty, deliveries=sent, lookups=answered))
+        lasts = each if turn else WARM_UP_SECONDS
+        deliveries: dict[str, Sent] = {}
+        beside: list[Sent] = []
+        for number, (name, neighbour) in enumerate(neighbours.items(), start=len(neighbours) * turn):
+            orders = [_deliveries(bench, web, lasts, seed=number)]
+            if neighbour:
+                orders.append(_order(neighbour.url, neighbour.bodies, LOOKUPS_PER_SECOND, lasts, neighbour.headers))
+            deliveries[name], *beside = _send(stage, *orders)
+            stage.wait_until_applied()
+        turns.append(Turn(deliveries=deliveries, lookups=beside[0]))
     return turns[1:]
 
 
@@ -108,12 +145,12 @@ def _require_answers(web: Web, opt_outs: int, headers: dict[str, str]) -> None:
 
 def _deliveries(bench: Bench, web: Web, seconds: float, *, seed: int) -> Order:
     made = generate(events=int(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
-    path = bench.folder / f"deliveries-{seed % KINDS}.txt"
+    path = bench.folder / "deliveries.txt"
     bodies = sign_bodies(path, (delivery.body for delivery in made), bench.secret)
     return _order(web.url, bodies, EVENTS_PER_SECOND, seconds, {})
 
 
-def _order(url: str, bodies: Bodies, rate: int, seconds: float, headers: dict[str, str]) -> Order:
+def _order(url: str, bodies: Bodies, rate: int, seconds: float, headers: Mapping[str, str]) -> Order:
     return Order(
         url=url,
         secret=bodies.secret,
@@ -136,15 +173,15 @@ def _send(stage: Stage, *orders: Order) -> list[Sent]:
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
     what = f"{database.name}, {opt_outs:,} opt-outs: "
     asked = sum(turn.lookups.requests for turn in turns)
-    sent = [of for turn in turns for of in (turn.alone, turn.beside_empty, turn.deliveries, turn.lookups)]
+    sent = [of for turn in turns for of in (*turn.deliveries.values(), turn.lookups)]
     failed = sum(of.requests - of.accepted for of in sent)
     offered = middle([turn.lookups.requests / turn.lookups.seconds for turn in turns])
     note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
     checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"
-    beside, beside_empty, alone = (
-        middle([of.p99_seconds for of in kind]) * MILLISECONDS
-        for kind in zip(*((turn.deliveries, turn.beside_empty, turn.alone) for turn in turns), strict=True)
-    )
+    p99 = {
+        name: middle([turn.deliveries[name].p99_seconds for turn in turns]) * MILLISECONDS
+        for name in (ALONE, EMPTY, ELSEWHERE, LOOKUPS)
+    }
     return [
         Figure(
             part=PART,
@@ -162,13 +199,13 @@ def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[F
         ),
         Figure(
             part=PART,
-            name=f"{what}{EVENTS_PER_SECOND:,} deliveries/s beside these look-ups, p99",
-            value=beside,
+            name=f"{what}{EVENTS_PER_SECOND:,} deliveries/s {LOOKUPS}, p99",
+            value=p99[LOOKUPS],
             unit="ms",
             yardsticks=(
-                Yardstick(name="alone", value=alone, target=Target(at_most=1.5)),
-                # What a second sender and its requests take by themselves on a machine they share.
-                Yardstick(name="beside as many empty requests, answered 404", value=beside_empty),
+                Yardstick(name=ALONE, value=p99[ALONE], target=Target(at_most=1.5)),
+                Yardstick(name=EMPTY, value=p99[EMPTY]),
+                Yardstick(name=ELSEWHERE, value=p99[ELSEWHERE]),
             ),
         ),
     ]

@@ -159,8 +159,9 @@ def bench(
     opt-outs    from POST to `active_opt_outs` while many deliveries wait
     growth      events/s with many messages in the tables; Redis per queued event
     suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
-                and what they take from these, beside what empty requests take;
-                of one address and of many in Python; and scrubbing a CSV file
+                and what they take from these, beside what empty requests and
+                another web process's look-ups take; of one address and of many in
+                Python; and scrubbing a CSV file
     reports     milliseconds of each report with many messages in the tables, three
                 facts each, beside counting the same from the messages
 
