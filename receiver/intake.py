@@ -2,8 +2,7 @@
 
 Deliveries that arrive at the same moment share one job and one round trip to Redis: each joins the group that
 waits to be sent and is released once Redis confirmed that group. No clock holds a group back to fill it. While
-one is on its way the next one gathers, so a delivery on its own leaves at once and a crowd leaves together, with
-those that have arrived by then and were not read yet.
+one is on its way the next one gathers, so a delivery on its own leaves at once and a crowd leaves together.
 
 Where Redis cannot take a group, the database's inbox does. As a journal the inbox takes every group first.
 """
@@ -43,8 +42,8 @@ GROUP_EVENTS_MAX = 200
 GROUP_BYTES_MAX = 1024 * 1024
 PENDING_EVENTS_MAX = 2000
 PENDING_BYTES_MAX = 32 * 1024 * 1024
-# Where deliveries come in crowds, those that lie in other sockets join the group before it leaves. Any pause above zero
-# makes gevent look for them.
+# Where deliveries come in crowds, other connections have a turn before a group leaves, and what they bring joins it.
+# Any pause above zero is one.
 TURN_SECONDS = 0.000001
 
 log = structlog.get_logger()

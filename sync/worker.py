@@ -138,8 +138,8 @@ class EventWorker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
 
-        While the database is busy with a full batch the next is taken and read; after one that is not full, but
-        shows load, events gather before the next. Ends when the queue is empty, or when something else is due.
+        While the database is busy with a full batch the next is taken and read; after one that is not full events
+        gather before the next, the longer the more come. Ends when the queue is empty, or when something else is due.
         """
         self.set_state(WorkerStatus.BUSY)
         hand = Hand()
@@ -162,7 +162,7 @@ class EventWorker(SimpleWorker):
         self.set_state(WorkerStatus.IDLE)
 
     def _let_gather(self, events: int, gathered_seconds: float) -> None:
-        """Pause under load. A signal is looked at afterwards: the pause is a short one, and nothing is in hand."""
+        """Pause as `sync.pace` says. A signal is looked at afterwards: it is a short one, and nothing is in hand."""
         taken = time.monotonic() - self._begun
         size = self.applier.batch_size
         time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
@@ -210,7 +210,7 @@ class EventWorker(SimpleWorker):
     def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:
         """Apply `hand`, however long the database is away, and meanwhile take what comes next into `ahead`.
 
-        Only behind a full batch: taking another emptied the queue. Return False if asked to stop before the
+        Only behind a full batch: any other left next to nothing in the queue. Return False if asked to stop before the
         database is back.
         """
         pause = PAUSE_SECONDS_MIN

@@ -89,6 +89,8 @@ class Lookup:
     def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
         # Each statement is a moment of its own, and needs no transaction around it.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        # What a connection raises that it already knows to be broken, outside of any statement and so as it is.
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._queue = queue
         self._default_region = default_region
 
@@ -139,7 +141,7 @@ class Lookup:
         parameters = {"nameless_since": begun - NAMELESS_FOR, "channel": channel, "sender": sender}
         try:
             rows = self._rows(wanted, parameters)
-        except (SQLAlchemyError, UnicodeError):  # UnicodeError: a channel or sender that is no text
+        except (SQLAlchemyError, self._driver_error, UnicodeError):  # UnicodeError: a scope that is no text
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
         found = _strongest(rows) if wanted else {}
         if queued is None:
@@ -150,10 +152,12 @@ class Lookup:
         """Ask the database; once more where the connection turned out to be one that had broken while it rested."""
         try:
             return self._ask(wanted, parameters)
+        except self._driver_error:
+            pass
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-            return self._ask(wanted, parameters)  # over a new one: all that rested have been given up
+        return self._ask(wanted, parameters)  # over a new one
 
     def _ask(self, wanted: set[str], parameters: dict[str, Any]) -> Sequence[Any]:
         with self._engine.connect() as connection:

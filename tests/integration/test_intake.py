@@ -12,11 +12,11 @@ from sqlalchemy import make_url
 
 from receiver import intake as module
 from receiver.inbox import Inbox
-from receiver.intake import Intake, StoreUnavailable
+from receiver.intake import Intake, Lane, StoreUnavailable
 from sync.development.embedded import RedisServer, free_port
 from sync.environment import RedisSettings
 from sync.queue import open_queue, waiting_opt_outs
-from sync.raw_events import from_json
+from sync.raw_events import RawEvent, from_json
 
 
 @pytest.fixture
@@ -54,6 +54,24 @@ def test_deliveries_of_one_moment_share_one_job(intake: Intake, redis: Redis) ->
     bodies = [b"%d" % number for number in range(50)]
     assert store_all(intake, bodies) == [None] * 50
     assert groups(redis) == [bodies]
+
+
+@pytest.mark.parametrize(("crowd", "together"), [(2, [[b"0", b"1", b"late"]]), (1, [[b"0"], [b"late"]])])
+def test_a_crowd_takes_along_who_comes_in_the_same_turn_and_one_alone_waits_for_nobody(
+    crowd: int, together: list[list[bytes]]
+) -> None:
+    sent: list[list[bytes]] = []
+    lane = Lane(lambda raw_events: sent.append([raw.body for raw in raw_events]))
+
+    def join(body: bytes, turns: int) -> None:
+        for _ in range(turns):
+            gevent.sleep(0)
+        lane.join(RawEvent(body=body, received_at=datetime.now(UTC))).outcome.get()
+
+    gevent.joinall(
+        [gevent.spawn(join, b"%d" % number, 0) for number in range(crowd)] + [gevent.spawn(join, b"late", 3)]
+    )
+    assert sent == together
 
 
 def test_a_delivery_on_its_own_is_a_job_of_its_own(intake: Intake, redis: Redis) -> None:

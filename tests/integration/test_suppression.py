@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import URL, Engine, delete, insert, make_url
+from sqlalchemy import URL, Engine, create_engine, delete, insert, make_url
 
 from models.database import open_database
 from sync.applier import Applier
@@ -19,6 +19,8 @@ from sync.suppression import Lookup, Status
 from sync.worker import EventWorker
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RUI, body, minute, raw
+
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 SPELLINGS = (
     "+244912345678",
@@ -242,16 +244,55 @@ def test_a_schema_without_the_table_allows_nobody(engine: Engine, lookup: Lookup
     assert statuses(lookup, ANA) == ["unknown"]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_server_that_was_restarted_since_is_asked_again(engine: Engine, migrated_url: URL, redis: Redis) -> None:
-    give(engine, stop())
+@pytest.fixture
+def rested(migrated_url: URL, redis: Redis) -> Iterator[tuple[Engine, Lookup]]:
+    """A look-up that does not test connections first, and has two that rest in its pool."""
     reader = open_database(migrated_url, pool_size=2, is_read_only=True, is_tested_first=False)
-    lookup = Lookup(reader, open_queue(redis), default_region="AO")
     with reader.connect(), reader.connect():
-        pass  # two connections rest in the pool
-    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+        pass
+    yield reader, Lookup(reader, open_queue(redis), default_region="AO")
+    reader.dispose()
+
+
+def end_sessions(engine: Engine) -> None:
+    """Do to all other connections what a restart of the server does."""
     with engine.begin() as connection:
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         connection.exec_driver_sql(f"{end} AND datname = current_database()")
+
+
+@ON_POSTGRESQL
+def test_a_server_that_was_restarted_since_is_asked_again(engine: Engine, rested: tuple[Engine, Lookup]) -> None:
+    _, lookup = rested
+    give(engine, stop())
+    end_sessions(engine)
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
-    reader.dispose()
+
+
+@ON_POSTGRESQL
+def test_a_connection_that_was_closed_while_it_rested_is_replaced(
+    engine: Engine, rested: tuple[Engine, Lookup]
+) -> None:
+    reader, lookup = rested
+    give(engine, stop())
+    with reader.connect() as connection:
+        resting = connection.connection.dbapi_connection
+    assert resting is not None
+    resting.close()
+    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+
+
+@ON_POSTGRESQL
+def test_where_the_server_is_still_away_after_its_restart_nobody_is_allowed(
+    engine: Engine, rested: tuple[Engine, Lookup], migrated_url: URL, postgres_server: URL
+) -> None:
+    _, lookup = rested
+    end_sessions(engine)
+    engine.dispose()
+    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {migrated_url.database} RENAME TO away_{migrated_url.database}")
+        assert statuses(lookup, ANA, RUI) == ["unknown", "unknown"]
+        connection.exec_driver_sql(f"ALTER DATABASE away_{migrated_url.database} RENAME TO {migrated_url.database}")
+    assert statuses(lookup, ANA, RUI) == ["allowed", "allowed"]
+    admin.dispose()

@@ -252,7 +252,7 @@ def test_under_load_events_gather_before_the_next_batch_and_nobody_asks_for_them
     worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sync.pace.PACE_SECONDS", 5)
-    monkeypatch.setattr("sync.pace.FULL_LOAD_EVENTS_PER_SECOND", 0.001)
+    monkeypatch.setattr("sync.pace.FULL_LOAD_EVENTS_PER_SECOND", 1e-9)
     redis.config_resetstat()
     with at_work(worker):
         enqueue(queue, [delivered(number) for number in range(30)], at_front=False)
