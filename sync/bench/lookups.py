@@ -31,8 +31,8 @@ UNKNOWN_PATH = "/nothing"
 MILLISECONDS = 1000
 
 # What deliveries are sent beside. The first three are yardsticks: the second shows what a second sender and its
-# requests take by themselves on a machine they share, the third what look-ups take of that machine where the web
-# process of these deliveries has nothing to do with them.
+# requests take by themselves on a machine they share, the third what our look-ups take of that machine where the web
+# process of these deliveries has nothing to do with them. Neither is the least that a look-up could take.
 ALONE = "alone"
 EMPTY = "beside as many empty requests, answered 404"
 ELSEWHERE = "beside look-ups that another web process answers"
