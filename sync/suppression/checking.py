@@ -153,7 +153,7 @@ class Lookup:
         try:
             return self._ask(wanted, parameters)
         except self._driver_error:
-            pass
+            self._engine.dispose()  # SQLAlchemy gives up the one; the others that rest may be broken too
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise

@@ -270,15 +270,16 @@ def test_a_server_that_was_restarted_since_is_asked_again(engine: Engine, rested
 
 
 @ON_POSTGRESQL
-def test_a_connection_that_was_closed_while_it_rested_is_replaced(
+def test_connections_that_were_closed_while_they_rested_are_replaced(
     engine: Engine, rested: tuple[Engine, Lookup]
 ) -> None:
     reader, lookup = rested
     give(engine, stop())
-    with reader.connect() as connection:
-        resting = connection.connection.dbapi_connection
-    assert resting is not None
-    resting.close()
+    with reader.connect() as one, reader.connect() as other:
+        resting = [of.connection.dbapi_connection for of in (one, other)]
+    for each in resting:
+        assert each is not None
+        each.close()
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
 
 
