@@ -101,7 +101,7 @@ class LookupApi:
             raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body is not sent as {JSON_TYPE}")
         with self._place():
             answer = self._lookups.check(read_question(body))
-        return Reply(HTTPStatus.OK, JSON_TYPE, json.dumps(answer).encode(), [])
+        return Reply(HTTPStatus.OK, JSON_TYPE, answer, [])
 
     def _describe(self, _environ: Environ, _body: bytes) -> Reply:
         return Reply(HTTPStatus.OK, JSON_TYPE, self._openapi, [])

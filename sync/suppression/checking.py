@@ -4,28 +4,20 @@ An opt-out that is found holds however stale the tables are, for staleness can o
 found is `allowed` only where the answer is fresh enough.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Engine, Select, Text, bindparam, column, or_, select, table, true
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Engine
 
-from models.types import UTCDateTime
 from sync.addresses import is_address, is_spelled_alike, is_storable, spellings
 from sync.queue import OpenQueue, QueueUnavailable, waiting_opt_outs
-from sync.suppression.among import WANTED, is_among, listed
-from sync.suppression.freshness import NAMELESS_FOR, Freshness, InDatabase, freshness, waiting_columns
+from sync.suppression.asking import Asker, Found, NotAnswered
+from sync.suppression.freshness import NAMELESS_FOR, Freshness, freshness
 
 MAX_STALENESS = timedelta(minutes=1)
-
-_FOUND = ("address", "channel", "sender", "opted_out_at", "source", "message_id")
-ACTIVE = table(
-    "active_opt_outs", *(column(name, UTCDateTime() if name == "opted_out_at" else Text()) for name in _FOUND)
-)
 
 
 class Status(StrEnum):
@@ -87,10 +79,7 @@ class Lookup:
     """
 
     def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
-        # Each statement is a moment of its own, and needs no transaction around it.
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        # What a connection raises that it already knows to be broken, outside of any statement and so as it is.
-        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
+        self._database = Asker(engine)
         self._queue = queue
         self._default_region = default_region
 
@@ -138,36 +127,14 @@ class Lookup:
             queued = waiting_opt_outs(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
-        parameters = {"nameless_since": begun - NAMELESS_FOR, "channel": channel, "sender": sender}
         try:
-            rows = self._rows(wanted, parameters)
-        except (SQLAlchemyError, self._driver_error, UnicodeError):  # UnicodeError: a scope that is no text
+            seen = self._database.ask(wanted, channel, sender, begun - NAMELESS_FOR)
+        except NotAnswered:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
-        found = _strongest(rows) if wanted else {}
+        found = _strongest(seen.found)
         if queued is None:
             return Look(found=found, freshness=Freshness(as_of=None, held_by="redis"))
-        return Look(found=found, freshness=freshness(begun, queued, InDatabase.of(rows[0])))
-
-    def _rows(self, wanted: set[str], parameters: dict[str, Any]) -> Sequence[Any]:
-        """Ask the database; once more where the connection turned out to be one that had broken while it rested."""
-        try:
-            return self._ask(wanted, parameters)
-        except self._driver_error:
-            self._engine.dispose()  # SQLAlchemy gives up the one; the others that rest may be broken too
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        return self._ask(wanted, parameters)  # over a new one
-
-    def _ask(self, wanted: set[str], parameters: dict[str, Any]) -> Sequence[Any]:
-        with self._engine.connect() as connection:
-            dialect = connection.dialect.name
-            if not wanted:
-                return connection.execute(_WAITING, parameters).all()
-            is_asked = {f"is_of_{name}": parameters[name] is not None for name in ("channel", "sender")}
-            return connection.execute(
-                _query(dialect, **is_asked), {**parameters, WANTED: listed(dialect, wanted)}
-            ).all()
+        return Look(found=found, freshness=freshness(begun, queued, seen.waiting))
 
     def _asked(self, address: str, channel: str | None) -> Asked:
         if is_spelled_alike(address):
@@ -190,27 +157,10 @@ def _answer(asked: Asked, look: Look, absent: Status) -> Answer:
     return Answer(asked.input, absent, asked.spellings[0], None, as_of, held_by)
 
 
-def _strongest(rows: Sequence[Any]) -> dict[str, Match]:
-    """Return of each address the opt-out that holds. A row without one tells only what waits."""
-    found = [row for row in rows if row.address is not None]
+def _strongest(found: Iterable[Found]) -> dict[str, Match]:
+    """Return of each address the opt-out that holds."""
     # Sorted backwards, so that of one address the earliest comes last, and stays.
-    found.sort(key=lambda row: (row.opted_out_at, row.channel, row.sender), reverse=True)
-    return {row.address: Match(row.channel, row.sender, row.opted_out_at, row.source, row.message_id) for row in found}
-
-
-# Making a statement costs as much as answering it, so each is made once.
-_WAITING = select(*waiting_columns())
-
-
-@cache
-def _query(dialect: str, *, is_of_channel: bool, is_of_sender: bool) -> Select[Any]:
-    """Return the one statement of a look-up: a row, or more, for what is found, and what waits in each of them.
-
-    One statement sees one moment, and is one way to the database and back.
-    """
-    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(is_among(dialect, ACTIVE.c.address))
-    for name, is_asked in (("channel", is_of_channel), ("sender", is_of_sender)):
-        if is_asked:
-            query = query.where(or_(ACTIVE.c[name] == bindparam(name), ACTIVE.c[name] == ""))
-    waiting, found = _WAITING.subquery("waiting"), query.subquery("found")
-    return select(waiting, found).select_from(waiting.outerjoin(found, true()))
+    ordered = sorted(found, key=lambda one: (one.opted_out_at, one.channel, one.sender), reverse=True)
+    return {
+        one.address: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered
+    }

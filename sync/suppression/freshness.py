@@ -78,11 +78,6 @@ class InDatabase:
     nameless: datetime | None
     is_inbox_used: bool
 
-    @classmethod
-    def of(cls, row: Any) -> "InDatabase":
-        """Return what a row tells that has the columns of `waiting_columns`, and perhaps others."""
-        return cls(**{name: getattr(row, name) for name in cls.__slots__})
-
     def holders(self, *, is_queue_used: bool) -> Iterator[tuple[str, datetime | None]]:
         yield "inbox", self.in_inbox
         yield "dead_letters", self.in_dead_letters
