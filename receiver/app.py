@@ -56,7 +56,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
         # Loads what is known of phone numbers, which nothing else of this process needs.
         from receiver.lookup_api import LookupApi, open_lookups  # noqa: PLC0415
 
-        lookups = open_lookups(settings, settings.lookup)
+        lookups = open_lookups(settings, settings.lookup, deliveries=lambda: intake.deliveries)
         app.wsgi_app = LookupApi(app.wsgi_app, lookups, tokens=settings.lookup.tokens)  # type: ignore[method-assign]
     app.wsgi_app = Webhook(app.wsgi_app, secrets=settings.secrets, store=intake.store)  # type: ignore[method-assign]
     return app

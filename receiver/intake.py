@@ -127,9 +127,11 @@ class Intake:
         self._database_circuit = Circuit(_teller("database"))
         self._in_turn = Lane(lambda group: self._store_group(group, at_front=False))
         self._at_front = Lane(lambda group: self._store_group(group, at_front=True))
+        self.deliveries = 0  # that came, stored or not
 
     def store(self, body: bytes) -> None:
         """Return once `body` is stored; raise StoreUnavailable within STORE_SECONDS where it could not be."""
+        self.deliveries += 1
         is_urgent = may_opt_out(body, failures_may=self._failures_may_opt_out)
         lane = self._at_front if is_urgent else self._in_turn
         if lane.pending_events >= PENDING_EVENTS_MAX or lane.pending_bytes + len(body) > PENDING_BYTES_MAX:

@@ -5,6 +5,7 @@ is loaded only where look-ups are on.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +21,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.database import open_database
 from models.dead_letter import DeadLetter
 from models.inbox import Inbox
+from receiver.company import Company
 from receiver.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.question import Question
 from receiver.settings import LookupSettings, ReceiverSettings
 from receiver.shared_looks import Scope, SharedLooks
-from receiver.turns import in_turns
+from receiver.turns import give_way, in_turns
 from sync.opt_outs.latency import latency
 from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
 from sync.suppression import Answer, Freshness, Lookup, Match
@@ -48,18 +50,23 @@ INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
 class BoundedLookup(Lookup):
     """A look-up that shares looks with others, and answers `unknown` where they take longer than LOOK_SECONDS."""
 
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str, company: Company) -> None:
         super().__init__(engine, queue, default_region=default_region)
-        self._shared: SharedLooks[Look] = SharedLooks(self._look_alone, at_once=CONNECTIONS)
+        self._shared: SharedLooks[Look] = SharedLooks(
+            self._look_alone, at_once=CONNECTIONS, wait_seconds=company.wait_seconds
+        )
 
     def look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
         try:
             with _bound():
-                return self._shared.look(wanted, Scope(channel, sender))
+                look = self._shared.look(wanted, Scope(channel, sender))
         except TookTooLong:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+        give_way()  # all who shared it are told in the same moment
+        return look
 
     def _look_alone(self, wanted: set[str], scope: Scope) -> Look:
+        give_way()
         return super().look(wanted, scope.channel, scope.sender)
 
 
@@ -81,12 +88,15 @@ class Counted:
 
 
 class Lookups:
-    """Answers questions, and measures. One per process; safe for greenlets. Nothing is connected yet."""
+    """Answers questions, and measures. One per process; safe for greenlets. Nothing is connected yet.
 
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+    `deliveries` tells how many came since the process began.
+    """
+
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str, deliveries: Callable[[], int]) -> None:
         self._engine = engine
         self._queue = queue
-        self._lookup = BoundedLookup(engine, queue, default_region=default_region)
+        self._lookup = BoundedLookup(engine, queue, default_region=default_region, company=Company(deliveries))
         self._latency: OptOutLatency | None = None
         self._latency_rests_until = 0.0
 
@@ -97,6 +107,7 @@ class Lookups:
         )
         as_of = answers[0].as_of if answers else self._lookup.freshness().as_of
         results = ", ".join([_result(answer) for answer in in_turns(answers)])
+        give_way()
         return f'{{"as_of": {json.dumps(_moment(as_of))}, "results": [{results}]}}'.encode()
 
     def measure(self) -> Measured:
@@ -140,8 +151,8 @@ class Lookups:
         return self._latency
 
 
-def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
-    """Return look-ups in the stores of `settings`, read-only and apart from what deliveries use."""
+def open_lookups(settings: ReceiverSettings, lookup: LookupSettings, deliveries: Callable[[], int]) -> Lookups:
+    """Return look-ups in the stores of `settings`, read-only and apart from what the `deliveries` use."""
     engine = open_database(
         settings.database_url,
         pool_size=CONNECTIONS,
@@ -152,7 +163,7 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
         is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(settings.redis, connections=CONNECTIONS, seconds=REDIS_SECONDS)
-    return Lookups(engine, open_queue(client), default_region=lookup.default_region)
+    return Lookups(engine, open_queue(client), default_region=lookup.default_region, deliveries=deliveries)
 
 
 def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:

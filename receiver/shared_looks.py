@@ -1,12 +1,13 @@
 """Looks at the stores that several questions share.
 
-Most of what a look takes is the way to the stores and back. So questions of one scope that come while others are on
-their way gather, and leave together; one that comes alone leaves at once.
+Most of what a look takes is the way to the stores and back. So questions of one scope gather while others are on
+their way, and as long as the process has deliveries to think of, and leave together.
 """
 
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
+import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
@@ -31,10 +32,16 @@ class _Group:
 
 
 class SharedLooks(Generic[Seen]):
-    """`at_once` looks are on their way at the most. `look` must not raise, and bounds its own time."""
+    """`at_once` looks are on their way at the most, and one that could begin waits `wait_seconds` for company.
 
-    def __init__(self, look: Callable[[set[str], Scope], Seen], *, at_once: int) -> None:
+    `look` must not raise, and bounds its own time.
+    """
+
+    def __init__(
+        self, look: Callable[[set[str], Scope], Seen], *, at_once: int, wait_seconds: Callable[[], float]
+    ) -> None:
         self._look = look
+        self._wait_seconds = wait_seconds
         self._lanes = BoundedSemaphore(at_once)
         self._gathering: dict[Scope, _Group] = {}
 
@@ -50,8 +57,10 @@ class SharedLooks(Generic[Seen]):
         return self._lead(group, scope)
 
     def _lead(self, group: _Group, scope: Scope) -> Seen:
-        """Wait for a lane, look, and tell all who joined; whatever ends this, they are told."""
+        """Wait for company and for a lane, look, and tell all who joined; whatever ends this, they are told."""
         try:
+            if seconds := self._wait_seconds():
+                gevent.sleep(seconds)
             with self._lanes:
                 self._close(group, scope)
                 seen = self._look(group.wanted, scope)
