@@ -8,7 +8,7 @@ from time import monotonic
 
 # What a look-up waits at the most, and from how many deliveries on; in proportion where fewer come, and not at all
 # where none do.
-WAIT_SECONDS = 0.02
+WAIT_SECONDS = 0.01
 FULL_LOAD_DELIVERIES_PER_SECOND = 1000
 # Over less time a few deliveries that happen to come together would look like many a second.
 COUNTED_SECONDS_MIN = 0.1

@@ -10,7 +10,7 @@ from gevent.lock import BoundedSemaphore
 
 TURN_SECONDS = 0.0002
 # So long deliveries come first. Where they never end, whoever waits has a turn all the same, among them.
-PATIENCE_SECONDS = 0.005
+PATIENCE_SECONDS = 0.001
 # Looking at the clock costs as much as some items do.
 ITEMS_PER_LOOK = 10
 # Any pause above zero makes gevent look at its connections.

@@ -23,7 +23,11 @@ _NUMBER = re.compile(r"\+?\d+")
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _WITHOUT_PLUS = re.compile(r"[1-9]\d{6,14}", re.ASCII)
 _NATIONAL = re.compile(r"[1-9]\d+", re.ASCII)
-CALLING_CODE_DIGITS_MAX = 3
+_PLUS_AND_DIGITS = re.compile(r"\+[1-9]\d{2}", re.ASCII)
+_E164_DIGITS = range(7, 16)
+_NOTHING = re.compile(r"(?!)")
+# A plus, and a calling code has three digits at the most.
+_START_CHARACTERS = 4
 
 
 @lru_cache(maxsize=4096)
@@ -55,7 +59,7 @@ def _quickly_read(number: str, default_region: str) -> str | None:
 
     What providers send and people write nearly always is one of these, and parsing costs ten times as much.
     """
-    if _INTERNATIONAL.fullmatch(number) and _is_kept(number):
+    if is_spelled_alike(number):
         return number
     if _lacks_only_plus(number, default_region):
         return f"+{number}"
@@ -63,28 +67,20 @@ def _quickly_read(number: str, default_region: str) -> str | None:
     return f"+{calling_code}{number}" if calling_code else None
 
 
-def _is_kept(number: str) -> bool:
-    """Return True where parsing `number`, plus and digits, would surely give it back as it is."""
-    found = _plan_of(number[1 : 1 + CALLING_CODE_DIGITS_MAX])
-    if found is None:
-        return False
-    digits, lengths, prefix = found
-    # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
-    return (
-        len(number) - digits - 1 in lengths
-        and number[1 + digits] != "0"
-        and not (prefix and prefix(number[1 + digits :]))
-    )
-
-
-@cache
-def _plan_of(start: str) -> tuple[int, frozenset[int], Callable[[str], object] | None] | None:
-    """Return, for the first digits of a number, how many are its calling code, and the plan behind that."""
-    for digits in range(1, CALLING_CODE_DIGITS_MAX + 1):
-        if plan := _plan(start[:digits]):
+@lru_cache(maxsize=4096)
+def _kept(start: str) -> Callable[[str], object]:
+    """Return what tells of a number that begins with `start`, a plus and three digits, whether it is in E.164 and
+    parsing would surely give it back as it is."""
+    if not _PLUS_AND_DIGITS.fullmatch(start):
+        return _NOTHING.fullmatch
+    for end in range(2, len(start) + 1):
+        if plan := _plan(start[1:end]):
             lengths, prefix = plan
-            return digits, lengths, prefix.match if prefix else None
-    return None
+            digits = "|".join(rf"\d{{{length}}}" for length in sorted(lengths) if length + end - 1 in _E164_DIGITS)
+            # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
+            judged = f"0|{prefix.pattern}" if prefix else "0"
+            return re.compile(rf"\+{start[1:end]}(?!{judged})(?:{digits})", re.ASCII).fullmatch
+    return _NOTHING.fullmatch
 
 
 def _lacks_only_plus(address: str, region: str) -> bool:
@@ -97,7 +93,7 @@ def _lacks_only_plus(address: str, region: str) -> bool:
         return False
     calling_code, digits_max, prefix = own
     is_whole = len(address) > digits_max and address.startswith(calling_code) and not prefix.match(address)
-    return is_whole and _is_kept(f"+{address}")
+    return is_whole and is_spelled_alike(f"+{address}")
 
 
 @cache
@@ -230,4 +226,4 @@ def spellings(channel: str | None, address: str, default_region: str) -> tuple[s
 
 def is_spelled_alike(address: str) -> bool:
     """Return whether `address` is a number that every channel spells as it is."""
-    return _INTERNATIONAL.fullmatch(address) is not None and _is_kept(address)
+    return _kept(address[:_START_CHARACTERS])(address) is not None

@@ -4,7 +4,7 @@ An opt-out that is found holds however stale the tables are, for staleness can o
 found is `allowed` only where the answer is fresh enough.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,8 @@ from sync.suppression.asking import Asker, Found, NotAnswered
 from sync.suppression.freshness import NAMELESS_FOR, Freshness, freshness
 
 MAX_STALENESS = timedelta(minutes=1)
+# What holds of one number that all channels spell alike, holds of each.
+A_NUMBER = "+244912345678"
 
 
 class Status(StrEnum):
@@ -58,8 +60,26 @@ class Answer(NamedTuple):
         return self.status is not Status.ALLOWED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What is known of `given`, in one order with them.
+
+    Nearly all are of one kind: spelled as the tables spell them, and without an opt-out. So only of the `others` there
+    is an answer of their own, and `absent` is the status of all the rest.
+    """
+
+    given: Sequence[str]
+    absent: Status
+    others: Mapping[str, Answer]
+    freshness: Freshness
+
+    def __iter__(self) -> Iterator[Answer]:
+        as_of, held_by = self.freshness.as_of, self.freshness.held_by
+        for given in self.given:
+            yield self.others.get(given) or Answer(given, self.absent, given, None, as_of, held_by)
+
+
 class Asked(NamedTuple):
-    input: str
     spellings: tuple[str, ...]  # the normalised one first; none where it could not stand in a table
     is_address: bool
 
@@ -78,10 +98,19 @@ class Lookup:
     Its engine may be read-only. Safe for threads, and for greenlets where gevent patches sockets.
     """
 
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        queue: OpenQueue,
+        *,
+        default_region: str,
+        in_turns: Callable[[Iterable[str]], Iterable[str]] = iter,
+    ) -> None:
+        """Addresses are read one by one through `in_turns`, where a caller has others to give way to."""
         self._database = Asker(engine)
         self._queue = queue
         self._default_region = default_region
+        self._in_turns = in_turns
 
     def check(
         self,
@@ -97,13 +126,32 @@ class Lookup:
         seconds), or a store does not answer, `unknown` stands in place of `allowed`. Raises nothing for what is
         given, or for what happens to a store.
         """
+        return list(self.answers(addresses, channel, sender, max_staleness))
+
+    def answers(
+        self, addresses: Iterable[str], channel: str | None, sender: str | None, max_staleness: timedelta | float
+    ) -> Answers:
+        """Return what `check` returns, before it is written out for each address."""
         channel = channel.strip().lower() if channel is not None else None
-        asked = [self._asked(address, channel) for address in addresses]
-        look = self.look({spelling for one in asked for spelling in one.spellings}, channel, sender)
+        are_numbers_addresses = is_address(channel, A_NUMBER)
+        given = list(addresses)
+        asked: dict[str, Asked] = {}
+        for address in self._in_turns(given):
+            if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
+                asked[address] = self._asked(address, channel)
+        wanted = set(given).difference(asked)
+        wanted.update(*(one.spellings for one in asked.values()))
+        look = self.look(wanted, channel, sender)
         limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
         is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        return [_answer(one, look, absent) for one in asked]
+        others = {address: _answer(address, one, look, absent) for address, one in asked.items()}
+        if look.found:
+            as_of, held_by = look.freshness.as_of, look.freshness.held_by
+            for address in given:
+                if address not in others and (match := look.found.get(address)):
+                    others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
+        return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
 
     def is_suppressed(
         self,
@@ -137,24 +185,22 @@ class Lookup:
         return Look(found=found, freshness=freshness(begun, queued, seen.waiting))
 
     def _asked(self, address: str, channel: str | None) -> Asked:
-        if is_spelled_alike(address):
-            return Asked(address, (address,), channel is None or is_address(channel, address))
         if not is_storable(address):
-            return Asked(address, (), False)
+            return Asked((), False)
         spelled = spellings(channel, address, self._default_region)
-        return Asked(address, spelled, is_address(channel, spelled[0]))
+        return Asked(spelled, is_address(channel, spelled[0]))
 
 
-def _answer(asked: Asked, look: Look, absent: Status) -> Answer:
-    """Return the answer to `asked`; `absent` is the status of an address without an opt-out."""
+def _answer(given: str, asked: Asked, look: Look, absent: Status) -> Answer:
+    """Return the answer to `given`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = look.freshness.as_of, look.freshness.held_by
     if look.found:
         for spelling in asked.spellings:
             if match := look.found.get(spelling):
-                return Answer(asked.input, Status.SUPPRESSED, spelling, match, as_of, held_by)
+                return Answer(given, Status.SUPPRESSED, spelling, match, as_of, held_by)
     if not asked.is_address:
-        return Answer(asked.input, Status.INVALID, None, None, as_of, held_by)
-    return Answer(asked.input, absent, asked.spellings[0], None, as_of, held_by)
+        return Answer(given, Status.INVALID, None, None, as_of, held_by)
+    return Answer(given, absent, asked.spellings[0], None, as_of, held_by)
 
 
 def _strongest(found: Iterable[Found]) -> dict[str, Match]:
