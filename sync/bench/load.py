@@ -27,7 +27,7 @@ function init(arguments)
   is_once = arguments[2] == "once"
   for line in io.lines(arguments[1]) do
     local signature, body = line:match("^(%x+) (.*)$")
-    local headers = {["X-Zexa-Signature"] = signature, ["Content-Type"] = "application/json"}
+    local headers = {["X-Zexa-Signature"] = signature, ["Content-Type"] = "application/json", AUTHORIZATION}
     requests[#requests + 1] = wrk.format("POST", nil, headers, body)
   end
 end
@@ -49,6 +49,22 @@ function done(summary, latency, _)
     latency:percentile(50) / 1e6, latency:percentile(99) / 1e6))
 end
 """.replace("RESULT", RESULT)
+
+# Requests leave one after another, a fixed time apart, whatever became of those before; wrk calls `delay` before each.
+PACE = """
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds; long nanoseconds; } timespec; int clock_gettime(int, timespec *);")
+local MONOTONIC, time, begun, paced = 1, ffi.new("timespec"), nil, 0
+
+function delay()
+  ffi.C.clock_gettime(MONOTONIC, time)
+  local now = tonumber(time.seconds) * 1000 + tonumber(time.nanoseconds) / 1e6
+  begun = begun or now
+  local due = begun + paced * 1000 / RATE
+  paced = paced + 1
+  return math.max(0, math.floor(due - now + 0.5))
+end
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,25 +120,33 @@ def flood(
     *,
     connections: int,
     seconds: float,
+    rate_per_second: float = 0.0,
+    bearer: str = "",
     is_once: bool = False,
     watch: Callable[[], None] = lambda: None,
 ) -> Load:
-    """Send as fast as `url` answers on `connections`, for `seconds` or, with `is_once`, each body once at most.
+    """Send for `seconds` on `connections`, as fast as `url` answers or `rate_per_second` of them.
 
-    `watch` is called several times a second meanwhile.
+    With `is_once` each body is sent once at most, with `bearer` as that token's bearer. `watch` is called several
+    times a second meanwhile.
     """
+    authorization = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     if not shutil.which("wrk"):
         order = Order(
             url=url,
             secret=bodies.secret,
             bodies=str(bodies.path),
             connections=connections,
+            rate_per_second=rate_per_second,
             seconds=seconds,
             is_once=is_once,
+            headers=authorization,
         )
         return _load(send_beside(processes, order, watch=watch))
     script = bodies.path.with_suffix(".lua")
-    script.write_text(SCRIPT)
+    headers = ", ".join(f'["{name}"] = "{value}"' for name, value in authorization.items())
+    pace = PACE.replace("RATE", str(rate_per_second)) if rate_per_second else ""
+    script.write_text(SCRIPT.replace("AUTHORIZATION", headers) + pace)
     options = [f"-c{connections}", f"-d{round(seconds)}s", "--timeout", "10s", "-s", str(script)]
     words = [url, "--", str(bodies.path), "once" if is_once else "again"]
     said = _run_beside(processes, ["wrk", "-t1", *options, *words], "", seconds, watch)

@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from receiver.requests import CHECK_PATH
 from sync.bench.figures import Figure, Target, Yardstick, middle
-from sync.bench.load import Bodies, send_beside, sign_bodies
+from sync.bench.load import Bodies, Load, flood, sign_bodies
 from sync.bench.opted_out import fill, never_opted_out, opted_out
-from sync.bench.sender import Order, Sent
 from sync.bench.servers import Database, empty
 from sync.bench.stage import Bench, Stage, Variant, Web, open_stage
 from sync.development.processes import DevelopmentError
@@ -45,22 +45,21 @@ class Neighbour:
 
     url: str
     bodies: Bodies
-    headers: Mapping[str, str]
+    bearer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """What the senders saw: of deliveries by what they were beside, and of look-ups in the web process of these."""
 
-    deliveries: Mapping[str, Sent]
-    lookups: Sent
+    deliveries: Mapping[str, Load]
+    lookups: Load
 
 
 def measure_lookups(bench: Bench, database: Database, *, opt_outs: Sequence[int], seconds: float) -> list[Figure]:
     """Return what look-ups take with each of so many opt-outs in the table, and deliveries beside them and alone."""
     figures = []
     token = secrets.token_hex(16)
-    headers = {"Authorization": f"Bearer {token}"}
     with open_stage(bench, database) as stage:
         web, other = stage.start_webs([Variant(environ={"ZEXA_LOOKUP_TOKEN": token})] * 2)
         stage.start_workers(1)
@@ -70,25 +69,23 @@ def measure_lookups(bench: Bench, database: Database, *, opt_outs: Sequence[int]
             fill(stage.engine, filled, number)
             filled = number
             for one in (web, other):
-                _require_answers(one, number, headers)
-            neighbours = _neighbours(bench, web, other, headers, number)
+                _require_answers(one, number, token)
+            neighbours = _neighbours(bench, web, other, token, number)
             figures += _figures(database, number, _measure(bench, stage, web, neighbours, number, seconds))
         empty(stage.engine)
     return figures
 
 
-def _neighbours(
-    bench: Bench, web: Web, other: Web, headers: Mapping[str, str], opt_outs: int
-) -> dict[str, Neighbour | None]:
+def _neighbours(bench: Bench, web: Web, other: Web, token: str, opt_outs: int) -> dict[str, Neighbour | None]:
     """Return what deliveries to `web` are sent beside, the look-ups in question last."""
     questions = islice(_questions(opt_outs), LOOKUPS_PER_SECOND)
     asked = sign_bodies(bench.folder / "questions.txt", questions, bench.secret)
     nothing = sign_bodies(bench.folder / "nothing.txt", [b""] * LOOKUPS_PER_SECOND, bench.secret)
     return {
         ALONE: None,
-        EMPTY: Neighbour(url=_url(web, UNKNOWN_PATH), bodies=nothing, headers={}),
-        ELSEWHERE: Neighbour(url=_url(other, CHECK_PATH), bodies=asked, headers=headers),
-        LOOKUPS: Neighbour(url=_url(web, CHECK_PATH), bodies=asked, headers=headers),
+        EMPTY: Neighbour(url=_url(web, UNKNOWN_PATH), bodies=nothing, bearer=""),
+        ELSEWHERE: Neighbour(url=_url(other, CHECK_PATH), bodies=asked, bearer=token),
+        LOOKUPS: Neighbour(url=_url(web, CHECK_PATH), bodies=asked, bearer=token),
     }
 
 
@@ -105,18 +102,16 @@ def _measure(
     seconds: float,
 ) -> list[Turn]:
     """Return what the rounds gave, without a first short one that warms everything up."""
-    each = max(1.0, seconds / bench.rounds)
+    each = max(1, round(seconds / bench.rounds))
     turns = []
     for turn in range(bench.rounds + 1):
         bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
         lasts = each if turn else WARM_UP_SECONDS
-        deliveries: dict[str, Sent] = {}
-        beside: list[Sent] = []
+        deliveries: dict[str, Load] = {}
+        beside: list[Load] = []
         for number, (name, neighbour) in enumerate(neighbours.items(), start=len(neighbours) * turn):
-            orders = [_deliveries(bench, web, lasts, seed=number)]
-            if neighbour:
-                orders.append(_order(neighbour.url, neighbour.bodies, LOOKUPS_PER_SECOND, lasts, neighbour.headers))
-            deliveries[name], *beside = _send(stage, *orders)
+            bodies = _deliveries(bench, lasts, seed=number)
+            deliveries[name], *beside = _send(stage, web.url, bodies, neighbour, lasts)
             stage.wait_until_applied()
         turns.append(Turn(deliveries=deliveries, lookups=beside[0]))
     return turns[1:]
@@ -134,48 +129,37 @@ def _questions(opt_outs: int) -> Iterator[bytes]:
         yield json.dumps({"addresses": addresses}).encode()
 
 
-def _require_answers(web: Web, opt_outs: int, headers: dict[str, str]) -> None:
+def _require_answers(web: Web, opt_outs: int, token: str) -> None:
     """Refuse to measure how fast nothing is answered."""
     addresses = [never_opted_out(1), *([opted_out(opt_outs - 1)] if opt_outs else [])]
     body = json.dumps({"addresses": addresses}).encode()
-    _, text = request("POST", CHECK_PATH, web.port, body=body, headers={"Content-Type": "application/json", **headers})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    _, text = request("POST", CHECK_PATH, web.port, body=body, headers=headers)
     if [result["status"] for result in json.loads(text)["results"]] != ["allowed", "suppressed"][: len(addresses)]:
         raise DevelopmentError("a look-up was not answered as the table says")
 
 
-def _deliveries(bench: Bench, web: Web, seconds: float, *, seed: int) -> Order:
-    made = generate(events=int(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
-    path = bench.folder / "deliveries.txt"
-    bodies = sign_bodies(path, (delivery.body for delivery in made), bench.secret)
-    return _order(web.url, bodies, EVENTS_PER_SECOND, seconds, {})
+def _deliveries(bench: Bench, seconds: int, *, seed: int) -> Bodies:
+    made = generate(events=EVENTS_PER_SECOND * seconds, kinds={EventType.DELIVERED}, seed=seed)
+    return sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in made), bench.secret)
 
 
-def _order(url: str, bodies: Bodies, rate: int, seconds: float, headers: Mapping[str, str]) -> Order:
-    return Order(
-        url=url,
-        secret=bodies.secret,
-        bodies=str(bodies.path),
-        connections=CONNECTIONS,
-        rate_per_second=rate,
-        seconds=seconds,
-        is_once=False,
-        headers=headers,
-    )
-
-
-def _send(stage: Stage, *orders: Order) -> list[Sent]:
-    """Carry out `orders` at once, each in a process of its own."""
-    with ThreadPoolExecutor(len(orders)) as senders:
-        running = [senders.submit(send_beside, stage.processes, order, watch=lambda: None) for order in orders]
-        return [sent.result() for sent in running]
+def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | None, seconds: int) -> list[Load]:
+    """Return what became of `deliveries`, and of what the `neighbour` sent at the same time."""
+    sent = partial(flood, stage.processes, connections=CONNECTIONS, seconds=seconds)
+    with ThreadPoolExecutor(2) as senders:
+        running = [senders.submit(sent, deliveries, url, rate_per_second=EVENTS_PER_SECOND)]
+        if neighbour:
+            asking = {"rate_per_second": LOOKUPS_PER_SECOND, "bearer": neighbour.bearer}
+            running.append(senders.submit(sent, neighbour.bodies, neighbour.url, **asking))
+        return [load.result() for load in running]
 
 
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
     what = f"{database.name}, {opt_outs:,} opt-outs: "
-    asked = sum(turn.lookups.requests for turn in turns)
-    sent = [of for turn in turns for of in (*turn.deliveries.values(), turn.lookups)]
-    failed = sum(of.requests - of.accepted for of in sent)
-    offered = middle([turn.lookups.requests / turn.lookups.seconds for turn in turns])
+    asked = sum(turn.lookups.accepted for turn in turns)
+    failed = sum(of.failed for turn in turns for of in (*turn.deliveries.values(), turn.lookups))
+    offered = middle([turn.lookups.per_second for turn in turns])
     note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
     checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"
     p99 = {

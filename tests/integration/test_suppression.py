@@ -122,6 +122,33 @@ def test_a_scope_that_is_no_text_raises_nothing_and_hides_no_opt_out(engine: Eng
     assert lookup.is_suppressed(ANA, sender=odd)
 
 
+ODD = (
+    '"',
+    "\\",
+    '\\"',
+    "{}",
+    "{a,b}",
+    "a,b",
+    "NULL",
+    "null",
+    "'",
+    "%s",
+    ":x",
+    "?",
+    "a\nb",
+    "\t x",
+    "é",
+    "a\u2028b",
+    "\U0001f600",
+    "()",
+)
+
+
+def test_whatever_an_address_is_made_of_it_is_found_and_no_other(engine: Engine, lookup: Lookup) -> None:
+    give(engine, *(stop(odd, channel="slack", message_id=f"m{number}") for number, odd in enumerate(ODD[::2])))
+    assert statuses(lookup, *ODD, channel="slack") == ["suppressed", "allowed"] * (len(ODD) // 2)
+
+
 def test_nothing_asked_is_nothing_answered(lookup: Lookup) -> None:
     assert lookup.check([]) == []
 

@@ -7,7 +7,6 @@ import pytest
 from gevent.event import Event
 
 from receiver.shared_looks import SPELLINGS_MAX, Scope, SharedLooks
-from receiver.turns import TURN_SECONDS, Turns
 
 ANY = Scope(None, None)
 
@@ -25,6 +24,10 @@ class Store:
         return frozenset(wanted)
 
 
+def at_once() -> float:
+    return 0.0
+
+
 @pytest.fixture
 def store() -> Store:
     return Store()
@@ -38,13 +41,13 @@ def ask(looks: SharedLooks[frozenset[str]], *questions: tuple[str, Scope]) -> li
 
 def test_who_comes_alone_is_looked_for_at_once(store: Store) -> None:
     store.is_open.set()
-    looks = SharedLooks(store.look, at_once=1)
+    looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
     assert [looks.look({name}, ANY) for name in "ab"] == [{"a"}, {"b"}]
     assert [wanted for _, wanted in store.looks] == [{"a"}, {"b"}]
 
 
 def test_who_comes_while_a_look_is_on_its_way_waits_for_the_next_together(store: Store) -> None:
-    looks = SharedLooks(store.look, at_once=1)
+    looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
     asking = ask(looks, ("a", ANY))
     asking += ask(looks, ("b", ANY), ("c", ANY))
     assert [wanted for _, wanted in store.looks] == [{"a"}]  # never by one that began before they asked
@@ -54,8 +57,19 @@ def test_who_comes_while_a_look_is_on_its_way_waits_for_the_next_together(store:
     assert [one.value for one in asking] == [{"a"}, {"b", "c"}, {"b", "c"}]
 
 
+def test_who_comes_while_another_waits_for_company_joins_it(store: Store) -> None:
+    store.is_open.set()
+    looks = SharedLooks(store.look, at_once=1, wait_seconds=lambda: 0.02)
+    asking = ask(looks, ("a", ANY))
+    asking += ask(looks, ("b", ANY))
+    assert store.looks == []
+    gevent.joinall(asking, timeout=5, raise_error=True)
+    assert [wanted for _, wanted in store.looks] == [{"a", "b"}]
+    assert [one.value for one in asking] == [{"a", "b"}] * 2
+
+
 def test_another_scope_is_another_look(store: Store) -> None:
-    looks = SharedLooks(store.look, at_once=1)
+    looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
     sms = Scope("sms", None)
     asking = ask(looks, ("a", ANY), ("b", ANY), ("c", sms), ("d", sms))
     store.is_open.set()
@@ -64,7 +78,7 @@ def test_another_scope_is_another_look(store: Store) -> None:
 
 
 def test_a_look_grows_no_longer_than_its_bound(store: Store) -> None:
-    looks = SharedLooks(store.look, at_once=1)
+    looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
     asking = ask(looks, ("a", ANY), ("b", ANY))
     many = {str(number) for number in range(SPELLINGS_MAX)}
     asking.append(gevent.spawn(looks.look, many, ANY))
@@ -83,7 +97,7 @@ def test_whatever_ends_a_look_everyone_is_told_and_the_next_begins(kind: type[Ba
             raise kind
         return wanted
 
-    looks: SharedLooks[set[str]] = SharedLooks(look, at_once=1)
+    looks: SharedLooks[set[str]] = SharedLooks(look, at_once=1, wait_seconds=at_once)
     told: list[object] = []
 
     def asker(name: str) -> Callable[[], None]:
@@ -103,31 +117,3 @@ def test_whatever_ends_a_look_everyone_is_told_and_the_next_begins(kind: type[Ba
     gevent.joinall(asking, timeout=5, raise_error=True)
     assert told == [{"good"}, kind, kind]
     assert looks.look({"next"}, ANY) == {"next"}
-
-
-def test_who_works_long_gives_way_and_yields_all_in_order() -> None:
-    turns = Turns()
-    others: list[float] = []
-
-    def other() -> None:
-        while True:
-            others.append(gevent.get_hub().loop.now())
-            gevent.sleep(0)
-
-    running = gevent.spawn(other)
-    seen = []
-    for item in turns.over(range(5)):
-        seen.append(item)
-        spin(TURN_SECONDS * 2)
-    running.kill()
-    assert seen == list(range(5))
-    assert len(others) >= 5
-    assert list(turns.over("abc")) == ["a", "b", "c"]
-
-
-def spin(seconds: float) -> None:
-    from time import perf_counter
-
-    until = perf_counter() + seconds
-    while perf_counter() < until:
-        pass
