@@ -11,17 +11,14 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import SchemaError, require_head
 from receiver.body import BODY_BYTES_MAX
-from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, PATH
+from receiver.requests import CHECK_PATH, PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
-from receiver.turns import give_way
 from sync.environment import SettingError
 from sync.logs import configure_logs
 
 WRONG_USE = 2
 # Where a body of up to BODY_BYTES_MAX is read to its end.
 READ_TO_THE_END = frozenset({("POST", PATH), ("POST", CHECK_PATH)})
-# What deliveries come before.
-ASIDE = frozenset({CHECK_PATH, METRICS_PATH, OPENAPI_PATH})
 
 
 def _checked() -> tuple[str, int]:
@@ -95,10 +92,7 @@ def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
 
     A client that never pauses would otherwise keep its process from everybody else, until gunicorn kills it.
     """
-    if req.path in ASIDE:
-        give_way()
-    else:
-        gevent.sleep(0)
+    gevent.sleep(0)
     if not _has_bounded_body(req):
         req.force_close()
 

@@ -7,7 +7,7 @@ is loaded only where look-ups are on.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 from time import monotonic
@@ -127,25 +127,28 @@ class Lookups:
         return None
 
     def _counted(self) -> Counted:
+        counted = Counted()
         with suppress(SQLAlchemyError, TookTooLong), _bound(), self._engine.connect() as connection:
-            return Counted(
+            counted = Counted(
                 unresolved_dead_letters=_count(connection, DEAD_LETTERS, DEAD_LETTERS.c.resolved_at.is_(None)),
                 inbox_rows=_count(connection, INBOX, true()),
-                latency=self._read_latency(connection),
             )
-        return Counted()
+            counted = replace(counted, latency=self._read_latency(connection))
+        return counted
 
     def _read_latency(self, connection: Connection) -> OptOutLatency | None:
         begun = monotonic()
         if begun >= self._latency_rests_until:
-            read = latency(connection, datetime.now(UTC), in_turns=in_turns)
+            try:
+                read = latency(connection, datetime.now(UTC), in_turns=in_turns)
+            finally:
+                self._latency_rests_until = monotonic() + LATENCY_REST_FACTOR * (monotonic() - begun)
             self._latency = OptOutLatency(
                 opt_outs=read.opt_outs,
                 p50_seconds=read.p50_seconds,
                 p99_seconds=read.p99_seconds,
                 share_within_one_second=read.share_within_one_second,
             )
-            self._latency_rests_until = monotonic() + LATENCY_REST_FACTOR * (monotonic() - begun)
         return self._latency
 
 
@@ -171,10 +174,12 @@ def _count(connection: Connection, table: Table, condition: ColumnElement[bool])
 
 def _results(answers: Answers) -> Iterator[str]:
     """Yield JSON for each. Most differ in a number alone, plus and digits, and tens of thousands are told a second."""
-    others = {given: json.dumps(_result(answer)) for given, answer in answers.others.items()}
     rest = f'"status": "{answers.absent}", "match": null}}'
     for given in answers.given:
-        yield others.get(given) or f'{{"input": "{given}", "address": "{given}", {rest}'
+        if answer := answers.others.get(given):
+            yield json.dumps(_result(answer))
+        else:
+            yield f'{{"input": "{given}", "address": "{given}", {rest}'
 
 
 def _result(answer: Answer) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from receiver.openapi import DOCUMENT
 from receiver.problems import Problem, Reply
 from receiver.question import read_question
 from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
+from receiver.turns import give_way
 from receiver.webhook import Environ, StartResponse, WsgiApp
 
 __all__ = ["LookupApi", "open_lookups"]
@@ -116,6 +117,7 @@ class LookupApi:
             raise _unavailable(f"{AT_ONCE_MAX} other questions are being answered")
         self._at_once += 1
         try:
+            give_way()
             yield
         finally:
             self._at_once -= 1

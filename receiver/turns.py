@@ -1,7 +1,6 @@
 """Work that deliveries come before: in short turns, each begun when no connection waits to be looked at."""
 
 from collections.abc import Iterable, Iterator
-from itertools import count
 from time import monotonic, perf_counter
 from typing import TypeVar
 
@@ -11,8 +10,6 @@ from gevent.lock import BoundedSemaphore
 TURN_SECONDS = 0.0002
 # So long deliveries come first. Where they never end, whoever waits has a turn all the same, among them.
 PATIENCE_SECONDS = 0.001
-# Looking at the clock costs as much as some items do.
-ITEMS_PER_LOOK = 10
 # Any pause above zero makes gevent look at its connections.
 PAUSE_SECONDS = 0.000001
 
@@ -23,8 +20,12 @@ _next = BoundedSemaphore(1)
 
 
 def give_way() -> None:
-    """Return once the process has nothing else to do, or after PATIENCE_SECONDS."""
+    """Return once the process has nothing else to do, or PATIENCE_SECONDS have passed and nobody is before us.
+
+    Whoever waits longest is next.
+    """
     until = monotonic() + PATIENCE_SECONDS
+    gevent.sleep(0)  # or whoever comes from a turn would overtake all who wait for theirs
     with _next, gevent.Timeout(max(PAUSE_SECONDS, until - monotonic()), False):
         gevent.idle()
 
@@ -32,8 +33,8 @@ def give_way() -> None:
 def in_turns(items: Iterable[Item]) -> Iterator[Item]:
     """Yield `items`, and give way whenever working on them has taken TURN_SECONDS."""
     begun = perf_counter()
-    for number, item in zip(count(1), items, strict=False):
+    for item in items:
         yield item
-        if number % ITEMS_PER_LOOK == 0 and perf_counter() - begun > TURN_SECONDS:
+        if perf_counter() - begun > TURN_SECONDS:
             give_way()
             begun = perf_counter()

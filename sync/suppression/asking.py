@@ -5,9 +5,10 @@ with deliveries.
 """
 
 from collections.abc import Collection
+from contextlib import closing
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, Select, Text, bindparam, column, literal_column, or_, select, table, true
 from sqlalchemy.exc import SQLAlchemyError
@@ -107,26 +108,25 @@ class Asker:
         except self._driver_error:
             # SQLAlchemy wraps what statements raise, but not what a connection does that knows to be closed.
             raise ConnectionBroken from None
-        except (SQLAlchemyError, UnicodeError):  # UnicodeError: a scope that is no text
+        except SQLAlchemyError:
             raise NotAnswered from None
 
     def _execute(self, connection: Connection, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
-        cursor = connection.connection.cursor()
         given: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
         try:
-            cursor.execute(statement.text, given)
-            rows = list(cursor.fetchall())
+            with closing(connection.connection.cursor()) as cursor:
+                cursor.execute(statement.text, given)
+                return list(cursor.fetchall())
         except self._driver_error as error:
-            of_driver: Any = error
-            if not self._dialect.is_disconnect(of_driver, connection.connection.dbapi_connection, cursor):
+            if not self._dialect.is_disconnect(cast(Any, error), connection.connection.dbapi_connection, None):
                 raise NotAnswered from None
             connection.invalidate()
             raise ConnectionBroken from None
+        except UnicodeError:  # a scope that is no text, which was not sent
+            raise NotAnswered from None
         except BaseException:
             connection.invalidate()  # nobody knows what it would say next
             raise
-        cursor.close()
-        return rows
 
     def _made(self, is_of_any: bool, is_of_channel: bool, is_of_sender: bool) -> Statement:
         query = _query(self._dialect.name, is_of_channel, is_of_sender) if is_of_any else _WAITING

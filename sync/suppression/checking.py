@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
@@ -104,7 +104,7 @@ class Lookup:
         queue: OpenQueue,
         *,
         default_region: str,
-        in_turns: Callable[[Iterable[str]], Iterable[str]] = iter,
+        in_turns: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     ) -> None:
         """Addresses are read one by one through `in_turns`, where a caller has others to give way to."""
         self._database = Asker(engine)
@@ -145,7 +145,7 @@ class Lookup:
         limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
         is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        others = {address: _answer(address, one, look, absent) for address, one in asked.items()}
+        others = {address: _answer(address, one, look, absent) for address, one in self._in_turns(asked.items())}
         if look.found:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
             for address in given:

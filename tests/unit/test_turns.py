@@ -2,14 +2,13 @@
 
 import socket
 from collections.abc import Iterator
-from itertools import count
 from time import perf_counter
 
 import gevent
 import pytest
 from gevent.socket import wait_read
 
-from receiver.turns import ITEMS_PER_LOOK, PATIENCE_SECONDS, TURN_SECONDS, give_way, in_turns
+from receiver.turns import PATIENCE_SECONDS, TURN_SECONDS, give_way, in_turns
 
 
 def spin(seconds: float) -> None:
@@ -81,34 +80,50 @@ def test_where_deliveries_never_end_there_is_a_turn_all_the_same() -> None:
     assert perf_counter() - begun < 100 * PATIENCE_SECONDS
 
 
-def test_who_is_told_to_stop_while_waiting_leaves_the_turn_to_others() -> None:
-    stopped = gevent.spawn(give_way)
-    gevent.spawn(stopped.kill)
-    gevent.sleep(0.01)
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_who_is_told_to_stop_while_waiting_leaves_the_turn_to_others(stopped: int) -> None:
+    asking = [gevent.spawn(give_way) for _ in range(3)]
+    gevent.sleep(0)  # now the first waits for a quiet moment, and the others for the first
+    asking[stopped].kill(block=False)
+    gevent.joinall(asking, timeout=5)
+    assert all(one.successful() for one in asking)
     gevent.spawn(give_way).get(timeout=5)
 
 
-def test_long_work_gives_way_and_yields_all_in_order() -> None:
-    others = count()
+def test_who_works_long_lets_others_have_their_turns_meanwhile() -> None:
+    ended: list[str] = []
+
+    def long_work() -> None:
+        for _ in in_turns(range(100)):
+            spin(2 * TURN_SECONDS)
+        ended.append("long")
+
+    def short_work(name: str) -> None:
+        give_way()
+        ended.append(name)
+
+    working = [gevent.spawn(long_work), *(gevent.spawn(short_work, name) for name in "ab")]
+    gevent.joinall(working, timeout=5, raise_error=True)
+    assert ended == ["a", "b", "long"]
+
+
+@pytest.fixture
+def given_way(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for each time that `in_turns` gave way."""
+    given: list[int] = []
+    monkeypatch.setattr("receiver.turns.give_way", lambda: given.append(1))
+    return given
+
+
+def test_long_work_gives_way_after_each_turn_and_yields_all_in_order(given_way: list[int]) -> None:
     seen = []
-
-    def other() -> None:
-        while True:
-            next(others)
-            gevent.sleep(0.000001)
-
-    running = gevent.spawn(other)
-    for item in in_turns(range(5 * ITEMS_PER_LOOK)):
-        seen.append(item)
-        spin(2 * TURN_SECONDS / ITEMS_PER_LOOK)
-    running.kill()
-    assert seen == list(range(5 * ITEMS_PER_LOOK))
-    assert next(others) >= 4
+    for item in in_turns(range(5)):
+        seen.append((item, len(given_way)))
+        spin(2 * TURN_SECONDS)
+    assert seen == [(number, number) for number in range(5)]
 
 
-def test_short_work_gives_way_to_nobody() -> None:
-    others = count()
-    running = gevent.spawn(lambda: next(others))
-    assert list(in_turns("abc")) == ["a", "b", "c"]
-    assert next(others) == 0
-    running.kill()
+def test_short_work_gives_way_to_nobody(given_way: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("receiver.turns.TURN_SECONDS", 60)
+    assert list(in_turns(range(1000))) == list(range(1000))
+    assert given_way == []
