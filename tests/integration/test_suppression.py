@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
 
 import pytest
 from redis import Redis
@@ -281,6 +282,12 @@ def rested(migrated_url: URL, redis: Redis) -> Iterator[tuple[Engine, Lookup]]:
     reader.dispose()
 
 
+def resting_connections(reader: Engine) -> list[Any]:
+    """Return the two that rest, which go on doing so."""
+    with reader.connect() as one, reader.connect() as other:
+        return [of.connection.dbapi_connection for of in (one, other)]
+
+
 def end_sessions(engine: Engine) -> None:
     """Do to all other connections what a restart of the server does."""
     with engine.begin() as connection:
@@ -302,11 +309,32 @@ def test_connections_that_were_closed_while_they_rested_are_replaced(
 ) -> None:
     reader, lookup = rested
     give(engine, stop())
-    with reader.connect() as one, reader.connect() as other:
-        resting = [of.connection.dbapi_connection for of in (one, other)]
-    for each in resting:
-        assert each is not None
+    for each in resting_connections(reader):
         each.close()
+    assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
+
+
+class Stopped(BaseException):
+    """As a greenlet is stopped, in the middle of whatever it does."""
+
+
+@ON_POSTGRESQL
+def test_who_is_stopped_in_the_middle_leaves_no_connection_for_others_to_read_the_rest_from(
+    engine: Engine, rested: tuple[Engine, Lookup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, lookup = rested
+    give(engine, stop())
+    resting = resting_connections(reader)
+
+    def stopped(_cursor: object) -> NoReturn:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.suppression.asking.closing", stopped)
+        for _ in range(3):  # more often than there are connections
+            with pytest.raises(Stopped):
+                lookup.check([ANA])
+    assert [each.closed for each in resting] == [True, True]
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
 
 

@@ -1,0 +1,56 @@
+"""What a look-up answers as JSON, which is partly written by hand: the same as all of it written by `json`."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from receiver.lookup import _moment, _results
+from sync.suppression import Answer, Freshness, Match, Status
+from sync.suppression.checking import Answers
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, 5, tzinfo=UTC)
+NUMBERS = ("+244912345678", "+351912345678")
+
+anything = st.text() | st.sampled_from(['"', "\\", "\ud800", "\n", "\u2028", "</script>"])
+matches = st.builds(Match, anything, anything, st.just(NOW), anything, st.none() | anything)
+others = st.dictionaries(
+    anything,
+    st.builds(lambda status, address, match: (status, address, match), st.sampled_from(Status), anything, matches),
+)
+
+
+@given(others, st.sampled_from([Status.ALLOWED, Status.UNKNOWN]), st.data())
+def test_every_answer_is_the_one_that_json_would_write(
+    found: dict[str, tuple[Status, str, Match]], absent: Status, data: st.DataObject
+) -> None:
+    asked = data.draw(st.lists(st.sampled_from([*NUMBERS, *found])))
+    answers = Answers(
+        given=asked,
+        absent=absent,
+        others={text: Answer(text, *rest, NOW) for text, rest in found.items()},
+        freshness=Freshness(as_of=NOW, held_by=None),
+    )
+    assert [json.loads(result) for result in _results(answers)] == [
+        {
+            "input": answer.input,
+            "address": answer.address,
+            "status": str(answer.status),
+            "match": answer.match
+            and {
+                "channel": answer.match.channel,
+                "sender": answer.match.sender,
+                "since": "2026-05-01T12:00:00.000005Z",
+                "source": answer.match.source,
+                "message_id": answer.match.message_id,
+            },
+        }
+        for answer in answers
+    ]
+
+
+@pytest.mark.parametrize("moment", [NOW, NOW.astimezone(timezone(timedelta(hours=5)))])
+def test_a_moment_is_told_in_utc(moment: datetime) -> None:
+    assert _moment(moment) == "2026-05-01T12:00:00.000005Z"
