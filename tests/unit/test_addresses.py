@@ -207,6 +207,8 @@ local = st.from_regex(r"[0-9]{3,12}", fullmatch=True)
 @example(44, "07911123456", "AO")  # a British one is not
 @example(54, "91123456789", "AO")  # nor is an Argentinian nine
 @example(1, "12015550123", "US")
+@example(54, "22971530714", "AO")  # 15 behind an area stands for the nine
+@example(375, "80254109976", "AO")  # 80 is dialled within Belarus
 @settings(max_examples=1000)
 def test_a_number_that_is_kept_without_parsing_is_one_that_parsing_keeps(code: int, national: str, region: str) -> None:
     number = f"+{code}{national}"
