@@ -26,8 +26,11 @@ def listed(dialect: str, values: Collection[str]) -> str:
 
 
 def _array(values: Collection[str]) -> str:
-    """Return an array in PostgreSQL's own notation. The driver writes an array element by element, which takes longer
-    than all the rest of a look-up of some hundred addresses."""
+    """Return `values`, texts without NUL, as an array in PostgreSQL's own notation.
+
+    The driver writes a list element by element; of a hundred addresses that takes as long as its whole way to the
+    database and back. Source: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+    """
     if not values:
         return "{}"
     if any("\\" in value or '"' in value for value in values):

@@ -1,7 +1,7 @@
 """The one statement of a look-up: made by SQLAlchemy once, and then given to the driver as it is.
 
-What SQLAlchemy does around each execution takes longer than the driver's own part, and look-ups share their process
-with deliveries.
+What SQLAlchemy does around each execution takes about as long as the driver's own part, and look-ups share their
+process with deliveries.
 """
 
 from collections.abc import Collection
