@@ -3,11 +3,14 @@
 Importing this package fills `SQLModel.metadata`. The schema itself is made by the migrations only.
 """
 
+from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.dead_letter import DeadLetter
+from models.further_body import FurtherBody
 from models.inbox import Inbox
 from models.ledger import LedgerEntry
 from models.message_status import MessageStatus
+from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
 from models.report_calendar import ReportCalendar
@@ -16,11 +19,14 @@ from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
 
 __all__ = [
+    "Body",
     "CampaignStatus",
     "DeadLetter",
+    "FurtherBody",
     "Inbox",
     "LedgerEntry",
     "MessageStatus",
+    "NamelessOptOut",
     "OptOut",
     "OptOutHistory",
     "ReportCalendar",

@@ -29,6 +29,6 @@ class Inbox(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer, "sqlite"))
     body: bytes = Field(sa_type=LargeBinary)
-    received_at: datetime = Field(sa_type=UTCDateTime)
+    received_at: datetime = Field(sa_type=UTCDateTime, index=True)
     due_at: datetime = Field(sa_type=UTCDateTime, index=True)
     may_opt_out: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

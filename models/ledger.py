@@ -1,8 +1,8 @@
-"""`events`, the ledger: one row per fact the provider told us, with the exact bytes it signed."""
+"""`events`, the ledger: one row per fact the provider told us, for ever. The signed bytes are in `bodies`."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
@@ -12,11 +12,16 @@ _HOUR = "date_bin('01:00:00'::interval, received_at, '2000-01-01 00:00:00+00'::t
 
 
 class LedgerEntry(SQLModel, table=True):
-    """One fact. `subject_id` is the message or campaign id, else `sha256:` and the body's digest."""
+    """One fact. `subject_id` is the message or campaign id, else `sha256:` and the body's digest.
+
+    Several bodies may have come under one key. The row tells of the one that holds: its `digest` (SHA-256, in hex),
+    its place in `bodies`, its first receipt, and when it occurred. `is_dated`: the body itself names that time.
+    """
 
     __tablename__ = "events"
     __table_args__ = (
         CheckConstraint("outcome IN ('applied', 'ignored')", name="ck_events_outcome"),
+        CheckConstraint("origin IN ('signed', 'polled')", name="ck_events_origin"),
         # For the report of lags. A block range index is a few pages, and costs an insert nothing; SQLite has none.
         Index(
             "ix_events_received_hour",
@@ -31,5 +36,8 @@ class LedgerEntry(SQLModel, table=True):
     occurred_at: datetime = Field(sa_type=UTCDateTime)
     received_at: datetime = Field(sa_type=UTCDateTime)
     applied_at: datetime = Field(sa_type=UTCDateTime)
+    body_id: int = Field(sa_type=BigInteger)
+    is_dated: bool
     outcome: str = Field(sa_type=Text)
-    body: bytes = Field(sa_type=LargeBinary)
+    origin: str = Field(default="signed", sa_type=Text, sa_column_kwargs={"server_default": "signed"})
+    digest: str = Field(sa_type=KeyText)

@@ -23,13 +23,6 @@ class MessageStatus(SQLModel, table=True):
             postgresql_where=text("campaign_id IS NOT NULL"),
             sqlite_where=text("campaign_id IS NOT NULL"),
         ),
-        # The opt-outs that wait for their message to tell whom they are of.
-        Index(
-            "ix_message_status_nameless_opt_out",
-            "opted_out_at",
-            postgresql_where=text("opted_out_at IS NOT NULL AND recipient IS NULL"),
-            sqlite_where=text("opted_out_at IS NOT NULL AND recipient IS NULL"),
-        ),
         # Only of messages that failed, so that others cost nothing: for the report of failures.
         Index(
             "ix_message_status_failures",

@@ -1,10 +1,14 @@
 """Is the database at the schema this code was written for? Web and worker refuse to run otherwise."""
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, Text, column, inspect, select, table
 
 # The newest migration. A test holds it equal to the migrations folder, so that the web process need not
 # load Alembic to know it.
-HEAD = "0004"
+HEAD = "0001"
+# Its own name: another application in the same database may use Alembic too.
+VERSION_TABLE = "zexa_sync_version"
+
+_VERSIONS = table(VERSION_TABLE, column("version_num", Text))
 
 
 class SchemaError(Exception):
@@ -25,6 +29,6 @@ def require_head(engine: Engine) -> None:
 
 def current_revision(connection: Connection) -> str | None:
     """Return the revision the migrations left in the database, or None where they never ran."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return connection.execute(select(_VERSIONS.c.version_num)).scalar()

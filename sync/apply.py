@@ -14,20 +14,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from sync.events import Event, Outcome, Reason, Unreadable, parse
-from sync.merge import fold, opt_out_rows
-from sync.opt_outs.merging import merge_opt_outs
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.reports.deltas import keep_deltas
-from sync.store import (
-    DeadLetter,
-    keep_dead_letters,
-    merge_campaigns,
-    merge_ledger,
-    merge_messages,
-    remove_from_inbox,
-    take_inbox,
-)
+from sync.store.dead_letters import DeadLetter, keep_dead_letters
+from sync.store.inbox import remove_from_inbox, take_inbox
+from sync.store.ledger import merge_ledger
+from sync.store.opt_outs import merge_opt_outs
+from sync.store.status_rows import merge_campaigns, merge_messages
 
 
 class Read(NamedTuple):
@@ -45,9 +39,9 @@ class Tally:
     """What became of a batch, in events: `received` = `applied` + `ignored` + `unchanged` + `dead`."""
 
     received: int = 0
-    applied: int = 0  # facts new to the ledger, or kept in place of another body
+    applied: int = 0  # bodies new to the ledger
     ignored: int = 0  # likewise, of a type this version does not know
-    unchanged: int = 0  # copies, and bodies that give way to the one that is kept
+    unchanged: int = 0  # copies of bodies that it has
     dead: int = 0  # dead letters
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -150,14 +144,14 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
     dead = [stated for _, stated in batch if isinstance(stated, DeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
-    changed = merge_events(connection, events, reading, now)
+    new = merge_events(connection, events, reading, now)
     keep_dead_letters(connection, dead, reading)
-    ignored = sum(fact.outcome is Outcome.IGNORED for fact in changed)
+    ignored = sum(event.outcome is Outcome.IGNORED for event in new)
     return Tally(
         received=len(batch),
-        applied=len(changed) - ignored,
+        applied=len(new) - ignored,
         ignored=ignored,
-        unchanged=len(events) - len(changed),
+        unchanged=len(events) - len(new),
         dead=len(dead),
     )
 
@@ -166,29 +160,16 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
     remove_from_inbox(connection, sorted(raw.inbox_id for raw in raw_events if raw.inbox_id))
 
 
-def merge_events(
-    connection: Connection, events: Sequence[Event], reading: Reading, now: datetime, held: Sequence[Event] = ()
-) -> list[Event]:
-    """Merge `events` in the caller's transaction and return the facts that the ledger took.
-
-    `held` are facts that it has taken before, for which the rows that follow are not up to date yet.
-    """
-    taken, kept = merge_ledger(connection, fold(events), reading, now)
-    gave_way = [event for event in events if kept[event.key] != event.digest and event.outcome is Outcome.APPLIED]
-    merge_taken(connection, [*held, *taken], gave_way, reading, now)
-    return taken
+def merge_events(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> list[Event]:
+    """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
+    new, earlier = merge_ledger(connection, events, now)
+    merge_rows(connection, [*new, *earlier], reading, now)
+    return new
 
 
-def merge_taken(
-    connection: Connection, taken: list[Event], gave_way: list[Event], reading: Reading, now: datetime
-) -> None:
-    """Bring every row up to date that follows from facts the ledger has just taken, and from bodies that gave way."""
-    of_messages = [fact for fact in taken if fact.message]
-    messages = merge_messages(connection, of_messages, gave_way, reading, now)
+def merge_rows(connection: Connection, events: Sequence[Event], reading: Reading, now: datetime) -> None:
+    """Bring every row up to date that follows from `events`, which the ledger has taken."""
+    messages = merge_messages(connection, [event for event in events if event.message], reading, now)
     keep_deltas(connection, messages.inserted, messages.changes)
-    merge_campaigns(connection, [fact for fact in taken if fact.campaign], reading, now)
-    # Opt-outs only grow: one counts even where another body is kept under its key. A copy claims nothing
-    # new, and if it names no time it must not pass for a later opt-out.
-    claims = [claim for facts, hints in messages.known for claim in opt_out_rows(facts, hints)]
-    claims += [claim for event in (*taken, *gave_way) for claim in opt_out_rows([event])]
-    merge_opt_outs(connection, claims, now)
+    merge_campaigns(connection, [event for event in events if event.campaign], reading, now)
+    merge_opt_outs(connection, messages.events, now)

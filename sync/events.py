@@ -5,13 +5,15 @@ tolerantly: the obvious names of a field, snake_case first, and any common form 
 never refused for what it lacks, only for what could not be stored or attributed.
 """
 
+import email.utils
 import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -91,15 +93,17 @@ class CampaignDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One fact. Its key in the ledger is (`subject_id`, `name`).
+    """What one body states: a fact, whose key in the ledger is (`subject_id`, `name`).
 
-    `is_dated` says whether the body names the time it occurred at; otherwise that is when it was received.
+    `is_dated` says whether the body names the time it occurred at, and can be believed; otherwise that is when it was
+    received. `claimed_at` is the first time that the body names, believed or not.
     """
 
     subject_id: str
     name: str
     occurred_at: datetime
     is_dated: bool
+    claimed_at: datetime | None
     received_at: datetime
     outcome: Outcome
     body: bytes = field(repr=False)
@@ -120,9 +124,12 @@ BYTE_ORDER_MARK = "\ufeff"
 DEPTH_MAX = 100
 DIGITS_MAX = 100
 
-# No event of this provider is older, and none is from the far future: such a time is a broken clock or
-# worse, and would outrank every true one for ever. It counts as no time at all.
+# No event of this provider is older: such a time is a broken clock.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# A time further ahead of the receipt is a broken clock, or a number misread. It would outrank every true one until
+# it has come, so it counts as no time.
+AHEAD_MAX = timedelta(days=1)
+# No time that is stored lies behind this one.
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 _MESSAGE_ID = ("message_id", "messageId", "id")
@@ -159,17 +166,19 @@ def parse(raw: RawEvent, reading: Reading) -> Event:
     data = document.get("data")
     data = data if isinstance(data, dict) else {}
     name = document.get("event")
-    name = _bounded(name, NAME_BYTES_MAX) if isinstance(name, str) else ""
+    name = event_name(_bounded(name, NAME_BYTES_MAX)) if isinstance(name, str) else ""
 
-    message = _message(name, data, reading) if name.startswith("message.") else None
-    campaign = _campaign(name, data) if name.startswith("campaign.") else None
+    latest = raw.received_at + AHEAD_MAX
+    message = _message(name, data, reading, latest) if name.startswith("message.") else None
+    campaign = _campaign(name, data, latest) if name.startswith("campaign.") else None
     subject = (message and message.message_id) or (campaign and campaign.campaign_id) or f"sha256:{digest}"
-    named = _moment(document, ("timestamp",)) or _moment(data, (*_MOMENTS.get(name, ()), *_ANY_MOMENT))
+    claimed, named = _occurred(document, data, name, latest)
     return Event(
         subject_id=subject,
         name=name,
         occurred_at=named or raw.received_at,
         is_dated=named is not None,
+        claimed_at=claimed,
         received_at=raw.received_at,
         outcome=Outcome.APPLIED if name in _KNOWN else Outcome.IGNORED,
         body=raw.body,
@@ -180,6 +189,61 @@ def parse(raw: RawEvent, reading: Reading) -> Event:
 
 
 _KNOWN = frozenset(EventType)
+
+
+def event_name(name: str) -> str:
+    """Return one of the six names that `name` spells, without case, blanks and separators; else `name` as it is."""
+    if name in _KNOWN:
+        return name
+    return _FOLDED.get(_folded(name), name)
+
+
+def _folded(name: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+
+
+_FOLDED: Mapping[str, str] = {_folded(name): name for name in EventType}
+
+
+def _occurred(
+    document: Mapping[str, Any], data: Mapping[str, Any], name: str, latest: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return the first time that an event claims, and the first that can be believed: none after `latest`."""
+    claimed = None
+    for _, value in _claimed_times(document, data, name):
+        if time := _time(value):
+            claimed = claimed or time
+            if time <= latest:
+                return claimed, time
+    return claimed, None
+
+
+def _claimed_times(document: Mapping[str, Any], data: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that may tell when an event occurred, the one that counts most first."""
+    if (value := document.get("timestamp")) is not None:
+        yield "timestamp", value
+    for field_name in (*_MOMENTS.get(name, ()), *_ANY_MOMENT):
+        if (value := data.get(field_name)) is not None:
+            yield f"data.{field_name}", value
+
+
+def disbelieved_times(raw: RawEvent) -> list[tuple[str, str]]:
+    """Return the fields of a body that claim a time which does not count, each with the reason, for people to read."""
+    try:
+        document = _document(raw.body)
+    except Unreadable:
+        return []
+    data, name = document.get("data"), document.get("event")
+    found = []
+    for field_name, value in _claimed_times(
+        document, data if isinstance(data, dict) else {}, event_name(name) if isinstance(name, str) else ""
+    ):
+        time = _time(value)
+        if time is None:
+            found.append((field_name, "it is no time that can be read"))
+        elif time > raw.received_at + AHEAD_MAX:
+            found.append((field_name, "it is more than a day after the body was first received"))
+    return found
 
 
 def _document(body: bytes) -> dict[str, Any]:
@@ -228,7 +292,7 @@ def _no_number(_name: str) -> None:
 _DECODER = json.JSONDecoder(parse_int=_int, parse_float=_float, parse_constant=_no_number)
 
 
-def _message(name: str, data: dict[str, Any], reading: Reading) -> MessageDetails:
+def _message(name: str, data: dict[str, Any], reading: Reading, latest: datetime) -> MessageDetails:
     is_stop = name == EventType.OPT_OUT
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = _usable_identity if is_stop else _identity
@@ -247,17 +311,17 @@ def _message(name: str, data: dict[str, Any], reading: Reading) -> MessageDetail
         recipient=recipient,
         sender=sender.strip() if sender else None,
         campaign_id=optional(data, _CAMPAIGN_ID),
-        status_at=_moment(data, _MOMENTS.get(name, ())),
+        status_at=_moment(data, _MOMENTS.get(name, ()), latest),
         failure_code=code,
         failure_reason=reason,
         is_opt_out=is_stop or _says_opted_out(code, reason, reading),
     )
 
 
-def _campaign(name: str, data: dict[str, Any]) -> CampaignDetails:
+def _campaign(name: str, data: dict[str, Any], latest: datetime) -> CampaignDetails:
     return CampaignDetails(
         campaign_id=_identity(data, _OWN_CAMPAIGN_ID),
-        status_at=_moment(data, _MOMENTS.get(name, ())),
+        status_at=_moment(data, _MOMENTS.get(name, ()), latest),
         name=_prose(data.get("name")),
         channel=_channel(data),
         message_total=message_total(data),
@@ -357,20 +421,20 @@ def _bounded(text: str, bytes_max: int) -> str:
     return text
 
 
-def _moment(data: dict[str, Any], names: Iterable[str]) -> datetime | None:
+def _moment(data: dict[str, Any], names: Iterable[str], latest: datetime) -> datetime | None:
     for name in names:
-        if moment := _time(data.get(name)):
+        if (value := data.get(name)) is not None and (moment := _time(value)) and moment <= latest:
             return moment
     return None
 
 
 def _time(value: Any) -> datetime | None:
-    """Read ISO 8601 (no offset means UTC) or epoch seconds; None where it is neither, or not plausible."""
+    """Read a time in any form that `_text_time` names, or as epoch seconds or milliseconds; None if it is none."""
     try:
         if isinstance(value, str):
             moment = _text_time(value.strip())
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            moment = datetime.fromtimestamp(value, UTC)
+            moment = _epoch_time(value)
         else:
             return None
         return moment if EARLIEST <= moment < LATEST else None
@@ -378,8 +442,42 @@ def _time(value: Any) -> datetime | None:
         return None
 
 
+# As seconds it would be the year 5138, so a number as great as this one counts milliseconds.
+_MILLISECONDS_FROM = 1e11
+
+
+def _epoch_time(number: float) -> datetime:
+    if number >= _MILLISECONDS_FROM:
+        return _EPOCH_BEGIN + timedelta(milliseconds=number)
+    return datetime.fromtimestamp(number, UTC)
+
+
+_EPOCH_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_ZONE_IN_WORDS = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
+_MIDNIGHT_AS_24 = re.compile(r"(\d{4}-?\d\d-?\d\d[T ])24(?=(?::?00)?(?::?00(?:[.,]0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?$)")
+_LEAP_SECOND = re.compile(r"(\d{4}-?\d\d-?\d\d[T ]\d\d(:?)\d\d\2)60(?=[.,Z+-]|$)")
+_RFC_2822 = re.compile(
+    r"(?:[A-Z]{3},?\s+)?\d{1,2}\s+[A-Z]{3}[A-Z]*\s+\d{4}\s+\d\d:\d\d(?::\d\d)?(?:\s+\S+)*", re.IGNORECASE
+)
+
+
 def _text_time(text: str) -> datetime:
+    """Read ISO 8601 (no offset means UTC), also with 24:00:00, a second 60 or the zone as ` UTC`; RFC 2822; or epoch
+    seconds or milliseconds. Raise ValueError if it is none."""
     if "-" not in text and _EPOCH.fullmatch(text) and len(text) != len("20260624"):
-        return datetime.fromtimestamp(float(text), UTC)
-    moment = datetime.fromisoformat(text.upper())
+        return _epoch_time(float(text))
+    text = text.upper()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _unusual_time(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _unusual_time(text: str) -> datetime:
+    if _RFC_2822.fullmatch(text):
+        return email.utils.parsedate_to_datetime(text)
+    text = _ZONE_IN_WORDS.sub("Z", text)
+    text, days = _MIDNIGHT_AS_24.subn(r"\g<1>00", text)
+    text, seconds = _LEAP_SECOND.subn(r"\g<1>59", text)
+    return datetime.fromisoformat(text) + timedelta(days=days, seconds=seconds)

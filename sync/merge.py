@@ -1,16 +1,18 @@
-"""The rule of merging: which of several facts holds, and what rows follow from them. Pure.
+"""The rule of merging: which of several bodies holds, and what rows follow from them. Pure.
 
-Rows are a function of the *set* of facts: not of their order, of copies, of batches or of how many workers
-ran. Every pair of facts has an answer, so there is no state machine and no transition to forget.
+Rows are a function of the *set* of distinct bodies, each with its earliest receipt: not of their order, of copies, of
+batches or of how many workers ran. Every pair of events has an answer, so there is no state machine and no transition
+to forget. An event here is what one body states; those under one key of the ledger are the same fact.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
+from operator import attrgetter
 
-from sync.events import EARLIEST, Event, EventType, MessageDetails
+from sync.events import Event, EventType
 
 Key = tuple[str, str]
 
@@ -70,113 +72,76 @@ class CampaignRow:
     message_total: int | None
 
 
-class OptOutSource(StrEnum):
-    """By whose word somebody has opted out."""
-
-    EVENT = "event"  # the provider's: a STOP, or an unsubscribe link
-    FAILURE = "failure"  # a carrier's, which refused a message for that reason (`Reading.opt_out_failures`)
-    MANUAL = "manual"  # a person's, by command
-    IMPORT = "import"  # a file's
+def precedence(event: Event) -> tuple[bool, datetime, str]:
+    """Order the bodies under one key of the ledger: the greatest holds."""
+    return event.is_dated, event.occurred_at, event.digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptOutRow:
-    """What one opt-out claims of a row of `opt_outs`.
-
-    An event's has the `fact` that states it; a person's has who states it and why.
-    """
-
-    channel: str
-    address: str
-    sender: str
-    opted_out_at: datetime
-    message_id: str | None
-    source: str = OptOutSource.EVENT
-    note: str | None = field(default=None, repr=False)
-    fact: Event | None = field(default=None, repr=False, compare=False)
-    stated_by: str | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.channel, self.address, self.sender
-
-    @property
-    def strength(self) -> tuple[datetime, str, bool]:
-        """Of two opt-outs under one key the greater is kept."""
-        return self.opted_out_at, self.message_id or "", self.source != OptOutSource.FAILURE
+def distinct(events: Iterable[Event]) -> list[Event]:
+    """Return one event for each body, that of its earliest receipt, sorted by key: the order in which workers lock."""
+    earliest: dict[tuple[str, str, str], Event] = {}
+    for event in events:
+        known = earliest.setdefault((event.subject_id, event.name, event.digest), event)
+        if event.received_at < known.received_at:
+            earliest[event.subject_id, event.name, event.digest] = event
+    return sorted(earliest.values(), key=attrgetter("key"))
 
 
-def settle(one: Event, other: Event) -> Event:
-    """Return which of two facts under one ledger key is kept.
-
-    Of different bodies the later one, then the one with the greater digest; a body that names no time
-    gives way to one that does, because when a copy of it happened to arrive says nothing. Of copies of one
-    body the one received first, so that a redelivery changes nothing, however late it comes.
-    """
-    if one.digest == other.digest:
-        return min(one, other, key=lambda event: event.received_at)
-    return max(one, other, key=_precedence)
-
-
-def _precedence(event: Event) -> tuple[bool, datetime, str]:
-    return event.is_dated, event.occurred_at if event.is_dated else EARLIEST, event.digest
-
-
-def fold(events: Iterable[Event]) -> dict[Key, Event]:
-    """Return one fact per ledger key, sorted by key: the order in which every worker locks rows."""
+def holding(events: Iterable[Event]) -> dict[Key, Event]:
+    """Return the event that holds under each key, in the order of `events`."""
     kept: dict[Key, Event] = {}
     for event in events:
         other = kept.get(event.key)
-        kept[event.key] = event if other is None else settle(event, other)
-    return dict(sorted(kept.items()))
+        kept[event.key] = event if other is None else max(event, other, key=precedence)
+    return kept
 
 
-def by_subject(facts: Iterable[Event]) -> dict[str, list[Event]]:
-    """Group facts by subject, sorted by subject."""
-    ordered = sorted(facts, key=lambda fact: fact.key)
-    return {subject: list(group) for subject, group in groupby(ordered, key=lambda fact: fact.subject_id)}
+def by_subject(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Group events by subject, sorted by subject."""
+    ordered = sorted(events, key=attrgetter("subject_id"))
+    return {subject: list(group) for subject, group in groupby(ordered, key=attrgetter("subject_id"))}
 
 
-def message_row(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -> MessageRow | None:
-    """Return the row that follows from all the facts of one message; None where they name no message.
+def message_row(events: Iterable[Event]) -> MessageRow | None:
+    """Return the row that follows from every body of one message; None if none of them is of a message.
 
-    The status is that of the greatest fact by `strength`. What describes the message comes from the greatest
-    fact that names it; its channel and recipient else from `hints`, what bodies that gave way told of it.
+    The status is that of the greatest event that holds, by `strength`. What describes the message comes from the
+    greatest that names it; else from the greatest of the other bodies that does.
     """
-    # Greatest first, so that the first value found is the one that holds.
-    known = [fact for fact in facts if _is_of_message(fact)]
+    known = [event for event in events if _is_of_message(event)]
     if not known:
         return None
-    if len(known) > 1:
-        known.sort(key=strength, reverse=True)
+    # Greatest first, so that the first value found is the one that counts.
+    held, others = _parted(known)
     channel = recipient = sender = campaign_id = None
-    held = delivered = failed = opted_out_at = None
+    greatest = delivered = failed = None
     finals: set[Status] = set()
-    for fact in known:
-        of, status = fact.message, STATUS_OF.get(fact.name)
-        assert of is not None
-        channel, recipient = channel or of.channel, recipient or of.recipient
-        sender, campaign_id = sender or of.sender, campaign_id or of.campaign_id
-        if status is None:
-            opted_out_at = opted_out_at or fact.occurred_at  # no other of these events is without a status
+    for event in held:
+        if (status := STATUS_OF.get(event.name)) is None:
             continue
-        held = held or fact
+        greatest = greatest or event
         if status in _FINAL:
             finals.add(status)
         if status is Status.DELIVERED:
-            delivered = delivered or fact
+            delivered = delivered or event
         elif status in _FAILURES:
-            failed = failed or fact
-    for hint in hints:
-        channel, recipient = channel or hint.channel, recipient or hint.recipient
+            failed = failed or event
+    opted_out_at = None
+    for event in (*held, *others):
+        details = event.message
+        assert details is not None
+        channel, recipient = channel or details.channel, recipient or details.recipient
+        sender, campaign_id = sender or details.sender, campaign_id or details.campaign_id
+        if details.is_opt_out and (opted_out_at is None or event.occurred_at > opted_out_at):
+            opted_out_at = event.occurred_at
     return MessageRow(
         message_id=known[0].subject_id,
         channel=channel,
         recipient=recipient,
         sender=sender,
         campaign_id=campaign_id,
-        status=STATUS_OF[held.name] if held else None,
-        status_at=held.occurred_at if held else None,
+        status=STATUS_OF[greatest.name] if greatest else None,
+        status_at=greatest.occurred_at if greatest else None,
         delivered_at=_status_moment(delivered),
         failed_at=_status_moment(failed),
         failure_code=failed.message.failure_code if failed and failed.message else None,
@@ -186,86 +151,54 @@ def message_row(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) ->
     )
 
 
-def _is_of_message(fact: Event) -> bool:
-    return fact.message is not None and fact.message.message_id is not None and fact.name in _MESSAGE_EVENTS
+def _parted(events: list[Event]) -> tuple[list[Event], list[Event]]:
+    """Return the events that hold under their keys, and the others, each with the greatest first."""
+    if len(events) == 1:
+        return events, []
+    held = holding(events)
+    others = [event for event in events if held[event.key] is not event]
+    return sorted(held.values(), key=strength, reverse=True), sorted(others, key=strength, reverse=True)
 
 
-_MESSAGE_EVENTS = frozenset({*STATUS_OF, EventType.OPT_OUT})
+def _is_of_message(event: Event) -> bool:
+    return event.message is not None and event.message.message_id is not None and event.name in MESSAGE_EVENTS
 
 
-def strength(fact: Event) -> tuple[bool, datetime, int, str]:
-    """Order the facts of one message: final before not, then when they occurred, then rank, then digest."""
-    status = STATUS_OF.get(fact.name)
-    return status in _FINAL, fact.occurred_at, _RANK[status] if status else -1, fact.digest
+# The events that say something of a message.
+MESSAGE_EVENTS = frozenset({*STATUS_OF, EventType.OPT_OUT})
 
 
-def _status_moment(fact: Event | None) -> datetime | None:
-    """When `fact` happened: the moment its `data` names, else that of the event."""
-    if fact is None:
+def strength(event: Event) -> tuple[bool, datetime, int, str]:
+    """Order the events of one message: final before not, then when they occurred, then rank, then digest."""
+    status = STATUS_OF.get(event.name)
+    return status in _FINAL, event.occurred_at, _RANK[status] if status else -1, event.digest
+
+
+def _status_moment(event: Event | None) -> datetime | None:
+    """When the status of `event` came about: the time its `data` names, else that of the event."""
+    if event is None:
         return None
-    return (fact.message and fact.message.status_at) or fact.occurred_at
+    return (event.message and event.message.status_at) or event.occurred_at
 
 
-def campaign_row(facts: Iterable[Event]) -> CampaignRow | None:
-    """Return the row that follows from all the facts of one campaign; None where they name no campaign."""
-    known = [fact for fact in facts if fact.campaign and fact.campaign.campaign_id]
-    known = [fact for fact in known if fact.name in CAMPAIGN_STATUS_OF]
+def campaign_row(events: Iterable[Event]) -> CampaignRow | None:
+    """Return the row that follows from every body of one campaign; None if none of them is of a campaign."""
+    known = [event for event in events if event.campaign and event.campaign.campaign_id]
+    known = list(holding(event for event in known if event.name in CAMPAIGN_STATUS_OF).values())
     if not known:
         return None
     known.sort(
-        key=lambda fact: (fact.name == EventType.CAMPAIGN_COMPLETED, fact.occurred_at, fact.digest), reverse=True
+        key=lambda event: (event.name == EventType.CAMPAIGN_COMPLETED, event.occurred_at, event.digest), reverse=True
     )
-    details = [fact.campaign for fact in known if fact.campaign]
-    moments = {fact.name: (fact.campaign and fact.campaign.status_at) or fact.occurred_at for fact in known}
+    details = [event.campaign for event in known if event.campaign]
+    times = {event.name: (event.campaign and event.campaign.status_at) or event.occurred_at for event in known}
     return CampaignRow(
         campaign_id=known[0].subject_id,
         status=CAMPAIGN_STATUS_OF[known[0].name],
-        sent_at=moments.get(EventType.CAMPAIGN_SENT),
-        completed_at=moments.get(EventType.CAMPAIGN_COMPLETED),
+        sent_at=times.get(EventType.CAMPAIGN_SENT),
+        completed_at=times.get(EventType.CAMPAIGN_COMPLETED),
         name=next((of.name for of in details if of.name), None),
         channel=next((of.channel for of in details if of.channel), None),
         details=details[0].details,
         message_total=next((of.message_total for of in details if of.message_total is not None), None),
     )
-
-
-def opt_out_rows(facts: Iterable[Event], hints: Iterable[MessageDetails] = ()) -> list[OptOutRow]:
-    """Return what the opt-outs among the facts of one subject claim.
-
-    An opt-out without an address holds for every address that a fact of its message names, else for those that
-    bodies that gave way told (`hints`).
-    """
-    facts = list(facts)
-    opt_outs = [fact for fact in facts if fact.message and fact.message.is_opt_out]
-    if not opt_outs:
-        return []
-    told = [of.message for of in facts if of.name in _MESSAGE_EVENTS and of.message and of.message.recipient]
-    claims = []
-    for fact in opt_outs:
-        if fact.message is None:
-            continue
-        own = fact.message
-        named = [own] if own.recipient else told or list(hints)
-        claims += [
-            OptOutRow(
-                channel=own.channel or of.channel or "",
-                address=of.recipient,
-                sender=own.sender or "",
-                opted_out_at=fact.occurred_at,
-                message_id=own.message_id,
-                source=OptOutSource.EVENT if fact.name == EventType.OPT_OUT else OptOutSource.FAILURE,
-                fact=fact,
-            )
-            for of in named
-            if of.recipient
-        ]
-    return claims
-
-
-def fold_opt_outs(claims: Iterable[OptOutRow]) -> dict[tuple[str, str, str], OptOutRow]:
-    """Return the greatest claim per key of `opt_outs`, sorted by key."""
-    kept: dict[tuple[str, str, str], OptOutRow] = {}
-    for claim in claims:
-        other = kept.get(claim.key)
-        kept[claim.key] = claim if other is None else max(claim, other, key=lambda row: row.strength)
-    return dict(sorted(kept.items()))

@@ -5,7 +5,7 @@ shows and logs.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,10 +28,11 @@ QUEUE_NAME = "zexa"
 SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
 JOB_FUNCTION = "sync.applier.apply_job"  # by name: the web process does not load the worker
 
-# Of each job that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that a look-up
-# can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.
+# Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that
+# a look-up can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.
+WAITING_KEY = "zexa-sync:waiting"
 OPT_OUTS_KEY = "zexa-sync:opt-outs"
-MEMBERS_PER_LOOK = 20
+MEMBERS_PER_LOOK = 2
 
 # How often a job is taken again after the worker that held it died. Without an interval between tries RQ
 # moves the job in one step; with one there is a moment in which it is in no list.
@@ -77,7 +78,7 @@ def open_queue(connection: Redis) -> Queue:
 def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
     """Put `raw_events` on the queue as one job, in one round trip; return once Redis confirmed it.
 
-    `at_front` is for what may opt out: it is taken before everything that waits, and `waiting_opt_outs` knows of it.
+    `at_front` is for what may opt out: it is taken before everything that waits.
     Raises QueueUnavailable.
     """
     job = Queue.prepare_data(
@@ -93,9 +94,10 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
     try:
         with queue.connection.pipeline() as pipeline:
             (enqueued,) = queue.enqueue_many([job], pipeline=pipeline)
+            earliest = min(raw.received_at for raw in raw_events).timestamp()
+            pipeline.zadd(WAITING_KEY, {enqueued.id: earliest})
             if at_front:
-                earliest = min(raw.received_at for raw in raw_events)
-                pipeline.zadd(OPT_OUTS_KEY, {enqueued.id: earliest.timestamp()})
+                pipeline.zadd(OPT_OUTS_KEY, {enqueued.id: earliest})
             pipeline.execute()
     except RedisError as error:
         raise QueueUnavailable(type(error).__name__) from None
@@ -114,38 +116,51 @@ def failed_job_count(queue: Queue) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingOptOuts:
-    """What waits in Redis: since when the oldest event that may opt out, if any, and whether anything does at all.
+class Waiting:
+    """What waits in Redis: when the oldest event was received, and the oldest that may opt out; None if none waits.
 
-    Such an event waits in the queue, is in a worker's hand, or in a failed job.
+    An event waits in the queue, is in a worker's hand, or in a failed job.
     """
 
     oldest: datetime | None
-    is_any_waiting: bool
+    oldest_opt_out: datetime | None
 
 
-def waiting_opt_outs(queue: Queue) -> WaitingOptOuts:
-    """Ask what of opt-outs is not applied yet, in one round trip where that is nothing. Raises QueueUnavailable."""
+def waiting(queue: Queue) -> Waiting:
+    """Ask what is not applied yet, in one round trip if that is nothing. Raises QueueUnavailable."""
+    members = MEMBERS_PER_LOOK
     with _answered():
         while True:
             with queue.connection.pipeline(transaction=False) as pipeline:
-                pipeline.zrange(OPT_OUTS_KEY, 0, MEMBERS_PER_LOOK - 1, withscores=True)
-                pipeline.exists(queue.key, queue.intermediate_queue_key)
-                noted, is_any_waiting = pipeline.execute()
-            if not noted:
-                return WaitingOptOuts(oldest=None, is_any_waiting=bool(is_any_waiting))
+                for key in (WAITING_KEY, OPT_OUTS_KEY):
+                    pipeline.zrange(key, 0, members - 1, withscores=True)
+                noted, opt_outs = pipeline.execute()
+            job_ids = list(dict.fromkeys(job_id for job_id, _ in (*noted, *opt_outs)))
+            if not job_ids:
+                return Waiting(oldest=None, oldest_opt_out=None)
             with queue.connection.pipeline(transaction=False) as pipeline:
-                for job_id, _ in noted:
+                for job_id in job_ids:
                     pipeline.exists(Job.key_for(job_id.decode()))
-                waiting = [received for (_, received), exists in zip(noted, pipeline.execute(), strict=True) if exists]
-            if waiting:
-                return WaitingOptOuts(oldest=datetime.fromtimestamp(waiting[0], UTC), is_any_waiting=True)
+                there = {job_id for job_id, exists in zip(job_ids, pipeline.execute(), strict=True) if exists}
+            oldest, oldest_opt_out = _oldest(noted, there), _oldest(opt_outs, there)
+            if (oldest or not noted) and (oldest_opt_out or not opt_outs):
+                return Waiting(oldest=oldest, oldest_opt_out=oldest_opt_out)
             # A job that is gone was applied, or removed by a person.
-            queue.connection.zrem(OPT_OUTS_KEY, *(job_id for job_id, _ in noted))
+            with queue.connection.pipeline(transaction=False) as pipeline:
+                forget_waiting(pipeline, [job_id for job_id in job_ids if job_id not in there])
+                pipeline.execute()
+            members *= 2
 
 
-def forget_opt_outs(pipeline: Pipeline, job_ids: Iterable[str]) -> None:
+def _oldest(noted: Sequence[tuple[bytes, float]], there: Set[bytes]) -> datetime | None:
+    received = next((received for job_id, received in noted if job_id in there), None)
+    return None if received is None else datetime.fromtimestamp(received, UTC)
+
+
+def forget_waiting(pipeline: Pipeline, job_ids: Iterable[str | bytes]) -> None:
     """Note, with the `pipeline` that removes them, that these jobs do not wait any more."""
+    job_ids = list(job_ids)
+    pipeline.zrem(WAITING_KEY, *job_ids)
     pipeline.zrem(OPT_OUTS_KEY, *job_ids)
 
 
@@ -226,7 +241,7 @@ def requeue(queue: Queue, job_id: str) -> int:
     with _answered(), queue.connection.pipeline() as pipeline:
         pipeline.zrem(queue.failed_job_registry.key, job_id)
         pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
-        forget_opt_outs(pipeline, [job_id])
+        forget_waiting(pipeline, [job_id])
         pipeline.execute()
     return len(raw_events)
 

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Insert, Table, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.merge import CampaignRow, MessageRow
+from sync.opt_out_rule import OptOutRow
 
 # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
 KEYS_PER_QUERY = 10_000
@@ -40,15 +41,16 @@ def is_one_of(connection: Connection, column: Column[Any], keys: Sequence[Any]) 
     return column == any_(bindparam(f"{column.name}_keys", list(keys), type_=ARRAY(column.type)))
 
 
-_VALUES = {kind: attrgetter(*kind.__slots__) for kind in (MessageRow, CampaignRow)}
+RowValues = MessageRow | CampaignRow | OptOutRow
+_VALUES = {kind: attrgetter(*kind.__slots__) for kind in (MessageRow, CampaignRow, OptOutRow)}
 
 
-def values_of(row: MessageRow | CampaignRow) -> tuple[Any, ...]:
+def values_of(row: RowValues) -> tuple[Any, ...]:
     """Return the values of a row, in the order of its fields."""
     return tuple(_VALUES[type(row)](row))
 
 
-def columns_of(row: MessageRow | CampaignRow) -> dict[str, Any]:
+def columns_of(row: RowValues) -> dict[str, Any]:
     """Return the columns of a row by name, in the order of its fields."""
     # dataclasses.asdict() copies every value, which costs more than making the row.
     return dict(zip(row.__slots__, values_of(row), strict=True))
@@ -64,7 +66,7 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
         # keys become statements of hundreds of rows, which take twice as long to make as to execute.
         there = {name for some in slices([row[key.name] for row in rows]) for name in _found(connection, key, some)}
         rows = [row for row in rows if row[key.name] not in there]
-        _execute_many(connection, table, sqlite.insert(table), [row | {"updated_at": now} for row in rows])
+        execute_many(connection, table, sqlite.insert(table), [row | {"updated_at": now} for row in rows])
         return {row[key.name] for row in rows}
     insert, stamped = bulk_insert(connection, table, rows, updated_at=now)
     return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars().all())
@@ -97,10 +99,10 @@ def overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], 
     if rows_given is None:
         connection.execute(upsert)
     else:
-        _execute_many(connection, table, upsert, rows_given)
+        execute_many(connection, table, upsert, rows_given)
 
 
-def _execute_many(connection: Connection, table: Table, statement: Insert, rows: list[dict[str, Any]]) -> None:
+def execute_many(connection: Connection, table: Table, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
     """Execute `statement` for each of `rows`, which have the same columns, on SQLite.
 
     Values are prepared as SQLAlchemy would, but a column at a time and without a look at those that are NULL, which

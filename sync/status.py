@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.tables import DEAD_LETTERS, INBOX
 from sync.opt_outs.latency import Latency, latency
 from sync.queue import OpenQueue, QueueUnavailable, failed_job_count, queue_length
-from sync.store import DEAD_LETTERS, INBOX
 from sync.suppression import Freshness, Lookup
 
 

@@ -29,7 +29,7 @@ from rq.worker import WorkerStatus
 from sync.applier import Applier, DatabaseAway
 from sync.apply import Read
 from sync.pace import pause_seconds
-from sync.queue import QUEUE_NAME, SERIALIZER, forget_opt_outs, raw_events_in
+from sync.queue import QUEUE_NAME, SERIALIZER, forget_waiting, raw_events_in
 from sync.raw_events import RawEvent
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 
@@ -266,11 +266,11 @@ class EventWorker(SimpleWorker):
     def _finish(self, hand: Hand, queue: Queue) -> None:
         """Remove jobs whose events are committed.
 
-        First what says that opt-outs wait, then the jobs, then their ids: killed in between, an id without a job is
+        First what says that they wait, then the jobs, then their ids: killed in between, an id without a job is
         left, which maintenance removes. The other way round a job without an id would stay in Redis for ever.
         """
         with self.connection.pipeline(transaction=False) as pipeline:
-            forget_opt_outs(pipeline, hand.job_ids)
+            forget_waiting(pipeline, hand.job_ids)
             keys = [key for job_id in hand.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
             pipeline.delete(*keys)
             self._forget(hand, queue, pipeline)
@@ -318,7 +318,7 @@ def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
         applier.apply(hand.events)
         with connection.pipeline(transaction=False) as pipeline:
             if hand.job_ids:
-                forget_opt_outs(pipeline, hand.job_ids)
+                forget_waiting(pipeline, hand.job_ids)
             for job_id in hand.job_ids:
                 pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
                 pipeline.lrem(queue.key, 1, job_id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, text
 from sqlmodel import SQLModel
 
 import models
@@ -29,10 +29,14 @@ AO = Reading(default_region="AO")
 
 # The tables that events are merged into, and those of their columns that say when we worked, not what is true.
 TABLES: dict[str, tuple[str, ...]] = {
-    "events": ("applied_at",),
+    "events": ("applied_at", "body_id"),
+    "bodies": ("id",),
+    "further_bodies": ("body_id",),
     "message_status": ("updated_at",),
     "campaign_status": ("updated_at",),
     "opt_outs": ("updated_at",),
+    "opt_out_history": ("id", "applied_at"),
+    "nameless_opt_outs": (),
     "dead_letters": (),
 }
 
@@ -114,6 +118,16 @@ def everything(engine: Engine) -> dict[str, list[Row]]:
 
 
 def clear(engine: Engine) -> None:
+    """Empty the tables. The history refuses that to everybody, so its triggers are away for as long as it takes."""
+    tables = (*TABLES, *ROLLUPS)
     with engine.begin() as connection:
-        for table in (*TABLES, *ROLLUPS):
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"TRUNCATE {', '.join(tables)}"))
+            return
+        triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        for name, _ in triggers:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        for table in tables:
             connection.execute(delete(SQLModel.metadata.tables[table]))
+        for _, definition in triggers:
+            connection.exec_driver_sql(definition)

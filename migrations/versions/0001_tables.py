@@ -1,7 +1,23 @@
-"""The ledger, the tables it is merged into, dead letters and the inbox."""
+"""The whole schema: tables, views, what keeps the history of opt-outs, and a role that reads the reports only.
+
+This file and the views of `migrations/sql` are frozen once a release contains them. A later migration that changes a
+view brings its own text.
+"""
+
+import logging
+import re
+import sqlite3
+import sys
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.exc import DBAPIError
 
 from models.types import KeyText, UTCDateTime
 
@@ -10,8 +26,75 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+SQL = Path(__file__).parents[1] / "sql"
+TABLES = (
+    "events",
+    "bodies",
+    "further_bodies",
+    "message_status",
+    "campaign_status",
+    "opt_outs",
+    "nameless_opt_outs",
+    "opt_out_history",
+    "dead_letters",
+    "inbox",
+    "rollup_daily",
+    "rollup_campaigns",
+    "rollup_deltas",
+    "report_calendar",
+)
+REPORTS = "report_daily, report_campaigns, report_failures, report_opt_outs, report_lag, report_recipients"
+ROLE = "zexa_reporting"
+DAY = timedelta(days=1)
+
+log = logging.getLogger("zexa-sync")
+
 
 def upgrade() -> None:
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    views = views_text()
+    refuse_foreign_tables({*TABLES, *view_names(views)})
+    create_ledger(is_postgresql)
+    create_status()
+    create_opt_outs()
+    forbid_changes_of_history(is_postgresql)
+    create_waiting()
+    create_reports()
+    for statement in [views] if is_postgresql else statements(views):
+        # Nothing in the text is a parameter, whatever signs stand in it.
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
+    if is_postgresql:
+        let_the_role_read()
+
+
+def downgrade() -> None:
+    """The role stays, with nothing left to read: it may have been there before, and others may be in it."""
+    for view in reversed(view_names(views_text())):
+        op.execute(f"DROP VIEW {view}")
+    for table in reversed(TABLES):
+        op.drop_table(table)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_to_change_history()")
+
+
+def refuse_foreign_tables(names: set[str]) -> None:
+    """End with one line if another application has a table or view of one of these names, before anything is made."""
+    bind = op.get_bind()
+    # Only where the tables will be made: PostgreSQL shows those of other schemas on the search path too.
+    schema = bind.scalar(sa.text("SELECT current_schema()")) if bind.dialect.name == "postgresql" else None
+    inspector = sa.inspect(bind)
+    for kind, present in (("table", inspector.get_table_names(schema)), ("view", inspector.get_view_names(schema))):
+        for name in sorted(names.intersection(present)):
+            sys.exit(
+                f"zexa-sync: the database already has a {kind} named {name} that this program did not make: "
+                "use another database or schema"
+            )
+
+
+# Tables
+
+
+def create_ledger(is_postgresql: bool) -> None:
     op.create_table(
         "events",
         sa.Column("subject_id", KeyText, primary_key=True),
@@ -19,10 +102,47 @@ def upgrade() -> None:
         sa.Column("occurred_at", UTCDateTime(), nullable=False),
         sa.Column("received_at", UTCDateTime(), nullable=False),
         sa.Column("applied_at", UTCDateTime(), nullable=False),
+        sa.Column("body_id", sa.BigInteger(), nullable=False),
+        sa.Column("is_dated", sa.Boolean(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False, server_default="signed"),
+        sa.Column("digest", KeyText, nullable=False),
         sa.CheckConstraint("outcome IN ('applied', 'ignored')", name="ck_events_outcome"),
+        sa.CheckConstraint("origin IN ('signed', 'polled')", name="ck_events_origin"),
     )
+    op.create_table(
+        "bodies",
+        automatic_id(),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("subject_id", KeyText, nullable=False),
+        sa.Column("event", KeyText, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "further_bodies",
+        sa.Column("subject_id", KeyText, primary_key=True),
+        sa.Column("event", KeyText, primary_key=True),
+        sa.Column("digest", KeyText, primary_key=True),
+        sa.Column("occurred_at", UTCDateTime(), nullable=False),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("body_id", sa.BigInteger(), nullable=False),
+        sa.Column("is_dated", sa.Boolean(), nullable=False),
+    )
+    if is_postgresql:
+        # Block range indexes: a few pages for each hundred million rows, and nothing to do for an insert.
+        op.create_index("ix_bodies_received_at", "bodies", ["received_at"], postgresql_using="brin")
+        hour = r"date_bin('1 hour', received_at, TIMESTAMPTZ '2000-01-01 00\:00\:00+00')"
+        op.create_index(
+            "ix_events_received_hour",
+            "events",
+            [sa.text(hour)],
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on"},
+        )
+
+
+def create_status() -> None:
     op.create_table(
         "message_status",
         sa.Column("message_id", KeyText, primary_key=True),
@@ -44,13 +164,9 @@ def upgrade() -> None:
             name="ck_message_status_status",
         ),
     )
-    only_with_campaign = sa.text("campaign_id IS NOT NULL")
-    op.create_index(
-        "ix_message_status_campaign_id",
-        "message_status",
-        ["campaign_id"],
-        postgresql_where=only_with_campaign,
-        sqlite_where=only_with_campaign,
+    create_index_of_some("ix_message_status_campaign_id", "message_status", "campaign_id", "campaign_id IS NOT NULL")
+    create_index_of_some(
+        "ix_message_status_failures", "message_status", "status_at", "status IN ('failed', 'undeliverable')"
     )
     op.create_table(
         "campaign_status",
@@ -62,28 +178,80 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text()),
         sa.Column("details", sa.Text(), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
+        sa.Column("message_total", sa.Integer()),
         sa.CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
     )
+
+
+def create_opt_outs() -> None:
     op.create_table(
         "opt_outs",
         sa.Column("channel", KeyText, primary_key=True),
         sa.Column("address", KeyText, primary_key=True),
         sa.Column("sender", KeyText, primary_key=True),
-        sa.Column("opted_out_at", UTCDateTime()),
+        sa.Column("opted_out_at", UTCDateTime(), nullable=False),
         sa.Column("opted_in_at", UTCDateTime()),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("message_id", KeyText),
         sa.Column("note", sa.Text()),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
-        sa.CheckConstraint("source IN ('event', 'manual', 'import')", name="ck_opt_outs_source"),
+        sa.CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_outs_source"),
     )
     op.create_index("ix_opt_outs_address", "opt_outs", ["address"])
-    op.execute(
-        "CREATE VIEW active_opt_outs AS "
-        "SELECT channel, address, sender, opted_out_at, opted_in_at, source, message_id, note, updated_at "
-        "FROM opt_outs "
-        "WHERE opted_out_at IS NOT NULL AND (opted_in_at IS NULL OR opted_in_at <= opted_out_at)"
+    op.create_table(
+        "nameless_opt_outs",
+        sa.Column("subject_id", KeyText, primary_key=True),
+        sa.Column("digest", KeyText, primary_key=True),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("holds_until", UTCDateTime(), nullable=False),
     )
+    op.create_index("ix_nameless_opt_outs_holds_until", "nameless_opt_outs", ["holds_until"])
+    op.create_table(
+        "opt_out_history",
+        automatic_id(),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("channel", KeyText),
+        sa.Column("address", KeyText, nullable=False),
+        sa.Column("sender", KeyText),
+        sa.Column("occurred_at", UTCDateTime()),
+        sa.Column("applied_at", UTCDateTime(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("message_id", KeyText),
+        sa.Column("event", KeyText),
+        sa.Column("digest", KeyText),
+        sa.Column("stated_by", sa.Text()),
+        sa.Column("reason", sa.Text()),
+        sa.CheckConstraint("kind IN ('opted_out', 'opted_in')", name="ck_opt_out_history_kind"),
+        sa.CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_out_history_source"),
+        sqlite_autoincrement=True,
+    )
+    columns = ["address", "channel", "sender", "digest"]
+    op.create_index("ux_opt_out_history_event", "opt_out_history", columns, unique=True)
+    op.create_index("ix_opt_out_history_applied_at", "opt_out_history", ["applied_at"])
+
+
+def forbid_changes_of_history(is_postgresql: bool) -> None:
+    """Let rows of `opt_out_history` be added, and neither changed nor deleted."""
+    if is_postgresql:
+        op.execute(
+            "CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            "BEGIN RAISE EXCEPTION 'opt_out_history is only ever added to'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER opt_out_history_stays BEFORE UPDATE OR DELETE ON opt_out_history "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_to_change_history()"
+        )
+        return
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER opt_out_history_stays_{change.lower()} BEFORE {change} ON opt_out_history "
+            "BEGIN SELECT RAISE(ABORT, 'opt_out_history is only ever added to'); END"
+        )
+
+
+def create_waiting() -> None:
+    """Create the tables of what is not merged: dead letters, and the inbox."""
     op.create_table(
         "dead_letters",
         sa.Column("digest", KeyText, primary_key=True),
@@ -93,16 +261,142 @@ def upgrade() -> None:
         sa.Column("received_at", UTCDateTime(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("resolved_at", UTCDateTime()),
+        sa.Column("may_opt_out", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    create_index_of_some(
+        "ix_dead_letters_may_opt_out", "dead_letters", "received_at", "may_opt_out AND resolved_at IS NULL"
     )
     op.create_table(
         "inbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        automatic_id(),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+        sa.Column("may_opt_out", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sqlite_autoincrement=True,
     )
+    op.create_index("ix_inbox_received_at", "inbox", ["received_at"])
+    op.create_index("ix_inbox_due_at", "inbox", ["due_at"])
+    create_index_of_some("ix_inbox_may_opt_out", "inbox", "received_at", "may_opt_out")
 
 
-def downgrade() -> None:
-    op.execute("DROP VIEW active_opt_outs")
-    for table in ("inbox", "dead_letters", "opt_outs", "campaign_status", "message_status", "events"):
-        op.drop_table(table)
+def create_reports() -> None:
+    """Create the roll-ups, and fill the calendar that says which moments belong to which day."""
+    op.create_table(
+        "rollup_daily",
+        sa.Column("day", sa.Date(), primary_key=True),
+        sa.Column("channel", KeyText, primary_key=True),
+        sa.Column("sender", KeyText, primary_key=True),
+        *counts("delivered", "failed", "undeliverable", "opt_outs", "conflicts"),
+    )
+    op.create_table(
+        "rollup_campaigns",
+        sa.Column("campaign_id", KeyText, primary_key=True),
+        *counts("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts"),
+    )
+    op.create_table(
+        "rollup_deltas",
+        automatic_id(),
+        sa.Column("quarter_at", UTCDateTime()),
+        sa.Column("channel", KeyText, nullable=False),
+        sa.Column("sender", KeyText, nullable=False),
+        sa.Column("campaign_id", KeyText, nullable=False),
+        *counts("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts"),
+    )
+    report_calendar = op.create_table(
+        "report_calendar",
+        sa.Column("begins_at", UTCDateTime(), primary_key=True),
+        sa.Column("ends_at", UTCDateTime(), nullable=False),
+        sa.Column("offset_seconds", sa.Integer(), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+    )
+    config = op.get_context().config
+    assert config is not None
+    op.bulk_insert(report_calendar, calendar(config.attributes["report_timezone"]))
+
+
+def automatic_id() -> sa.Column[int]:
+    return sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+
+
+def counts(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.Integer(), nullable=False) for name in names]
+
+
+def create_index_of_some(name: str, table: str, column: str, condition: str) -> None:
+    op.create_index(name, table, [column], postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
+
+
+def calendar(timezone: str) -> list[dict[str, Any]]:
+    """Return the spans of time in which clocks of `timezone` keep one offset from UTC, exact to the minute.
+
+    There are no events from before 2000, so the first offset of that year stands for all time before it.
+    """
+    zone, moment, last = ZoneInfo(timezone), datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+    begins = [(datetime(1900, 1, 1, tzinfo=UTC), moment.astimezone(zone).utcoffset())]
+    while moment < last:
+        offset = (moment + DAY).astimezone(zone).utcoffset()
+        if offset != begins[-1][1]:
+            begins.append((first_minute(zone, moment, offset), offset))
+        moment += DAY
+    ends = [begin for begin, _ in begins[1:]] + [last]
+    return [
+        {
+            "begins_at": begin,
+            "ends_at": end,
+            "offset_seconds": int((offset or timedelta()).total_seconds()),
+            "timezone": timezone,
+        }
+        for (begin, offset), end in zip(begins, ends, strict=True)
+    ]
+
+
+def first_minute(zone: ZoneInfo, day: datetime, offset: timedelta | None) -> datetime:
+    """Return the first minute of the 24 hours after `day` that has this offset."""
+
+    def has_offset(minute: int) -> bool:
+        return (day + timedelta(minutes=minute)).astimezone(zone).utcoffset() == offset
+
+    return day + timedelta(minutes=bisect_left(range(24 * 60), True, key=has_offset))
+
+
+# Views
+
+
+def views_text() -> str:
+    return (SQL / f"views_{op.get_bind().dialect.name}.sql").read_text(encoding="utf-8")
+
+
+def view_names(views: str) -> list[str]:
+    return re.findall(r"^CREATE VIEW (\w+)", views, re.MULTILINE)
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements one by one: SQLite's driver takes no more at once inside a transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def let_the_role_read() -> None:
+    """Make the role unless it is there, and let it read the reports. If we may not make it, say so and go on."""
+    bind = op.get_bind()
+    if not bind.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": ROLE}).first():
+        try:
+            with bind.begin_nested():
+                bind.execute(sa.text(f"CREATE ROLE {ROLE} NOLOGIN"))
+        except DBAPIError as error:
+            if not bind.execute(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": ROLE}).first():
+                kind = type(error.orig or error).__name__
+                log.warning("the role %s was not made (%s); docs/reporting.md says how to make it later", ROLE, kind)
+                return
+    schema = bind.execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
+    try:
+        with bind.begin_nested():
+            bind.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {ROLE}"))
+    except DBAPIError:
+        log.warning("the role %s was not given the schema, which everybody may use unless that was changed", ROLE)
+    bind.execute(sa.text(f"GRANT SELECT ON {REPORTS} TO {ROLE}"))

@@ -5,22 +5,23 @@ database takes these rows from Python: by our own statements, and by SQLAlchemy'
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from models.tables import BODIES, CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.development.processes import StopAsked
 from sync.events import Event, parse
-from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_row, opt_out_rows
+from sync.merge import by_subject, campaign_row, distinct, holding, message_row
+from sync.opt_out_rule import StoredStatement, opt_out_rows, opt_outs_of
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.settings import DEFAULT_REGION
-from sync.statements import bulk_insert
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.statements import bulk_insert, columns_of
 
 READING = Reading(default_region=DEFAULT_REGION)
 
@@ -28,29 +29,77 @@ Batch = list[tuple[Table, list[dict[str, Any]]]]
 Statement = Callable[[Connection, Table, list[dict[str, Any]]], tuple[Any, list[dict[str, Any]] | None]]
 
 
-def prepare_batches(raw_events: Sequence[RawEvent], *, batch_size: int, now: datetime) -> list[Batch]:
-    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which ours writes them."""
-    return [_batch(raw_events[start : start + batch_size], now) for start in range(0, len(raw_events), batch_size)]
+def prepare_batches(
+    raw_events: Sequence[RawEvent], *, batch_size: int, now: datetime, body_ids: Sequence[int]
+) -> list[Batch]:
+    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which ours writes them.
+
+    `body_ids` are as many ids of `bodies` that no row has.
+    """
+    return [
+        _batch(raw_events[start : start + batch_size], now, body_ids[start : start + batch_size])
+        for start in range(0, len(raw_events), batch_size)
+    ]
 
 
-def _batch(raw_events: Sequence[RawEvent], now: datetime) -> Batch:
-    facts = list(fold(parse(raw, READING) for raw in raw_events).values())
+def free_body_ids(engine: Engine, count: int) -> list[int]:
+    """Return `count` ids of `bodies` that no row has, nor will get from a worker."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            ids = text("SELECT nextval('bodies_id_seq') FROM generate_series(1, :count)")
+            return list(connection.execute(ids, {"count": count}).scalars())
+        last = connection.execute(text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'bodies'"))
+        first = last.scalar_one() + 1
+        return list(range(first, first + count))
+
+
+def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Iterable[int]) -> Batch:
+    facts = list(holding(distinct(parse(raw, READING) for raw in raw_events)).values())
     subjects = by_subject(facts).values()
     stamp = {"updated_at": now}
-    messages = [asdict(row) | stamp for of in subjects if (row := message_row(of))]
-    campaigns = [asdict(campaign) | stamp for of in subjects if (campaign := campaign_row(of))]
-    claims = fold_opt_outs(claim for of in subjects for claim in opt_out_rows(of)).values()
-    opt_outs = [{name: getattr(claim, name) for name in _OPT_OUT_COLUMNS} | stamp for claim in claims]
-    entries = [_entry(fact, now) for fact in facts]
-    return [(LEDGER, entries), (MESSAGES, messages), (CAMPAIGNS, campaigns), (OPT_OUTS, opt_outs)]
+    statements = [statement for of in subjects for statement in _statements(of)]
+    rows = [
+        [_entry(fact, now, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
+        [_body(fact, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
+        [columns_of(message) | stamp for of in subjects if (message := message_row(of))],
+        [columns_of(campaign) | stamp for of in subjects if (campaign := campaign_row(of))],
+        [columns_of(opt_out) | stamp for opt_out in opt_out_rows(statements).values()],
+    ]
+    return list(zip((LEDGER, BODIES, MESSAGES, CAMPAIGNS, OPT_OUTS), rows, strict=True))
 
 
-_OPT_OUT_COLUMNS = ("channel", "address", "sender", "opted_out_at", "source", "message_id")
+def _entry(fact: Event, now: datetime, body_id: int) -> dict[str, Any]:
+    return {
+        "subject_id": fact.subject_id,
+        "event": fact.name,
+        "occurred_at": fact.occurred_at,
+        "received_at": fact.received_at,
+        "applied_at": now,
+        "body_id": body_id,
+        "is_dated": fact.is_dated,
+        "outcome": fact.outcome,
+        "digest": fact.digest,
+    }
 
 
-def _entry(fact: Event, now: datetime) -> dict[str, Any]:
-    named = {"event": fact.name, "applied_at": now}
-    return {column.name: named.get(column.name) or getattr(fact, column.name) for column in LEDGER.columns}
+def _body(fact: Event, body_id: int) -> dict[str, Any]:
+    return {
+        "id": body_id,
+        "received_at": fact.received_at,
+        "subject_id": fact.subject_id,
+        "event": fact.name,
+        "body": fact.body,
+    }
+
+
+def _statements(facts: list[Event]) -> list[StoredStatement]:
+    """Return what these facts of one subject state of opt-outs, as the database would tell it."""
+    by_digest = {fact.digest: fact for fact in facts}
+    found = []
+    for statement in opt_outs_of(facts):
+        fact = by_digest[statement.digest or ""]
+        found.append(asdict(statement) | {"occurred_at": fact.occurred_at, "received_at": fact.received_at})
+    return found
 
 
 def row_lists(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:

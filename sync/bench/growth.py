@@ -35,9 +35,15 @@ _BODY = (
     """"status":"delivered","delivered_at":"2026-06-24T10:04:55Z"}}'"""
 )
 _AS_BYTES = {"postgresql": "convert_to({}, 'UTF8')", "sqlite": "CAST({} AS BLOB)"}
+_FILL_BODIES = (
+    "INSERT INTO bodies (received_at, subject_id, event, body) "
+    "SELECT :now, id, 'message.delivered', {body} FROM ({series}) AS made"
+)
+# SQLite computes no digests: any text as long takes the same room.
+_DIGEST = {"postgresql": "encode(sha256(body), 'hex')", "sqlite": "lower(hex(randomblob(32)))"}
 _FILL_EVENTS = (
-    "INSERT INTO events (subject_id, event, occurred_at, received_at, applied_at, outcome, body) "
-    "SELECT id, 'message.delivered', :now, :now, :now, 'applied', {body} FROM ({series}) AS made"
+    "INSERT INTO events (subject_id, event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, digest) "
+    "SELECT subject_id, event, :now, :now, :now, id, true, 'applied', {digest} FROM bodies WHERE id > :last"
 )
 _FILL_MESSAGES = (
     "INSERT INTO message_status (message_id, channel, recipient, campaign_id, status, status_at, delivered_at, "
@@ -92,8 +98,11 @@ def _fill(bench: Bench, engine: Engine, filled: int, number: int) -> None:
         last = min(first + FILL_STEP, number) - 1
         now = bindparam("now", datetime.now(UTC), type_=UTCDateTime())
         with engine.begin() as connection:
-            fill = text(_FILL_EVENTS.format(body=body, series=_SERIES[kind])).bindparams(now)
+            last_id = connection.execute(text("SELECT coalesce(max(id), 0) FROM bodies")).scalar_one()
+            fill = text(_FILL_BODIES.format(body=body, series=_SERIES[kind])).bindparams(now)
             connection.execute(fill, {"first": first, "last": last})
+            fill = text(_FILL_EVENTS.format(digest=_DIGEST[kind])).bindparams(now)
+            connection.execute(fill, {"last": last_id})
             connection.execute(text(_FILL_MESSAGES).bindparams(now))
     if kind == "postgresql" and number > filled:
         _settle(engine)
@@ -102,7 +111,7 @@ def _fill(bench: Bench, engine: Engine, filled: int, number: int) -> None:
 def _settle(engine: Engine) -> None:
     """Get done what PostgreSQL would otherwise do after the filling, while we measure."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE) events, message_status"))
+        connection.execute(text("VACUUM (ANALYZE) events, bodies, message_status"))
         with suppress(DBAPIError):  # not every user may
             connection.execute(text("CHECKPOINT"))
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 
+from models.tables import LEDGER
 from sync.development.processes import DevelopmentError
-from sync.store import LEDGER
 
 
 def applied_per_second(engine: Engine, *, events: int, since: datetime | None = None) -> float:

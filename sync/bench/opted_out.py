@@ -19,8 +19,8 @@ _SERIES = {
 # Numbers lie scattered, as people's do: a multiplier that shares no factor with their count meets each of them once.
 _SCATTER = 7_654_321
 _FILL = (
-    "INSERT INTO opt_outs (channel, address, sender, opted_out_at, source, updated_at) "
-    "SELECT 'sms', '+2449' || (10000000 + (n * {scatter}) % {most}), '', :now, 'import', :now FROM ({series}) AS made"
+    "INSERT INTO opt_outs (channel, address, sender, opted_out_at, received_at, source, updated_at) SELECT "
+    "'sms', '+2449' || (10000000 + (n * {scatter}) % {most}), '', :now, :now, 'import', :now FROM ({series}) AS made"
 )
 
 

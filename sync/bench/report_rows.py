@@ -45,7 +45,10 @@ _BODY = (
     + _ID
     + """ || '","channel":"sms","to":"+244912345678","status":"delivered","delivered_at":"2026-06-24T10:04:55Z"}}'"""
 )
-_FACTS = "SELECT 'delivered' AS name UNION ALL SELECT 'sent' UNION ALL SELECT 'read'"
+# SQLite computes no digests: any text as long takes the same room.
+_DIGEST = {"postgresql": f"encode(sha256(convert_to({_ID} || name, 'UTF8')), 'hex')", "sqlite": "hex(randomblob(32))"}
+_FACTS = "SELECT 0 AS place, 'delivered' AS name UNION ALL SELECT 1, 'sent' UNION ALL SELECT 2, 'read'"
+_BODY_ID = f"1 + n * {FACTS_PER_MESSAGE} + place"
 
 
 def fill(bench: Bench, engine: Engine, messages: int, now: datetime) -> None:
@@ -62,7 +65,9 @@ def fill(bench: Bench, engine: Engine, messages: int, now: datetime) -> None:
                 connection.execute(text(statement).bindparams(first_at), values)
     if kind == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM (ANALYZE) events, message_status, campaign_status, opt_outs"))
+            # The ids of bodies were given, not taken.
+            connection.execute(text("SELECT setval('bodies_id_seq', (SELECT max(id) FROM bodies))"))
+            connection.execute(text("VACUUM (ANALYZE) events, bodies, message_status, campaign_status, opt_outs"))
             with suppress(DBAPIError):  # not every user may
                 connection.execute(text("CHECKPOINT"))
     else:
@@ -73,10 +78,15 @@ def fill(bench: Bench, engine: Engine, messages: int, now: datetime) -> None:
 def _statements(kind: str) -> list[str]:
     series, later = _SERIES[kind], _LATER[kind]
     facts = (
-        "INSERT INTO events (subject_id, event, occurred_at, received_at, applied_at, outcome, body) "
-        f"SELECT {_ID}, 'message.' || name, at, {later.format('0.5 + n % 97')}, {later.format('1 + n % 97')}, "
-        f"CASE WHEN name = 'delivered' THEN 'applied' ELSE 'ignored' END, {_AS_BYTES[kind].format(_literal(_BODY))} "
+        "INSERT INTO events (subject_id, event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, "
+        f"digest) SELECT {_ID}, 'message.' || name, at, {later.format('0.5 + n % 97')}, {later.format('1 + n % 97')}, "
+        f"{_BODY_ID}, true, CASE WHEN name = 'delivered' THEN 'applied' ELSE 'ignored' END, {_DIGEST[kind]} "
         f"FROM ({series}) AS made CROSS JOIN ({_FACTS}) AS facts"
+    )
+    bodies = (
+        "INSERT INTO bodies (id, received_at, subject_id, event, body) "
+        f"SELECT {_BODY_ID}, {later.format('0.5 + n % 97')}, {_ID}, 'message.' || name, "
+        f"{_AS_BYTES[kind].format(_literal(_BODY))} FROM ({series}) AS made CROSS JOIN ({_FACTS}) AS facts"
     )
     messages = (
         "INSERT INTO message_status (message_id, channel, recipient, sender, campaign_id, status, status_at, "
@@ -91,11 +101,11 @@ def _statements(kind: str) -> list[str]:
         f"at, {MESSAGES_PER_CAMPAIGN} + 1 FROM ({series}) AS made WHERE n % {MESSAGES_PER_CAMPAIGN} = 0"
     )
     opt_outs = (
-        "INSERT INTO opt_outs (channel, address, sender, opted_out_at, source, message_id, updated_at) "
-        f"SELECT {_CHANNEL}, {_ADDRESS}, {_SENDER}, at, 'event', {_ID}, at FROM ({series}) AS made "
-        "WHERE n % 100 = 0 ON CONFLICT DO NOTHING"
+        "INSERT INTO opt_outs (channel, address, sender, opted_out_at, received_at, source, message_id, updated_at) "
+        f"SELECT {_CHANNEL}, {_ADDRESS}, {_SENDER}, at, {later.format('0.5 + n % 97')}, 'event', {_ID}, at "
+        f"FROM ({series}) AS made WHERE n % 100 = 0 ON CONFLICT DO NOTHING"
     )
-    return [facts, messages, campaigns, opt_outs]
+    return [facts, bodies, messages, campaigns, opt_outs]
 
 
 def _literal(phrase: str) -> str:

@@ -128,14 +128,21 @@ def require_untouched(database: Database) -> None:
 
 
 def empty(engine: Engine) -> None:
-    """Remove every row of our tables. Only for databases that `open_databases` yielded."""
+    """Remove every row of our tables. Only for databases that `open_databases` yielded.
+
+    Triggers keep the rows of `opt_out_history`. They let TRUNCATE pass; SQLite has none, so they are away meanwhile.
+    """
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"TRUNCATE {', '.join(table.name for table in TABLES)}"))
             return
+        triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        for name, _ in triggers:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
         for table in TABLES:
-            if table.name != "opt_out_history":  # which refuses it, and whose rows are in nobody's way
-                connection.execute(table.delete())
+            connection.execute(table.delete())
+        for _, definition in triggers:
+            connection.exec_driver_sql(definition)
 
 
 def version(database: Database) -> str:

@@ -136,11 +136,11 @@ class Stage:
         """Let the workers at what was held back, all of it at one moment."""
         self.client.rename(HELD_KEY, self.queue.key)
 
-    def wait_until_applied(self) -> None:
-        """Return once no job waits and none is in hand."""
+    def wait_until_applied(self, *, pause_seconds: float = WORK_PAUSE_SECONDS) -> None:
+        """Return once no job waits and none is in hand, after looks `pause_seconds` apart."""
         keys = (self.queue.key, self.queue.intermediate_queue_key)
         is_empty = self.processes.wait_until(
-            lambda: not self.client.exists(*keys), seconds=WORK_SECONDS, pause_seconds=WORK_PAUSE_SECONDS
+            lambda: not self.client.exists(*keys), seconds=WORK_SECONDS, pause_seconds=pause_seconds
         )
         if not is_empty:
             raise DevelopmentError(f"the queue was not empty after {WORK_SECONDS} s")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from models.database import open_database
+from models.tables import MESSAGES
 from sync.bench.figures import Figure, Target, Yardstick
 from sync.bench.load import Bodies, send_beside, sign_bodies
 from sync.bench.sender import Order, Sent
@@ -21,7 +22,6 @@ from sync.development.processes import DevelopmentError
 from sync.events import EventType
 from sync.simulator.counts import Latencies
 from sync.simulator.traffic import generate
-from sync.store import MESSAGES
 
 CONNECTIONS = 64
 LOOK_PAUSE_SECONDS = 0.002

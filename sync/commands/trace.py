@@ -95,6 +95,8 @@ def _fact_document(fact: Fact) -> dict[str, Any]:
     text = _decoded(fact.body)
     return {
         "event": fact.name,
+        "digest": fact.digest,
+        "holds": fact.holds,
         "occurred_at": _iso(fact.occurred_at),
         "is_dated": fact.is_dated,
         "received_at": _iso(fact.received_at),

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from sync.store import DEAD_LETTERS
+from models.tables import DEAD_LETTERS
 
 # So many digits of a digest tell a few million letters apart, and a person can still compare them.
 PREFIX_DIGITS_MIN = 6

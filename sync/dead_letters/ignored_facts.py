@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, Engine, select, tuple_
 
-from sync.apply import is_fault_of_events, merge_events, read
+from models.tables import LEDGER
+from sync.apply import is_fault_of_events, merge_events
 from sync.events import Event, Outcome
 from sync.merge import Key
-from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.store import LEDGER
+from sync.statements import is_one_of
+from sync.store.ledger import event_of, stored_bodies, take_out
 
 FACTS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
 
@@ -41,35 +41,38 @@ def apply_ignored(
     Safe beside running workers: it owns its transactions, one for each page, and locks ledger rows in the order of
     their keys, as they do. Errors of a database that is away are SQLAlchemy's DBAPIError and pass through.
     """
-    page: Sequence[Any] = ()
+    page: list[Key] = []
     while page := _page(engine, page[-1:], page_size):
-        facts = [_fact(entry, reading) for entry in page]
-        unreadable = sum(fact is None for fact in facts)
-        understood = [_key(entry) for entry, fact in zip(page, facts, strict=True) if _is_understood(fact)]
+        with engine.begin() as connection:
+            events = _events(connection, page, reading)
+        unreadable = sum(None in events[key] for key in page)
+        understood = [key for key in page if _is_understood(events[key])]
         rest = IgnoredTally(unreadable=unreadable, not_understood=len(page) - unreadable - len(understood))
         yield len(page), _apply(engine, understood, reading) + rest
 
 
-def _page(engine: Engine, last: Sequence[Any], size: int) -> Sequence[Any]:
+def _page(engine: Engine, last: Sequence[Key], size: int) -> list[Key]:
     """Read without a lock: most of these rows stay as they are."""
-    query = select(LEDGER).where(_IS_IGNORED).order_by(*_KEY).limit(size)
-    for entry in last:
-        query = query.where(tuple_(*_KEY) > tuple_(entry.subject_id, entry.event))
+    query = select(*_KEY).where(_IS_IGNORED).order_by(*_KEY).limit(size)
+    for subject, name in last:
+        query = query.where(tuple_(*_KEY) > tuple_(subject, name))
     with engine.begin() as connection:
-        return connection.execute(query).all()
+        return [(row.subject_id, row.event) for row in connection.execute(query)]
 
 
-def _key(entry: Any) -> Key:
-    return entry.subject_id, entry.event
+def _events(connection: Connection, keys: Sequence[Key], reading: Reading) -> dict[Key, list[Event | None]]:
+    """Return what every body under `keys` states, None for one that cannot be read."""
+    events: dict[Key, list[Event | None]] = {key: [] for key in keys}
+    subjects = sorted({subject for subject, _ in keys})
+    for row in connection.execute(stored_bodies(lambda subject: is_one_of(connection, subject, subjects))):
+        if (row.subject_id, row.event) in events:
+            events[row.subject_id, row.event].append(event_of(row.body, row.received_at, reading))
+    return events
 
 
-def _fact(entry: Any, reading: Reading) -> Event | None:
-    ((_, stated),) = read([RawEvent(body=entry.body, received_at=entry.received_at)], reading)
-    return stated if isinstance(stated, Event) else None
-
-
-def _is_understood(fact: Event | None) -> bool:
-    return fact is not None and fact.outcome is Outcome.APPLIED
+def _is_understood(events: Sequence[Event | None]) -> bool:
+    """A fact is taken with all its bodies or not at all, so that none is lost."""
+    return None not in events and any(event and event.outcome is Outcome.APPLIED for event in events)
 
 
 def _apply(engine: Engine, keys: Sequence[Key], reading: Reading) -> IgnoredTally:
@@ -87,35 +90,13 @@ def _apply(engine: Engine, keys: Sequence[Key], reading: Reading) -> IgnoredTall
 
 
 def _apply_together(connection: Connection, keys: Sequence[Key], reading: Reading, now: datetime) -> int:
-    query = select(LEDGER).where(_IS_IGNORED, tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
-    facts = {_key(entry): _fact(entry, reading) for entry in connection.execute(query)}
-    understood = {key: fact for key, fact in facts.items() if fact and _is_understood(fact)}
-    in_place = [fact for key, fact in understood.items() if fact.key == key]
-    _take_in_place(connection, in_place, now)
-    # An earlier version may not have found the subject of a type that it did not know.
-    elsewhere = {key: fact for key, fact in understood.items() if fact.key != key}
-    _remove(connection, list(elsewhere))
-    merge_events(connection, list(elsewhere.values()), reading, now, held=in_place)
-    return len(understood)
+    """Take the facts out of the ledger and merge their bodies anew.
 
-
-def _is_entry() -> Any:
-    return and_(LEDGER.c.subject_id == bindparam("subject"), LEDGER.c.event == bindparam("name"))
-
-
-def _take_in_place(connection: Connection, facts: Sequence[Event], now: datetime) -> None:
-    if not facts:
-        return
-    taken = update(LEDGER).where(_is_entry())
-    # What an earlier version did not know, it may not have found the time of.
-    taken = taken.values(
-        outcome=Outcome.APPLIED, applied_at=now, occurred_at=bindparam("at", type_=LEDGER.c.occurred_at.type)
-    )
-    rows = [{"subject": fact.subject_id, "name": fact.name, "at": fact.occurred_at} for fact in facts]
-    connection.execute(taken, rows)
-
-
-def _remove(connection: Connection, keys: Sequence[Key]) -> None:
-    if keys:
-        rows = [{"subject": subject, "name": name} for subject, name in keys]
-        connection.execute(delete(LEDGER).where(_is_entry()), rows)
+    An earlier version may have found neither the time nor the subject of a type that it did not know.
+    """
+    query = select(*_KEY).where(_IS_IGNORED, tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
+    locked = [(row.subject_id, row.event) for row in connection.execute(query)]
+    events = {key: of for key, of in _events(connection, locked, reading).items() if _is_understood(of)}
+    take_out(connection, list(events))
+    merge_events(connection, [event for of in events.values() for event in of if event], reading, now)
+    return len(events)

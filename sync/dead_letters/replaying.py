@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, func, update
 from sqlalchemy.exc import DBAPIError
 
+from models.tables import DEAD_LETTERS
 from sync.apply import is_fault_of_events, merge_events, read
 from sync.dead_letters.finding import Selection, pages
 from sync.events import Event, Outcome, Reason
 from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.store import DEAD_LETTERS, DeadLetter
+from sync.store.dead_letters import DeadLetter
 
 LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
 
@@ -27,7 +28,7 @@ class Verdict(StrEnum):
 
     APPLIED = "applied"  # the ledger took it, and the rows that follow from it are up to date
     IGNORED = "ignored"  # the ledger took it; its type is unknown to this version
-    UNCHANGED = "unchanged"  # the ledger had it already, or another body of its key is kept
+    UNCHANGED = "unchanged"  # the ledger had this body already
     STILL_DEAD = "still_dead"  # it cannot be applied now either
 
 

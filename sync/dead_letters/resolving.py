@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine, update
 
+from models.tables import DEAD_LETTERS
 from sync.dead_letters.finding import Selection
-from sync.store import DEAD_LETTERS
 
 
 def resolve(engine: Engine, selection: Selection, *, now: datetime) -> int:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Table, case, func, or_, select
+from sqlalchemy import Connection, Engine, Table, func, select
 
+from models.tables import MESSAGES, OPT_OUTS
+from models.views import OPT_OUT_STATEMENTS
 from sync.addresses import spellings
-from sync.opt_outs.merging import HISTORY
 from sync.statements import hold_one_moment
-from sync.store import LEDGER, MESSAGES, OPT_OUTS
+from sync.store.ledger import stored_bodies
+from sync.store.opt_outs import IN_FORCE
 
 Row = Mapping[str, Any]
 
@@ -25,7 +27,7 @@ class Evidence:
     """All that is known of one address. Rows are as the tables have them, times aware UTC.
 
     `opt_outs` have a column more, `is_active`. `statements` are rows of the history, the earliest first, with the body
-    as it was signed. `facts` are the ledger's of the messages that the statements name: they tell whose a STOP without
+    as it was signed. `facts` are all bodies of the messages that the statements name: they tell whose a STOP without
     an address is. `messages_afterwards` have a status later than the first opt-out, those first that came first.
     """
 
@@ -54,15 +56,18 @@ def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evi
         def rows(query: Any) -> list[Row]:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-        statements = rows(_of(HISTORY, spelled).order_by(HISTORY.c.occurred_at, HISTORY.c.id))
+        stated = OPT_OUT_STATEMENTS.c
+        statements = rows(_of(OPT_OUT_STATEMENTS, spelled).order_by(stated.occurred_at, stated.id))
         opted_out = [row["occurred_at"] for row in statements if row["kind"] == "opted_out"]
-        message_ids = sorted({row["message_id"] for row in statements if row["message_id"]})
-        facts = select(LEDGER).where(LEDGER.c.subject_id.in_(message_ids))
+        message_ids = {row["message_id"] for row in statements}
+        subjects = sorted({row["subject_id"] for row in statements if row["subject_id"]})
+        bodies = _bodies(connection, subjects)
+        contents = {row["digest"]: row["body"] for row in bodies}
         return Evidence(
             address=spelled[0],
             opt_outs=rows(_opt_outs(spelled)),
-            statements=statements,
-            facts=rows(facts.order_by(LEDGER.c.subject_id, LEDGER.c.occurred_at, LEDGER.c.event)),
+            statements=[{**row, "body": contents.get(row["digest"])} for row in statements],
+            facts=[row for row in bodies if row["subject_id"] in message_ids],
             messages_afterwards=rows(_messages_after(spelled, min(opted_out))) if opted_out else [],
         )
 
@@ -72,10 +77,14 @@ def _of(table: Table, spelled: Sequence[str]) -> Any:
 
 
 def _opt_outs(spelled: Sequence[str]) -> Any:
-    opted_out_at, opted_in_at = OPT_OUTS.c.opted_out_at, OPT_OUTS.c.opted_in_at
-    is_in_force = or_(opted_in_at.is_(None), opted_in_at <= opted_out_at)
-    is_active = case((opted_out_at.is_(None), False), else_=is_in_force).label("is_active")
-    return _of(OPT_OUTS, spelled).add_columns(is_active).order_by(*OPT_OUTS.primary_key)
+    return _of(OPT_OUTS, spelled).add_columns(IN_FORCE.label("is_active")).order_by(*OPT_OUTS.primary_key)
+
+
+def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:
+    """Return every body of `subjects`, with what the ledger knows of it, in the order in which they occurred."""
+    query = stored_bodies(lambda subject: subject.in_(subjects))
+    found = [dict(row) for row in connection.execute(query).mappings()]
+    return sorted(found, key=lambda row: (row["subject_id"], row["occurred_at"], row["event"], row["digest"]))
 
 
 def _messages_after(spelled: Sequence[str], moment: datetime) -> Any:

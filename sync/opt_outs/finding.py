@@ -1,15 +1,19 @@
 """Finds opt-outs by what is known of them. Reads only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from sync.opt_outs.rows import StoredOptOut
-from sync.store import OPT_OUTS
+from models.tables import OPT_OUTS
+from sync.store.opt_outs import IN_FORCE
 
 ROWS_PER_FETCH = 5_000
+
+# A row of `opt_outs`, by column.
+StoredOptOut = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class Selection:
         if self.since is not None:
             yield of.opted_out_at >= self.since
         if not self.is_any:
-            yield and_(of.opted_out_at.is_not(None), or_(of.opted_in_at.is_(None), of.opted_in_at <= of.opted_out_at))
+            yield IN_FORCE
 
 
 def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:

@@ -5,7 +5,7 @@ it names no time, one that is not in force. So a file read twice changes nothing
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
@@ -13,13 +13,20 @@ from sqlalchemy import Engine
 
 from sync.addresses import is_storable
 from sync.events import EARLIEST
-from sync.merge import OptOutRow, OptOutSource
+from sync.opt_out_rule import (
+    OptOutKey,
+    OptOutRow,
+    OptOutSource,
+    OptOutStatement,
+    StoredStatement,
+    ended_at,
+    is_in_force,
+)
 from sync.opt_outs.csv_files import CsvFile, FileError
 from sync.opt_outs.csv_records import Record
-from sync.opt_outs.merging import merge_opt_outs
 from sync.opt_outs.moments import read_moment
-from sync.opt_outs.rows import OptOutKey, is_in_force, locked_rows
-from sync.opt_outs.stating import Outcome, address_of, channel_of, moment_in_force, outcome_of
+from sync.opt_outs.stating import Outcome, address_of, channel_of, time_in_force
+from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.
 ROWS_PER_TRANSACTION = 2_000
@@ -154,38 +161,72 @@ def _record(
     if not stated:
         return
     with engine.begin() as connection:
-        stored = dict(locked_rows(connection, {row.key[1] for row in stated}))
+        hold_statements(connection, alone=False)
+        addresses = {row.key[1] for row in stated}
+        stands = {key: _Stands.of(row) for key, row in read_rows(connection, addresses).items()}
+        ends: dict[str, list[StoredStatement]] = {}
+        for known in read_statements(connection, addresses):
+            ends.setdefault(known["address"], []).append(known)
         now = clock()
-        claims = []
+        statements = []
         for row in stated:
-            before = stored.get(row.key)
-            if row.at is None and before is not None and is_in_force(before):
-                counts.unchanged += 1
+            before = stands.get(row.key)
+            ended = ended_at(row.key, ends.get(row.key[1], ()))
+            if before is not None and _says_no_more(row, before):
+                _count(counts, Outcome.UNCHANGED if before.is_in_force else Outcome.ENDED)
                 continue
-            moment = row.at or moment_in_force(before, now)
-            if before is not None and before["opted_out_at"] is not None and moment <= before["opted_out_at"]:
-                _count(counts, Outcome.UNCHANGED if is_in_force(before) else Outcome.ENDED)
-                continue
-            _count(counts, outcome_of(before, moment))
-            claims.append(_claim(row, moment, defaults))
-            opted_in_at = before["opted_in_at"] if before is not None else None
-            stored[row.key] = {"opted_out_at": moment, "opted_in_at": opted_in_at}
-        merge_opt_outs(connection, claims, now)
+            at = row.at or time_in_force(ended, now)
+            after = before.with_time(at) if before else _Stands(opted_out_at=at, received_at=at, opted_in_at=ended)
+            stands[row.key] = after
+            _count(counts, _outcome(before, after))
+            statements.append(_statement(row, at, defaults))
+        state(connection, statements, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stands:
+    """The times of a row of `opt_outs`, as they are or will be once the rows before are recorded."""
+
+    opted_out_at: datetime
+    received_at: datetime
+    opted_in_at: datetime | None
+
+    @classmethod
+    def of(cls, row: OptOutRow) -> "_Stands":
+        return cls(opted_out_at=row.opted_out_at, received_at=row.received_at, opted_in_at=row.opted_in_at)
+
+    def with_time(self, at: datetime) -> "_Stands":
+        return replace(self, opted_out_at=max(self.opted_out_at, at), received_at=max(self.received_at, at))
+
+    @property
+    def is_in_force(self) -> bool:
+        return is_in_force(self.opted_in_at, self.received_at)
+
+
+def _says_no_more(row: Stated, before: _Stands) -> bool:
+    if row.at is None:
+        return before.is_in_force
+    return row.at <= before.opted_out_at and row.at <= before.received_at
+
+
+def _outcome(before: _Stands | None, after: _Stands) -> Outcome:
+    if not after.is_in_force:
+        return Outcome.ENDED
+    return Outcome.NEW if before is None else Outcome.LATER
 
 
 def _count(counts: Counts, outcome: Outcome) -> None:
     setattr(counts, outcome, getattr(counts, outcome) + 1)
 
 
-def _claim(row: Stated, moment: datetime, defaults: Defaults) -> OptOutRow:
+def _statement(row: Stated, at: datetime, defaults: Defaults) -> OptOutStatement:
     channel, address, sender = row.key
-    return OptOutRow(
+    return OptOutStatement(
         channel=channel,
         address=address,
         sender=sender,
-        opted_out_at=moment,
-        message_id=None,
+        occurred_at=at,
         source=OptOutSource.IMPORT,
-        note=row.reason,
         stated_by=defaults.by,
+        reason=row.reason,
     )

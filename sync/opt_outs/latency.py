@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync.opt_outs.merging import HISTORY
+from models.views import OPT_OUT_STATEMENTS
 
 AT_ONCE_SECONDS = 1.0
 LAST_DAY = timedelta(days=1)
@@ -41,8 +41,8 @@ def latency(
     Rows are read step by step, through `in_turns`, where a caller has others to give way to. On PostgreSQL that takes
     a transaction.
     """
-    query = select(HISTORY.c.received_at, HISTORY.c.applied_at).where(
-        HISTORY.c.applied_at > now - span, HISTORY.c.received_at.is_not(None)
+    query = select(OPT_OUT_STATEMENTS.c.received_at, OPT_OUT_STATEMENTS.c.applied_at).where(
+        OPT_OUT_STATEMENTS.c.applied_at > now - span, OPT_OUT_STATEMENTS.c.received_at.is_not(None)
     )
     rows = connection.execute(query, execution_options={"yield_per": ROWS_PER_STEP})
     seconds = sorted((row.applied_at - row.received_at).total_seconds() for row in in_turns(rows))

@@ -97,7 +97,7 @@ def _statement_text(number: int, row: Row) -> str:
 
 
 def _fact_text(row: Row) -> str:
-    fields = {name: _moment(row[f"{name}_at"]) for name in ("occurred", "received", "applied")}
+    fields = {name: _moment(row[f"{name}_at"]) for name in ("occurred", "received")}
     title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
     return _titled(title, _fields_text(fields)) + body_text("  Body as it was signed", bytes(row["body"]))
 

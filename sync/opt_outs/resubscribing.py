@@ -1,24 +1,23 @@
 """Re-subscriptions: only a person ends an opt-out, and says why; no event, file or program does.
 
-An opt-out is not removed. It ends at a moment, and what ended it stays in the history for good. A STOP that occurred
-after that moment opts out again; one that occurred before it, and arrives late, does not.
+An opt-out is not removed. It ends at a moment, and what ended it stays in the history for good. It holds for every
+opt-out of the address within its scope that was first received before, also for one that is applied later. A STOP that
+is first received afterwards opts out again, whatever time it claims.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Engine
 
 from sync.addresses import spellings
-from sync.merge import OptOutSource
-from sync.opt_outs.merging import HISTORY
-from sync.opt_outs.rows import OptOutKey, StoredOptOut, is_in_force, locked_rows
-from sync.statements import bulk_insert
-from sync.store import OPT_OUTS
+from sync.opt_out_rule import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
+from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
-_ONE = timedelta(microseconds=1)
+# How long to wait where the clock of whoever received an opt-out is ahead of ours.
+AHEAD_SECONDS_MAX = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +29,54 @@ class Resubscription:
     by: str
     reason: str
 
+    def ends(self, row: OptOutRow) -> bool:
+        """Is the row within the scope?"""
+        return self.channel in (None, row.channel) and self.sender in (None, row.sender)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """Of one address: the opt-outs that were in force and are not any more, and those that still are.
 
-    Rows of `ended` are as they are now. Where the clock of one was ahead, it ends only just after its own moment.
+    `ahead` are those of the latter that should have ended, but were received later than now by our clock.
     """
 
     address: str = field(repr=False)
-    ended: Sequence[StoredOptOut] = field(repr=False)
-    in_force: Sequence[StoredOptOut] = field(repr=False)
+    ended: Sequence[OptOutRow] = field(repr=False)
+    in_force: Sequence[OptOutRow] = field(repr=False)
+    ahead: Sequence[OptOutRow] = field(repr=False)
+
+
+def resubscribe_patiently(
+    engine: Engine, addresses: Sequence[str], resubscription: Resubscription, *, default_region: str
+) -> list[Ended]:
+    """End opt-outs as `resubscribe` does, in a transaction of its own.
+
+    If one of them was received at a time that is still to come by our clock, wait for that, AHEAD_SECONDS_MAX at the
+    most.
+    """
+    deadline = time.monotonic() + AHEAD_SECONDS_MAX
+    every = {
+        spelling for several in _spelled(addresses, resubscription, default_region).values() for spelling in several
+    }
+    while True:
+        with engine.begin() as connection:
+            hold_statements(connection, alone=True)
+            rows = read_rows(connection, every).values()
+            now = datetime.now(UTC)
+            ahead = max(
+                ((row.received_at - now).total_seconds() for row in rows if resubscription.ends(row)), default=-1
+            )
+            left = deadline - time.monotonic()
+            if ahead < 0 or ahead >= left:
+                return resubscribe(
+                    connection,
+                    addresses,
+                    resubscription,
+                    clock=lambda: datetime.now(UTC),
+                    default_region=default_region,
+                )
+        time.sleep(ahead + 0.001)
 
 
 def resubscribe(
@@ -51,56 +87,69 @@ def resubscribe(
     clock: Callable[[], datetime],
     default_region: str,
 ) -> list[Ended]:
-    """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; note it in the history.
+    """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; keep that in the history.
 
     Without a channel or sender all scopes of an address end. With one, an opt-out that holds for any of them stays:
-    it says more than was taken back. The moment is that of `clock` once the rows are held: what opts out afterwards is
-    later.
+    it says more than was taken back. It is kept in the history also if there is nothing to end. The time is that of
+    `clock` once nobody else can state anything.
     """
-    spelled: dict[str, set[str]] = {}
-    for address in addresses:
-        first, *others = spellings(resubscription.channel, address, default_region)
-        spelled.setdefault(first, {first}).update(others)
-    stored = locked_rows(connection, set().union(*spelled.values()))
+    spelled = _spelled(addresses, resubscription, default_region)
+    hold_statements(connection, alone=True)
     now = clock()
-    in_force = {key: row for key, row in stored.items() if is_in_force(row)}
-    ended = {
-        key: dict(row) | {"opted_in_at": max(now, row["opted_out_at"] + _ONE)}
-        for key, row in in_force.items()
-        if resubscription.channel in (None, row["channel"]) and resubscription.sender in (None, row["sender"])
-    }
-    _end(connection, ended, resubscription, now)
-    return [
-        Ended(
-            address=address,
-            ended=[row for row in ended.values() if row["address"] in several],
-            in_force=[row for key, row in in_force.items() if row["address"] in several and key not in ended],
-        )
-        for address, several in spelled.items()
-    ]
-
-
-def _end(
-    connection: Connection, ended: dict[OptOutKey, dict[str, Any]], resubscription: Resubscription, now: datetime
-) -> None:
-    if not ended:
-        return
-    for row in ended.values():
-        is_row = [OPT_OUTS.c[name] == row[name] for name in ("channel", "address", "sender")]
-        values = {"opted_in_at": row["opted_in_at"], "updated_at": now}
-        connection.execute(update(OPT_OUTS).where(*is_row).values(values))
-    noted = [
-        {name: row[name] for name in ("channel", "address", "sender")} | {"occurred_at": row["opted_in_at"]}
-        for row in ended.values()
-    ]
-    insert, rows = bulk_insert(
+    every = set().union(*spelled.values())
+    before = read_rows(connection, every)
+    standing = {address for _, address, _ in before}
+    add_to_history(
         connection,
-        HISTORY,
-        noted,
-        kind="opted_in",
-        applied_at=now,
-        source=OptOutSource.MANUAL,
-        stated_by=resubscription.by,
-        reason=resubscription.reason,
+        [
+            OptOutStatement(
+                kind=Kind.OPTED_IN,
+                channel=resubscription.channel,
+                address=spelling,
+                sender=resubscription.sender,
+                occurred_at=now,
+                source=OptOutSource.MANUAL,
+                stated_by=resubscription.by,
+                reason=resubscription.reason,
+            )
+            for address, several in spelled.items()
+            for spelling in several
+            if spelling == address or spelling in standing
+        ],
+        now,
     )
-    connection.execute(insert, rows)
+    write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
+    after = read_rows(connection, every)
+    return [_ended(address, several, before, after, resubscription) for address, several in spelled.items()]
+
+
+def _spelled(
+    addresses: Sequence[str], resubscription: Resubscription, default_region: str
+) -> dict[str, tuple[str, ...]]:
+    """Return every spelling of each of `addresses` under the one that the tables use."""
+    spelled: dict[str, tuple[str, ...]] = {}
+    for address in addresses:
+        several = spellings(resubscription.channel, address, default_region)
+        spelled[several[0]] = tuple(dict.fromkeys((*spelled.get(several[0], ()), *several)))
+    return spelled
+
+
+def _ended(
+    address: str,
+    spelled: Collection[str],
+    before: Mapping[OptOutKey, OptOutRow],
+    after: Mapping[OptOutKey, OptOutRow],
+    resubscription: Resubscription,
+) -> Ended:
+    were = {key: row for key, row in before.items() if row.address in spelled and _is_in_force(row)}
+    in_force = [after[key] for key in were if _is_in_force(after[key])]
+    return Ended(
+        address=address,
+        ended=[after[key] for key in were if not _is_in_force(after[key])],
+        in_force=in_force,
+        ahead=[row for row in in_force if resubscription.ends(row)],
+    )
+
+
+def _is_in_force(row: OptOutRow) -> bool:
+    return is_in_force(row.opted_in_at, row.received_at)

@@ -3,17 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from sync.addresses import is_address, is_storable, normalise
-from sync.merge import OptOutRow, OptOutSource
-from sync.opt_outs.merging import merge_opt_outs
-from sync.opt_outs.rows import StoredOptOut, locked_rows
+from sync.opt_out_rule import OptOutRow, OptOutSource, OptOutStatement, ended_at, is_in_force
+from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
-_ONE = timedelta(microseconds=1)
 _CHANNEL = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
@@ -23,7 +21,7 @@ class Outcome(StrEnum):
     NEW = "new"  # there was no opt-out of this channel, address and sender
     LATER = "later"  # there was an earlier one, in force or ended
     UNCHANGED = "unchanged"  # one at least as late stands
-    ENDED = "ended"  # a re-subscription is later than the moment stated, so nobody is kept from messaging
+    ENDED = "ended"  # a re-subscription is later than the time stated, so nobody is kept from messaging
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,43 +54,40 @@ def state_opt_outs(
 ) -> dict[str, Outcome]:
     """Opt normalised `addresses` out, in the caller's transaction; return what that did, by address.
 
-    Each statement is noted in the history, also one that changes nothing: a person said so.
+    A time later than `now` is `now`. Each statement is kept in the history, also one that changes nothing: a person
+    said so.
     """
-    stored = locked_rows(connection, set(addresses))
-    claims, outcomes = [], {}
+    hold_statements(connection, alone=False)
+    before, known = read_rows(connection, addresses), read_statements(connection, addresses)
+    statements = []
     for address in dict.fromkeys(addresses):
-        row = stored.get((statement.channel, address, statement.sender))
-        moment = statement.at or moment_in_force(row, now)
-        outcomes[address] = outcome_of(row, moment)
-        claims.append(
-            OptOutRow(
+        key = statement.channel, address, statement.sender
+        statements.append(
+            OptOutStatement(
                 channel=statement.channel,
                 address=address,
                 sender=statement.sender,
-                opted_out_at=moment,
-                message_id=None,
+                occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, known), now),
                 source=OptOutSource.MANUAL,
-                note=statement.reason,
                 stated_by=statement.by,
+                reason=statement.reason,
             )
         )
-    merge_opt_outs(connection, claims, now)
-    return outcomes
+    state(connection, statements, now)
+    after = read_rows(connection, addresses)
+    return {one.address: outcome_of(before.get(one.key), after[one.key]) for one in statements}
 
 
-def moment_in_force(row: StoredOptOut | None, now: datetime) -> datetime:
-    """Return the moment of an opt-out that is said now: later than a re-subscription whose clock was ahead."""
-    return max(now, row["opted_in_at"] + _ONE) if row and row["opted_in_at"] else now
+def time_in_force(ended: datetime | None, now: datetime) -> datetime:
+    """Return the time of an opt-out that is said now: in force, although another machine's clock is ahead."""
+    return max(now, ended) if ended else now
 
 
-def outcome_of(row: StoredOptOut | None, moment: datetime) -> Outcome:
-    """Return what an opt-out of `moment`, said by a person, does to `row`."""
-    if row is None:
-        return Outcome.NEW
-    opted_out_at: datetime | None = row["opted_out_at"]
-    opted_in_at: datetime | None = row["opted_in_at"]
-    if opted_in_at is not None and opted_in_at > max(moment, opted_out_at or moment):
+def outcome_of(before: OptOutRow | None, after: OptOutRow) -> Outcome:
+    """Return what became of a row by a statement."""
+    if not is_in_force(after.opted_in_at, after.received_at):
         return Outcome.ENDED
-    if opted_out_at is None:
+    if before is None:
         return Outcome.NEW
-    return Outcome.LATER if moment > opted_out_at else Outcome.UNCHANGED
+    was_in_force = is_in_force(before.opted_in_at, before.received_at)
+    return Outcome.LATER if after.opted_out_at > before.opted_out_at or not was_in_force else Outcome.UNCHANGED

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sync.opt_out_rule import is_in_force
+from sync.opt_outs.finding import StoredOptOut
 from sync.opt_outs.moments import iso_text
-from sync.opt_outs.rows import StoredOptOut, is_in_force
 from sync.rebuilding.text import masked_address, masked_text
 from sync.suppression import Answer, Match
 from sync.tracing.explaining import moment_text
@@ -87,7 +88,7 @@ def _cells(row: StoredOptOut, *, shows_addresses: bool) -> Sequence[str]:
 def opt_out_document(row: StoredOptOut, *, shows_addresses: bool) -> dict[str, Any]:
     """Return a row of `opt_outs` as JSON's types, its address and what is like one masked unless asked for."""
     shown = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
-    shown["is_in_force"] = is_in_force(row)
+    shown["is_in_force"] = is_in_force(row["opted_in_at"], row["received_at"])
     if not shows_addresses:
         shown["address"] = masked_address(row["address"])
         for name in ("sender", "note"):

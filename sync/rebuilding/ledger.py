@@ -1,29 +1,35 @@
-"""Reads the ledger slice by slice, in the order of its keys. A subject's facts are never split over two slices."""
+"""Reads the ledger slice by slice, in the order of its keys. A subject's bodies are never split over two slices."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, text, true
 
+from models.tables import CAMPAIGNS, LEDGER, MESSAGES
 from sync.events import Event
 from sync.reading import Reading
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, fact_of
+from sync.store.ledger import event_of, stored_bodies
 
 # The tables whose keys begin with a subject: a slice spans a bounded number of rows of each.
 _BY_SUBJECT = (LEDGER, MESSAGES, CAMPAIGNS)
-_NOTHING: Mapping[str, list[Event]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the ledger holds of some subjects: facts by subject, and how many bodies of each cannot be read."""
+    """What the ledger holds of some subjects: what each body states, by subject, and how many cannot be read.
 
-    facts: dict[str, list[Event]] = field(default_factory=dict, repr=False)
+    `stored` are the rows of `sync.store.ledger.stored_bodies` that were read, in one order with `read`.
+    """
+
+    events: dict[str, list[Event]] = field(default_factory=dict, repr=False)
     unreadable: dict[str, int] = field(default_factory=dict)
+    stored: list[Any] = field(default_factory=list, repr=False)
+    read: list[Event | None] = field(default_factory=list, repr=False)
 
     @property
     def fact_count(self) -> int:
-        return sum(map(len, self.facts.values())) + sum(self.unreadable.values())
+        return sum(bool(row.holds) for row in self.stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +59,22 @@ def next_range(connection: Connection, after: str | None, rows: int) -> Range:
 
 
 def read_ledger(
-    connection: Connection,
-    condition: ColumnElement[bool],
-    reading: Reading,
-    before: Mapping[str, list[Event]] = _NOTHING,
+    connection: Connection, is_wanted: Callable[[Column[str]], ColumnElement[bool]], reading: Reading
 ) -> Known:
-    """Return what the ledger holds where `condition` is true.
+    """Return what the ledger holds of the subjects that are wanted.
 
     A body that this version refuses, or reads as a fact of another key than it was filed under, is unreadable.
-    Facts read `before`, by subject, are taken from there where the ledger still has the same bodies.
     """
     known = Known()
-    read = {fact.key: fact for facts in before.values() for fact in facts}
-    query = select(LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.received_at, LEDGER.c.body).where(condition)
-    for subject, name, received_at, body in connection.execute(query):
-        fact = read.get((subject, name))
-        if fact is None or fact.body != body or fact.received_at != received_at:
-            fact = fact_of(body, received_at, reading)
-        if fact is not None and fact.key == (subject, name):
-            known.facts.setdefault(subject, []).append(fact)
+    for row in connection.execute(stored_bodies(is_wanted)):
+        event = event_of(row.body, row.received_at, reading)
+        if event is not None and event.key == (row.subject_id, row.event):
+            known.events.setdefault(row.subject_id, []).append(event)
         else:
-            known.unreadable[subject] = known.unreadable.get(subject, 0) + 1
+            event = None
+            known.unreadable[row.subject_id] = known.unreadable.get(row.subject_id, 0) + 1
+        known.stored.append(row)
+        known.read.append(event)
     return known
 
 

@@ -2,19 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
-from sync.merge import OptOutRow
+from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS
 from sync.reading import Reading
-from sync.rebuilding.claims import COMPARED, is_as_strong, read_opt_outs, row_of
 from sync.rebuilding.comparing import Drift, Kind, Slice, compare
-from sync.rebuilding.patience import patiently
+from sync.rebuilding.opt_outs import Page, compare_opt_outs, repair_opt_outs
 from sync.rebuilding.repairing import repair
-from sync.rebuilding.unmet import UnmetClaims, unmet_claims
-from sync.statements import hold_one_moment
-from sync.store import CAMPAIGNS, MESSAGES, OPT_OUTS
 
 ROWS_PER_SLICE = 1000
 
@@ -23,7 +18,7 @@ ROWS_PER_SLICE = 1000
 class TableCounts:
     """Rows of one table. What drifted is counted as it was found, repaired since or not."""
 
-    right: int | None = 0  # None where it was not counted
+    right: int = 0
     changed: int = 0
     missing: int = 0
     surplus: int = 0
@@ -37,12 +32,8 @@ class TableCounts:
 
 
 def _tables() -> dict[str, TableCounts]:
-    # Rows of `opt_outs` belong to no slice, so those that are right are counted at the end.
-    return {
-        MESSAGES.name: TableCounts(),
-        CAMPAIGNS.name: TableCounts(),
-        OPT_OUTS.name: TableCounts(right=None),
-    }
+    tables = (LEDGER, MESSAGES, CAMPAIGNS, HISTORY, OPT_OUTS, NAMELESS_OPT_OUTS)
+    return {table.name: TableCounts() for table in tables}
 
 
 @dataclass(slots=True)
@@ -80,24 +71,13 @@ def check(engine: Engine, walk: Walk, on_drift: Callable[[Drift], None]) -> None
 
     Each slice is compared as it stands at one moment, so what workers commit meanwhile is no drift.
     """
-    counts = walk.counts
-    with unmet_claims() as unmet:
 
-        def note(found: Slice) -> None:
-            for drift in found.drifts:
-                counts.tables[drift.table].add(drift.kind)
-                on_drift(drift)
+    def note(found: Slice | Page) -> None:
+        for drift in found.drifts:
+            walk.counts.tables[drift.table].add(drift.kind)
+            on_drift(drift)
 
-        if not _go(engine, walk, unmet, note):
-            _count_unmet(unmet, counts)
-            return
-        for page in unmet.pages(walk.rows_per_slice):
-            for drift in patiently(partial(_opt_out_drifts, engine, page)):
-                counts.tables[drift.table].add(drift.kind)
-                on_drift(drift)
-    of_opt_outs = counts.tables[OPT_OUTS.name]
-    of_opt_outs.right = _count_opt_outs(engine) - of_opt_outs.changed
-    counts.is_complete = True
+    _go(engine, walk, on_slice=note, on_page=note)
 
 
 def rebuild(reader: Engine, writer: Engine, walk: Walk) -> None:
@@ -106,69 +86,39 @@ def rebuild(reader: Engine, writer: Engine, walk: Walk) -> None:
     `reader` may be read-only. Stopped anywhere, what was repaired stays, and a slice is repaired wholly or found
     again by the next run.
     """
+    tables = walk.counts.tables
+
+    def put_right(found: Slice) -> None:
+        removed = repair(writer, found, reading=walk.reading)
+        for drift in found.drifts:
+            if drift.kind is not Kind.SURPLUS:
+                tables[drift.table].add(drift.kind)
+        for table, count in removed.items():
+            tables[table].add(Kind.SURPLUS, count)
+
+    def put_page_right(found: Page) -> None:
+        repair_opt_outs(writer, found)
+        for drift in found.drifts:
+            tables[drift.table].add(drift.kind)
+
+    _go(reader, walk, on_slice=put_right, on_page=put_page_right)
+
+
+def _go(engine: Engine, walk: Walk, *, on_slice: Callable[[Slice], None], on_page: Callable[[Page], None]) -> None:
+    """Hand on slice after slice, then page after page of `opt_outs`; end early if asked to stop."""
     counts = walk.counts
-    with unmet_claims() as unmet:
-
-        def put_right(found: Slice) -> None:
-            removed = repair(writer, found, reading=walk.reading)
-            for drift in found.drifts:
-                if drift.kind is not Kind.SURPLUS:
-                    counts.tables[drift.table].add(drift.kind)
-            for table, count in removed.items():
-                counts.tables[table].add(Kind.SURPLUS, count)
-
-        try:
-            is_complete = _go(reader, walk, unmet, put_right)
-        finally:
-            _count_unmet(unmet, counts)
-    if is_complete:
-        of_opt_outs = counts.tables[OPT_OUTS.name]
-        of_opt_outs.right = _count_opt_outs(reader) - of_opt_outs.changed - of_opt_outs.missing
-        counts.is_complete = True
-
-
-def _go(engine: Engine, walk: Walk, unmet: UnmetClaims, on_found: Callable[[Slice], None]) -> bool:
-    """Give `on_found` slice after slice; return False if asked to stop before the end."""
     for found in compare(engine, reading=walk.reading, rows_per_slice=walk.rows_per_slice):
-        on_found(found)
-        unmet.add(found.unmet)
-        walk.counts.facts += found.facts
-        walk.counts.unreadable += found.unreadable
+        on_slice(found)
+        counts.facts += found.facts
+        counts.unreadable += found.unreadable
         for table, count in found.right.items():
-            of_table = walk.counts.tables[table]
-            of_table.right = (of_table.right or 0) + count
+            counts.tables[table].right += count
         walk.on_slice()
         if walk.is_stop_asked():
-            return False
-    return True
-
-
-def _opt_out_drifts(engine: Engine, claims: list[OptOutRow]) -> list[Drift]:
-    with engine.begin() as connection:
-        hold_one_moment(connection)
-        stored = read_opt_outs(connection, {claim.address for claim in claims})
-    drifts = []
-    for claim in claims:
-        row = row_of(claim, stored)
-        if is_as_strong(row, claim):
-            continue  # a worker was faster
-        key = dict(zip(("channel", "address", "sender"), claim.key, strict=True))
-        says = {
-            "opted_out_at": claim.opted_out_at,
-            "source": claim.source,
-            "message_id": claim.message_id,
-            "note": None,
-        }
-        blank = dict.fromkeys(column.name for column in COMPARED)
-        drifts.append(Drift(table=OPT_OUTS.name, key=key, stored=row, expected={**(row or blank), **key, **says}))
-    return drifts
-
-
-def _count_unmet(unmet: UnmetClaims, counts: Counts) -> None:
-    for kind in (Kind.CHANGED, Kind.MISSING):
-        counts.tables[OPT_OUTS.name].add(kind, unmet.count(kind))
-
-
-def _count_opt_outs(engine: Engine) -> int:
-    with engine.begin() as connection:
-        return connection.execute(select(func.count()).select_from(OPT_OUTS)).scalar_one()
+            return
+    for page in compare_opt_outs(engine, walk.rows_per_slice):
+        on_page(page)
+        counts.tables[OPT_OUTS.name].right += page.right
+        if walk.is_stop_asked():
+            return
+    counts.is_complete = True

@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 
+from models.tables import MESSAGES
 from sync.reports.compacting import CALENDAR
-from sync.store import MESSAGES
 
 _FAILED = ("failed", "undeliverable")
 _FINAL = ("delivered", *_FAILED)

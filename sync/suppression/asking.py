@@ -67,14 +67,16 @@ class Asker:
         self._written, self._read = moment.bind_processor(engine.dialect), moment.result_processor(engine.dialect, None)
         self._statement = cache(self._made)
 
-    def ask(self, wanted: Collection[str], channel: str | None, sender: str | None, nameless_since: datetime) -> Seen:
+    def ask(
+        self, wanted: Collection[str], channel: str | None, sender: str | None, oldest_in_queue: datetime | None
+    ) -> Seen:
         """Return what there is, in one statement; over a new connection where one turned out to be broken.
 
-        `wanted` are addresses as the tables spell them, and `nameless_since` is the parameter of `waiting_columns`.
+        `wanted` are addresses as the tables spell them, and `oldest_in_queue` is the parameter of `waiting_columns`.
         Raises NotAnswered.
         """
         parameters = {
-            "nameless_since": self._written(nameless_since),
+            "oldest_in_queue": oldest_in_queue and self._written(oldest_in_queue),
             "channel": channel,
             "sender": sender,
             WANTED: listed(self._dialect.name, wanted),
@@ -86,18 +88,17 @@ class Asker:
             self._engine.dispose()  # the others that rest may be broken too
             rows = self._rows(statement, parameters)
         read = self._read
-        in_inbox, in_dead_letters, nameless, is_inbox_used, *_ = rows[0]
+        in_inbox, in_dead_letters, nameless, *_ = rows[0]
         return Seen(
             found=[
                 Found(address, channel, sender, read(opted_out_at), source, message_id)
-                for _, _, _, _, address, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                for _, _, _, address, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
                 if address is not None
             ],
             waiting=InDatabase(
                 in_inbox=read(in_inbox),
                 in_dead_letters=read(in_dead_letters),
                 nameless=read(nameless),
-                is_inbox_used=bool(is_inbox_used),
             ),
         )
 

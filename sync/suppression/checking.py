@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 
 from sync.addresses import is_address, is_spelled_alike, is_storable, spellings
-from sync.queue import OpenQueue, QueueUnavailable, waiting_opt_outs
+from sync.queue import OpenQueue, QueueUnavailable, waiting
 from sync.suppression.asking import Asker, Found, NotAnswered
-from sync.suppression.freshness import NAMELESS_FOR, Freshness, freshness
+from sync.suppression.freshness import Freshness, freshness
 
 MAX_STALENESS = timedelta(minutes=1)
 # What holds of one number that all channels spell alike, holds of each.
@@ -172,11 +172,11 @@ class Lookup:
         """Return what the stores say of `wanted`, spelled as the tables spell; of a store that is away, that."""
         begun = datetime.now(UTC)
         try:
-            queued = waiting_opt_outs(self._queue)
+            queued = waiting(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
         try:
-            seen = self._database.ask(wanted, channel, sender, begun - NAMELESS_FOR)
+            seen = self._database.ask(wanted, channel, sender, queued.oldest if queued else None)
         except NotAnswered:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
         found = _strongest(seen.found)

@@ -5,18 +5,15 @@ letters. It goes from one to the next or into the table in one transaction, the 
 the queue before the database, and the database for all the rest in one statement, misses none on its way.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, and_, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Label, and_, bindparam, func, or_, select, true
 
-from sync.queue import WaitingOptOuts
-from sync.store import DEAD_LETTERS, INBOX, MESSAGES
+from models.tables import DEAD_LETTERS, INBOX, NAMELESS_OPT_OUTS
+from sync.queue import Waiting
 
-# Where a failed opt-out could keep a look-up from an answer for ever, only what is younger counts.
-NAMELESS_FOR = timedelta(hours=1)
 _ONE = timedelta(microseconds=1)
 
 
@@ -38,20 +35,18 @@ class Freshness:
 def waiting_columns() -> tuple[Label[Any], ...]:
     """Return what is asked of the database, together with the opt-outs themselves, to know how fresh these are.
 
-    The parameter `nameless_since` is the moment of asking less NAMELESS_FOR.
+    The parameter `oldest_in_queue` is when the oldest event that waits there was received, None if none does.
     """
-    is_nameless = and_(
-        MESSAGES.c.opted_out_at.is_not(None),
-        MESSAGES.c.recipient.is_(None),
-        MESSAGES.c.opted_out_at > bindparam("nameless_since", type_=MESSAGES.c.opted_out_at.type),
+    holds_until, oldest_in_inbox = NAMELESS_OPT_OUTS.c.holds_until, _earliest(INBOX.c.received_at, true())
+    may_be_named = or_(
+        holds_until >= bindparam("oldest_in_queue", type_=holds_until.type), holds_until >= oldest_in_inbox
     )
     return (
         _earliest(INBOX.c.received_at, INBOX.c.may_opt_out).label("in_inbox"),
         _earliest(
             DEAD_LETTERS.c.received_at, and_(DEAD_LETTERS.c.may_opt_out, DEAD_LETTERS.c.resolved_at.is_(None))
         ).label("in_dead_letters"),
-        _earliest(MESSAGES.c.opted_out_at, is_nameless).label("nameless"),
-        exists(select(INBOX.c.id)).label("is_inbox_used"),
+        _earliest(NAMELESS_OPT_OUTS.c.received_at, may_be_named).label("nameless"),
     )
 
 
@@ -59,9 +54,14 @@ def _earliest(moment: ColumnElement[datetime], condition: ColumnElement[bool]) -
     return select(func.min(moment)).where(condition).scalar_subquery()
 
 
-def freshness(begun: datetime, queued: WaitingOptOuts, in_database: "InDatabase") -> Freshness:
+def freshness(begun: datetime, queued: Waiting, in_database: "InDatabase") -> Freshness:
     """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked."""
-    holders = [("queue", queued.oldest), *in_database.holders(is_queue_used=queued.is_any_waiting)]
+    holders = [
+        ("queue", queued.oldest_opt_out),
+        ("inbox", in_database.in_inbox),
+        ("dead_letters", in_database.in_dead_letters),
+        ("message", in_database.nameless),
+    ]
     oldest = min(((moment, name) for name, moment in holders if moment), default=None)
     if oldest is None or oldest[0] >= begun:
         return Freshness(as_of=begun, held_by=None)
@@ -76,11 +76,3 @@ class InDatabase:
     in_inbox: datetime | None
     in_dead_letters: datetime | None
     nameless: datetime | None
-    is_inbox_used: bool
-
-    def holders(self, *, is_queue_used: bool) -> Iterator[tuple[str, datetime | None]]:
-        yield "inbox", self.in_inbox
-        yield "dead_letters", self.in_dead_letters
-        # Whose it is may be told by what still waits; where nothing does, all is said that was ever told.
-        if is_queue_used or self.is_inbox_used:
-            yield "message", self.nameless

@@ -10,20 +10,20 @@ from datetime import datetime
 from typing import Any
 
 from sync.events import Event, EventType, Outcome
-from sync.merge import STATUS_OF, message_row, opt_out_rows, strength
-
-# What a row may know of its message from bodies that the ledger did not keep.
-_FILLED = ("channel", "recipient", "sender", "campaign_id")
+from sync.merge import STATUS_OF, holding, message_row, strength
+from sync.opt_out_rule import nameless_opt_outs
 
 
-def explain(facts: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]:
-    """Return why `row`, the one of `message_status`, follows from `facts`, all that the ledger has of it."""
+def explain(bodies: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]:
+    """Return why `row`, the one of `message_status`, follows from what every body of the message states."""
+    facts = list(holding(bodies).values())
     return [
         _status_sentence(facts),
         *_conflict_sentences(facts),
-        *_difference_sentences(facts, row),
+        *_several_bodies_sentences(bodies),
+        *_difference_sentences(bodies, row),
         *(sentence for fact in facts for sentence in _fact_sentences(fact)),
-        *_opt_out_sentences(facts, row),
+        *_opt_out_sentences(bodies),
     ]
 
 
@@ -70,25 +70,31 @@ def _conflict_sentences(facts: Sequence[Event]) -> list[str]:
     return [f"Conflict: {', '.join(statuses[:-1])} and {statuses[-1]} are final, and only one can be true."]
 
 
-def _difference_sentences(facts: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]:
-    expected = message_row(facts)
+def _several_bodies_sentences(bodies: Sequence[Event]) -> list[str]:
+    sentences = []
+    for (_, name), held in holding(bodies).items():
+        count = sum(body.key == held.key for body in bodies)
+        if count > 1:
+            sentences.append(
+                f"{name} came with {count} different bodies: the one that occurred {moment_text(held.occurred_at)} "
+                "holds, and the others tell only what it leaves out."
+            )
+    return sentences
+
+
+def _difference_sentences(bodies: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]:
+    expected = message_row(bodies)
     if expected is None:
         return []
     if row is None:
         return ["The row is missing: message_status has none, though these facts make one."]
-    differing = {name: value for name, value in asdict(expected).items() if row[name] != value}
-    # A body that gave way to another under its key may have told what none of those kept does.
-    filled = [name for name in _FILLED if name in differing and differing[name] is None]
-    changed = [name for name in differing if name not in filled]
-    sentences = []
-    if filled:
-        sentences.append(f"No fact names {', '.join(filled)}: a body that gave way to another one did.")
-    if changed:
-        sentences.append(
-            f"The stored row differs from what these facts make in {', '.join(changed)}: it was changed by other "
-            "means, or applied with another ZEXA_DEFAULT_REGION."
-        )
-    return sentences
+    differing = [name for name, value in asdict(expected).items() if row[name] != value]
+    if not differing:
+        return []
+    return [
+        f"The stored row differs from what these facts make in {', '.join(differing)}: it was changed by other "
+        "means, or applied with another ZEXA_DEFAULT_REGION."
+    ]
 
 
 def _fact_sentences(fact: Event) -> list[str]:
@@ -105,17 +111,17 @@ def _fact_sentences(fact: Event) -> list[str]:
     return sentences
 
 
-def _opt_out_sentences(facts: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]:
-    opt_outs = [fact for fact in facts if fact.name == EventType.OPT_OUT]
+def _opt_out_sentences(bodies: Sequence[Event]) -> list[str]:
+    opt_outs = [body for body in bodies if body.name == EventType.OPT_OUT]
     if not opt_outs:
         return []
     sentences = []
-    if any(_says_status(fact) for fact in facts):
+    if any(_says_status(body) for body in bodies):
         sentences.append(f"{_dated(opt_outs[0])} is a decision of the recipient and changes no status.")
-    if not (opt_out_rows(facts) or (row and row["recipient"])):
+    if nameless_opt_outs(bodies):
         sentences.append(
             "The opt-out names no address and waits for its message to name one: it suppresses nobody until then."
         )
-    elif any(fact.message and not fact.message.recipient for fact in opt_outs):
+    elif any(body.message and not body.message.recipient for body in opt_outs):
         sentences.append("The opt-out names no address itself: it holds for those its message went to.")
     return sentences

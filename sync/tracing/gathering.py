@@ -6,17 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, String, Table, column, exists, or_, select, table
+from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
-from sync.events import Event, Unreadable, parse
+from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.events import Event, disbelieved_times
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.statements import hold_one_moment
-from sync.store import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.store.ledger import event_of, stored_bodies
+from sync.store.opt_outs import IN_FORCE
 from sync.tracing.explaining import explain
-
-# The rule of when an opt-out is in force stands in the view, and nowhere else.
-_ACTIVE = table("active_opt_outs", *(column(key.name, String) for key in OPT_OUTS.primary_key))
 
 Row = Mapping[str, Any]
 
@@ -30,15 +29,22 @@ class FoundBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One fact of the ledger. `event` is what this version reads in its body, None where it cannot."""
+    """One body of a fact. `event` is what this version reads in it, None where it cannot.
+
+    Of several bodies of one fact, one `holds`: the others tell only what it leaves out. `applied_at` and `outcome` are
+    those of the fact. `disbelieved` are the times it claims that do not count, each with the reason.
+    """
 
     name: str
+    digest: str
+    holds: bool
     occurred_at: datetime
     received_at: datetime
     applied_at: datetime
     outcome: str
     body: bytes = field(repr=False)
     event: Event | None
+    disbelieved: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_dated(self) -> bool:
@@ -99,26 +105,24 @@ def _can_be_stored(message_id: str) -> bool:
 
 
 def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[Fact, ...]:
-    query = select(LEDGER).where(LEDGER.c.subject_id == message_id).order_by(LEDGER.c.occurred_at, LEDGER.c.event)
-    return tuple(
+    query = select(LEDGER.c.event, LEDGER.c.applied_at, LEDGER.c.outcome).where(LEDGER.c.subject_id == message_id)
+    entries = {row.event: row for row in connection.execute(query)}
+    facts = [
         Fact(
-            name=entry.event,
-            occurred_at=entry.occurred_at,
-            received_at=entry.received_at,
-            applied_at=entry.applied_at,
-            outcome=entry.outcome,
-            body=entry.body,
-            event=_event(RawEvent(body=entry.body, received_at=entry.received_at), reading),
+            name=row.event,
+            digest=row.digest,
+            holds=bool(row.holds),
+            occurred_at=row.occurred_at,
+            received_at=row.received_at,
+            applied_at=entries[row.event].applied_at,
+            outcome=entries[row.event].outcome,
+            body=row.body,
+            event=event_of(row.body, row.received_at, reading),
+            disbelieved=tuple(disbelieved_times(RawEvent(body=row.body, received_at=row.received_at))),
         )
-        for entry in connection.execute(query)
-    )
-
-
-def _event(raw: RawEvent, reading: Reading) -> Event | None:
-    try:
-        return parse(raw, reading)
-    except Unreadable:
-        return None
+        for row in connection.execute(stored_bodies(lambda subject: subject == message_id))
+    ]
+    return tuple(sorted(facts, key=lambda fact: (fact.occurred_at, fact.name, not fact.holds, fact.digest)))
 
 
 def _row(connection: Connection, of: Table, key: Column[Any], value: str) -> Row | None:
@@ -133,9 +137,8 @@ def _addresses(facts: Sequence[Fact], message: Row | None) -> set[str]:
 
 
 def _opt_outs(connection: Connection, message_id: str, addresses: set[str]) -> tuple[OptOutFound, ...]:
-    is_active = exists().where(*(_ACTIVE.c[key.name] == key for key in OPT_OUTS.primary_key)).label("is_active")
     is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.address.in_(addresses))
-    query = select(OPT_OUTS, is_active).where(is_of_message).order_by(*OPT_OUTS.primary_key)
+    query = select(OPT_OUTS, IN_FORCE.label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
     found = []
     for row in connection.execute(query).mappings():
         by_message = [FoundBy.MESSAGE_ID] if row["message_id"] == message_id else []
@@ -151,4 +154,6 @@ def _why(trace: Trace) -> tuple[str, ...]:
     unreadable = [fact.name for fact in trace.facts if fact.event is None]
     if unreadable:
         return tuple(f"The body of {name} cannot be read, so nothing can be explained." for name in unreadable)
-    return tuple(explain([fact.event for fact in trace.facts if fact.event], trace.message))
+    events = [fact.event for fact in trace.facts if fact.event]
+    times = [(fact.name, *claim) for fact in trace.facts for claim in fact.disbelieved]
+    return (*explain(events, trace.message), *(f"{name}: {field} does not count, {why}." for name, field, why in times))

@@ -93,7 +93,12 @@ def _facts_table(facts: tuple[Fact, ...]) -> Table:
     for fact in facts:
         received = lag_text(fact.received_at - fact.occurred_at) if fact.is_dated else ""
         rows = (
-            (fact.name, "occurred", fact.occurred_at, "" if fact.is_dated else "not dated"),
+            (
+                fact.name if fact.holds else f"{fact.name}, another body",
+                "occurred",
+                fact.occurred_at,
+                "" if fact.is_dated else "not dated",
+            ),
             (f"outcome: {fact.outcome}", "received", fact.received_at, received),
             ("", "applied", fact.applied_at, lag_text(fact.applied_at - fact.received_at)),
         )

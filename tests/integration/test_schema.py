@@ -1,22 +1,25 @@
 """The schema comes from the migrations, is the one the models say, and is reached from anywhere by anyone."""
 
+import ast
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
 from sqlmodel import SQLModel
 
 from models.database import open_database
-from models.schema import HEAD, SchemaError, require_head
+from models.schema import HEAD, VERSION_TABLE, SchemaError, require_head
+from sync.reports.calendar import calendar
 from tests.conftest import ROOT, alembic_config, migrate
 from tests.events_builder import ROLLUPS, TABLES
 from tests.processes import wait_for
@@ -24,6 +27,7 @@ from tests.processes import wait_for
 TABLE_NAMES = {*TABLES, *ROLLUPS, "report_calendar", "inbox", "opt_out_history"}
 VIEWS = {
     "active_opt_outs",
+    "opt_out_statements",
     "report_campaigns",
     "report_daily",
     "report_failures",
@@ -49,6 +53,11 @@ def tables_and_views(engine: Engine) -> set[str]:
     return {*inspect(engine).get_table_names(), *inspect(engine).get_view_names()}
 
 
+def making(connection: Connection, table: str) -> str:
+    """The statement that made a table, as SQLite keeps it."""
+    return connection.execute(text("SELECT sql FROM sqlite_master WHERE name = :name"), {"name": table}).scalar_one()
+
+
 def description(connection: Connection) -> dict[str, Any]:
     """All that the database itself says of our tables."""
     found = inspect(connection)
@@ -60,9 +69,11 @@ def description(connection: Connection) -> dict[str, Any]:
                     "type": str(column["type"]),
                     "collation": getattr(column["type"], "collation", None),
                     "is_nullable": column["nullable"],
+                    "default": column["default"],
                 }
                 for column in found.get_columns(table)
             ],
+            "never_reuses_ids": connection.dialect.name == "sqlite" and "AUTOINCREMENT" in making(connection, table),
             "key": found.get_pk_constraint(table)["constrained_columns"],
             "checks": sorted((check["name"], check["sqltext"]) for check in found.get_check_constraints(table)),
             "indexes": sorted(
@@ -78,16 +89,25 @@ def description(connection: Connection) -> dict[str, Any]:
     }
 
 
-# SQLite has no index of block ranges, so there is nothing to compare.
-@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index 'ix_events_rec")
-def test_the_migrations_make_what_the_models_say(engine: Engine) -> None:
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
+def test_alembic_check_finds_no_difference_between_the_migrations_and_the_models(migrated_url: URL) -> None:
+    process = alembic("check", DATABASE_URL=spelled(migrated_url))
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "No new upgrade operations detected.\n")
+
+
+def test_alembic_check_finds_a_column_and_an_index_that_the_models_do_not_have(engine: Engine) -> None:
+    """Or the test above would prove nothing."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE events ADD COLUMN colour text"))
+        connection.execute(text("CREATE INDEX ix_bodies_event ON bodies (event)"))
+    with engine.connect() as connection, pytest.raises(CommandError) as caught:
+        command.check(alembic_config(connection))
+    assert "colour" in str(caught.value)
+    assert "ix_bodies_event" in str(caught.value)
 
 
 def test_the_migrations_make_it_to_the_last_collation_check_and_index(engine: Engine) -> None:
-    """Alembic compares neither collations nor checks, so the tables are made by the models and looked at."""
+    """Alembic does not compare collations and checks, so the tables are made by the models and looked at."""
     with engine.begin() as connection:
         migrated = description(connection)
         command.downgrade(alembic_config(connection), "base")
@@ -96,7 +116,7 @@ def test_the_migrations_make_it_to_the_last_collation_check_and_index(engine: En
 
 
 def test_every_table_of_the_contract_is_there_and_no_other(engine: Engine) -> None:
-    assert tables_and_views(engine) == {*TABLE_NAMES, *VIEWS, "alembic_version"}
+    assert tables_and_views(engine) == {*TABLE_NAMES, *VIEWS, VERSION_TABLE}
 
 
 def test_there_is_one_head_and_the_code_knows_it(engine: Engine) -> None:
@@ -122,39 +142,128 @@ def test_the_schema_can_be_taken_back_to_nothing_and_made_again(migrated_url: UR
     engine = open_database(migrated_url)
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
-    assert tables_and_views(engine) == {"alembic_version"}
+    assert tables_and_views(engine) == {VERSION_TABLE}
     migrate(migrated_url)
     assert {*TABLE_NAMES, *VIEWS} <= tables_and_views(engine)
     require_head(engine)
     engine.dispose()
 
 
-def test_what_opt_outs_say_begins_their_history(migrated_url: URL) -> None:
-    engine = open_database(migrated_url)
-    values = {"at": "2026-06-24 10:00:00.000000", "again": "2026-06-25 10:00:00.000000"}
+# What the migrations are
+
+
+VERSIONS = ROOT / "migrations" / "versions"
+
+
+def test_no_version_file_imports_what_may_change() -> None:
+    """A version file stays as it was released: it may import the types of columns, and nothing else of this project."""
+    files = sorted(VERSIONS.glob("*.py"))
+    assert VERSIONS / "0001_tables.py" in files
+    for file in files:
+        modules: set[str] = set()
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, file
+                modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+        ours = {name for name in modules if name.split(".")[0] in {"migrations", "models", "receiver", "sync", "tests"}}
+        assert {name.rpartition(".")[0] for name in ours} <= {"models.types"}, file
+
+
+@pytest.mark.parametrize(
+    "timezone", ["Africa/Luanda", "Africa/Casablanca", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]
+)
+def test_the_migration_knows_the_same_days_as_the_reports(timezone: str) -> None:
+    script = ScriptDirectory.from_config(alembic_config(None)).get_revision("0001")
+    assert script is not None
+    assert script.module.calendar(timezone) == list(calendar(timezone))
+
+
+def definitions(engine: Engine) -> dict[str, str | None]:
+    return {name: inspect(engine).get_view_definition(name) for name in inspect(engine).get_view_names()}
+
+
+def run_with_the_plain_driver(url: URL, script: str) -> None:
+    if url.get_backend_name() == "sqlite":
+        assert url.database is not None
+        with sqlite3.connect(url.database) as connection:
+            connection.executescript(script)
+        connection.close()
+    else:
+        with psycopg.connect(spelled(url)) as connection:
+            connection.execute(script.encode())
+
+
+def test_a_person_can_drop_the_views_and_paste_the_file_that_makes_them(migrated_url: URL, engine: Engine) -> None:
+    before = definitions(engine)
+    assert before.keys() == VIEWS
     with engine.begin() as connection:
-        command.downgrade(alembic_config(connection), "0002")
-        connection.execute(
-            text(
-                "INSERT INTO opt_outs (channel, address, sender, opted_out_at, opted_in_at, source, message_id, note, "
-                "updated_at) VALUES ('sms', '+244912345678', '', :at, :again, 'manual', 'm1', 'by letter', :again)"
-            ),
-            values,
-        )
-        connection.execute(text("INSERT INTO inbox (body, received_at, due_at) VALUES ('{}', :at, :at)"), values)
-    migrate(migrated_url)
-    with engine.connect() as connection:
-        found = connection.execute(
-            text("SELECT kind, source, message_id, reason, address FROM opt_out_history ORDER BY id")
-        ).all()
-        waits = connection.execute(text("SELECT may_opt_out FROM inbox")).scalar_one()
-        kept = connection.execute(text("SELECT source, note FROM opt_outs")).one()
-    assert [tuple(row) for row in found] == [
-        ("opted_out", "manual", "m1", "by letter", "+244912345678"),
-        ("opted_in", "unknown", None, None, "+244912345678"),
-    ]
-    assert (bool(waits), tuple(kept)) == (True, ("manual", "by letter"))
-    engine.dispose()
+        script = ScriptDirectory.from_config(alembic_config(None)).get_revision("0001")
+        assert script is not None
+        views = (ROOT / "migrations" / "sql" / f"views_{engine.dialect.name}.sql").read_text()
+        for name in reversed(script.module.view_names(views)):
+            connection.execute(text(f"DROP VIEW {name}"))
+    assert definitions(engine) == {}
+    run_with_the_plain_driver(migrated_url, views)
+    assert definitions(engine) == before
+
+
+# Beside another application
+
+
+def test_another_applications_version_and_tables_stay_as_they_are(database_url: URL, empty_engine: Engine) -> None:
+    """Its `alembic_version` names a revision that we do not know, or one that is named like ours."""
+    for revision in ("8f2d", HEAD):
+        with empty_engine.begin() as connection:
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+            connection.execute(text("CREATE TABLE invoices (id integer PRIMARY KEY)"))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+        migrate(database_url)
+        require_head(empty_engine)
+        expected = {*TABLE_NAMES, *VIEWS, VERSION_TABLE, "alembic_version", "invoices"}
+        assert tables_and_views(empty_engine) == expected
+        with empty_engine.begin() as connection:
+            command.check(alembic_config(connection))
+            command.downgrade(alembic_config(connection), "base")
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [revision]
+            for table in ("alembic_version", "invoices", VERSION_TABLE):
+                connection.execute(text(f"DROP TABLE {table}"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE TABLE events (id integer PRIMARY KEY)", "table named events"),
+        ("CREATE TABLE report_calendar (id integer PRIMARY KEY)", "table named report_calendar"),
+        ("CREATE VIEW active_opt_outs AS SELECT 1 AS one", "view named active_opt_outs"),
+    ],
+)
+def test_a_database_with_another_applications_table_of_one_of_our_names_is_refused_in_one_line(
+    database_url: URL, empty_engine: Engine, statement: str, name: str
+) -> None:
+    with empty_engine.begin() as connection:
+        connection.execute(text(statement))
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+    before = tables_and_views(empty_engine)
+    process = alembic("upgrade", "head", DATABASE_URL=spelled(database_url))
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said == (
+        f"zexa-sync: the database already has a {name} that this program did not make: use another database or schema\n"
+    )
+    assert tables_and_views(empty_engine) == before
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_table_of_one_of_our_names_in_another_schema_is_not_in_the_way(empty_engine: Engine) -> None:
+    with empty_engine.begin() as connection:
+        connection.execute(text("CREATE TABLE events (id integer PRIMARY KEY)"))
+        connection.execute(text("CREATE SCHEMA zexa"))
+        connection.execute(text("SET LOCAL search_path = zexa, public"))
+        command.upgrade(alembic_config(connection), "head")
+        assert set(inspect(connection).get_table_names("zexa")) == {*TABLE_NAMES, VERSION_TABLE}
+        assert set(inspect(connection).get_table_names("public")) == {"events"}
 
 
 # The command itself
@@ -162,9 +271,13 @@ def test_what_opt_outs_say_begins_their_history(migrated_url: URL) -> None:
 
 def upgrade(**environ: str) -> subprocess.Popen[str]:
     """`alembic upgrade head` as a platform runs it."""
+    return alembic("upgrade", "head", **environ)
+
+
+def alembic(*arguments: str, **environ: str) -> subprocess.Popen[str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        [sys.executable, "-m", "alembic", *arguments],
         cwd=ROOT,
         env=inherited | environ,
         stdin=subprocess.DEVNULL,
@@ -216,6 +329,14 @@ def test_a_wrong_database_url_stops_the_migration_with_one_line(url: str) -> Non
     assert "hunter2" not in said
 
 
+def test_a_wrong_time_zone_stops_the_migration_with_one_line(tmp_path: Path) -> None:
+    process = upgrade(DATABASE_URL=f"sqlite:///{tmp_path}/zexa.db", ZEXA_REPORT_TIMEZONE="Luanda")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.count("\n") == 1
+    assert "ZEXA_REPORT_TIMEZONE" in said
+
+
 # Who needs the schema
 
 
@@ -235,7 +356,7 @@ def test_an_empty_database_is_complained_of_in_one_line(empty_engine: Engine) ->
 
 def test_a_foreign_revision_is_complained_of_in_one_line(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     line = complaint(engine)
     assert "9999" in line
     assert HEAD in line
@@ -243,7 +364,7 @@ def test_a_foreign_revision_is_complained_of_in_one_line(engine: Engine) -> None
 
 def test_a_database_that_was_taken_back_is_complained_of(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM alembic_version"))
+        connection.execute(text(f"DELETE FROM {VERSION_TABLE}"))
     assert "empty" in complaint(engine)
 
 
@@ -266,7 +387,7 @@ def test_keys_are_sorted_by_their_bytes(engine: Engine) -> None:
             )
         found = connection.execute(text("SELECT message_id FROM message_status ORDER BY message_id")).scalars()
         assert list(found) == sorted(names, key=str.encode)
-        keys_without_text = {"inbox", "opt_out_history", "rollup_deltas", "report_calendar"}
+        keys_without_text = {"bodies", "inbox", "opt_out_history", "rollup_deltas", "report_calendar"}
         for table in sorted(TABLE_NAMES - keys_without_text) if engine.dialect.name == "postgresql" else ():
             key = [column for column in SQLModel.metadata.tables[table].primary_key if column.name != "day"]
             collations = {column["name"]: column["type"] for column in inspect(connection).get_columns(table)}

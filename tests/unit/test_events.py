@@ -11,7 +11,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sync.events import CampaignDetails, Event, EventType, MessageDetails, Outcome, Reason, Unreadable, parse
+from sync.events import (
+    CampaignDetails,
+    Event,
+    EventType,
+    MessageDetails,
+    Outcome,
+    Reason,
+    Unreadable,
+    disbelieved_times,
+    parse,
+)
 from sync.raw_events import from_json, to_json
 from sync.reading import Reading
 from tests.events_builder import ANA, AO, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
@@ -58,6 +68,7 @@ def test_the_documented_sample_is_read_whole() -> None:
         name="message.delivered",
         occurred_at=OCCURRED,
         is_dated=True,
+        claimed_at=OCCURRED,
         received_at=RECEIVED,
         outcome=Outcome.APPLIED,
         body=SAMPLE,
@@ -108,9 +119,9 @@ def test_an_event_without_an_id_is_known_by_the_digest_of_its_body(name: str) ->
         ("campaign.paused", "cmp_1"),
         ("contact.created", None),
         ("message", None),
-        ("Message.Delivered", None),
-        (" message.delivered", None),
-        ("message.delivered\n", "msg_1"),
+        ("message.opted_out", "msg_1"),
+        ("Message.Read", None),
+        ("messages.delivered", None),
         ("", None),
     ],
 )
@@ -120,6 +131,31 @@ def test_an_unknown_event_is_ignored_and_kept_under_its_subject(name: str, subje
     assert event.outcome is Outcome.IGNORED
     assert event.key == (subject or f"sha256:{digest(content)}", name)
     assert event.occurred_at == TEN
+
+
+@pytest.mark.parametrize("name", [*MESSAGE_EVENTS, *CAMPAIGN_EVENTS])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str.upper,
+        str.title,
+        lambda name: f" {name}\n",
+        lambda name: name.replace(".", "_"),
+        lambda name: name.replace(".", " - "),
+        lambda name: name.replace(".", ""),
+        lambda name: name.replace("optout", "opt_out"),
+    ],
+    ids=["upper", "title", "blanks", "underscore", "dash", "joined", "opt_out"],
+)
+def test_the_names_of_events_are_compared_without_case_blanks_and_separators(
+    name: str, spell: Callable[[str], str]
+) -> None:
+    content = body(spell(name), TEN, message_id="msg_1", campaign_id="cmp_1", to=ANA)
+    event = read(content)
+    assert (event.name, event.outcome, event.body) == (name, Outcome.APPLIED, content)
+    assert event.subject_id == ("msg_1" if name in MESSAGE_EVENTS else "cmp_1")
+    assert (event.message is None, event.campaign is None) == (name in CAMPAIGN_EVENTS, name in MESSAGE_EVENTS)
+    assert (event.message is not None and event.message.is_opt_out) == (name == "message.optout")
 
 
 @pytest.mark.parametrize("content", bodies("ignored").values(), ids=bodies("ignored"))
@@ -212,6 +248,10 @@ def test_a_sender_is_read_without_the_blanks_around_it() -> None:
     assert message(body("message.optout", TEN, to=ANA, from_=" ZEXA\t")).sender == "ZEXA"
 
 
+MIDNIGHT = datetime(2026, 6, 24, tzinfo=UTC)
+A_QUARTER_LATER = OCCURRED.replace(microsecond=250_000)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -232,21 +272,59 @@ def test_a_sender_is_read_without_the_blanks_around_it() -> None:
         ("2026-06-24 11:05:00+01:00", OCCURRED),
         ("  2026-06-24T10:05:00Z\n", OCCURRED),
         ("20260624T100500Z", OCCURRED),
-        ("2026-06-24", datetime(2026, 6, 24, tzinfo=UTC)),
+        ("2026-06-24", MIDNIGHT),
+        ("20260624", MIDNIGHT),
+        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
+        # Epoch seconds and milliseconds, as a number or as text.
         (1782295500, OCCURRED),
         (1782295500.0, OCCURRED),
-        (1782295500.25, OCCURRED.replace(microsecond=250_000)),
+        (1782295500.25, A_QUARTER_LATER),
         ("1782295500", OCCURRED),
         (" 1782295500 ", OCCURRED),
-        ("1782295500.25", OCCURRED.replace(microsecond=250_000)),
-        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
-        ("2099-12-31T23:59:59.999999Z", datetime(2099, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
+        ("1782295500.25", A_QUARTER_LATER),
+        (1782295500000, OCCURRED),
+        (1782295500250, A_QUARTER_LATER),
+        (1782295500000.0, OCCURRED),
+        ("1782295500000", OCCURRED),
+        ("1782295500250", A_QUARTER_LATER),
+        ("1782295500250.0", A_QUARTER_LATER),
+        # RFC 2822.
+        ("Wed, 24 Jun 2026 10:05:00 GMT", OCCURRED),
+        ("Wed, 24 Jun 2026 10:05:00 +0000", OCCURRED),
+        ("Wed, 24 Jun 2026 10:05:00 -0000", OCCURRED),
+        ("Wed, 24 Jun 2026 11:05:00 +0100", OCCURRED),
+        ("Wed, 24 Jun 2026 06:05:00 EDT", OCCURRED),
+        ("24 Jun 2026 10:05 GMT", OCCURRED),
+        ("wed, 24 jun 2026 10:05:00 gmt", OCCURRED),
+        ("Wed, 24 Jun 2026 10:05:00 +0000 (UTC)", OCCURRED),
+        # The end of a day as 24:00.
+        ("2026-06-23T24:00:00Z", MIDNIGHT),
+        ("2026-06-23 24:00:00", MIDNIGHT),
+        ("2026-06-23T24:00Z", MIDNIGHT),
+        ("2026-06-23T24:00:00.000+01:00", MIDNIGHT - timedelta(hours=1)),
+        ("20260623T240000Z", MIDNIGHT),
+        ("2026-05-31T24:00:00Z", datetime(2026, 6, 1, tzinfo=UTC)),
+        # A leap second.
+        ("2026-06-24T10:04:60Z", OCCURRED),
+        ("2026-06-24 10:04:60", OCCURRED),
+        ("2026-06-24T10:04:60.25Z", A_QUARTER_LATER),
+        ("2026-06-24T11:04:60+01:00", OCCURRED),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        # The zone in words.
+        ("2026-06-24 10:05:00 UTC", OCCURRED),
+        ("2026-06-24 10:05:00 utc", OCCURRED),
+        ("2026-06-24 10:05:00.25 UTC", A_QUARTER_LATER),
+        ("2026-06-24T10:05:00UTC", OCCURRED),
+        ("2026-06-24 10:05:00 GMT", OCCURRED),
+        ("2026-06-23 24:00:00 UTC", MIDNIGHT),
     ],
 )
 def test_a_time_is_read_in_every_common_form(given: Any, expected: datetime) -> None:
     event = read(timed(given))
-    assert (event.occurred_at, event.is_dated) == (expected, True)
+    assert (event.occurred_at, event.is_dated, event.claimed_at) == (expected, True, expected)
     assert event.occurred_at.utcoffset() == timedelta(0)
+    details = message(timed(None, delivered_at=given))
+    assert details.status_at == expected
 
 
 @pytest.mark.parametrize("zone", ["Z", "", "+00:00"])
@@ -267,6 +345,15 @@ def test_a_time_has_up_to_nine_digits_of_a_fraction_and_is_kept_to_the_microseco
         "2026-13-01T00:00:00Z",
         "2026-02-30T00:00:00Z",
         "2026-06-24T25:00:00Z",
+        "2026-06-23T24:00:01Z",
+        "2026-06-23T24:01:00Z",
+        "2026-06-24T10:05:61Z",
+        "2026-06-24T10:60:00Z",
+        "2026-06-24 10:05:00 soon",
+        "Wed, 31 Jun 2026 10:05:00 GMT",
+        "Wed, 24 Jun 2026 25:05:00 GMT",
+        "Wed, 24 Jun 2026 10:05:00 +9999999999",
+        "24 Jun 2026",
         "2026-06-24T10:05:00+99:00",
         "0001-01-01T00:00:00Z",
         "0001-01-01T00:00:00+23:59",
@@ -291,7 +378,11 @@ def test_a_time_has_up_to_nine_digits_of_a_fraction_and_is_kept_to_the_microseco
         0,
         -1,
         -1782295500,
-        1782295500000,
+        1782295500000000,
+        -1782295500000,
+        946684799999,
+        4102444800000,
+        "1782295500000000",
         1e300,
         10**400,
         float("nan"),
@@ -308,8 +399,80 @@ def test_a_time_has_up_to_nine_digits_of_a_fraction_and_is_kept_to_the_microseco
 )
 def test_what_is_no_time_or_not_plausible_counts_as_none(given: Any) -> None:
     event = read(timed(given))
-    assert (event.occurred_at, event.is_dated) == (RECEIVED, False)
+    assert (event.occurred_at, event.is_dated, event.claimed_at) == (RECEIVED, False, None)
     assert read(timed(given, delivered_at="2026-06-24T10:05:00Z")).occurred_at == OCCURRED
+    assert message(timed(OCCURRED.isoformat(), delivered_at=given)).status_at is None
+
+
+# Times that lie ahead of the receipt
+
+IN_2050 = "2050-01-01T00:00:00Z"
+A_DAY = timedelta(days=1)
+A_MOMENT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=10), A_DAY])
+def test_a_time_up_to_a_day_after_the_receipt_is_believed(ahead: timedelta) -> None:
+    event = read(timed((RECEIVED + ahead).isoformat()))
+    assert (event.occurred_at, event.is_dated) == (RECEIVED + ahead, True)
+
+
+@pytest.mark.parametrize("ahead", [A_DAY + A_MOMENT, timedelta(days=2), timedelta(days=365 * 10)])
+def test_a_time_more_than_a_day_after_the_receipt_is_no_time(ahead: timedelta) -> None:
+    event = read(timed((RECEIVED + ahead).isoformat()))
+    assert (event.occurred_at, event.is_dated, event.claimed_at) == (RECEIVED, False, RECEIVED + ahead)
+
+
+def test_a_time_long_ago_is_believed() -> None:
+    assert read(timed("2001-01-01T00:00:00Z")).is_dated
+
+
+@pytest.mark.parametrize("number", [2606241005, "2606241005"])
+def test_a_number_misread_as_seconds_lies_ahead_and_is_no_time(number: int | str) -> None:
+    """It is 2026-06-24 10:05 without separators; as seconds it is in the year 2052."""
+    assert not read(timed(number)).is_dated
+
+
+def test_of_one_bodys_times_each_is_judged_by_itself() -> None:
+    named = OCCURRED.isoformat()
+    event = read(timed(IN_2050, delivered_at=named))
+    assert (event.occurred_at, event.is_dated) == (OCCURRED, True)
+    event = read(timed(IN_2050, delivered_at=IN_2050, created_at=named))
+    assert (event.occurred_at, event.is_dated) == (OCCURRED, True)
+    assert event.message is not None
+    assert event.message.status_at is None
+    event = read(timed(named, delivered_at=IN_2050))
+    assert event.occurred_at == OCCURRED
+    assert event.message is not None
+    assert event.message.status_at is None
+    sent = campaign(body("campaign.sent", OCCURRED, campaign_id="cmp_1", sent_at=IN_2050))
+    assert sent.status_at is None
+
+
+def test_the_first_time_that_a_body_claims_is_kept_though_another_is_believed() -> None:
+    event = read(timed(IN_2050, delivered_at=OCCURRED.isoformat()))
+    assert event.claimed_at == datetime(2050, 1, 1, tzinfo=UTC)
+    assert read(timed("soon", delivered_at=OCCURRED.isoformat())).claimed_at == OCCURRED
+
+
+def test_an_earlier_receipt_takes_the_belief_from_a_time_and_changes_nothing_else_of_the_fact() -> None:
+    content = timed((RECEIVED + timedelta(hours=23)).isoformat())
+    late, early = read(content), read(content, RECEIVED - timedelta(hours=2))
+    assert (late.is_dated, early.is_dated) == (True, False)
+    assert early.occurred_at == RECEIVED - timedelta(hours=2)
+    assert (early.key, early.digest, early.claimed_at) == (late.key, late.digest, late.claimed_at)
+
+
+@pytest.mark.parametrize("name", ["message.delivered", "MESSAGE DELIVERED"])
+def test_people_are_told_which_times_do_not_count_and_why(name: str) -> None:
+    times = {"delivered_at": IN_2050, "created_at": "2026-06-24T10:05:00Z", "occurred_at": 7}
+    content = json.dumps({"event": name, "timestamp": "soon", "data": times}).encode()
+    assert dict(disbelieved_times(raw(content))) == {
+        "timestamp": "it is no time that can be read",
+        "data.delivered_at": "it is more than a day after the body was first received",
+        "data.occurred_at": "it is no time that can be read",
+    }
+    assert disbelieved_times(raw(SAMPLE)) == disbelieved_times(raw(b"{")) == []
 
 
 @pytest.mark.parametrize(
@@ -356,7 +519,7 @@ def test_an_event_that_names_no_time_occurred_when_it_was_received() -> None:
 )
 def test_a_moment_is_one_in_any_zone(local: datetime, offset: int) -> None:
     moment = local.replace(tzinfo=timezone(timedelta(minutes=offset)))
-    assert read(timed(moment.isoformat())).occurred_at == moment
+    assert read(timed(moment.isoformat()), moment).occurred_at == moment
 
 
 @pytest.mark.parametrize(

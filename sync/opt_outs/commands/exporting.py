@@ -12,10 +12,9 @@ import click
 
 from sync.opt_outs.commands.options import FILE, WrongUse, database, scope
 from sync.opt_outs.csv_files import FileError
-from sync.opt_outs.finding import Selection, every_opt_out
+from sync.opt_outs.finding import Selection, StoredOptOut, every_opt_out
 from sync.opt_outs.moments import iso_text
 from sync.opt_outs.outputs import written_together
-from sync.opt_outs.rows import StoredOptOut
 
 COLUMNS = ("address", "channel", "sender", "opted_out_at", "opted_in_at", "source", "message_id", "reason")
 

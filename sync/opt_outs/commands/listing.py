@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 
 from sync.dead_letters.text import say
-from sync.merge import OptOutSource
+from sync.opt_out_rule import OptOutSource
 from sync.opt_outs.commands.options import JSON, SHOW_ADDRESSES, database, moment, scope
 from sync.opt_outs.finding import Selection, count_by_channel, latest_opt_outs
 from sync.opt_outs.text import opt_out_document, opt_outs_text

@@ -7,8 +7,9 @@ import click
 
 from sync.addresses import is_storable
 from sync.dead_letters.text import say
+from sync.opt_out_rule import OptOutRow
 from sync.opt_outs.commands.options import BY, WrongUse, database, default_region, moment, scope, words
-from sync.opt_outs.resubscribing import Ended, Resubscription, resubscribe
+from sync.opt_outs.resubscribing import Ended, Resubscription, resubscribe_patiently
 from sync.opt_outs.stating import Outcome, Statement, address_of, state_opt_outs
 from sync.opt_outs.text import scope_text
 from sync.tracing.explaining import moment_text
@@ -85,23 +86,22 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
 
     Only a person ends an opt-out, so --by and --reason are required, and stay in the table opt_out_history for
     good. Without --channel or --sender all opt-outs of an address end; with them only those that name it, and not
-    one that holds for any channel or sender. A later STOP opts out again; one that occurred before the
-    re-subscription, and arrives late, does not.
+    one that holds for any channel or sender. It holds for every opt-out received up to now, also for one that is not
+    applied yet. A STOP that is received afterwards opts out again, whatever time it claims; a copy of an earlier one
+    does not.
 
-    Says which opt-outs ended and which remain in force. Exit status: 0, or 1 where an ADDRESS had none to end
-    (the others are ended), or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    Says which opt-outs ended and which remain in force. Exit status: 0, or 1 if an ADDRESS had none to end, if an
+    opt-out remains in force because the clock of the machine that received it is ahead, or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
     if not all(map(is_storable, addresses)):
         raise WrongUse("an address is blank or no text; nothing was ended")
     resubscription = Resubscription(channel=channel, sender=sender, by=by, reason=reason)
     region = default_region()
-    with database() as engine, engine.begin() as connection:
-        results = resubscribe(
-            connection, addresses, resubscription, clock=lambda: datetime.now(UTC), default_region=region
-        )
+    with database() as engine:
+        results = resubscribe_patiently(engine, addresses, resubscription, default_region=region)
     for of in results:
         _say_ended(of)
-    sys.exit(0 if all(of.ended for of in results) else 1)
+    sys.exit(0 if all(of.ended and not of.ahead for of in results) else 1)
 
 
 def _say_ended(of: Ended) -> None:
@@ -109,11 +109,16 @@ def _say_ended(of: Ended) -> None:
     if not of.ended:
         say(f"{address}  nothing to end" + ("" if of.in_force else ": no opt-out is in force"))
     for row in of.ended:
-        since = moment_text(row["opted_out_at"])
-        say(f"{address}  ended: {visible(scope_text(row['channel'], row['sender']))}, since {since} ({row['source']})")
-        if row["opted_in_at"] > datetime.now(UTC):
-            say(f"{address}  careful: that opt-out's time lies ahead; a STOP that occurs before it will not count")
+        say(f"{address}  ended: {_row_text(row)}")
     for row in of.in_force:
-        since = moment_text(row["opted_out_at"])
-        scope = visible(scope_text(row["channel"], row["sender"]))
-        say(f"{address}  remains in force: {scope}, since {since} ({row['source']})")
+        say(f"{address}  remains in force: {_row_text(row)}")
+    for row in of.ahead:
+        received = moment_text(row.received_at)
+        say(
+            f"{address}  it was received at {received}, which is ahead of this machine's clock: set the clocks right, "
+            "then run this command again"
+        )
+
+
+def _row_text(row: OptOutRow) -> str:
+    return f"{visible(scope_text(row.channel, row.sender))}, since {moment_text(row.opted_out_at)} ({row.source})"

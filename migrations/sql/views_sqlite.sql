@@ -1,0 +1,494 @@
+-- The views, for SQLite. The migration runs this file; views_postgresql.sql holds the same views for PostgreSQL.
+--
+-- Each statement can be pasted into sqlite3. A view reads only views that stand above it. To make a view anew, drop the
+-- view and those that read it first. Times are text in UTC, all of one form: 2026-06-24 10:00:00.000000.
+
+
+
+-- Opt-outs
+
+-- Who must not be messaged: the opt-outs that are in force. Nothing else in this file says when an opt-out is in force:
+-- it was not ended, or it was ended before its latest STOP was received.
+CREATE VIEW active_opt_outs AS
+SELECT channel, address, sender, opted_out_at, opted_in_at, received_at, source, message_id, note, updated_at
+FROM opt_outs
+WHERE opted_in_at IS NULL OR opted_in_at <= received_at;
+
+-- Every statement about an opt-out, with its times. The times of an event are those of its body in the ledger:
+-- of the body that holds (events), or of another body of the same fact (further_bodies). What a person states has its
+-- own time, and no receipt. subject_id and event are the key of the fact in the ledger.
+CREATE VIEW opt_out_statements AS
+SELECT
+    statement.id,
+    statement.kind,
+    statement.channel,
+    statement.address,
+    statement.sender,
+    coalesce(fact.occurred_at, further.occurred_at, statement.occurred_at) AS occurred_at,
+    coalesce(fact.received_at, further.received_at) AS received_at,
+    statement.applied_at,
+    statement.source,
+    statement.message_id,
+    statement.event,
+    statement.digest,
+    statement.stated_by,
+    statement.reason,
+    CASE
+        WHEN statement.digest IS NOT NULL THEN coalesce(statement.message_id, 'sha256:' || statement.digest)
+    END AS subject_id
+FROM opt_out_history AS statement
+LEFT JOIN events AS fact
+    ON fact.subject_id = coalesce(statement.message_id, 'sha256:' || statement.digest)
+    AND fact.event = statement.event
+    AND fact.digest = statement.digest
+LEFT JOIN further_bodies AS further
+    ON further.subject_id = coalesce(statement.message_id, 'sha256:' || statement.digest)
+    AND further.event = statement.event
+    AND further.digest = statement.digest;
+
+-- Messages with a status later than an opt-out of their address, each with the first such opt-out. An opt-out for any
+-- channel and sender of the address counts, as in a look-up. Two kinds of opt-outs do not count:
+--   * an opt-out that answers the message itself: the message was sent before it, whatever the times say;
+--   * an opt-out that a re-subscription had ended when the message got its status. A re-subscription ends the opt-outs
+--     that were received before it. It also ends an opt-out that occurred before it and was received after it, until
+--     that opt-out was received.
+-- Only people end opt-outs, so the time of a re-subscription is the one in opt_out_history.
+CREATE VIEW sent_after_opt_out AS
+SELECT
+    message_id,
+    channel,
+    address,
+    sender,
+    campaign_id,
+    status,
+    status_at,
+    opted_out_at,
+    opt_out_applied_at,
+    opt_out_channel,
+    opt_out_sender,
+    opt_out_source,
+    seconds_after_opt_out
+FROM (
+    SELECT
+        message.message_id,
+        message.channel,
+        message.recipient AS address,
+        message.sender,
+        message.campaign_id,
+        message.status,
+        message.status_at,
+        stop.occurred_at AS opted_out_at,
+        stop.applied_at AS opt_out_applied_at,
+        stop.channel AS opt_out_channel,
+        stop.sender AS opt_out_sender,
+        stop.source AS opt_out_source,
+        (
+            (
+                CAST(strftime('%s', message.status_at) AS integer)
+                - CAST(strftime('%s', stop.occurred_at) AS integer)
+            ) * 1000000
+            + CAST(substr(message.status_at, 21, 6) AS integer) - CAST(substr(stop.occurred_at, 21, 6) AS integer)
+        ) / 1000000.0 AS seconds_after_opt_out,
+        row_number() OVER (
+            PARTITION BY message.message_id
+            ORDER BY
+                stop.occurred_at, coalesce(stop.received_at, stop.occurred_at), stop.channel, stop.sender,
+                coalesce(stop.digest, ''), stop.id
+        ) AS place
+    FROM opt_out_statements AS stop
+    JOIN message_status AS message
+        ON message.recipient = stop.address
+        AND message.status_at > stop.occurred_at
+    WHERE stop.kind = 'opted_out'
+        AND (stop.message_id IS NULL OR stop.message_id <> message.message_id)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM opt_out_history AS again
+            WHERE again.kind = 'opted_in'
+                AND again.address = stop.address
+                AND (again.channel IS NULL OR again.channel = stop.channel)
+                AND (again.sender IS NULL OR again.sender = stop.sender)
+                AND again.occurred_at <= message.status_at
+                AND (
+                    again.occurred_at > coalesce(stop.received_at, stop.occurred_at)
+                    OR (
+                        again.occurred_at > stop.occurred_at
+                        AND message.status_at < coalesce(stop.received_at, stop.occurred_at)
+                    )
+                )
+        )
+) AS pairs
+WHERE place = 1;
+
+
+-- Roll-ups
+
+-- What rollup_daily must come to, counted from message_status. Messages are counted by quarters of an hour first, so
+-- that the day is looked up once for each quarter and not for each message.
+CREATE VIEW rollup_daily_plain AS
+SELECT
+    date(quarter_at, (
+        SELECT offset_seconds FROM report_calendar WHERE begins_at <= quarter_at ORDER BY begins_at DESC LIMIT 1
+    ) || ' seconds') AS day,
+    channel,
+    sender,
+    CAST(sum(delivered) AS bigint) AS delivered,
+    CAST(sum(failed) AS bigint) AS failed,
+    CAST(sum(undeliverable) AS bigint) AS undeliverable,
+    CAST(sum(opt_outs) AS bigint) AS opt_outs,
+    CAST(sum(conflicts) AS bigint) AS conflicts
+FROM (
+    SELECT
+        substr(status_at, 1, 14)
+            || substr('00153045', 1 + 2 * (CAST(substr(status_at, 15, 2) AS integer) / 15), 2)
+            || ':00.000000' AS quarter_at,
+        coalesce(channel, '') AS channel,
+        coalesce(sender, '') AS sender,
+        count(*) FILTER (WHERE status = 'delivered') AS delivered,
+        count(*) FILTER (WHERE status = 'failed') AS failed,
+        count(*) FILTER (WHERE status = 'undeliverable') AS undeliverable,
+        count(*) FILTER (WHERE opted_out_at IS NOT NULL) AS opt_outs,
+        count(*) FILTER (WHERE conflict) AS conflicts
+    FROM message_status
+    WHERE status IN ('delivered', 'failed', 'undeliverable') AND status_at IS NOT NULL
+    GROUP BY 1, 2, 3
+) AS quarters
+GROUP BY 1, 2, 3;
+
+-- What rollup_campaigns must come to, counted from message_status.
+CREATE VIEW rollup_campaigns_plain AS
+SELECT
+    campaign_id,
+    count(*) FILTER (WHERE status = 'delivered' AND status_at IS NOT NULL) AS delivered,
+    count(*) FILTER (WHERE status = 'failed' AND status_at IS NOT NULL) AS failed,
+    count(*) FILTER (WHERE status = 'undeliverable' AND status_at IS NOT NULL) AS undeliverable,
+    count(*) FILTER (
+        WHERE (status IN ('delivered', 'failed', 'undeliverable') AND status_at IS NOT NULL) IS NOT TRUE
+    ) AS unfinished,
+    count(*) FILTER (WHERE opted_out_at IS NOT NULL) AS opt_outs,
+    count(*) FILTER (WHERE conflict) AS conflicts
+FROM message_status
+WHERE campaign_id IS NOT NULL AND campaign_id <> ''
+GROUP BY campaign_id;
+
+-- What rollup_daily comes to together with the changes that wait in rollup_deltas. The changes are summed by quarters
+-- of an hour before their day is looked up: thousands may wait, of few quarters.
+CREATE VIEW rollup_daily_now AS
+SELECT
+    day,
+    channel,
+    sender,
+    CAST(sum(delivered) AS bigint) AS delivered,
+    CAST(sum(failed) AS bigint) AS failed,
+    CAST(sum(undeliverable) AS bigint) AS undeliverable,
+    CAST(sum(opt_outs) AS bigint) AS opt_outs,
+    CAST(sum(conflicts) AS bigint) AS conflicts
+FROM (
+    SELECT day, channel, sender, delivered, failed, undeliverable, opt_outs, conflicts
+    FROM rollup_daily
+    UNION ALL
+    SELECT
+        date(quarter_at, (
+            SELECT offset_seconds FROM report_calendar WHERE begins_at <= quarter_at ORDER BY begins_at DESC LIMIT 1
+        ) || ' seconds') AS day,
+        channel, sender, delivered, failed, undeliverable, opt_outs, conflicts
+    FROM (
+        SELECT
+            quarter_at,
+            channel,
+            sender,
+            CAST(sum(delivered) AS bigint) AS delivered,
+            CAST(sum(failed) AS bigint) AS failed,
+            CAST(sum(undeliverable) AS bigint) AS undeliverable,
+            CAST(sum(opt_outs) AS bigint) AS opt_outs,
+            CAST(sum(conflicts) AS bigint) AS conflicts
+        FROM rollup_deltas
+        WHERE quarter_at IS NOT NULL
+        GROUP BY quarter_at, channel, sender
+    ) AS waiting
+) AS parts
+GROUP BY day, channel, sender;
+
+-- What rollup_campaigns comes to together with the changes that wait in rollup_deltas.
+CREATE VIEW rollup_campaigns_now AS
+SELECT
+    campaign_id,
+    CAST(sum(delivered) AS bigint) AS delivered,
+    CAST(sum(failed) AS bigint) AS failed,
+    CAST(sum(undeliverable) AS bigint) AS undeliverable,
+    CAST(sum(unfinished) AS bigint) AS unfinished,
+    CAST(sum(opt_outs) AS bigint) AS opt_outs,
+    CAST(sum(conflicts) AS bigint) AS conflicts
+FROM (
+    SELECT campaign_id, delivered, failed, undeliverable, unfinished, opt_outs, conflicts
+    FROM rollup_campaigns
+    UNION ALL
+    SELECT campaign_id, delivered, failed, undeliverable, unfinished, opt_outs, conflicts
+    FROM rollup_deltas
+    WHERE campaign_id <> ''
+) AS parts
+GROUP BY campaign_id;
+
+
+-- Reports, for people and BI tools
+
+-- How the messages of each day ended.
+CREATE VIEW report_daily AS
+SELECT
+    day,
+    channel,
+    sender,
+    finalised,
+    delivered,
+    failed,
+    undeliverable,
+    opt_outs,
+    conflicts,
+    CAST(delivered AS real) / nullif(finalised, 0) AS delivery_rate,
+    CAST(opt_outs AS real) / nullif(delivered, 0) AS opt_out_rate
+FROM (
+    SELECT
+        day, channel, sender,
+        delivered + failed + undeliverable AS finalised,
+        delivered, failed, undeliverable, opt_outs, conflicts
+    FROM rollup_daily_now
+) AS sums
+WHERE finalised <> 0;
+
+-- Where each campaign stands. A campaign of which only events or only messages are known has a row too.
+CREATE VIEW report_campaigns AS
+SELECT
+    sums.campaign_id,
+    campaign.name,
+    coalesce(campaign.channel, '') AS channel,
+    campaign.status,
+    campaign.sent_at,
+    campaign.completed_at,
+    (
+        (
+            CAST(strftime('%s', campaign.completed_at) AS integer)
+            - CAST(strftime('%s', campaign.sent_at) AS integer)
+        ) * 1000000
+        + CAST(substr(campaign.completed_at, 21, 6) AS integer) - CAST(substr(campaign.sent_at, 21, 6) AS integer)
+    ) / 1000000.0 AS duration_seconds,
+    campaign.message_total,
+    finalised + unfinished AS messages,
+    finalised,
+    delivered,
+    failed,
+    undeliverable,
+    unfinished,
+    opt_outs,
+    conflicts,
+    CASE
+        WHEN campaign.status = 'completed' AND campaign.message_total >= finalised
+            THEN campaign.message_total - finalised
+        WHEN campaign.status = 'completed' AND campaign.message_total < finalised
+            THEN 0
+    END AS silent,
+    CAST(delivered AS real) / nullif(finalised, 0) AS delivery_rate,
+    CAST(opt_outs AS real) / nullif(delivered, 0) AS opt_out_rate
+FROM (
+    SELECT
+        campaign_id,
+        CAST(sum(delivered + failed + undeliverable) AS bigint) AS finalised,
+        CAST(sum(delivered) AS bigint) AS delivered,
+        CAST(sum(failed) AS bigint) AS failed,
+        CAST(sum(undeliverable) AS bigint) AS undeliverable,
+        CAST(sum(unfinished) AS bigint) AS unfinished,
+        CAST(sum(opt_outs) AS bigint) AS opt_outs,
+        CAST(sum(conflicts) AS bigint) AS conflicts
+    FROM (
+        SELECT campaign_id, delivered, failed, undeliverable, unfinished, opt_outs, conflicts
+        FROM rollup_campaigns
+        UNION ALL
+        SELECT
+            campaign_id, sum(delivered), sum(failed), sum(undeliverable), sum(unfinished), sum(opt_outs), sum(conflicts)
+        FROM rollup_deltas
+        WHERE campaign_id <> ''
+        GROUP BY campaign_id
+        UNION ALL
+        SELECT campaign_id, 0, 0, 0, 0, 0, 0
+        FROM campaign_status
+    ) AS parts
+    GROUP BY campaign_id
+) AS sums
+LEFT JOIN campaign_status AS campaign ON campaign.campaign_id = sums.campaign_id
+WHERE finalised + unfinished <> 0 OR campaign.campaign_id IS NOT NULL;
+
+-- Why messages failed. Nothing is masked here: a person who can read the file can read the tables.
+CREATE VIEW report_failures AS
+SELECT
+    day,
+    channel,
+    failure_code,
+    failure_reason,
+    messages,
+    CAST(sum(messages) OVER (PARTITION BY day, channel) AS bigint) AS failures,
+    CAST(messages AS real) / nullif(sum(messages) OVER (PARTITION BY day, channel), 0) AS share,
+    first_seen_at,
+    last_seen_at
+FROM (
+    SELECT
+        date(status_at, offset_seconds || ' seconds') AS day,
+        coalesce(channel, '') AS channel,
+        coalesce(failure_code, '') AS failure_code,
+        coalesce(failure_reason, '') AS failure_reason,
+        count(*) AS messages,
+        min(status_at) AS first_seen_at,
+        max(status_at) AS last_seen_at
+    FROM message_status
+    JOIN report_calendar ON status_at >= begins_at AND status_at < ends_at
+    WHERE status IN ('failed', 'undeliverable') AND status_at IS NOT NULL
+    GROUP BY 1, 2, 3, 4
+) AS reasons;
+
+-- How many people opted out each day, beside what was delivered that day. Opt-outs too are counted by quarters of an
+-- hour first.
+CREATE VIEW report_opt_outs AS
+SELECT
+    stops.day,
+    stops.channel,
+    source,
+    opt_outs,
+    in_force,
+    coalesce(delivered, 0) AS delivered,
+    CAST(opt_outs AS real) / nullif(delivered, 0) AS opt_out_rate
+FROM (
+    SELECT
+        date(quarter_at, (
+            SELECT offset_seconds FROM report_calendar WHERE begins_at <= quarter_at ORDER BY begins_at DESC LIMIT 1
+        ) || ' seconds') AS day,
+        channel,
+        source,
+        CAST(sum(opt_outs) AS bigint) AS opt_outs,
+        CAST(sum(in_force) AS bigint) AS in_force
+    FROM (
+        SELECT
+            substr(opted_out_at, 1, 14)
+                || substr('00153045', 1 + 2 * (CAST(substr(opted_out_at, 15, 2) AS integer) / 15), 2)
+                || ':00.000000' AS quarter_at,
+            channel,
+            source,
+            count(*) AS opt_outs,
+            0 AS in_force
+        FROM opt_outs
+        GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT
+            substr(opted_out_at, 1, 14)
+                || substr('00153045', 1 + 2 * (CAST(substr(opted_out_at, 15, 2) AS integer) / 15), 2)
+                || ':00.000000' AS quarter_at,
+            channel,
+            source,
+            0 AS opt_outs,
+            count(*) AS in_force
+        FROM active_opt_outs
+        GROUP BY 1, 2, 3
+    ) AS quarters
+    GROUP BY 1, 2, 3
+) AS stops
+LEFT JOIN (
+    SELECT day, channel, CAST(sum(delivered) AS bigint) AS delivered
+    FROM report_daily
+    WHERE channel <> ''
+    GROUP BY day, channel
+    UNION ALL
+    SELECT day, '', CAST(sum(delivered) AS bigint)
+    FROM report_daily
+    GROUP BY day
+) AS deliveries ON deliveries.day = stops.day AND deliveries.channel = stops.channel;
+
+-- How long events take from the provider to the tables. An event without a time of its own has no lag until receipt.
+-- SQLite has no percentiles: each is the value at the rank that percentile_disc() of PostgreSQL takes.
+CREATE VIEW report_lag AS
+SELECT
+    hour,
+    max(events) AS events,
+    max(dated) AS dated,
+    min(CASE WHEN received_rank * 100 >= 50 * dated THEN received_lag END) AS received_p50_seconds,
+    min(CASE WHEN received_rank * 100 >= 90 * dated THEN received_lag END) AS received_p90_seconds,
+    min(CASE WHEN received_rank * 100 >= 99 * dated THEN received_lag END) AS received_p99_seconds,
+    min(CASE WHEN applied_rank * 100 >= 50 * events THEN applied_lag END) AS applied_p50_seconds,
+    min(CASE WHEN applied_rank * 100 >= 90 * events THEN applied_lag END) AS applied_p90_seconds,
+    min(CASE WHEN applied_rank * 100 >= 99 * events THEN applied_lag END) AS applied_p99_seconds
+FROM (
+    SELECT
+        hour,
+        received_lag,
+        applied_lag,
+        count(*) OVER (PARTITION BY hour) AS events,
+        count(received_lag) OVER (PARTITION BY hour) AS dated,
+        row_number() OVER (PARTITION BY hour ORDER BY received_lag IS NULL, received_lag) AS received_rank,
+        row_number() OVER (PARTITION BY hour ORDER BY applied_lag) AS applied_rank
+    FROM (
+        SELECT
+            substr(received_at, 1, 14) || '00:00.000000' AS hour,
+            CASE
+                WHEN is_dated THEN (
+                    (
+                        CAST(strftime('%s', received_at) AS integer)
+                        - CAST(strftime('%s', occurred_at) AS integer)
+                    ) * 1000000
+                    + CAST(substr(received_at, 21, 6) AS integer) - CAST(substr(occurred_at, 21, 6) AS integer)
+                ) / 1000000.0
+            END AS received_lag,
+            (
+                (
+                    CAST(strftime('%s', applied_at) AS integer)
+                    - CAST(strftime('%s', received_at) AS integer)
+                ) * 1000000
+                + CAST(substr(applied_at, 21, 6) AS integer) - CAST(substr(received_at, 21, 6) AS integer)
+            ) / 1000000.0 AS applied_lag
+        FROM events
+    ) AS lags
+) AS ranked
+GROUP BY hour;
+
+-- How messages to each address end.
+CREATE VIEW report_recipients AS
+WITH ended AS (
+    SELECT
+        coalesce(channel, '') AS channel,
+        recipient AS address,
+        count(*) AS messages,
+        max(CASE WHEN status IN ('delivered', 'failed', 'undeliverable') THEN status_at END) AS last_status_at,
+        max(CASE WHEN status = 'delivered' THEN status_at END) AS last_delivered_at,
+        max(CASE WHEN status = 'undeliverable' THEN status_at END) AS last_undeliverable_at,
+        max(message_id) AS message_id
+    FROM message_status
+    WHERE recipient IS NOT NULL
+    GROUP BY 1, 2
+), failing AS (
+    SELECT ended.channel, ended.address, count(*) AS failures
+    FROM ended
+    JOIN message_status AS message
+        ON message.recipient = ended.address AND coalesce(message.channel, '') = ended.channel
+    WHERE status IN ('failed', 'undeliverable')
+        AND status_at IS NOT NULL
+        AND (last_delivered_at IS NULL OR status_at > last_delivered_at)
+    GROUP BY 1, 2
+)
+SELECT
+    ended.channel,
+    CASE
+        WHEN ended.address LIKE '+%' AND length(ended.address) >= 12
+            THEN substr(ended.address, 1, 6) || '****' || substr(ended.address, length(ended.address) - 1)
+        WHEN ended.address LIKE '_%@%'
+            THEN substr(ended.address, 1, 1) || '****'
+                || substr(ended.address, length(rtrim(ended.address, replace(ended.address, '@', ''))))
+        ELSE substr(ended.address, 1, 1) || '****'
+    END AS address,
+    messages,
+    CASE
+        WHEN last_delivered_at = last_status_at THEN 'delivered'
+        WHEN last_undeliverable_at = last_status_at THEN 'undeliverable'
+        WHEN last_status_at IS NOT NULL THEN 'failed'
+    END AS last_status,
+    last_status_at,
+    last_delivered_at,
+    coalesce(failures, 0) AS failures_in_a_row,
+    EXISTS (SELECT 1 FROM active_opt_outs AS stop WHERE stop.address = ended.address) AS opted_out,
+    message_id
+FROM ended
+LEFT JOIN failing ON failing.channel = ended.channel AND failing.address = ended.address;

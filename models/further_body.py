@@ -1,0 +1,22 @@
+"""`further_bodies`: of the few facts that came with several different bodies, those that do not hold."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field, SQLModel
+
+from models.types import KeyText, UTCDateTime
+
+
+class FurtherBody(SQLModel, table=True):
+    """One body of the fact (`subject_id`, `event`), beside the one that `events` tells of, with the same columns."""
+
+    __tablename__ = "further_bodies"
+
+    subject_id: str = Field(primary_key=True, sa_type=KeyText)
+    event: str = Field(primary_key=True, sa_type=KeyText)
+    digest: str = Field(primary_key=True, sa_type=KeyText)
+    occurred_at: datetime = Field(sa_type=UTCDateTime)
+    received_at: datetime = Field(sa_type=UTCDateTime)
+    body_id: int = Field(sa_type=BigInteger)
+    is_dated: bool

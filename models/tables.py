@@ -1,0 +1,32 @@
+"""The tables as SQLAlchemy Core has them, for statements that are written by hand. Each stands here once."""
+
+from typing import Any, cast
+
+from sqlalchemy import Table
+
+from models.body import Body
+from models.campaign_status import CampaignStatus
+from models.dead_letter import DeadLetter
+from models.further_body import FurtherBody
+from models.inbox import Inbox
+from models.ledger import LedgerEntry
+from models.message_status import MessageStatus
+from models.nameless_opt_out import NamelessOptOut
+from models.opt_out import OptOut
+from models.opt_out_history import OptOutHistory
+
+
+def _table(model: Any) -> Table:
+    return cast(Table, model.__table__)
+
+
+LEDGER = _table(LedgerEntry)
+BODIES = _table(Body)
+FURTHER_BODIES = _table(FurtherBody)
+MESSAGES = _table(MessageStatus)
+CAMPAIGNS = _table(CampaignStatus)
+OPT_OUTS = _table(OptOut)
+HISTORY = _table(OptOutHistory)
+NAMELESS_OPT_OUTS = _table(NamelessOptOut)
+DEAD_LETTERS = _table(DeadLetter)
+INBOX = _table(Inbox)

@@ -1,0 +1,152 @@
+"""The statements about opt-outs, and the rows of `opt_outs` that follow from them.
+
+A statement goes into the history once. Then the rows that it is about are computed from all statements about their
+addresses. Whoever writes here writes to the history first, which is where `hold_statements` waits.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, or_, select, text, tuple_
+from sqlalchemy.dialects import sqlite
+
+from models.tables import HISTORY, NAMELESS_OPT_OUTS, OPT_OUTS
+from models.views import OPT_OUT_STATEMENTS
+from sync.events import Event
+from sync.opt_out_rule import (
+    NAMELESS_FOR,
+    OptOutKey,
+    OptOutRow,
+    OptOutStatement,
+    StoredStatement,
+    nameless_opt_outs,
+    opt_out_rows,
+    opt_outs_of,
+)
+from sync.statements import bulk_insert, columns_of, is_one_of, overwrite, slices
+
+# The view `active_opt_outs` and `is_in_force` say the same, and a test holds them equal.
+IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
+
+_FIELDS = tuple(field.name for field in fields(OptOutStatement))
+# What the fold of statements reads: the rest is for people.
+_STATED = tuple(
+    OPT_OUT_STATEMENTS.c[name]
+    for name in (
+        *("kind", "channel", "address", "sender", "occurred_at", "received_at"),
+        *("source", "message_id", "digest", "reason"),
+    )
+)
+
+
+def merge_opt_outs(connection: Connection, events: Mapping[str, list[Event]], now: datetime) -> None:
+    """Bring `opt_outs` up to date with the opt-outs among `events`: of each subject every body that is known."""
+    opting_out = {
+        subject: of for subject, of in events.items() if any(event.message and event.message.is_opt_out for event in of)
+    }
+    if not opting_out:
+        return
+    state(connection, [statement for of in opting_out.values() for statement in opt_outs_of(of)], now)
+    _keep_nameless(connection, opting_out)
+
+
+def _keep_nameless(connection: Connection, events: Mapping[str, list[Event]]) -> None:
+    """Keep in `nameless_opt_outs` which of these opt-outs name nobody, and no others of their subjects."""
+    for some in slices(sorted(events)):
+        connection.execute(delete(NAMELESS_OPT_OUTS).where(is_one_of(connection, NAMELESS_OPT_OUTS.c.subject_id, some)))
+    rows = [
+        {
+            "subject_id": subject,
+            "digest": event.digest,
+            "received_at": event.received_at,
+            "holds_until": event.received_at + NAMELESS_FOR,
+        }
+        for subject, of in sorted(events.items())
+        for event in nameless_opt_outs(of)
+    ]
+    if rows:
+        connection.execute(NAMELESS_OPT_OUTS.insert(), rows)
+
+
+def state(connection: Connection, statements: Iterable[OptOutStatement], now: datetime) -> None:
+    """Keep opt-outs that are stated, each of an event once, and bring the rows that they are about up to date."""
+    statements = sorted(statements, key=lambda statement: (statement.key, statement.digest or ""))
+    if not statements:
+        return
+    add_to_history(connection, statements, now)
+    write_rows(connection, {statement.key for statement in statements}, now)
+
+
+def add_to_history(connection: Connection, statements: Sequence[OptOutStatement], now: datetime) -> None:
+    """Add statements to the history; what an event states of an address is there once at the most."""
+    rows = [dict(zip(_FIELDS, astuple(statement), strict=True)) for statement in statements]
+    insert, given = bulk_insert(connection, HISTORY, rows, applied_at=now)
+    connection.execute(insert.on_conflict_do_nothing(), given)
+
+
+def write_rows(connection: Connection, keys: Collection[OptOutKey], now: datetime) -> None:
+    """Bring the rows of `opt_outs` under `keys` up to date with all that was ever stated."""
+    rows = _rows_of(connection, keys)
+    existing = sorted(rows.keys() - _insert_missing(connection, rows, now))
+    if not existing:
+        return
+    # Locked first: whoever holds a row's lock last has seen every statement committed before.
+    if connection.dialect.name == "postgresql":
+        for some in slices(existing):
+            query = select(OPT_OUTS.c.address).where(tuple_(*OPT_OUTS.primary_key).in_(some))
+            connection.execute(query.order_by(*OPT_OUTS.primary_key).with_for_update())
+        rows = _rows_of(connection, existing)
+    overwrite(connection, OPT_OUTS, [columns_of(rows[key]) for key in existing], now)
+
+
+def _rows_of(connection: Connection, keys: Collection[OptOutKey]) -> dict[OptOutKey, OptOutRow]:
+    rows = opt_out_rows(read_statements(connection, {address for _, address, _ in keys}))
+    return {key: row for key, row in rows.items() if key in keys}
+
+
+def read_statements(connection: Connection, addresses: Iterable[str]) -> list[StoredStatement]:
+    """Return all that was ever stated about `addresses`."""
+    found: list[StoredStatement] = []
+    for some in slices(sorted(addresses)):
+        query = select(*_STATED).where(is_one_of(connection, OPT_OUT_STATEMENTS.c.address, some))
+        found += [dict(row) for row in connection.execute(query).mappings()]
+    return found
+
+
+def read_rows(connection: Connection, addresses: Iterable[str]) -> dict[OptOutKey, OptOutRow]:
+    """Return every row of `opt_outs` of `addresses`, sorted by key."""
+    columns = [OPT_OUTS.c[field.name] for field in fields(OptOutRow)]
+    found: list[OptOutRow] = []
+    for some in slices(sorted(addresses)):
+        query = select(*columns).where(is_one_of(connection, OPT_OUTS.c.address, some))
+        found += [OptOutRow(**row) for row in connection.execute(query).mappings()]
+    return {row.key: row for row in sorted(found, key=lambda row: row.key)}
+
+
+def hold_statements(connection: Connection, *, alone: bool) -> None:
+    """Keep others from ending opt-outs until the transaction ends, or with `alone` from stating anything at all.
+
+    Whoever ends opt-outs must see every opt-out that is stated before, and be seen by each that is stated after. On
+    SQLite a transaction is alone anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        mode = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
+        connection.execute(text(f"LOCK TABLE opt_out_history IN {mode} MODE"))
+
+
+def _insert_missing(connection: Connection, rows: Mapping[OptOutKey, OptOutRow], now: datetime) -> set[OptOutKey]:
+    """Insert those of `rows`, which are sorted, whose keys are not there yet; return these keys."""
+    if not rows:
+        return set()
+    given = [columns_of(row) for row in rows.values()]
+    keys = list(OPT_OUTS.primary_key)
+    if connection.dialect.name == "sqlite":
+        there = read_rows(connection, {address for _, address, _ in rows})
+        missing = [row | {"updated_at": now} for row, key in zip(given, rows, strict=True) if key not in there]
+        if missing:
+            connection.execute(sqlite.insert(OPT_OUTS), missing)
+        return rows.keys() - there.keys()
+    insert, parameters = bulk_insert(connection, OPT_OUTS, given, updated_at=now)
+    inserted = connection.execute(insert.on_conflict_do_nothing().returning(*keys), parameters)
+    return {(row.channel, row.address, row.sender) for row in inserted}

@@ -1,0 +1,71 @@
+"""The rows of messages and campaigns. They are recomputed from every body rather than patched.
+
+A row that does not exist yet is inserted as the batch makes it. A row that exists is locked, its bodies are read back,
+and the row they make is written if it differs. Whoever holds a row's lock last has seen every body committed before, so
+any number of workers on the same messages leave the rows that one would.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table
+
+from models.tables import CAMPAIGNS, MESSAGES
+from sync.events import Event
+from sync.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
+from sync.reading import Reading
+from sync.reports.contribution import Change
+from sync.statements import columns_of, insert_missing, locked_rows, overwrite
+from sync.store.ledger import read_events
+
+RowOf = Callable[[Iterable[Event]], MessageRow | CampaignRow | None]
+
+
+class Merged(NamedTuple):
+    """Every body that is known of each subject, and what was written: rows inserted, and others, old and new."""
+
+    events: dict[str, list[Event]]
+    inserted: list[dict[str, Any]]
+    changes: list[Change]
+
+
+def merge_messages(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> Merged:
+    """Bring the rows of the messages that these events are about up to date.
+
+    Whoever calls this owes the roll-ups what was written (`sync.reports.deltas`), in the same transaction.
+    """
+    return _merge_rows(connection, MESSAGES, message_row, events, reading, now)
+
+
+def merge_campaigns(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> None:
+    """Bring the rows of the campaigns that these events are about up to date."""
+    _merge_rows(connection, CAMPAIGNS, campaign_row, events, reading, now)
+
+
+def _merge_rows(
+    connection: Connection,
+    table: Table,
+    row_of: RowOf,
+    events: Iterable[Event],
+    reading: Reading,
+    now: datetime,
+) -> Merged:
+    (key,) = table.primary_key
+    known = by_subject(events)
+    rows = {subject: columns_of(row) for subject, of in known.items() if (row := row_of(of))}
+    inserted = insert_missing(connection, table, list(rows.values()), now)
+    existing = sorted(rows.keys() - inserted)
+    if not existing:
+        return Merged(events=known, inserted=list(rows.values()), changes=[])
+    stored: dict[str, Mapping[str, Any]] = {row[key.name]: row for row in locked_rows(connection, table, existing)}
+    parsed = [event for subject in stored for event in known[subject]]
+    known |= by_subject(read_events(connection, list(stored), reading, parsed))
+    recomputed = {subject: columns_of(row) for subject in stored if (row := row_of(known[subject]))}
+    changed = {subject: new for subject, new in recomputed.items() if new.items() - stored[subject].items()}
+    overwrite(connection, table, list(changed.values()), now)
+    return Merged(
+        events=known,
+        inserted=[rows[subject] for subject in inserted],
+        changes=[Change(old=stored[subject], new=new) for subject, new in changed.items()],
+    )
