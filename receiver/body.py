@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import gevent
 
-BODY_BYTES_MAX = 256 * 1024
+from sync.raw_events import BODY_BYTES_MAX
 
 # What a refused body may still send before the connection is closed, so that its sender reads the refusal.
 DRAIN_BYTES_MAX = 1024 * 1024

@@ -10,11 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import SchemaError, require_head
-from receiver.body import BODY_BYTES_MAX
 from receiver.requests import CHECK_PATH, PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
 from sync.environment import SettingError
 from sync.logs import configure_logs
+from sync.raw_events import BODY_BYTES_MAX
 
 WRONG_USE = 2
 # Where a body of up to BODY_BYTES_MAX is read to its end.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from receiver.bearer import is_authorised
-from receiver.body import BODY_BYTES_MAX, BodyIncomplete, BodyTooLarge, read_body
+from receiver.body import BodyIncomplete, BodyTooLarge, read_body
 from receiver.lookup import Lookups, open_lookups
 from receiver.metrics import METRICS_TYPE, exposition
 from receiver.openapi import DOCUMENT
@@ -22,6 +22,7 @@ from receiver.question import read_question
 from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
 from receiver.turns import give_way
 from receiver.webhook import Environ, StartResponse, WsgiApp
+from sync.raw_events import BODY_BYTES_MAX
 
 __all__ = ["LookupApi", "open_lookups"]
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from receiver.body import BODY_BYTES_MAX
 from receiver.metrics import METRICS_TYPE
 from receiver.problems import PROBLEM_TYPE
 from receiver.question import (
@@ -15,6 +14,7 @@ from receiver.question import (
     STALENESS_SECONDS_MAX,
 )
 from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
+from sync.raw_events import BODY_BYTES_MAX
 
 _Schema = dict[str, Any]
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from sync.reading import failure_key
+
 
 class SettingError(Exception):
     """A setting is missing or wrong; the text is one line for the person who starts the process."""
@@ -87,7 +89,7 @@ def read_switch(environ: Mapping[str, str], name: str) -> bool:
 def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
     """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
     given = environ.get("ZEXA_OPT_OUT_FAILURES", "").split(",")
-    return frozenset(entry.strip().casefold() for entry in given if entry.strip())
+    return frozenset(failure_key(entry) for entry in given if entry.strip())
 
 
 def _required(environ: Mapping[str, str], name: str, hint: str) -> str:

@@ -10,16 +10,16 @@ import hashlib
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from sync.addresses import normalise
-from sync.raw_events import RawEvent
-from sync.reading import Reading
+from sync.raw_events import RawEvent, inflated, letters_of
+from sync.reading import Reading, failure_key
 
 
 class EventType(StrEnum):
@@ -145,6 +145,8 @@ _TOTAL = (
 _TOTALS = ("totals", "counts", "delivery_counts", "deliveryCounts", "stats")
 TOTAL_MAX = 2**31 - 1
 _REASON = ("error", "reason", "error_message", "errorMessage", "failure_reason", "failureReason")
+_ERROR_REASON = ("message", *_REASON, "description", "detail", "title")
+_ERRORS_MAX = 20
 _MOMENTS: Mapping[str, tuple[str, ...]] = {
     EventType.DELIVERED: ("delivered_at", "deliveredAt"),
     EventType.FAILED: ("failed_at", "failedAt"),
@@ -195,14 +197,10 @@ def event_name(name: str) -> str:
     """Return one of the six names that `name` spells, without case, blanks and separators; else `name` as it is."""
     if name in _KNOWN:
         return name
-    return _FOLDED.get(_folded(name), name)
+    return _BY_LETTERS.get(letters_of(name.encode()), name)
 
 
-def _folded(name: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
-
-
-_FOLDED: Mapping[str, str] = {_folded(name): name for name in EventType}
+_BY_LETTERS: Mapping[bytes, str] = {letters_of(name.encode()): name for name in EventType}
 
 
 def _occurred(
@@ -247,8 +245,11 @@ def disbelieved_times(raw: RawEvent) -> list[tuple[str, str]]:
 
 
 def _document(body: bytes) -> dict[str, Any]:
+    content = inflated(body)
+    if content is None:
+        raise Unreadable(Reason.NOT_JSON, "the body is compressed, and broken or too long")
     try:
-        text = body.decode("utf-8").removeprefix(BYTE_ORDER_MARK)
+        text = content.decode("utf-8").removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError:
         raise Unreadable(Reason.NOT_UTF8, "the body is not UTF-8") from None
     try:
@@ -301,10 +302,11 @@ def _message(name: str, data: dict[str, Any], reading: Reading, latest: datetime
     if recipient is not None:
         recipient = normalise(channel or "", recipient, reading.default_region)
     message_id = (_identity if recipient is None else optional)(data, _MESSAGE_ID)
-    if is_stop and message_id is None and recipient is None:
+    told = _failure(data) if name in _FAILURES else NO_FAILURE
+    is_opt_out = is_stop or told.says(reading.opt_out_failures)
+    if is_opt_out and message_id is None and recipient is None:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
     sender = optional(data, _SENDER)
-    code, reason = _failure(data) if name in _FAILURES else (None, None)
     return MessageDetails(
         message_id=message_id,
         channel=channel,
@@ -312,9 +314,9 @@ def _message(name: str, data: dict[str, Any], reading: Reading, latest: datetime
         sender=sender.strip() if sender else None,
         campaign_id=optional(data, _CAMPAIGN_ID),
         status_at=_moment(data, _MOMENTS.get(name, ()), latest),
-        failure_code=code,
-        failure_reason=reason,
-        is_opt_out=is_stop or _says_opted_out(code, reason, reading),
+        failure_code=told.code,
+        failure_reason=told.reason,
+        is_opt_out=is_opt_out,
     )
 
 
@@ -347,29 +349,53 @@ def _channel(data: dict[str, Any]) -> str | None:
     return channel.strip().lower()
 
 
-def _failure(data: dict[str, Any]) -> tuple[str | None, str | None]:
-    """`error` is a text, or an object with `code` and `message`."""
-    nested = data.get("error")
-    nested = nested if isinstance(nested, dict) else {}
-    code = _first_prose(data, _CODE) or _first_prose(nested, ("code",))
-    reason = _first_prose(data, _REASON) or _first_prose(nested, ("message", "reason"))
-    return code, reason
+class Failure(NamedTuple):
+    """Why a message failed: the code and the reason that are shown, and all that the body tells besides."""
+
+    code: str | None
+    reason: str | None
+    told: frozenset[str]  # as `failure_key` compares it
+
+    def says(self, opt_out_failures: frozenset[str]) -> bool:
+        """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out."""
+        return not opt_out_failures.isdisjoint(self.told)
 
 
-def _says_opted_out(code: str | None, reason: str | None, reading: Reading) -> bool:
-    """A carrier that refuses a message because its recipient opted out reports a failure, and no opt-out."""
-    given = reading.opt_out_failures
-    return bool(given) and any(text is not None and text.casefold() in given for text in (code, reason))
+NO_FAILURE = Failure(None, None, frozenset())
 
 
-def _first_prose(data: dict[str, Any], names: Iterable[str]) -> str | None:
-    return next((text for name in names if (text := _prose(data.get(name)))), None)
+def _failure(data: dict[str, Any]) -> Failure:
+    """`error` is a text, or an object with `code` and `message`; `errors` is a list of such. All that is told counts."""
+    nested = list(islice(_errors(data.get("error"), data.get("errors")), _ERRORS_MAX))
+    codes = [*_proses(data, _CODE), *(code for error in nested for code in _proses(error, _CODE))]
+    reasons = [*_proses(data, _REASON), *(text for error in nested for text in _proses(error, _ERROR_REASON))]
+    return Failure(
+        code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
+        reason=reasons[0] if reasons else None,
+        told=frozenset(map(failure_key, (*codes, *reasons))),
+    )
+
+
+def _errors(*values: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects that tell of errors, however they nest in lists and in each other; a text as its message."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _errors(*value)
+        elif isinstance(value, dict):
+            yield value
+            yield from _errors(*(value.get(name) for name in ("error", "errors")))
+        elif value is not None:
+            yield {"message": value}
+
+
+def _proses(data: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+    return (text for name in names if (text := _prose(data.get(name))))
 
 
 def _prose(value: Any) -> str | None:
     """Text that is only read by people: cut to size, and cleaned of what no database takes."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(int(value) if value == int(value) else value)
     if not isinstance(value, str) or not value.strip():
         return None
     text = value.strip()[:PROSE_CHARACTERS_MAX]

@@ -5,6 +5,7 @@ character, so nothing is lost and nothing needs a second encoding.
 """
 
 import re
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,25 +24,67 @@ class RawEvent:
     inbox_id: int | None = None
 
 
-_OPT_OUT = b"message.optout"
-_FAILURES = (b"message.failed", b"message.undeliverable")
+# The most that the receiver takes; what a compressed body holds is held to the same.
+BODY_BYTES_MAX = 256 * 1024
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_GZIP = b"\x1f\x8b"
+# What a JSON text may begin and end with: an object, an array, a text, a number, true, false or null.
+_BEGINS = frozenset(b'{["-0123456789tfn')
+_ENDS = frozenset(b'}]"0123456789el')
+_BLANKS = b" \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_LETTERS = bytes(range(ord("a"), ord("z") + 1)) + b"0123456789"
+_LOWER_CASE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
+_NO_LETTERS = bytes(byte for byte in range(256) if byte not in _LETTERS + _LETTERS.upper())
+_OPT_OUT = b"messageoptout"
+_FAILURES = (b"messagefailed", b"messageundeliverable")
 # JSON may spell any character as an escape, and nobody does so with plain letters but to hide them.
-_ESCAPED_LETTER = re.compile(rb"\\u00(?:2[eE]|6[1-9a-fA-F]|7[0-9aA])")
+_ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA])")
+
+
+def letters_of(text: bytes) -> bytes:
+    """Return the letters and digits of ASCII in `text`, in lower case: names are compared by these alone."""
+    return text.translate(_LOWER_CASE, _NO_LETTERS)
 
 
 def may_opt_out(body: bytes, *, failures_may: bool) -> bool:
-    """Return False only where `body`, as UTF-8 or UTF-16, surely does not say that somebody has opted out.
+    """Return False only if `body` surely does not say that somebody has opted out.
 
-    The one look that is taken into a body before it is parsed: what may opt out is taken before all that waits.
+    The one look that is taken into a body before it is parsed: what may opt out is taken before all that waits. It
+    finds every spelling of the event's name, in UTF-8 and UTF-16. What is compressed or no JSON text may say anything.
     `failures_may`: whether some failures opt out too (`Reading.opt_out_failures`).
     """
-    if _OPT_OUT in body:
-        return True
-    if b"\0" in body and may_opt_out(body.replace(b"\0", b""), failures_may=failures_may):
-        return True
-    if failures_may and any(name in body for name in _FAILURES):
+    if not looks_like_json(body):
+        return bool(body.strip(_BLANKS))
+    letters = letters_of(body)
+    if _OPT_OUT in letters or (failures_may and any(name in letters for name in _FAILURES)):
         return True
     return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
+
+
+def is_compressed(body: bytes) -> bool:
+    """Return whether `body` is gzip, by its first bytes: no JSON text begins with them."""
+    return body.startswith(_GZIP)
+
+
+def inflated(body: bytes) -> bytes | None:
+    """Return what `body` holds if it is compressed, else `body`; None if it is broken, or larger than a body may be."""
+    if not is_compressed(body):
+        return body
+    inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    try:
+        content = inflate.decompress(body, BODY_BYTES_MAX + 1)
+    except zlib.error:
+        return None
+    is_whole = inflate.eof and not inflate.unused_data and len(content) <= BODY_BYTES_MAX
+    return content if is_whole else None
+
+
+def looks_like_json(body: bytes) -> bool:
+    """Return whether `body` begins and ends as a JSON text in UTF-8 does."""
+    text = body.removeprefix(_BYTE_ORDER_MARK).strip(_BLANKS)
+    return bool(text) and text[0] in _BEGINS and text[-1] in _ENDS
 
 
 def to_json(raw_events: Iterable[RawEvent]) -> list[list[Any]]:

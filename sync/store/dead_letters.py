@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from models.tables import DEAD_LETTERS
 from sync.events import Reason
-from sync.raw_events import RawEvent, may_opt_out
+from sync.raw_events import RawEvent, inflated, may_opt_out
 from sync.reading import Reading
 from sync.statements import bulk_insert
 
@@ -48,7 +48,7 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter], rea
                 "error": letter.error,
                 "received_at": letter.received_at,
                 "attempts": 1,
-                "may_opt_out": may_opt_out(letter.body, failures_may=failures_may),
+                "may_opt_out": _may_opt_out(letter, failures_may=failures_may),
             }
             for digest, letter in sorted(letters_by_digest.items())
         ],
@@ -58,3 +58,13 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter], rea
         index_elements=[DEAD_LETTERS.c.digest], set_={"received_at": insert.excluded.received_at}, where=is_earlier
     )
     connection.execute(earlier, rows)
+
+
+def _may_opt_out(letter: DeadLetter, *, failures_may: bool) -> bool:
+    """Return whether a letter may say that somebody opted out: what is no JSON text may, unless it is empty."""
+    content = inflated(letter.body)
+    if content is None:
+        return True
+    if letter.reason in (Reason.NOT_UTF8, Reason.NOT_JSON):
+        return bool(content.strip())
+    return may_opt_out(content, failures_may=failures_may)
