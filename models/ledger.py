@@ -22,6 +22,14 @@ class LedgerEntry(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("outcome IN ('applied', 'ignored')", name="ck_events_outcome"),
         CheckConstraint("origin IN ('signed', 'polled')", name="ck_events_origin"),
+        # What no version knew so far: to apply it later, and to count what looks like an opt-out.
+        Index(
+            "ix_events_ignored",
+            "event",
+            "subject_id",
+            postgresql_where=text("outcome = 'ignored'"),
+            sqlite_where=text("outcome = 'ignored'"),
+        ),
         # For the report of lags. A block range index is a few pages, and costs an insert nothing; SQLite has none.
         Index(
             "ix_events_received_hour",

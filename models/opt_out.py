@@ -5,23 +5,25 @@ A row is in force unless it was ended after it was received; the view `active_op
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, Text
+from sqlalchemy import CheckConstraint, Computed, Index, Text
 from sqlmodel import Field, SQLModel
 
-from models.types import KeyText, UTCDateTime
+from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
 
 class OptOut(SQLModel, table=True):
     """`channel` or `sender` is '' where the opt-out names none: it then holds for any of them.
 
     `opted_out_at` and `opted_in_at` are the latest times stated. `received_at` is the latest first receipt among the
-    opt-outs, or the time that a person or a file states: what decides whether the row is in force.
+    opt-outs, or the time that a person or a file states: what decides whether the row is in force. `person` is the same
+    for every spelling of the address. `opt_out_id` is the same for all rows that follow from one opt-out.
     """
 
     __tablename__ = "opt_outs"
     __table_args__ = (
         CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_outs_source"),
         Index("ix_opt_outs_address", "address"),
+        Index("ix_opt_outs_person", "person"),
     )
 
     channel: str = Field(primary_key=True, sa_type=KeyText)
@@ -33,4 +35,6 @@ class OptOut(SQLModel, table=True):
     source: str = Field(sa_type=Text)
     message_id: str | None = Field(default=None, sa_type=KeyText)
     note: str | None = Field(default=None, sa_type=Text)
+    opt_out_id: str | None = Field(default=None, sa_type=KeyText)
+    person: str = Field(sa_type=KeyText, sa_column_args=(Computed(PERSON_OF_ADDRESS, persisted=True),))
     updated_at: datetime = Field(sa_type=UTCDateTime)

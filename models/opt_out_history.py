@@ -6,10 +6,10 @@ occurred and was received, which for an event the ledger knows.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, Computed, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
-from models.types import KeyText, UTCDateTime
+from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
 
 class OptOutHistory(SQLModel, table=True):
@@ -18,7 +18,8 @@ class OptOutHistory(SQLModel, table=True):
     The end (`opted_in`) holds for every opt-out of the address within its scope: of this `channel` and this `sender`,
     or of all where null. What an event states has its name and its `digest`; what a person states has who
     (`stated_by`) and why (`reason`). `occurred_at` is the time that is stated, null if a body names none; it is not
-    judged here. `applied_at` is when the statement took effect.
+    judged here. `applied_at` is when the statement took effect. `person` is the same for every spelling of the address,
+    and `opt_out_id` for all addresses that one opt-out counts for.
     """
 
     __tablename__ = "opt_out_history"
@@ -28,6 +29,7 @@ class OptOutHistory(SQLModel, table=True):
         # One body states one thing of an address, however often it is applied. What people state has no digest.
         Index("ux_opt_out_history_event", "address", "channel", "sender", "digest", unique=True),
         Index("ix_opt_out_history_applied_at", "applied_at"),
+        Index("ix_opt_out_history_person", "person"),
         {"sqlite_autoincrement": True},
     )
 
@@ -44,3 +46,5 @@ class OptOutHistory(SQLModel, table=True):
     digest: str | None = Field(default=None, sa_type=KeyText)
     stated_by: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
+    opt_out_id: str | None = Field(default=None, sa_type=KeyText)
+    person: str = Field(sa_type=KeyText, sa_column_args=(Computed(PERSON_OF_ADDRESS, persisted=True),))

@@ -25,6 +25,8 @@ ACTIVE_OPT_OUTS = _view(
     message_id=KeyText,
     note=Text,
     updated_at=UTCDateTime,
+    opt_out_id=KeyText,
+    person=KeyText,
 )
 OPT_OUT_STATEMENTS = _view(
     "opt_out_statements",
@@ -43,4 +45,6 @@ OPT_OUT_STATEMENTS = _view(
     digest=KeyText,
     stated_by=Text,
     reason=Text,
+    opt_out_id=KeyText,
+    person=KeyText,
 )

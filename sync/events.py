@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sync.addresses import normalise
+from sync.addresses import can_be_person, channel_name, is_sender_name, sender_text, texts_of
 from sync.raw_events import RawEvent, inflated, letters_of
 from sync.reading import Reading, failure_key
 
@@ -63,11 +63,17 @@ class Unreadable(Exception):  # noqa: N818 - it names what is wrong with the bod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDetails:
-    """What a `message.*` event tells of its message. `recipient` is normalised, `channel` lower case."""
+    """What a `message.*` event tells of its message.
+
+    `channel` is one of the five the provider has or, in lower case, what it calls another. `recipient` is as the tables
+    keep it, also if nobody can be messaged there. `addresses` are those whose persons the event names: of its
+    recipient, and of an opt-out also of its sender if that can be a person.
+    """
 
     message_id: str | None = None
     channel: str | None = None
     recipient: str | None = None
+    addresses: tuple[str, ...] = ()
     sender: str | None = None
     campaign_id: str | None = None
     status_at: datetime | None = None  # the moment `data` names for the status itself
@@ -298,26 +304,61 @@ def _message(name: str, data: dict[str, Any], reading: Reading, latest: datetime
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = _usable_identity if is_stop else _identity
     channel = _channel(data)
-    recipient = optional(data, _RECIPIENT)
-    if recipient is not None:
-        recipient = normalise(channel or "", recipient, reading.default_region)
-    message_id = (_identity if recipient is None else optional)(data, _MESSAGE_ID)
     told = _failure(data) if name in _FAILURES else NO_FAILURE
     is_opt_out = is_stop or told.says(reading.opt_out_failures)
-    if is_opt_out and message_id is None and recipient is None:
+    parties = _parties if is_opt_out else _recipient_and_sender
+    named = parties(channel or "", optional(data, _RECIPIENT), optional(data, _SENDER), reading.default_region)
+    message_id = (optional if named.addresses else _identity)(data, _MESSAGE_ID)
+    if is_opt_out and message_id is None and not named.addresses:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
-    sender = optional(data, _SENDER)
     return MessageDetails(
         message_id=message_id,
         channel=channel,
-        recipient=recipient,
-        sender=sender.strip() if sender else None,
+        recipient=named.recipient,
+        addresses=named.addresses,
+        sender=named.sender,
         campaign_id=optional(data, _CAMPAIGN_ID),
         status_at=_moment(data, _MOMENTS.get(name, ()), latest),
         failure_code=told.code,
         failure_reason=told.reason,
         is_opt_out=is_opt_out,
     )
+
+
+class _Named(NamedTuple):
+    """The recipient and the sender as the tables keep them, and the addresses of the persons that are named."""
+
+    recipient: str | None
+    sender: str | None
+    addresses: tuple[str, ...]
+
+
+def _recipient_and_sender(channel: str, recipient: str | None, sender: str | None, region: str) -> _Named:
+    """Return whom an event is about; what is no address of anybody is kept as it is told."""
+    sender = sender_text(sender, region) or None if sender else None
+    if recipient is None:
+        return _Named(None, sender, ())
+    addresses = texts_of(channel, recipient, region)
+    return _Named(addresses[0] if addresses else recipient.strip(), sender, addresses)
+
+
+def _parties(channel: str, recipient: str | None, sender: str | None, region: str) -> _Named:
+    """Return who has opted out, of whom.
+
+    Many providers turn `to` and `from` round in a STOP, so each that can be a person's is taken for one: a sender that
+    is a number is opted out too, which harms nobody. What cannot be is the name of a sender, if it looks like one.
+    """
+    persons = [
+        address
+        for text in (recipient, sender)
+        if text and can_be_person(channel, text, region)
+        for address in texts_of(channel, text, region)
+    ]
+    if recipient and not persons and channel == "slack":  # there anything may be an id
+        persons = list(texts_of(channel, recipient, region))
+    names = [text for text in (sender, recipient) if text and is_sender_name(text, region)]
+    addresses = tuple(dict.fromkeys(persons))
+    return _Named(addresses[0] if addresses else None, sender_text(names[0], region) if names else None, addresses)
 
 
 def _campaign(name: str, data: dict[str, Any], latest: datetime) -> CampaignDetails:
@@ -342,11 +383,13 @@ def message_total(data: Mapping[str, Any]) -> int | None:
 
 
 def _channel(data: dict[str, Any]) -> str | None:
-    """The provider names five channels; whatever cannot be the name of one counts as none."""
+    """Return one of the provider's five channels, however it is spelled; another in lower case, if it can be a name."""
     channel = data.get("channel")
-    if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel.strip()):
+    if not isinstance(channel, str):
         return None
-    return channel.strip().lower()
+    if name := channel_name(channel):
+        return name
+    return channel.strip().lower() if _CHANNEL.fullmatch(channel.strip()) else None
 
 
 class Failure(NamedTuple):

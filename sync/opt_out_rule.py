@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from sync.addresses import CHANNELS, person_of, sender_key
 from sync.events import Event, EventType
 from sync.merge import MESSAGE_EVENTS
 
@@ -43,7 +44,8 @@ class OptOutStatement:
 
     An opt-out has a `channel` and a `sender`, '' if it holds for any. The end of opt-outs holds for one channel or
     sender, or for all where these are None. What an event states has its name and digest; what people state, who and
-    why. `occurred_at` is the time stated, which the ledger may know better; None if a body names none.
+    why. `occurred_at` is the time stated, which the ledger may know better; None if a body names none. `opt_out_id` is
+    the same for all addresses that one opt-out counts for.
     """
 
     kind: Kind = Kind.OPTED_OUT
@@ -57,6 +59,7 @@ class OptOutStatement:
     digest: str | None = None
     stated_by: str | None = field(default=None, repr=False)
     reason: str | None = field(default=None, repr=False)
+    opt_out_id: str | None = field(default=None, repr=False)
 
     @property
     def key(self) -> OptOutKey:
@@ -77,6 +80,7 @@ class OptOutRow:
     source: str
     message_id: str | None
     note: str | None
+    opt_out_id: str | None
 
     @property
     def key(self) -> OptOutKey:
@@ -103,25 +107,31 @@ def opt_outs_of(events: Iterable[Event]) -> list[OptOutStatement]:
         own = event.message
         assert own is not None
         for details in named:
-            if details.recipient:
+            for address in details.addresses:
                 statement = OptOutStatement(
-                    channel=own.channel or details.channel or "",
-                    address=details.recipient,
+                    channel=scope_channel(own.channel) or scope_channel(details.channel),
+                    address=address,
                     sender=own.sender or "",
                     occurred_at=event.claimed_at,
                     source=OptOutSource.EVENT if event.name == EventType.OPT_OUT else OptOutSource.FAILURE,
                     message_id=own.message_id,
                     event=event.name,
                     digest=event.digest,
+                    opt_out_id=event.digest,
                 )
                 statements[statement.key, event.digest] = statement
     return list(statements.values())
 
 
+def scope_channel(channel: str | None) -> str:
+    """Return the channel that an opt-out holds for: a name that is none of the provider's five names none."""
+    return channel if channel in CHANNELS else ""
+
+
 def nameless_opt_outs(events: Iterable[Event]) -> list[Event]:
     """Return the opt-outs among every body of one subject, if none of these bodies names anybody."""
     events = list(events)
-    if any(event.message and event.message.recipient for event in events if event.name in MESSAGE_EVENTS):
+    if any(event.message and event.message.addresses for event in events if event.name in MESSAGE_EVENTS):
         return []
     return [event for event in events if event.message and event.message.is_opt_out]
 
@@ -136,7 +146,7 @@ def opt_out_rows(statements: Iterable[StoredStatement]) -> dict[OptOutKey, OptOu
     ended: dict[str, list[StoredStatement]] = {}
     for statement in statements:
         if statement["kind"] == Kind.OPTED_IN:
-            ended.setdefault(statement["address"], []).append(statement)
+            ended.setdefault(statement["person"], []).append(statement)
             continue
         key = statement["channel"], statement["address"], statement["sender"]
         received_at = statement["received_at"] or statement["occurred_at"]
@@ -148,11 +158,12 @@ def opt_out_rows(statements: Iterable[StoredStatement]) -> dict[OptOutKey, OptOu
             address=key[1],
             sender=key[2],
             opted_out_at=statement["occurred_at"],
-            opted_in_at=ended_at(key, ended.get(key[1], ())),
+            opted_in_at=ended_at(key, ended.get(statement["person"], ())),
             received_at=received[key],
             source=statement["source"],
             message_id=statement["message_id"],
             note=statement["reason"],
+            opt_out_id=statement["opt_out_id"],
         )
         for key, statement in sorted(greatest.items())
     }
@@ -171,16 +182,20 @@ def _strength(statement: StoredStatement) -> tuple[datetime, str, bool, str, str
 
 
 def ended_at(key: OptOutKey, statements: Iterable[StoredStatement]) -> datetime | None:
-    """Return when opt-outs under `key` were last ended, by any of `statements`; None if they never were."""
+    """Return when the opt-outs of a person under `key` were last ended, by any of `statements`; None if never.
+
+    The address of `key` may be another spelling than that of the statement: people end the opt-outs of a person.
+    """
     channel, address, sender = key
+    person, sender = person_of(address), sender_key(sender)
     return max(
         (
             end["occurred_at"]
             for end in statements
             if end["kind"] == Kind.OPTED_IN
-            and end["address"] == address
+            and end["person"] == person
             and end["channel"] in (None, channel)
-            and end["sender"] in (None, sender)
+            and (end["sender"] is None or sender_key(end["sender"]) == sender)
         ),
         default=None,
     )

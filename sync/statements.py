@@ -92,7 +92,11 @@ def overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], 
     if not rows:
         return
     insert, rows_given = bulk_insert(connection, table, rows, updated_at=now)
-    values = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    values = {
+        column.name: insert.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key and column.computed is None
+    }
     says_else = or_(*(table.c[name].is_distinct_from(new) for name, new in values.items() if name != "updated_at"))
     keys = list(table.primary_key)
     upsert = insert.on_conflict_do_update(index_elements=keys, set_=values, where=says_else)

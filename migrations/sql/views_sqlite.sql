@@ -9,10 +9,35 @@
 
 -- Who must not be messaged: the opt-outs that are in force. Nothing else in this file says when an opt-out is in force:
 -- it was not ended, or it was ended before its latest STOP was received.
+--
+-- There is one row for each spelling of the person, channel and sender, however many opt-outs of the person say it.
+-- "person" is the same for all spellings: count by it. Mexico, Argentina and Brazil write one number in two ways, so
+-- their numbers have two rows each; all other addresses have one.
 CREATE VIEW active_opt_outs AS
-SELECT channel, address, sender, opted_out_at, opted_in_at, received_at, source, message_id, note, updated_at
+SELECT channel, address, sender, opted_out_at, opted_in_at, received_at, source, message_id, note, updated_at,
+    opt_out_id, person
 FROM opt_outs
-WHERE opted_in_at IS NULL OR opted_in_at <= received_at;
+WHERE (opted_in_at IS NULL OR opted_in_at <= received_at)
+    AND NOT (length(person) = 13 AND substr(person, 1, 3) IN ('+52', '+54', '+55'))
+UNION ALL
+SELECT channel,
+    CASE
+        WHEN spelling = 1 THEN person
+        WHEN person LIKE '+52%' THEN substr(person, 1, 3) || '1' || substr(person, 4)
+        WHEN person LIKE '+54%' THEN substr(person, 1, 3) || '9' || substr(person, 4)
+        ELSE substr(person, 1, 5) || '9' || substr(person, 6)
+    END AS address,
+    sender, opted_out_at, opted_in_at, received_at, source, message_id, note, updated_at, opt_out_id, person
+FROM (
+    SELECT opt_outs.*, row_number() OVER (
+        PARTITION BY person, channel, sender ORDER BY opted_out_at DESC, received_at DESC, address
+    ) AS place
+    FROM opt_outs
+    WHERE (opted_in_at IS NULL OR opted_in_at <= received_at)
+        AND length(person) = 13 AND substr(person, 1, 3) IN ('+52', '+54', '+55')
+) AS stops
+CROSS JOIN (SELECT 1 AS spelling UNION ALL SELECT 2) AS spellings
+WHERE place = 1;
 
 -- Every statement about an opt-out, with its times. The times of an event are those of its body in the ledger:
 -- of the body that holds (events), or of another body of the same fact (further_bodies). What a person states has its
@@ -33,6 +58,8 @@ SELECT
     statement.digest,
     statement.stated_by,
     statement.reason,
+    statement.opt_out_id,
+    statement.person,
     CASE
         WHEN statement.digest IS NOT NULL THEN coalesce(statement.message_id, 'sha256:' || statement.digest)
     END AS subject_id
@@ -46,8 +73,8 @@ LEFT JOIN further_bodies AS further
     AND further.event = statement.event
     AND further.digest = statement.digest;
 
--- Messages with a status later than an opt-out of their address, each with the first such opt-out. An opt-out for any
--- channel and sender of the address counts, as in a look-up. Two kinds of opt-outs do not count:
+-- Messages with a status later than an opt-out of their person, each with the first such opt-out. An opt-out under any
+-- spelling, for any channel and sender, counts, as in a look-up. Two kinds of opt-outs do not count:
 --   * an opt-out that answers the message itself: the message was sent before it, whatever the times say;
 --   * an opt-out that a re-subscription had ended when the message got its status. A re-subscription ends the opt-outs
 --     that were received before it. It also ends an opt-out that occurred before it and was received after it, until
@@ -97,7 +124,14 @@ FROM (
         ) AS place
     FROM opt_out_statements AS stop
     JOIN message_status AS message
-        ON message.recipient = stop.address
+        ON stop.person = CASE
+            WHEN length(message.recipient) = 14 AND message.recipient NOT LIKE '%@%'
+                AND (message.recipient LIKE '+521%' OR message.recipient LIKE '+549%')
+                THEN substr(message.recipient, 1, 3) || substr(message.recipient, 5)
+            WHEN length(message.recipient) = 14 AND message.recipient NOT LIKE '%@%' AND message.recipient LIKE '+55__9%'
+                THEN substr(message.recipient, 1, 5) || substr(message.recipient, 7)
+            ELSE message.recipient
+        END
         AND message.status_at > stop.occurred_at
     WHERE stop.kind = 'opted_out'
         AND (stop.message_id IS NULL OR stop.message_id <> message.message_id)
@@ -105,9 +139,9 @@ FROM (
             SELECT 1
             FROM opt_out_history AS again
             WHERE again.kind = 'opted_in'
-                AND again.address = stop.address
+                AND again.person = stop.person
                 AND (again.channel IS NULL OR again.channel = stop.channel)
-                AND (again.sender IS NULL OR again.sender = stop.sender)
+                AND (again.sender IS NULL OR lower(again.sender) = lower(stop.sender))
                 AND again.occurred_at <= message.status_at
                 AND (
                     again.occurred_at > coalesce(stop.received_at, stop.occurred_at)
@@ -143,7 +177,8 @@ FROM (
             || substr('00153045', 1 + 2 * (CAST(substr(status_at, 15, 2) AS integer) / 15), 2)
             || ':00.000000' AS quarter_at,
         coalesce(channel, '') AS channel,
-        coalesce(sender, '') AS sender,
+        -- Senders that differ in upper and lower case are one; an e-mail address is in lower case anyway.
+        CASE WHEN sender LIKE '%@%' THEN sender ELSE upper(coalesce(sender, '')) END AS sender,
         count(*) FILTER (WHERE status = 'delivered') AS delivered,
         count(*) FILTER (WHERE status = 'failed') AS failed,
         count(*) FILTER (WHERE status = 'undeliverable') AS undeliverable,
@@ -343,8 +378,8 @@ FROM (
     GROUP BY 1, 2, 3, 4
 ) AS reasons;
 
--- How many people opted out each day, beside what was delivered that day. Opt-outs too are counted by quarters of an
--- hour first.
+-- How many opted out each day, beside what was delivered that day. Of one person, channel and sender the latest opt-out
+-- counts; one opt-out counts once, though it holds for several addresses. Counted by quarters of an hour first.
 CREATE VIEW report_opt_outs AS
 SELECT
     stops.day,
@@ -370,9 +405,15 @@ FROM (
                 || ':00.000000' AS quarter_at,
             channel,
             source,
-            count(*) AS opt_outs,
+            count(DISTINCT coalesce(opt_out_id, person)) AS opt_outs,
             0 AS in_force
-        FROM opt_outs
+        FROM (
+            SELECT channel, source, opted_out_at, opt_out_id, person, row_number() OVER (
+                PARTITION BY person, channel, sender ORDER BY opted_out_at DESC, received_at DESC, address
+            ) AS place
+            FROM opt_outs
+        ) AS of_person
+        WHERE place = 1
         GROUP BY 1, 2, 3
         UNION ALL
         SELECT
@@ -382,7 +423,7 @@ FROM (
             channel,
             source,
             0 AS opt_outs,
-            count(*) AS in_force
+            count(DISTINCT coalesce(opt_out_id, person)) AS in_force
         FROM active_opt_outs
         GROUP BY 1, 2, 3
     ) AS quarters

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.exc import DBAPIError
 
-from models.types import KeyText, UTCDateTime
+from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
 revision = "0001"
 down_revision = None
@@ -110,6 +110,10 @@ def create_ledger(is_postgresql: bool) -> None:
         sa.CheckConstraint("outcome IN ('applied', 'ignored')", name="ck_events_outcome"),
         sa.CheckConstraint("origin IN ('signed', 'polled')", name="ck_events_origin"),
     )
+    is_ignored = sa.text("outcome = 'ignored'")
+    op.create_index(
+        "ix_events_ignored", "events", ["event", "subject_id"], postgresql_where=is_ignored, sqlite_where=is_ignored
+    )
     op.create_table(
         "bodies",
         automatic_id(),
@@ -195,10 +199,13 @@ def create_opt_outs() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("message_id", KeyText),
         sa.Column("note", sa.Text()),
+        sa.Column("opt_out_id", KeyText),
+        sa.Column("person", KeyText, sa.Computed(PERSON_OF_ADDRESS, persisted=True), nullable=False),
         sa.Column("updated_at", UTCDateTime(), nullable=False),
         sa.CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_outs_source"),
     )
     op.create_index("ix_opt_outs_address", "opt_outs", ["address"])
+    op.create_index("ix_opt_outs_person", "opt_outs", ["person"])
     op.create_table(
         "nameless_opt_outs",
         sa.Column("subject_id", KeyText, primary_key=True),
@@ -222,6 +229,8 @@ def create_opt_outs() -> None:
         sa.Column("digest", KeyText),
         sa.Column("stated_by", sa.Text()),
         sa.Column("reason", sa.Text()),
+        sa.Column("opt_out_id", KeyText),
+        sa.Column("person", KeyText, sa.Computed(PERSON_OF_ADDRESS, persisted=True), nullable=False),
         sa.CheckConstraint("kind IN ('opted_out', 'opted_in')", name="ck_opt_out_history_kind"),
         sa.CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_out_history_source"),
         sqlite_autoincrement=True,
@@ -229,6 +238,7 @@ def create_opt_outs() -> None:
     columns = ["address", "channel", "sender", "digest"]
     op.create_index("ux_opt_out_history_event", "opt_out_history", columns, unique=True)
     op.create_index("ix_opt_out_history_applied_at", "opt_out_history", ["applied_at"])
+    op.create_index("ix_opt_out_history_person", "opt_out_history", ["person"])
 
 
 def forbid_changes_of_history(is_postgresql: bool) -> None:

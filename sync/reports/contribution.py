@@ -38,6 +38,17 @@ class Change:
     new: Row | None
 
 
+def counted_sender(sender: str) -> str:
+    """Return under which name a sender is counted: one for all that differ in upper and lower case.
+
+    The view `rollup_daily_plain` says the same. Only letters of ASCII, as databases differ in the others.
+    """
+    return sender if sender.isupper() or "@" in sender else sender.translate(_UPPER_CASE)
+
+
+_UPPER_CASE = {ord("a") + place: ord("A") + place for place in range(26)}
+
+
 def deltas(inserted: Iterable[Row], changes: Iterable[Change]) -> list[dict[str, Any]]:
     """Return by how much the roll-ups change: rows of `rollup_deltas`, one a key, none that changes nothing."""
     sums: dict[Key, list[int]] = {}
@@ -61,7 +72,7 @@ def _add(sums: dict[Key, list[int]], row: Row, sign: int) -> None:
         place, key = _UNFINISHED, (None, "", "", campaign_id)
     else:
         quarter = int(row["status_at"].timestamp() // QUARTER_SECONDS)
-        key = (quarter, row["channel"] or "", row["sender"] or "", campaign_id)
+        key = (quarter, row["channel"] or "", counted_sender(row["sender"] or ""), campaign_id)
     counts = sums.get(key)
     if counts is None:
         counts = sums[key] = [0, 0, 0, 0, 0, 0]

@@ -112,7 +112,11 @@ def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subq
     return (
         select(
             day_of(columns.status_at, CALENDAR.c.offset_seconds).label("day"),
-            *(func.coalesce(columns[name], "").label(name) for name in ("channel", "sender")),
+            func.coalesce(columns.channel, "").label("channel"),
+            # As `contribution.counted_sender` has it.
+            case((columns.sender.like("%@%"), columns.sender), else_=func.upper(func.coalesce(columns.sender, ""))).label(
+                "sender"
+            ),
             *(func.coalesce(columns[name], "").label(name) for name in ("failure_code", "failure_reason")),
             *(columns[name] for name in ("status", "status_at", "opted_out_at", "conflict")),
         )

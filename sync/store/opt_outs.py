@@ -1,7 +1,7 @@
 """The statements about opt-outs, and the rows of `opt_outs` that follow from them.
 
 A statement goes into the history once. Then the rows that it is about are computed from all statements about their
-addresses. Whoever writes here writes to the history first, which is where `hold_statements` waits.
+persons. Whoever writes here writes to the history first, which is where `hold_statements` waits.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from models.tables import HISTORY, NAMELESS_OPT_OUTS, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
+from sync.addresses import person_of
 from sync.events import Event
 from sync.opt_out_rule import (
     NAMELESS_FOR,
@@ -35,7 +36,7 @@ _STATED = tuple(
     OPT_OUT_STATEMENTS.c[name]
     for name in (
         *("kind", "channel", "address", "sender", "occurred_at", "received_at"),
-        *("source", "message_id", "digest", "reason"),
+        *("source", "message_id", "digest", "reason", "opt_out_id", "person"),
     )
 )
 
@@ -101,25 +102,30 @@ def write_rows(connection: Connection, keys: Collection[OptOutKey], now: datetim
 
 
 def _rows_of(connection: Connection, keys: Collection[OptOutKey]) -> dict[OptOutKey, OptOutRow]:
-    rows = opt_out_rows(read_statements(connection, {address for _, address, _ in keys}))
+    rows = opt_out_rows(read_statements(connection, persons_of(keys)))
     return {key: row for key, row in rows.items() if key in keys}
 
 
-def read_statements(connection: Connection, addresses: Iterable[str]) -> list[StoredStatement]:
-    """Return all that was ever stated about `addresses`."""
+def persons_of(keys: Iterable[OptOutKey]) -> set[str]:
+    """Return whose rows of `opt_outs` these are."""
+    return {person_of(address) for _, address, _ in keys}
+
+
+def read_statements(connection: Connection, persons: Iterable[str]) -> list[StoredStatement]:
+    """Return all that was ever stated about `persons`, under any spelling."""
     found: list[StoredStatement] = []
-    for some in slices(sorted(addresses)):
-        query = select(*_STATED).where(is_one_of(connection, OPT_OUT_STATEMENTS.c.address, some))
+    for some in slices(sorted(persons)):
+        query = select(*_STATED).where(is_one_of(connection, OPT_OUT_STATEMENTS.c.person, some))
         found += [dict(row) for row in connection.execute(query).mappings()]
     return found
 
 
-def read_rows(connection: Connection, addresses: Iterable[str]) -> dict[OptOutKey, OptOutRow]:
-    """Return every row of `opt_outs` of `addresses`, sorted by key."""
+def read_rows(connection: Connection, persons: Iterable[str]) -> dict[OptOutKey, OptOutRow]:
+    """Return every row of `opt_outs` of `persons`, sorted by key."""
     columns = [OPT_OUTS.c[field.name] for field in fields(OptOutRow)]
     found: list[OptOutRow] = []
-    for some in slices(sorted(addresses)):
-        query = select(*columns).where(is_one_of(connection, OPT_OUTS.c.address, some))
+    for some in slices(sorted(persons)):
+        query = select(*columns).where(is_one_of(connection, OPT_OUTS.c.person, some))
         found += [OptOutRow(**row) for row in connection.execute(query).mappings()]
     return {row.key: row for row in sorted(found, key=lambda row: row.key)}
 
@@ -142,7 +148,7 @@ def _insert_missing(connection: Connection, rows: Mapping[OptOutKey, OptOutRow],
     given = [columns_of(row) for row in rows.values()]
     keys = list(OPT_OUTS.primary_key)
     if connection.dialect.name == "sqlite":
-        there = read_rows(connection, {address for _, address, _ in rows})
+        there = read_rows(connection, persons_of(rows))
         missing = [row | {"updated_at": now} for row, key in zip(given, rows, strict=True) if key not in there]
         if missing:
             connection.execute(sqlite.insert(OPT_OUTS), missing)
