@@ -1,189 +1,233 @@
-"""Normalises addresses: one spelling per person, for writing and for looking up. Pure.
+"""Knows what an address is, and which spellings are one person. Pure.
 
-Numbers become E.164 with https://github.com/google/libphonenumber; e-mail addresses are stripped and
-casefolded; Slack ids stay as they are. What cannot be read as a number is kept, never dropped.
+Everything that compares people asks here: events, look-ups, files, and the SQL that follows `spellings_of`. Nobody
+else takes an address apart.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
-import phonenumbers
+from sync.address_readings import Address, AddressReading, Problem
+from sync.email_addresses import folded_email, quickly_folded_email
+from sync.numbering_plan import is_kept, quickly_read
+from sync.phone_numbers import REGIONS, is_valid, person_of, read_number, spellings_of
+from sync.written_text import unwrap, visible
 
-REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
+__all__ = [
+    "ADDRESS_BYTES_MAX",
+    "CHANNELS",
+    "PHONE_CHANNELS",
+    "REGIONS",
+    "Address",
+    "AddressReading",
+    "Problem",
+    "can_be_person",
+    "channel_name",
+    "is_address",
+    "is_spelled_alike",
+    "is_storable",
+    "normalise",
+    "person_of",
+    "read_address",
+    "same_sender_key",
+    "spellings",
+    "spellings_of",
+]
+
 PHONE_CHANNELS = frozenset({"sms", "whatsapp", "telegram"})
-
-_SCHEME = re.compile(r"^(?:tel|sms|whatsapp|telegram):", re.IGNORECASE)
-# What people put between digits. Letters are no part of a number here: libphonenumber would read a user name
-# such as @ana912345678 as one.
-_BETWEEN = re.compile(r"[\s().\-/\u00b7\u2212]+")
-_NUMBER = re.compile(r"\+?\d+")
-_INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
-_WITHOUT_PLUS = re.compile(r"[1-9]\d{6,14}", re.ASCII)
-_NATIONAL = re.compile(r"[1-9]\d+", re.ASCII)
-_PLUS_AND_DIGITS = re.compile(r"\+[1-9]\d{2}", re.ASCII)
-_E164_DIGITS = range(7, 16)
-_NOTHING = re.compile(r"(?!)")
-# A plus, and a calling code has three digits at the most.
-_START_CHARACTERS = 4
-
-
-@lru_cache(maxsize=4096)
-def normalise(channel: str, address: str, default_region: str) -> str:
-    """Return the one spelling of `address` on `channel` ('' where the channel is not known).
-
-    `default_region` is the ISO 3166 code of numbers without a country code. Normalising twice changes
-    nothing. An address on a channel of no fixed kind is read as an e-mail address if it contains an @,
-    else as a number if it can be one.
-    """
-    if channel == "slack":
-        return address
-    if channel == "email" or (channel not in PHONE_CHANNELS and "@" in address):
-        return address.strip().casefold()
-    return _e164(address, default_region) or address.strip()
-
-
-def _e164(address: str, default_region: str) -> str | None:
-    if (number := _quickly_read(address, default_region)) is not None:
-        return number
-    digits = _digits(address)
-    if digits is None:
-        return None
-    return (_quickly_read(digits, default_region) if digits != address else None) or _read(digits, default_region)
-
-
-def _quickly_read(number: str, default_region: str) -> str | None:
-    """Return what parsing would surely make of `number`; None where only that tells.
-
-    What providers send and people write nearly always is one of these, and parsing costs ten times as much.
-    """
-    if is_spelled_alike(number):
-        return number
-    if _lacks_only_plus(number, default_region):
-        return f"+{number}"
-    calling_code = _calling_code(number, default_region)
-    return f"+{calling_code}{number}" if calling_code else None
-
-
-@lru_cache(maxsize=4096)
-def _kept(start: str) -> Callable[[str], object]:
-    """Return what tells of a number that begins with `start`, a plus and three digits, whether it is in E.164 and
-    parsing would surely give it back as it is."""
-    if not _PLUS_AND_DIGITS.fullmatch(start):
-        return _NOTHING.fullmatch
-    for end in range(2, len(start) + 1):
-        if plan := _plan(start[1:end]):
-            lengths, prefix = plan
-            digits = "|".join(rf"\d{{{length}}}" for length in sorted(lengths) if length + end - 1 in _E164_DIGITS)
-            # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
-            judged = f"0|{prefix.pattern}" if prefix else "0"
-            return re.compile(rf"\+{start[1:end]}(?!{judged})(?:{digits})", re.ASCII).fullmatch
-    return _NOTHING.fullmatch
-
-
-def _lacks_only_plus(address: str, region: str) -> bool:
-    """Return True where parsing `address` as a number of `region` would surely only put a plus before it.
-
-    It begins with the calling code of the region, is longer than any number within it, and is not dialled abroad.
-    """
-    own = _own(region)
-    if own is None or not _WITHOUT_PLUS.fullmatch(address):
-        return False
-    calling_code, digits_max, prefix = own
-    is_whole = len(address) > digits_max and address.startswith(calling_code) and not prefix.match(address)
-    return is_whole and is_spelled_alike(f"+{address}")
-
-
-@cache
-def _own(region: str) -> tuple[str, int, re.Pattern[str]] | None:
-    """Return a region's calling code, how long numbers within it may be, and what is dialled before one abroad.
-
-    None where the region shares its calling code and is not the one whose rules hold for all of it.
-    """
-    code = phonenumbers.country_code_for_region(region)
-    if phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ("",))[0] != region:
-        return None
-    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    lengths = (*metadata.general_desc.possible_length, *metadata.general_desc.possible_length_local_only)
-    return str(code), max(lengths), re.compile(metadata.international_prefix or "(?!)")
-
-
-@cache
-def _plan(calling_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """Return how long the numbers of a country may be, and what may stand before them within it."""
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(calling_code))
-    if not regions:
-        return None
-    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(calling_code), regions[0])
-    prefix = metadata.national_prefix_for_parsing
-    return frozenset(metadata.general_desc.possible_length), re.compile(prefix) if prefix else None
-
-
-def _calling_code(digits: str, region: str) -> str | None:
-    """Return the calling code of `region` where parsing `digits` as a number of it would surely only put that before.
-
-    Not where they begin with a nought, with the calling code itself, or with what is dialled before a number.
-    """
-    own = _own_plan(region)
-    if own is None or not _NATIONAL.fullmatch(digits):
-        return None
-    calling_code, lengths, before = own
-    return calling_code if len(digits) in lengths and not before.match(digits) else None
-
-
-@cache
-def _own_plan(region: str) -> tuple[str, frozenset[int], re.Pattern[str]] | None:
-    """Return a region's calling code, how long its numbers may be, and what may stand before them, as `_own` does."""
-    own = _own(region)
-    plan = _plan(own[0]) if own else None
-    if own is None or plan is None:
-        return None
-    calling_code, _, abroad = own
-    lengths, prefix = plan
-    before = [calling_code, abroad.pattern, *([prefix.pattern] if prefix else [])]
-    return calling_code, lengths, re.compile("|".join(f"(?:{one})" for one in before))
-
-
-def _parsed(address: str, default_region: str) -> str | None:
-    digits = _digits(address)
-    return None if digits is None else _read(digits, default_region)
-
-
-def _digits(address: str) -> str | None:
-    """Return a number without what people put between its digits; None where it is none."""
-    plain = address if address.isascii() else _plain(address)
-    plain = _BETWEEN.sub("", _SCHEME.sub("", plain.strip(), count=1))
-    return plain if _NUMBER.fullmatch(plain) else None
-
-
-@lru_cache(maxsize=4096)
-def _read(digits: str, default_region: str) -> str | None:
-    # As a number of the region first; then with the plus that providers leave out.
-    return _possible(digits, default_region) or _possible(f"+{digits}", None)
-
-
-def _plain(text: str) -> str:
-    """Replace what documents and keyboards make of a number: wide digits, dashes, invisible marks."""
-    characters = [(character, unicodedata.category(character)) for character in unicodedata.normalize("NFKC", text)]
-    return "".join("-" if category == "Pd" else character for character, category in characters if category != "Cf")
-
-
-def _possible(text: str, region: str | None) -> str | None:
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
+CHANNELS = PHONE_CHANNELS | {"email", "slack"}
 ADDRESS_BYTES_MAX = 1024
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_SLACK = re.compile(r"[A-Z][A-Z0-9]{2,}", re.ASCII)
-_ANY_ADDRESS = re.compile(f"(?a:{_INTERNATIONAL.pattern})|{_EMAIL.pattern}|(?a:{_SLACK.pattern})")
+_SENDERS_KEPT = _ADDRESSES_KEPT = 4096
+
+_SEPARATORS = re.compile(r"[\W_]+")
+# What programs write if they have no address.
+_PLACEHOLDERS = frozenset(
+    {"undefined", "null", "none", "nil", "nan", "n/a", "na", "unknown", "anonymous", "true", "false", "[object object]"}
+)
+_SLACK_ID = re.compile(r"[A-Z][A-Z0-9]{2,}", re.ASCII)
+_SLACK_PERSON = re.compile(r"[CDGUW][A-Z0-9]{7,}", re.ASCII)
+_DIGIT = re.compile(r"[0-9]")
+_SHORT_CODE_DIGITS_MAX = 6
+_MASKED_EMAIL = re.compile(r"\*{2}|[\u2022\u25cf]")
+_MASKED = re.compile(r"\*{2}|[\u2022\u25cf]|\.{3}|[xX#]{3}")
+_WHATSAPP_ID = re.compile(r"\+?([0-9]+)(?:[._][0-9]+)?(?::[0-9]+)?@(?:s\.whatsapp\.net|c\.us)", re.IGNORECASE)
+_DOMAINS_OF_IDS = ("@s.whatsapp.net", "@c.us", "@g.us", "@hosted.lid")
+_ID_WITHOUT_NUMBER = re.compile(
+    r"[0-9.:_+\-]+@(?:lid|hosted|hosted\.lid|g\.us|newsletter|broadcast|bot|call|c\.us|s\.whatsapp\.net)|status@broadcast",
+    re.IGNORECASE,
+)
+
+
+# On which channels nothing can be sent to a number, or to an e-mail address.
+_NUMBER_PROBLEM = {"email": Problem.OTHER_CHANNEL}
+_EMAIL_PROBLEM = dict.fromkeys(PHONE_CHANNELS, Problem.OTHER_CHANNEL)
+
+
+def read_address(channel: str, text: str, default_region: str) -> AddressReading:
+    """Return whose address `text` is on `channel`, as `channel_name` names it ('' if it is not known).
+
+    `default_region` is the ISO 3166 code of numbers without a country code. What is an e-mail address or a number is
+    read as one on every channel; only Slack has ids of its own. Nobody's address is read as somebody else's: what
+    cannot be one address has a problem and no address.
+    """
+    if (quick := _quickly_read(channel, text, default_region)) is None:
+        return _read_whole(channel, text, default_region)
+    return AddressReading((Address(quick, person_of(quick)),), _problem(channel, quick))
+
+
+def _problem(channel: str, text: str) -> Problem | None:
+    """Return why nothing can be sent on `channel` to what stands as `text` in the tables, if nothing can."""
+    return (_EMAIL_PROBLEM if "@" in text else _NUMBER_PROBLEM).get(channel)
+
+
+def _quickly_read(channel: str, text: str, default_region: str) -> str | None:
+    """Return the text of the one address that is surely meant; None if only reading the whole tells."""
+    if "@" not in text:
+        return quickly_read(text, default_region) if channel != "slack" else None
+    email = quickly_folded_email(text)
+    is_sure = email is not None and len(email) <= ADDRESS_BYTES_MAX and not email.endswith(_DOMAINS_OF_IDS)
+    return email if is_sure else None
+
+
+@lru_cache(maxsize=_ADDRESSES_KEPT)
+def _read_whole(channel: str, text: str, default_region: str) -> AddressReading:
+    if not is_storable(text):
+        return AddressReading((), Problem.UNSTORABLE if text.strip() else Problem.NO_ADDRESS)
+    found = _addresses(channel, text, default_region)
+    if isinstance(found, Problem):
+        return AddressReading((), found)
+    if not all(is_storable(address.text) for address in found):
+        return AddressReading((), Problem.UNSTORABLE)
+    return AddressReading(found, _problem(channel, found[0].text))
+
+
+def _addresses(channel: str, text: str, default_region: str) -> tuple[Address, ...] | Problem:
+    shown = visible(text)
+    inner = unwrap(shown)
+    found: tuple[Address, ...] | Problem = Problem.NO_ADDRESS
+    if inner and inner.casefold() not in _PLACEHOLDERS:
+        found = _email_or_id(inner) if "@" in inner else _number(text, inner, default_region)
+    if channel == "slack" and shown and _is_opaque(inner, found):
+        return (Address(shown, shown),)
+    if channel not in CHANNELS and isinstance(found, Problem) and _is_slack_id(inner):
+        return (Address(inner, inner),)
+    return found
+
+
+def _email_or_id(inner: str) -> tuple[Address, ...] | Problem:
+    if whatsapp := _WHATSAPP_ID.fullmatch(inner):
+        return read_number(f"+{whatsapp[1]}", "")
+    if _ID_WITHOUT_NUMBER.fullmatch(inner):
+        return Problem.ID_WITHOUT_NUMBER
+    if _MASKED_EMAIL.search(inner):
+        return Problem.HIDDEN
+    if (email := folded_email(inner)) is not None:
+        return (Address(email, email),)
+    return Problem.SEVERAL if inner.count("@") > 1 or re.search(r"[,;|\s]", inner) else Problem.NO_ADDRESS
+
+
+def _number(text: str, inner: str, default_region: str) -> tuple[Address, ...] | Problem:
+    # A footnote's or a circled digit is no part of a number, though NFKC makes a digit of it.
+    if not text.isascii() and any(unicodedata.category(character) == "No" for character in text):
+        return Problem.NO_ADDRESS
+    found = read_number(inner, default_region)
+    is_masked = isinstance(found, Problem) and _MASKED.search(inner) and _DIGIT.search(inner)
+    return Problem.HIDDEN if is_masked else found
+
+
+def _is_slack_id(text: str) -> bool:
+    return _SLACK_ID.fullmatch(text) is not None and text.casefold() not in _PLACEHOLDERS
+
+
+def _is_opaque(inner: str, found: tuple[Address, ...] | Problem) -> bool:
+    """Return whether Slack alone knows what `inner` is: no e-mail address of a whole domain, no number with a plus."""
+    if "@" not in inner:
+        return inner[:1] != "+"
+    if isinstance(found, Problem):
+        return found is Problem.NO_ADDRESS
+    _, at, domain = found[0].text.rpartition("@")
+    return bool(at) and "." not in domain
+
+
+def can_be_person(channel: str, text: str, default_region: str) -> bool:
+    """Return whether `text`, the `to` or `from` of a STOP, could be a person's address and not only a sender's name.
+
+    Numbers and e-mail addresses can, short codes, names such as `ZEXA` and placeholders cannot. Of Slack's ids those
+    can that look like a user's or a channel's.
+    """
+    addresses = read_address(channel, text, default_region).addresses
+    if not addresses:
+        return False
+    address = addresses[0].text
+    if "@" in address[1:]:
+        return True
+    if address[0] == "+":
+        is_short = "+" not in text and len(_DIGIT.findall(visible(text))) <= _SHORT_CODE_DIGITS_MAX
+        return not is_short or is_valid(address)
+    if channel == "slack" and (address[0] in "#@" or _SLACK_PERSON.fullmatch(address)):
+        return True
+    has_digit = _DIGIT.search(address) is not None
+    return has_digit and (_SLACK_PERSON.fullmatch(address) is not None or (channel == "slack" and len(address) > 6))
+
+
+@lru_cache(maxsize=_SENDERS_KEPT)
+def same_sender_key(sender: str, default_region: str) -> str:
+    """Return what is the same for every spelling of one sender: of a number the person, of a name its letters.
+
+    A short code is a name. Blank text gives ''.
+    """
+    text = visible(sender)
+    if can_be_person("", text, default_region):
+        return read_address("", text, default_region).addresses[0].person.casefold()
+    return unicodedata.normalize("NFKC", " ".join(text.split()).casefold())
+
+
+@lru_cache(maxsize=_SENDERS_KEPT)
+def channel_name(text: str) -> str:
+    """Return which of the five channels `text` names, without case, blanks and separators; '' if none of them."""
+    name = _SEPARATORS.sub("", visible(text)).casefold()
+    return name if name in CHANNELS else ""
+
+
+def normalise(channel: str, address: str, default_region: str) -> str:
+    """Return how the tables keep `address`; what cannot be read is kept without the blanks around it.
+
+    Of an address that may be two people's this is the first. Normalising twice changes nothing.
+    """
+    if (quick := _quickly_read(channel, address, default_region)) is not None:
+        return quick
+    addresses = _read_whole(channel, address, default_region).addresses
+    return addresses[0].text if addresses else address.strip()
+
+
+def spellings(channel: str | None, address: str, default_region: str) -> tuple[str, ...]:
+    """Return every text under which an opt-out of `address` may stand, the normalised one first.
+
+    These are all spellings of each person it may be. An opt-out may stand as `channel` spells it or, if it names no
+    channel, as none does; without a channel also as Slack's ids do.
+    """
+    if is_spelled_alike(address):
+        return (address,)
+    channels = ("", "slack") if channel is None else (channel, "")
+    readings = [read_address(one, address, default_region).addresses for one in channels]
+    texts = [address.text for addresses in readings for address in addresses]
+    texts += [text for addresses in readings for address in addresses for text in spellings_of(address.person)]
+    return tuple(dict.fromkeys(texts)) or (address.strip(),)
+
+
+def is_address(channel: str | None, normalised: str) -> bool:
+    """Return whether messages on `channel` (None: on any) can be sent to `normalised`, which is normalised."""
+    reading = read_address(channel or "", normalised, "")
+    return reading.problem is None and any(address.text == normalised for address in reading.addresses)
+
+
+def is_spelled_alike(address: str) -> bool:
+    """Return whether `address` is a number that has this one spelling on every channel."""
+    return is_kept(address) and address[1:3] not in _OF_TWO_SPELLINGS
+
+
+_OF_TWO_SPELLINGS = frozenset({"52", "54", "55"})
 
 
 def is_storable(address: str) -> bool:
@@ -194,36 +238,3 @@ def is_storable(address: str) -> bool:
         return len(address.encode()) <= ADDRESS_BYTES_MAX and "\0" not in address and bool(address.strip())
     except UnicodeEncodeError:
         return False
-
-
-def is_address(channel: str | None, normalised: str) -> bool:
-    """Return whether messages on `channel` (None: on any) can be sent to `normalised`, by its form alone."""
-    if channel in PHONE_CHANNELS:
-        return _INTERNATIONAL.fullmatch(normalised) is not None
-    if channel == "email":
-        return _EMAIL.fullmatch(normalised) is not None
-    if channel == "slack":
-        return bool(normalised.strip())
-    return _ANY_ADDRESS.fullmatch(normalised) is not None
-
-
-def spellings(channel: str | None, address: str, default_region: str) -> tuple[str, ...]:
-    """Return every spelling under which an opt-out of `address` may stand, the normalised one first.
-
-    An opt-out is stored as its own channel spells addresses, or, where it names none, as no channel does; so
-    whoever asks without a channel asks for the spellings of all of them.
-    """
-    if is_spelled_alike(address):
-        return (address,)
-    if channel is not None:
-        return tuple(dict.fromkeys(normalise(one, address, default_region) for one in (channel, "")))
-    # Those of no channel, sms, email and slack, with the number read once.
-    plain = address.strip()
-    email = plain.casefold()
-    number = _e164(address, default_region) or plain
-    return tuple(dict.fromkeys((email if "@" in address else number, number, email, address)))
-
-
-def is_spelled_alike(address: str) -> bool:
-    """Return whether `address` is a number that every channel spells as it is."""
-    return _kept(address[:_START_CHARACTERS])(address) is not None

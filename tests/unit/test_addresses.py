@@ -2,13 +2,25 @@
 
 import unicodedata
 
-import phonenumbers
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync import addresses as module
-from sync.addresses import PHONE_CHANNELS, normalise
+from sync.addresses import (
+    CHANNELS,
+    PHONE_CHANNELS,
+    Address,
+    AddressReading,
+    Problem,
+    can_be_person,
+    channel_name,
+    is_address,
+    normalise,
+    read_address,
+    same_sender_key,
+    spellings,
+)
 from tests.events_builder import ANA, patient
 
 
@@ -62,6 +74,21 @@ SPELLINGS = {
     "marks of direction": "\u202a+244 912 345 678\u202c",
     "isolates of direction": "\u2066+244912345678\u2069",
     "mark of direction before a scheme": "\u200etel:912345678",
+    "invisible accent": "912\u034f345\ufe0f678",
+    "WhatsApp id": "244912345678@s.whatsapp.net",
+    "WhatsApp id of old": "244912345678@c.us",
+    "WhatsApp id of a device": "244912345678:3@s.whatsapp.net",
+    "WhatsApp id of an agent's device": "244912345678.0:3@S.WhatsApp.Net",
+    "trunk zero": "+244 (0) 912 345 678",
+    "decimal": "912345678.0",
+    "decimal with comma": "912345678,00",
+    "decimal, without plus": "244912345678.00",
+    "quoted": '"+244912345678"',
+    "text of a spreadsheet": "'912345678",
+    "with a name": "Ana Silva <+244912345678>",
+    "with a comma behind": "+244912345678,",
+    "a link of Slack": "<tel:+244912345678|+244 912 345 678>",
+    "a link with a text": "sms:+244912345678?body=STOP",
 }
 
 # Every character that Unicode or Python holds for a blank.
@@ -106,79 +133,282 @@ def test_numbers_without_country_code_belong_to_the_default_region() -> None:
     assert normalise("sms", "244912345678", "PT") == ANA
 
 
-@pytest.mark.parametrize("channel", ["email", ""])
+EMAILS = {
+    "as it is": "ana.silva@example.com",
+    "capitals": "Ana.Silva@Example.COM",
+    "blanks around": "\u00a0ana.silva@example.com\u2003\n",
+    "zero-width space": "ana.\u200bsilva@example.com",
+    "byte order mark": "\ufeffana.silva@example.com",
+    "mark of direction": "ana.silva@example.com\u200e",
+    "soft hyphen": "ana.silva@exam\u00adple.com",
+    "link": "mailto:Ana.Silva@example.com",
+    "link with a subject": "MAILTO:ana.silva@example.com?subject=STOP",
+    "link with an escape": "mailto:ana%2Esilva@example.com",
+    "angle brackets": "<ana.silva@example.com>",
+    "name": "A. Silva <ana.silva@example.com>",
+    "quoted name": '"Silva, Ana" <ana.silva@example.com>',
+    "the address as name": '"ana.silva@example.com" <Ana.Silva@example.com>',
+    "comment": "ana.silva@example.com (Ana Silva)",
+    "a link of Slack": "<mailto:ana.silva@example.com|ana.silva@example.com>",
+    "quotes": '"ana.silva@example.com"',
+    "apostrophes": "'ana.silva@example.com'",
+    "curly quotes": "\u201cana.silva@example.com\u201d",
+    "full stop": "ana.silva@example.com.",
+    "comma": "ana.silva@example.com, ",
+    "semicolon": "ana.silva@example.com;",
+    "full-width": "\uff41\uff4e\uff41\uff0e\uff53ilva\uff20example\uff0ecom",
+    "ideographic full stop": "ana.silva@example\u3002com",
+    "quoted local part": '"ana.silva"@example.com',
+}
+
+
+@pytest.mark.parametrize("channel", sorted([*CHANNELS, "", "push"]))
+@pytest.mark.parametrize("spelling", EMAILS)
+def test_every_spelling_of_an_email_address_is_one_on_every_channel(spelling: str, channel: str) -> None:
+    assert normalise(channel, EMAILS[spelling], "AO") == "ana.silva@example.com"
+
+
 @pytest.mark.parametrize(
-    "spelling",
-    ["ana.silva@example.com", "Ana.Silva@Example.COM", " ana.silva@example.com\n", "\u00a0ANA.SILVA@EXAMPLE.COM\u2003"],
-)
-def test_an_email_address_is_one_in_any_case_and_between_any_blanks(channel: str, spelling: str) -> None:
-    assert normalise(channel, spelling, "AO") == "ana.silva@example.com"
-
-
-def test_an_email_address_is_otherwise_as_it_was_given() -> None:
-    assert normalise("email", "912345678@example.com", "AO") == "912345678@example.com"
-    assert normalise("email", "João.Ñandú@Example.com", "AO") == "joão.ñandú@example.com"
-    assert normalise("email", "ana+news@example.com", "AO") == "ana+news@example.com"
-    assert normalise("email", "912345678", "AO") == "912345678"
-
-
-@pytest.mark.parametrize(
-    "address", ["C024BE91L", "c024be91l", "#General", " U012AB3CD ", "912345678", "Ana@Example.com"]
-)
-def test_a_slack_id_is_untouched(address: str) -> None:
-    assert normalise("slack", address, "AO") == address
-
-
-@pytest.mark.parametrize("channel", sorted(PHONE_CHANNELS))
-@pytest.mark.parametrize(
-    "address",
+    ("spelling", "expected"),
     [
-        "@ana912345678",
-        "ana912345678",
-        "912345678ana",
-        "+244912345678 ext. 5",
-        "91234567O",
-        "0800FLORES",
-        "tel:ana",
-        "912345678,923000111",
-        "912345678;912345679",
-        "+244912345678+244912345679",
-        "x912345678",
+        ("912345678@example.com", "912345678@example.com"),
+        ("Jo\u00e3o.\u00d1and\u00fa@Example.com", "jo\u00e3o.\u00f1and\u00fa@example.com"),
+        ("Joa\u0303o@example.com", "jo\u00e3o@example.com"),
+        ("ana+news@example.com", "ana+news@example.com"),
+        ("+244912345678@example.com", "+244912345678@example.com"),
+        ("ana@localhost", "ana@localhost"),
+        ("xxx@example.com", "xxx@example.com"),
+        ("ana@m\u00fcnchen.example", "ana@xn--mnchen-3ya.example"),
+        ("ana@mu\u0308nchen.example", "ana@xn--mnchen-3ya.example"),
+        ("ana@M\u00dcNCHEN.example", "ana@xn--mnchen-3ya.example"),
+        ("ana@XN--mnchen-3ya.example", "ana@xn--mnchen-3ya.example"),
+        ("ana@\u2764.example", "ana@xn--qei.example"),
     ],
 )
-def test_what_holds_more_than_a_number_is_kept_and_not_read_as_one(channel: str, address: str) -> None:
-    assert normalise(channel, address, "AO") == address
+def test_an_email_address_is_otherwise_as_it_was_given(spelling: str, expected: str) -> None:
+    assert normalise("email", spelling, "AO") == expected
 
 
 @pytest.mark.parametrize(
-    "address", ["", "12345", "9", "+", "()", "-", "tel:", "0" * 40, "9" * 1024, "+999", "Ana", "\u200b"]
+    "address", ["C024BE91L", "c024be91l", "#General", "912345678", "@ana", "ana@work", "ZEXA", "null"]
 )
-def test_what_can_be_no_number_is_kept(address: str) -> None:
-    assert normalise("sms", address, "AO") == address
+def test_a_slack_id_keeps_its_case_and_every_visible_character(address: str) -> None:
+    for spelling in (address, f" {address}\u00a0", f"\ufeff{address[0]}\u200b{address[1:]}"):
+        assert read_address("slack", spelling, "AO") == AddressReading((Address(address, address),), None)
 
 
-def test_what_can_be_no_number_is_kept_without_the_blanks_around_it() -> None:
-    assert normalise("sms", " ZEXA ", "AO") == normalise("", "ZEXA\u00a0", "AO") == "ZEXA"
+def test_an_email_address_or_a_number_with_a_plus_is_one_on_slack_too() -> None:
+    assert normalise("slack", " Ana@Example.com", "AO") == "ana@example.com"
+    assert normalise("slack", "+244 912 345 678", "AO") == ANA
+    assert normalise("slack", "244912345678@s.whatsapp.net", "AO") == ANA
+
+
+# What cannot be one address, and why. On a channel of phones as on one that is not known.
+UNREADABLE = {
+    "": Problem.NO_ADDRESS,
+    " \u200b": Problem.NO_ADDRESS,
+    "Ana": Problem.NO_ADDRESS,
+    "undefined": Problem.NO_ADDRESS,
+    "null": Problem.NO_ADDRESS,
+    "NULL": Problem.NO_ADDRESS,
+    "[object Object]": Problem.NO_ADDRESS,
+    "@ana912345678": Problem.NO_ADDRESS,
+    "ana912345678": Problem.NO_ADDRESS,
+    "0800FLORES": Problem.NO_ADDRESS,
+    "tel:ana": Problem.NO_ADDRESS,
+    "2.44912E+11": Problem.NO_ADDRESS,
+    "912345678\u00b2": Problem.NO_ADDRESS,
+    "()": Problem.NO_ADDRESS,
+    "12345": Problem.IMPOSSIBLE_NUMBER,
+    "91234567": Problem.IMPOSSIBLE_NUMBER,
+    "0912345678": Problem.IMPOSSIBLE_NUMBER,
+    "+911000005": Problem.IMPOSSIBLE_NUMBER,
+    "+2440912345678": Problem.IMPOSSIBLE_NUMBER,
+    "22507123456": Problem.IMPOSSIBLE_NUMBER,
+    "+999": Problem.IMPOSSIBLE_NUMBER,
+    "0" * 40: Problem.IMPOSSIBLE_NUMBER,
+    "9" * 1024: Problem.IMPOSSIBLE_NUMBER,
+    "1 " * 512: Problem.IMPOSSIBLE_NUMBER,
+    "912345678@c.us": Problem.IMPOSSIBLE_NUMBER,
+    "912345678/02": Problem.MORE_BEHIND,
+    "912345678-1": Problem.MORE_BEHIND,
+    "912345678 (2)": Problem.MORE_BEHIND,
+    "912345678 / 2 / 3": Problem.MORE_BEHIND,
+    "912345678 923000111": Problem.MORE_BEHIND,
+    "912345678\n923000111": Problem.MORE_BEHIND,
+    "+244912345678-1": Problem.MORE_BEHIND,
+    "+244912345678 ext. 5": Problem.MORE_BEHIND,
+    "tel:+244912345678;ext=5": Problem.MORE_BEHIND,
+    "912345678ana": Problem.MORE_BEHIND,
+    "912345678x2": Problem.MORE_BEHIND,
+    "912345678,923000111": Problem.SEVERAL,
+    "912345678; 912345679": Problem.SEVERAL,
+    "+244912345678+244912345679": Problem.SEVERAL,
+    "912345678 ou 923000111": Problem.SEVERAL,
+    "a@example.com, b@example.com": Problem.SEVERAL,
+    "a@example.com;b@example.com": Problem.SEVERAL,
+    "b@example.com <a@example.com>": Problem.SEVERAL,
+    "912345678 <a@example.com>": Problem.SEVERAL,
+    "+24491*****78": Problem.HIDDEN,
+    "*****5678": Problem.HIDDEN,
+    "+24491\u2022\u2022\u2022\u2022\u202278": Problem.HIDDEN,
+    "+24491XXXXX78": Problem.HIDDEN,
+    "+24491...78": Problem.HIDDEN,
+    "a***@example.com": Problem.HIDDEN,
+    "9123456.78": Problem.DECIMAL,
+    "912345678.5": Problem.DECIMAL,
+    "912 345 678,50": Problem.DECIMAL,
+    "123456789012345@lid": Problem.ID_WITHOUT_NUMBER,
+    "244912345678-1623456789@g.us": Problem.ID_WITHOUT_NUMBER,
+    "status@broadcast": Problem.ID_WITHOUT_NUMBER,
+    "\0+244912345678": Problem.UNSTORABLE,
+    "\ud800@example.com": Problem.UNSTORABLE,
+    "\u00fc@" + "b" * 1024: Problem.UNSTORABLE,
+    "\u3300" * 300 + "@example.com": Problem.UNSTORABLE,
+}
+
+
+@pytest.mark.parametrize("channel", ["sms", "email", ""])
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_what_cannot_be_one_address_is_nobodys_and_says_why(text: str, channel: str) -> None:
+    assert read_address(channel, text, "AO") == AddressReading((), UNREADABLE[text])
+    assert not can_be_person(channel, text, "AO")
+    assert normalise(channel, text, "AO") == text.strip()
+    assert not is_address(channel, text.strip())
+
+
+@pytest.mark.parametrize(
+    ("channel", "text"),
+    [("sms", "ana@example.com"), ("telegram", " Ana@Example.com"), ("email", "912345678"), ("email", ANA)],
+)
+def test_an_address_of_another_channel_is_known_and_cannot_be_messaged(channel: str, text: str) -> None:
+    elsewhere = read_address("", text, "AO")
+    assert elsewhere.addresses
+    assert elsewhere.problem is None
+    assert read_address(channel, text, "AO") == AddressReading(elsewhere.addresses, Problem.OTHER_CHANNEL)
+
+
+def test_a_number_without_plus_that_may_be_two_peoples_is_both() -> None:
+    reading = read_address("sms", "951234567", "AO")  # of Angola, and of Myanmar
+    assert reading == AddressReading(
+        (Address("+244951234567", "+244951234567"), Address("+951234567", "+951234567")), None
+    )
+    assert spellings("sms", "951234567", "AO") == ("+244951234567", "+951234567")
+    # 1 is what Mexico wrote before a mobile, and the calling code of New Jersey.
+    assert [address.person for address in read_address("sms", "15512345678", "MX").addresses] == [
+        *("+525512345678", "+15512345678")
+    ]
+
+
+def test_an_address_on_a_channel_that_is_not_known_is_what_it_looks_like() -> None:
+    for channel in ("", "push"):
+        assert normalise(channel, "912345678", "AO") == ANA
+        assert normalise(channel, "A@Example.com", "AO") == "a@example.com"
+        assert read_address(channel, "U012AB3CD", "AO").problem is None
+        assert read_address(channel, "u012ab3cd", "AO").problem is Problem.NO_ADDRESS
+    assert read_address("sms", "U012AB3CD", "AO").problem is Problem.NO_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("channel", "text", "expected"),
+    [
+        ("sms", "+244912345678", True),
+        ("sms", "923000000", True),
+        ("sms", "+244923000000", True),  # a sender, but nobody can tell
+        ("sms", "ana@example.com", True),
+        ("whatsapp", "244912345678@s.whatsapp.net", True),
+        ("", "U012AB3CD", True),
+        ("slack", "C024BE91L", True),
+        ("slack", "#general", True),
+        ("slack", "ZEXA", False),
+        ("slack", "undefined", False),
+        ("", "ZEXA", False),
+        ("sms", "ZEXA", False),
+        ("", "ZEXABANK", False),
+        ("", "INFOBANK", False),
+        ("", "21610", False),
+        ("sms", "21610", False),
+    ],
+)
+def test_a_senders_name_is_no_persons_address(channel: str, text: str, expected: bool) -> None:
+    assert can_be_person(channel, text, "AO") is expected
+
+
+def test_a_short_code_is_no_persons_address_where_short_numbers_exist() -> None:
+    assert read_address("sms", "21610", "DE").addresses  # a possible land line, in no known range
+    assert not can_be_person("sms", "21610", "DE")
+    assert can_be_person("sms", "211234", "FO")  # a mobile of the Faroe Islands, whose numbers have six digits
+
+
+def test_a_sender_is_one_in_any_case_and_with_or_without_plus() -> None:
+    assert {same_sender_key(name, "AO") for name in ("ZEXA", "zexa", " ZEXA ", "ZE\u200bXA", "\uff3aEXA")} == {"zexa"}
+    numbers = ("+244923000000", "244923000000", "923 000 000", "tel:+244923000000")
+    assert {same_sender_key(number, "AO") for number in numbers} == {"+244923000000"}
+    assert same_sender_key("Zexa  Bank", "AO") == same_sender_key("ZEXA BANK", "AO") == "zexa bank"
+    assert same_sender_key("Zexa <no-reply@Zexa.example>", "AO") == "no-reply@zexa.example"
+    assert same_sender_key("21610", "AO") == same_sender_key(" 21610", "DE") == "21610"
+    assert same_sender_key(" ", "AO") == ""
+
+
+def test_a_channel_is_one_without_case_blanks_and_separators() -> None:
+    for name, channel in {
+        **dict.fromkeys(("email", "e-mail", "E_Mail", " E-MAIL ", "e\u2011mail"), "email"),
+        **dict.fromkeys(("WhatsApp", "whats-app", "WHATS APP"), "whatsapp"),
+        **dict.fromkeys(("SMS", "s.m.s.", "\ufeffsms"), "sms"),
+        **dict.fromkeys(("", "push", "mail", "sms2", "text"), ""),
+    }.items():
+        assert channel_name(name) == channel
 
 
 channels = st.sampled_from(["sms", "whatsapp", "telegram", "email", "slack", "", "push"])
-regions = st.sampled_from(["AO", "PT", "US", "IT", "RU", "GB"])
+regions = st.sampled_from(["AO", "PT", "US", "IT", "RU", "GB", "MX", "BR", "AR", "DE"])
 # Much that nearly is a number: digits of many scripts, signs, blanks, marks, and letters now and then.
 nearly_numbers = st.text(
-    st.sampled_from("0123456789+()-./· \t\u00a0\u1680\u2028\u200b\u200e\u2013\u2212\uff19\u0669²①ªtel:x@\ud800\0"),
+    st.sampled_from(
+        "0123456789+-()./\u00b7 \t\u00a0\u1680\u2028\u200b\u200e\u2013\u2212\uff19\u0669\u00b2\u2460\u00aatel:x@\0"
+    ),
     max_size=24,
 )
-addresses = st.one_of(st.text(st.characters(codec=None)), nearly_numbers, st.sampled_from(sorted(SPELLINGS.values())))
+nearly_emails = st.text(
+    st.sampled_from(
+        "aZ\u00df\u0130\u03a3\u1e9e\u212a\u00e3\u0303@@.,;:<>()\"' \u3002\uff0e\uff20\u200b\u00ad\u0345\u1fb3|-_1\u2764"
+    ),
+    max_size=16,
+)
+addresses = st.one_of(
+    st.text(st.characters(codec=None)),
+    nearly_numbers,
+    nearly_emails,
+    st.builds("{}@{}.com".format, nearly_emails, nearly_emails),
+    st.sampled_from(sorted([*SPELLINGS.values(), *EMAILS.values(), *UNREADABLE])),
+)
 
 
 @patient
 @given(channels, addresses, regions)
-@example("", "İ@EXAMPLE.COM", "AO")
+@example("", "\u0130@EXAMPLE.COM", "AO")
 @example("sms", "tel: tel:912345678", "AO")
 @example("sms", "tel:  ", "AO")
 def test_normalising_twice_changes_nothing(channel: str, address: str, region: str) -> None:
     once = normalise(channel, address, region)
     assert normalise(channel, once, region) == once
+
+
+@patient
+@given(channels, addresses, regions)
+def test_what_is_read_stands_in_the_tables_as_itself(channel: str, text: str, region: str) -> None:
+    reading = read_address(channel, text, region)
+    assert bool(reading.addresses) is (reading.problem in (None, Problem.OTHER_CHANNEL))
+    for address in reading.addresses:
+        assert module.is_storable(address.text)
+        assert read_address(channel, address.text, region).addresses == (address,)
+        assert is_address(channel, address.text) is (reading.problem is None)
+
+
+@patient
+@given(channels, addresses, regions)
+def test_the_quick_answer_is_the_whole_one(channel: str, text: str, region: str) -> None:
+    assert read_address(channel, text, region) == module._read_whole.__wrapped__(channel, text, region)
 
 
 @patient
@@ -193,93 +423,46 @@ def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(num
     marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]
     between = st.text(st.sampled_from(marks), max_size=2)
     spelled = "".join(digit + data.draw(between) for digit in f"+244{number}")
-    assert normalise("sms", spelled, "AO") == f"+244{number}"
+    # A number that lies in no known range may seem to be a known one with something behind it, and is nobody's then.
+    assert read_address("sms", spelled, "AO").addresses in ((Address(f"+244{number}", f"+244{number}"),), ())
+    if module.read_address("sms", f"+244{number}", "AO").addresses and number // 10_000_000 in (91, 92, 93, 94):
+        assert normalise("sms", spelled, "AO") == f"+244{number}"
 
 
-CALLING_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
-codes = st.sampled_from(CALLING_CODES).map(str)
-local = st.from_regex(r"[0-9]{3,12}", fullmatch=True)
-
-
-@given(st.sampled_from(CALLING_CODES), st.from_regex(r"[0-9]{3,13}", fullmatch=True), regions)
-@example(244, "912345678", "AO")
-@example(39, "0612345678", "AO")  # an Italian nought is part of the number
-@example(44, "07911123456", "AO")  # a British one is not
-@example(54, "91123456789", "AO")  # nor is an Argentinian nine
-@example(1, "12015550123", "US")
-@example(54, "22971530714", "AO")  # 15 behind an area stands for the nine
-@example(375, "80254109976", "AO")  # 80 is dialled within Belarus
-@settings(max_examples=1000)
-def test_a_number_that_is_kept_without_parsing_is_one_that_parsing_keeps(code: int, national: str, region: str) -> None:
-    number = f"+{code}{national}"
-    if module.is_spelled_alike(number):
-        assert module._parsed(number, region) == number
-
-
-def test_what_providers_send_is_kept_without_parsing() -> None:
-    assert all(module.is_spelled_alike(number) for number in ("+244912345678", "+351912345678", "+258841234567"))
-
-
-every_region = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
-
-
-@given(every_region, st.from_regex(r"[0-9]{3,13}", fullmatch=True), st.booleans())
-@example("AO", "912345678", True)
-@example("GB", "07911123456", True)
-@example("GG", "1481960194", True)  # shares its calling code with Great Britain
-@example("RU", "8107912345678", False)  # dialled abroad
-@settings(max_examples=2000)
-def test_a_number_that_is_only_given_a_plus_is_one_that_parsing_only_gives_one(
-    region: str, digits: str, begins_with_code: bool
-) -> None:
-    if begins_with_code:
-        digits = f"{phonenumbers.country_code_for_region(region)}{digits}"
-    if module._lacks_only_plus(digits, region):
-        assert module._parsed(digits, region) == f"+{digits}"
-
-
-@pytest.mark.parametrize(
-    ("number", "region"), [("244912345678", "AO"), ("258841234567", "MZ"), ("5511912345678", "BR")]
-)
-def test_what_providers_send_without_plus_is_given_one_without_parsing(number: str, region: str) -> None:
-    assert module._lacks_only_plus(number, region)
-
-
-@given(
-    every_region,
-    st.one_of(st.from_regex(r"[0-9]{2,15}", fullmatch=True), st.builds(str.__add__, codes, local)),
-)
-@example("AO", "912345678")
-@example("AO", "244912345")  # it begins with the calling code, and is long enough for a number
-@example("IT", "0612345678")
-@example("US", "2025550123")
-@example("US", "12025550123")
-@example("US", "0112445550")  # what is dialled before a number abroad
-@example("BR", "11912345678")
-@settings(patient, max_examples=1000)
-def test_a_number_that_only_gets_its_calling_code_is_one_that_parsing_gives_it(region: str, digits: str) -> None:
-    if calling_code := module._calling_code(digits, region):
-        assert module._parsed(digits, region) == f"+{calling_code}{digits}"
-
-
-def test_what_people_write_within_their_country_is_read_without_parsing() -> None:
-    assert [module._calling_code("912345678", region) for region in ("AO", "PT")] == ["244", "351"]
-    assert module._calling_code("841234567", "MZ") == "258"
-    assert module._calling_code("11912345678", "BR") == "55"
-    assert module._calling_code("912345678", "KZ") is None  # shares a calling code that is not its own
+written = st.sampled_from([*SPELLINGS.values(), "+525512345678", "5215512345678", "+55 11 8123-4567", "5511981234567"])
 
 
 @patient
-@given(st.one_of(addresses, st.builds("+{}{}".format, codes, local)), regions)
-def test_a_number_that_every_channel_spells_alike_is_one(address: str, region: str) -> None:
-    if module.is_spelled_alike(address):
-        assert {module.normalise(of, address, region) for of in ("", "sms", "email", "slack")} == {address}
-        assert module.is_address(None, address)
+@given(st.one_of(written, st.sampled_from(sorted(EMAILS.values()))), channels, channels)
+def test_whoever_is_opted_out_under_one_spelling_is_found_under_every_other(text: str, one: str, other: str) -> None:
+    if "slack" in (one, other) and "@" not in text and "+" not in text:
+        return  # only Slack knows whose that is
+    told = read_address(one, text, "AO").addresses[0]
+    for spelling in module.spellings_of(told.person):
+        assert {told.text, spelling} <= set(spellings(other, text, "AO"))
+        assert read_address(other, spelling, "AO").addresses[0].person == told.person
 
 
 @patient
 @given(addresses, regions)
 @example("tel:912345678", "AO")
 def test_who_names_no_channel_asks_for_the_spellings_of_all(address: str, region: str) -> None:
-    of_all = [module.normalise(channel, address, region) for channel in ("", "sms", "email", "slack")]
-    assert module.spellings(None, address, region) == tuple(dict.fromkeys(of_all))
+    found = module.spellings(None, address, region)
+    assert found[0] == normalise("", address, region) or not read_address("", address, region).addresses
+    for channel in ("", "sms", "email", "slack"):
+        for one in read_address(channel, address, region).addresses:
+            assert set(module.spellings_of(one.person)) <= set(found)
+
+
+@patient
+@given(addresses, regions)
+def test_a_number_that_every_channel_spells_alike_is_one(address: str, region: str) -> None:
+    if module.is_spelled_alike(address):
+        assert {normalise(of, address, region) for of in ("", "sms", "email", "slack")} == {address}
+        assert spellings(None, address, region) == (address,)
+        assert is_address(None, address)
+
+
+def test_what_providers_send_is_spelled_alike_everywhere() -> None:
+    assert all(module.is_spelled_alike(number) for number in ("+244912345678", "+351912345678", "+258841234567"))
+    assert not any(module.is_spelled_alike(number) for number in ("+5511912345678", "+525512345678", "+541123456789"))

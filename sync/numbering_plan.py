@@ -1,0 +1,164 @@
+"""Reads the commonest forms of a number without parsing it: a quick answer, or none. Pure.
+
+What providers send and people write nearly always is one of these, and parsing costs twenty times as much. The rules
+are read from libphonenumber's own tables. A test over the example numbers of all regions holds them to its judgement.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import phonenumbers
+
+_PLUS_AND_DIGITS = re.compile(r"\+[1-9]\d{2}", re.ASCII)
+_DIGITS = re.compile(r"[1-9]\d{4,14}", re.ASCII)
+_E164_DIGITS = range(7, 16)
+_NOTHING = re.compile(r"(?!)")
+# A plus, and a calling code has three digits at the most.
+_START_CHARACTERS = 4
+_OF_TWO_SPELLINGS = ("52", "54", "55")  # what is no number there may be one in its other spelling
+_TYPES = (
+    *("premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail"),
+    *("fixed_line", "mobile"),
+)
+
+
+class Quick(NamedTuple):
+    """What parsing would surely make of some digits: a number in E.164, and whether it lies in a known range."""
+
+    number: str
+    is_valid: bool
+
+
+def quickly_read(text: str, default_region: str) -> str | None:
+    """Return the one number in E.164 that `text` surely is; None if only parsing tells."""
+    if text[:1] == "+":
+        return text if _kept(text[:_START_CHARACTERS])(text) else None
+    if not _DIGITS.fullmatch(text) or (region := _region(default_region)) is None:
+        return None
+    international = f"+{text}"
+    if region.is_whole(text):
+        return international if is_kept(international) else None
+    one, other = quickly_judged(text, default_region), quickly_judged(international, "")
+    if one is None or other is None or one.is_valid is other.is_valid:
+        return None
+    return one.number if one.is_valid else other.number
+
+
+def quickly_judged(digits: str, region: str) -> Quick | None:
+    """Return what `digits` are as a number of `region`, or with their country code if a plus stands before them.
+
+    None if only parsing tells.
+    """
+    if digits[0] == "+":
+        return _quickly_judged_abroad(digits)
+    known = _region(region)
+    if known is None:
+        return None
+    if digits.startswith(known.calling_code):
+        return _quickly_judged_abroad(f"+{digits}") if known.is_whole(digits) else None
+    if digits[0] == "0" or known.dialled_before.match(digits):
+        return None
+    return _in_plan(known.calling_code, digits, known.plan)
+
+
+def _quickly_judged_abroad(number: str) -> Quick | None:
+    if len(number) <= _START_CHARACTERS or number[1] == "0":
+        return None
+    for end in (2, 3, 4):
+        if plan := _plan(number[1:end]):
+            rest = number[end:]
+            return None if rest[:1] == "0" or plan.national_prefix.match(rest) else _in_plan(number[1:end], rest, plan)
+    return None
+
+
+def _in_plan(calling_code: str, rest: str, plan: "_Plan") -> Quick | None:
+    number = f"+{calling_code}{rest}"
+    if plan.valid is None:
+        return None if len(rest) in plan.any_lengths else Quick(number, False)
+    if plan.valid.fullmatch(rest):
+        return Quick(number, True)
+    return None if calling_code in _OF_TWO_SPELLINGS else Quick(number, False)
+
+
+def is_kept(number: str) -> bool:
+    """Return whether `number` is a possible one in E.164 that parsing would surely give back as it is."""
+    return _kept(number[:_START_CHARACTERS])(number) is not None
+
+
+@lru_cache(maxsize=4096)
+def _kept(start: str) -> Callable[[str], object]:
+    """Return what tells, of a number that begins with `start`, whether it is kept."""
+    if not _PLUS_AND_DIGITS.fullmatch(start):
+        return _NOTHING.fullmatch
+    for end in range(2, len(start) + 1):
+        if plan := _plan(start[1:end]):
+            digits = "|".join(rf"\d{{{length}}}" for length in plan.lengths if length + end - 1 in _E164_DIGITS)
+            # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
+            return re.compile(rf"\+{start[1:end]}(?!0|{plan.prefix})(?:{digits})", re.ASCII).fullmatch
+    return _NOTHING.fullmatch
+
+
+class _Plan(NamedTuple):
+    lengths: frozenset[int]  # of whole numbers, without the calling code
+    any_lengths: frozenset[int]  # also of those that are dialled within an area only
+    prefix: str  # a pattern of what may stand before a number within the country
+    national_prefix: re.Pattern[str]
+    valid: re.Pattern[str] | None  # None if several regions share the calling code
+
+
+@cache
+def _plan(calling_code: str) -> _Plan | None:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(calling_code))
+    if not regions:
+        return None
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(calling_code), regions[0])
+    lengths = frozenset(metadata.general_desc.possible_length)
+    prefix = metadata.national_prefix_for_parsing or "(?!)"
+    return _Plan(
+        lengths=lengths,
+        any_lengths=lengths.union(metadata.general_desc.possible_length_local_only),
+        prefix=prefix,
+        national_prefix=re.compile(prefix),
+        valid=_valid(metadata) if len(regions) == 1 else None,
+    )
+
+
+def _valid(metadata: Any) -> re.Pattern[str]:
+    """Return what matches the numbers that lie in a known range of any type."""
+    types = [getattr(metadata, name) for name in _TYPES]
+    patterns = [known.national_number_pattern for known in types if known and known.national_number_pattern]
+    general = metadata.general_desc.national_number_pattern
+    return re.compile(f"(?=(?:{general})$)(?:{'|'.join(patterns) or '(?!)'})", re.ASCII)
+
+
+class _Region(NamedTuple):
+    calling_code: str
+    digits_max: int  # of a number within the region
+    dialled_abroad: re.Pattern[str]
+    dialled_before: re.Pattern[str]  # what may stand before a number: for abroad, or within the country
+    plan: _Plan
+
+    def is_whole(self, digits: str) -> bool:
+        """Return whether `digits` surely begin with the calling code: they are longer than any number within."""
+        is_long = len(digits) > self.digits_max and digits.startswith(self.calling_code)
+        return is_long and not self.dialled_abroad.match(digits)
+
+
+@cache
+def _region(region: str) -> _Region | None:
+    """Return how numbers are dialled in a region; None if its calling code follows the rules of another region."""
+    code = phonenumbers.country_code_for_region(region)
+    plan = _plan(str(code)) if code else None
+    if plan is None or phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code][0] != region:
+        return None
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    abroad = metadata.international_prefix or "(?!)"
+    return _Region(
+        calling_code=str(code),
+        digits_max=max(plan.any_lengths),
+        dialled_abroad=re.compile(abroad),
+        dialled_before=re.compile(f"(?:{abroad})|(?:{plan.prefix})"),
+        plan=plan,
+    )
