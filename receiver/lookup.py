@@ -24,7 +24,7 @@ from receiver.company import Company
 from receiver.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.question import Question
 from receiver.settings import LookupSettings, ReceiverSettings
-from receiver.shared_looks import Scope, SharedLooks
+from receiver.shared_looks import SharedLooks
 from receiver.turns import give_way, in_turns
 from sync.opt_outs.latency import latency
 from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
@@ -55,18 +55,18 @@ class BoundedLookup(Lookup):
             self._look_alone, at_once=CONNECTIONS, wait_seconds=company.wait_seconds
         )
 
-    def look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
+    def look(self, wanted: set[str]) -> Look:
         try:
             with _bound():
-                look = self._shared.look(wanted, Scope(channel, sender))
+                look = self._shared.look(wanted)
         except TookTooLong:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
         give_way()  # all who shared it are told in the same moment
         return look
 
-    def _look_alone(self, wanted: set[str], scope: Scope) -> Look:
+    def _look_alone(self, wanted: set[str]) -> Look:
         give_way()
-        return super().look(wanted, scope.channel, scope.sender)
+        return super().look(wanted)
 
 
 class TookTooLong(BaseException):

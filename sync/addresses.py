@@ -25,14 +25,17 @@ __all__ = [
     "can_be_person",
     "channel_name",
     "is_address",
+    "is_sender_name",
     "is_spelled_alike",
     "is_storable",
     "normalise",
     "person_of",
+    "persons_of",
     "read_address",
-    "same_sender_key",
-    "spellings",
+    "sender_key",
+    "sender_text",
     "spellings_of",
+    "texts_of",
 ]
 
 PHONE_CHANNELS = frozenset({"sms", "whatsapp", "telegram"})
@@ -48,6 +51,8 @@ _PLACEHOLDERS = frozenset(
 _SLACK_ID = re.compile(r"[A-Z][A-Z0-9]{2,}", re.ASCII)
 _SLACK_PERSON = re.compile(r"[CDGUW][A-Z0-9]{7,}", re.ASCII)
 _DIGIT = re.compile(r"[0-9]")
+# A name has a letter, a short code a few digits; nothing in it hides a part or parts two.
+_SENDER_NAME = re.compile(r"(?=.*[^\W\d_])[\w .&'+\-]{1,64}|[0-9]{1,6}")
 _SHORT_CODE_DIGITS_MAX = 6
 _MASKED_EMAIL = re.compile(r"\*{2}|[\u2022\u25cf]")
 _MASKED = re.compile(r"\*{2}|[\u2022\u25cf]|\.{3}|[xX#]{3}")
@@ -172,22 +177,46 @@ def can_be_person(channel: str, text: str, default_region: str) -> bool:
 
 
 @lru_cache(maxsize=_SENDERS_KEPT)
-def same_sender_key(sender: str, default_region: str) -> str:
-    """Return what is the same for every spelling of one sender: of a number the person, of a name its letters.
-
-    A short code is a name. Blank text gives ''.
-    """
-    text = visible(sender)
-    if can_be_person("", text, default_region):
-        return read_address("", text, default_region).addresses[0].person.casefold()
-    return unicodedata.normalize("NFKC", " ".join(text.split()).casefold())
-
-
-@lru_cache(maxsize=_SENDERS_KEPT)
 def channel_name(text: str) -> str:
     """Return which of the five channels `text` names, without case, blanks and separators; '' if none of them."""
     name = _SEPARATORS.sub("", visible(text)).casefold()
     return name if name in CHANNELS else ""
+
+
+@lru_cache(maxsize=_SENDERS_KEPT)
+def sender_text(sender: str, default_region: str) -> str:
+    """Return how the tables keep a sender: a number as addresses are kept, a name as it is told; '' if there is none."""
+    text = " ".join(visible(sender).split())
+    if text.casefold() in _PLACEHOLDERS or not is_storable(text):
+        return ""
+    return texts_of("", text, default_region)[0] if can_be_person("", text, default_region) else text
+
+
+def sender_key(kept: str) -> str:
+    """Return what is the same for every spelling of a sender that the tables keep."""
+    return person_of(kept).casefold()
+
+
+@lru_cache(maxsize=_SENDERS_KEPT)
+def is_sender_name(text: str, default_region: str) -> bool:
+    """Return whether `text`, the `to` or `from` of a STOP, is the name of a sender and no person's address."""
+    name = visible(text)
+    if can_be_person("", name, default_region) or name.casefold() in _PLACEHOLDERS:
+        return False
+    return _SENDER_NAME.fullmatch(name) is not None
+
+
+def texts_of(channel: str, text: str, default_region: str) -> tuple[str, ...]:
+    """Return how the tables keep each address that `text` may be; none if it is nobody's."""
+    if (quick := _quickly_read(channel, text, default_region)) is not None:
+        return (quick,)
+    return tuple(address.text for address in _read_whole(channel, text, default_region).addresses)
+
+
+def persons_of(channel: str | None, text: str, default_region: str) -> tuple[Address, ...]:
+    """Return every address that `text` may be, each with its person; without a channel also those of Slack's ids."""
+    readings = [read_address(one, text, default_region) for one in (("", "slack") if channel is None else (channel,))]
+    return tuple(dict.fromkeys(address for reading in readings for address in reading.addresses))
 
 
 def normalise(channel: str, address: str, default_region: str) -> str:
@@ -199,21 +228,6 @@ def normalise(channel: str, address: str, default_region: str) -> str:
         return quick
     addresses = _read_whole(channel, address, default_region).addresses
     return addresses[0].text if addresses else address.strip()
-
-
-def spellings(channel: str | None, address: str, default_region: str) -> tuple[str, ...]:
-    """Return every text under which an opt-out of `address` may stand, the normalised one first.
-
-    These are all spellings of each person it may be. An opt-out may stand as `channel` spells it or, if it names no
-    channel, as none does; without a channel also as Slack's ids do.
-    """
-    if is_spelled_alike(address):
-        return (address,)
-    channels = ("", "slack") if channel is None else (channel, "")
-    readings = [read_address(one, address, default_region).addresses for one in channels]
-    texts = [address.text for addresses in readings for address in addresses]
-    texts += [text for addresses in readings for address in addresses for text in spellings_of(address.person)]
-    return tuple(dict.fromkeys(texts)) or (address.strip(),)
 
 
 def is_address(channel: str | None, normalised: str) -> bool:

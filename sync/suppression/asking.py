@@ -10,17 +10,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, Select, Text, bindparam, column, literal_column, or_, select, table, true
+from sqlalchemy import Connection, Engine, Select, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.tables import OPT_OUTS
 from models.types import UTCDateTime
+from sync.store.opt_outs import IN_FORCE
 from sync.suppression.among import WANTED, is_among, listed
 from sync.suppression.freshness import InDatabase, waiting_columns
 
-_FOUND = ("address", "channel", "sender", "opted_out_at", "source", "message_id")
-ACTIVE = table(
-    "active_opt_outs", *(column(name, UTCDateTime() if name == "opted_out_at" else Text()) for name in _FOUND)
-)
+_FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
 _WAITING = select(*waiting_columns())
 
 
@@ -33,9 +32,9 @@ class ConnectionBroken(NotAnswered):
 
 
 class Found(NamedTuple):
-    """An opt-out in force, of one of the addresses that were asked for."""
+    """An opt-out in force, of one of the persons that were asked for."""
 
-    address: str
+    person: str
     channel: str
     sender: str
     opted_out_at: datetime
@@ -67,21 +66,17 @@ class Asker:
         self._written, self._read = moment.bind_processor(engine.dialect), moment.result_processor(engine.dialect, None)
         self._statement = cache(self._made)
 
-    def ask(
-        self, wanted: Collection[str], channel: str | None, sender: str | None, oldest_in_queue: datetime | None
-    ) -> Seen:
+    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
         """Return what there is, in one statement; over a new connection where one turned out to be broken.
 
-        `wanted` are addresses as the tables spell them, and `oldest_in_queue` is the parameter of `waiting_columns`.
+        `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
         Raises NotAnswered.
         """
         parameters = {
             "oldest_in_queue": oldest_in_queue and self._written(oldest_in_queue),
-            "channel": channel,
-            "sender": sender,
             WANTED: listed(self._dialect.name, wanted),
         }
-        statement = self._statement(bool(wanted), channel is not None, sender is not None)
+        statement = self._statement(bool(wanted))
         try:
             rows = self._rows(statement, parameters)
         except ConnectionBroken:
@@ -91,9 +86,9 @@ class Asker:
         in_inbox, in_dead_letters, nameless, *_ = rows[0]
         return Seen(
             found=[
-                Found(address, channel, sender, read(opted_out_at), source, message_id)
-                for _, _, _, address, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
-                if address is not None
+                Found(person, channel, sender, read(opted_out_at), source, message_id)
+                for _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                if person is not None
             ],
             waiting=InDatabase(
                 in_inbox=read(in_inbox),
@@ -123,26 +118,21 @@ class Asker:
                 raise NotAnswered from None
             connection.invalidate()
             raise ConnectionBroken from None
-        except UnicodeError:  # a scope that is no text, which was not sent
-            raise NotAnswered from None
         except BaseException:
             connection.invalidate()  # nobody knows what it would say next
             raise
 
-    def _made(self, is_of_any: bool, is_of_channel: bool, is_of_sender: bool) -> Statement:
-        query = _query(self._dialect.name, is_of_channel, is_of_sender) if is_of_any else _WAITING
-        compiled: Any = query.compile(self._engine)
+    def _made(self, is_of_any: bool) -> Statement:
+        compiled: Any = (_query(self._dialect.name) if is_of_any else _WAITING).compile(self._engine)
         return Statement(str(compiled), tuple(compiled.positiontup) if compiled.positional else None)
 
 
-def _query(dialect: str, is_of_channel: bool, is_of_sender: bool) -> Select[Any]:
+def _query(dialect: str) -> Select[Any]:
     """Return the one statement of a look-up: a row, or more, for what is found, and what waits in each of them.
 
-    One statement sees one moment, and is one way to the database and back.
+    One statement sees one moment, and is one way to the database and back. What is found is of any channel and sender:
+    how senders are spelled alike is not for SQL to say, and nobody has many opt-outs.
     """
-    query = select(*(ACTIVE.c[name] for name in _FOUND)).where(is_among(dialect, ACTIVE.c.address))
-    for name, is_asked in (("channel", is_of_channel), ("sender", is_of_sender)):
-        if is_asked:
-            query = query.where(or_(ACTIVE.c[name] == bindparam(name), ACTIVE.c[name] == literal_column("''")))
+    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(is_among(dialect, OPT_OUTS.c.person), IN_FORCE)
     waiting, found = _WAITING.subquery("waiting"), query.subquery("found")
     return select(waiting, found).select_from(waiting.outerjoin(found, true()))

@@ -12,14 +12,21 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
-from sync.addresses import is_address, is_spelled_alike, is_storable, spellings
+from sync.addresses import (
+    Address,
+    Problem,
+    channel_name,
+    is_spelled_alike,
+    persons_of,
+    read_address,
+    sender_key,
+    sender_text,
+)
 from sync.queue import OpenQueue, QueueUnavailable, waiting
 from sync.suppression.asking import Asker, Found, NotAnswered
 from sync.suppression.freshness import Freshness, freshness
 
 MAX_STALENESS = timedelta(minutes=1)
-# What holds of one number that all channels spell alike, holds of each.
-A_NUMBER = "+244912345678"
 
 
 class Status(StrEnum):
@@ -45,7 +52,7 @@ class Answer(NamedTuple):
     """What is known of one address: `input` as given, `address` normalised (None where it is none).
 
     `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known; `held_by`
-    says what keeps it in the past, as `Freshness` does.
+    says what keeps it in the past, as `Freshness` does. `problem` says why an address is invalid.
     """
 
     input: str
@@ -54,6 +61,7 @@ class Answer(NamedTuple):
     match: Match | None
     as_of: datetime | None
     held_by: str | None = None
+    problem: Problem | None = None
 
     def is_suppressed(self) -> bool:
         """Return True unless the address is known to be allowed."""
@@ -64,7 +72,7 @@ class Answer(NamedTuple):
 class Answers:
     """What is known of `given`, in one order with them.
 
-    Nearly all are of one kind: spelled as the tables spell them, and without an opt-out. So only of the `others` there
+    Nearly all are of one kind: numbers of one spelling, as the tables have it, and without an opt-out. So only of the `others` there
     is an answer of their own, and `absent` is the status of all the rest.
     """
 
@@ -80,15 +88,27 @@ class Answers:
 
 
 class Asked(NamedTuple):
-    spellings: tuple[str, ...]  # the normalised one first; none where it could not stand in a table
-    is_address: bool
+    addresses: tuple[Address, ...]  # that it may be
+    problem: Problem | None  # why nothing can be sent there, if nothing can
+
+
+class Scope(NamedTuple):
+    """Which opt-outs count: those that name this channel and sender, or none; of any where these are None."""
+
+    channel: str | None
+    sender_key: str | None
+
+    def holds(self, found: Found) -> bool:
+        return (self.channel is None or found.channel in ("", self.channel)) and (
+            self.sender_key is None or not found.sender or sender_key(found.sender) == self.sender_key
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The opt-outs that were found, by address, and how fresh that is; `found` is None where nobody could look."""
+    """The opt-outs that were found, and how fresh that is; `found` is None where nobody could look."""
 
-    found: dict[str, Match] | None
+    found: list[Found] | None
     freshness: Freshness
 
 
@@ -132,26 +152,35 @@ class Lookup:
         self, addresses: Iterable[str], channel: str | None, sender: str | None, max_staleness: timedelta | float
     ) -> Answers:
         """Return what `check` returns, before it is written out for each address."""
-        channel = channel.strip().lower() if channel is not None else None
-        are_numbers_addresses = is_address(channel, A_NUMBER)
+        scope = self._scope(channel, sender)
         given = list(addresses)
         asked: dict[str, Asked] = {}
+        are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in self._in_turns(given):
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
-                asked[address] = self._asked(address, channel)
+                asked[address] = self._asked(address, scope.channel)
         wanted = set(given).difference(asked)
-        wanted.update(*(one.spellings for one in asked.values()))
-        look = self.look(wanted, channel, sender)
+        wanted.update(address.person for one in asked.values() for address in one.addresses)
+        look = self.look(wanted)
         limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
         is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        others = {address: _answer(address, one, look, absent) for address, one in self._in_turns(asked.items())}
-        if look.found:
+        found = _strongest(one for one in look.found or () if scope.holds(one))
+        others = {
+            address: _answer(address, one, found, look.freshness, absent)
+            for address, one in self._in_turns(asked.items())
+        }
+        if found:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
             for address in given:
-                if address not in others and (match := look.found.get(address)):
+                if address not in others and (match := found.get(address)):
                     others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
         return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
+
+    def _scope(self, channel: str | None, sender: str | None) -> Scope:
+        """Return what is asked for; a channel that is none of the provider's, or a blank sender, narrows nothing."""
+        key = sender_key(sender_text(sender, self._default_region)) if sender else ""
+        return Scope(channel_name(channel) or None if channel else None, key or None)
 
     def is_suppressed(
         self,
@@ -166,47 +195,43 @@ class Lookup:
 
     def freshness(self) -> Freshness:
         """Return how fresh a look-up would be now."""
-        return self.look(set(), None, None).freshness
+        return self.look(set()).freshness
 
-    def look(self, wanted: set[str], channel: str | None, sender: str | None) -> Look:
-        """Return what the stores say of `wanted`, spelled as the tables spell; of a store that is away, that."""
+    def look(self, wanted: set[str]) -> Look:
+        """Return what the stores say of `wanted` persons, in any scope; of a store that is away, that."""
         begun = datetime.now(UTC)
         try:
             queued = waiting(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
         try:
-            seen = self._database.ask(wanted, channel, sender, queued.oldest if queued else None)
+            seen = self._database.ask(wanted, queued.oldest if queued else None)
         except NotAnswered:
             return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
-        found = _strongest(seen.found)
         if queued is None:
-            return Look(found=found, freshness=Freshness(as_of=None, held_by="redis"))
-        return Look(found=found, freshness=freshness(begun, queued, seen.waiting))
+            return Look(found=seen.found, freshness=Freshness(as_of=None, held_by="redis"))
+        return Look(found=seen.found, freshness=freshness(begun, queued, seen.waiting))
 
     def _asked(self, address: str, channel: str | None) -> Asked:
-        if not is_storable(address):
-            return Asked((), False)
-        spelled = spellings(channel, address, self._default_region)
-        return Asked(spelled, is_address(channel, spelled[0]))
+        problem = read_address(channel or "", address, self._default_region).problem
+        return Asked(persons_of(channel, address, self._default_region), problem)
 
 
-def _answer(given: str, asked: Asked, look: Look, absent: Status) -> Answer:
+def _answer(given: str, asked: Asked, found: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
     """Return the answer to `given`; `absent` is the status of an address without an opt-out."""
-    as_of, held_by = look.freshness.as_of, look.freshness.held_by
-    if look.found:
-        for spelling in asked.spellings:
-            if match := look.found.get(spelling):
-                return Answer(given, Status.SUPPRESSED, spelling, match, as_of, held_by)
-    if not asked.is_address:
-        return Answer(given, Status.INVALID, None, None, as_of, held_by)
-    return Answer(given, absent, asked.spellings[0], None, as_of, held_by)
+    as_of, held_by = freshness.as_of, freshness.held_by
+    for address in asked.addresses:
+        if match := found.get(address.person):
+            return Answer(given, Status.SUPPRESSED, address.text, match, as_of, held_by)
+    if asked.problem is not None:
+        return Answer(given, Status.INVALID, None, None, as_of, held_by, asked.problem)
+    return Answer(given, absent, asked.addresses[0].text, None, as_of, held_by)
 
 
 def _strongest(found: Iterable[Found]) -> dict[str, Match]:
-    """Return of each address the opt-out that holds."""
-    # Sorted backwards, so that of one address the earliest comes last, and stays.
+    """Return of each person the opt-out that holds."""
+    # Sorted backwards, so that of one person the earliest comes last, and stays.
     ordered = sorted(found, key=lambda one: (one.opted_out_at, one.channel, one.sender), reverse=True)
     return {
-        one.address: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered
+        one.person: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered
     }
