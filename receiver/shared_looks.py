@@ -32,9 +32,7 @@ class SharedLooks(Generic[Seen]):
     `look` must not raise, and bounds its own time.
     """
 
-    def __init__(
-        self, look: Callable[[set[str]], Seen], *, at_once: int, wait_seconds: Callable[[], float]
-    ) -> None:
+    def __init__(self, look: Callable[[set[str]], Seen], *, at_once: int, wait_seconds: Callable[[], float]) -> None:
         self._look = look
         self._wait_seconds = wait_seconds
         self._lanes = BoundedSemaphore(at_once)

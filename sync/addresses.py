@@ -11,7 +11,7 @@ from functools import lru_cache
 from sync.address_readings import Address, AddressReading, Problem
 from sync.email_addresses import folded_email, quickly_folded_email
 from sync.numbering_plan import is_kept, quickly_read
-from sync.phone_numbers import REGIONS, is_valid, person_of, read_number, spellings_of
+from sync.phone_numbers import REGIONS, is_decimal, is_valid, person_of, read_number, spellings_of
 from sync.written_text import unwrap, visible
 
 __all__ = [
@@ -104,7 +104,8 @@ def _read_whole(channel: str, text: str, default_region: str) -> AddressReading:
         return AddressReading((), found)
     if not all(is_storable(address.text) for address in found):
         return AddressReading((), Problem.UNSTORABLE)
-    return AddressReading(found, _problem(channel, found[0].text))
+    is_quantity = any(address.text[0] == "+" for address in found) and is_decimal(visible(text))
+    return AddressReading(found, Problem.DECIMAL if is_quantity else _problem(channel, found[0].text))
 
 
 def _addresses(channel: str, text: str, default_region: str) -> tuple[Address, ...] | Problem:
@@ -185,7 +186,7 @@ def channel_name(text: str) -> str:
 
 @lru_cache(maxsize=_SENDERS_KEPT)
 def sender_text(sender: str, default_region: str) -> str:
-    """Return how the tables keep a sender: a number as addresses are kept, a name as it is told; '' if there is none."""
+    """Return how the tables keep a sender: a number as addresses are, a name as it is told; '' if there is none."""
     text = " ".join(visible(sender).split())
     if text.casefold() in _PLACEHOLDERS or not is_storable(text):
         return ""

@@ -408,7 +408,7 @@ NO_FAILURE = Failure(None, None, frozenset())
 
 
 def _failure(data: dict[str, Any]) -> Failure:
-    """`error` is a text, or an object with `code` and `message`; `errors` is a list of such. All that is told counts."""
+    """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All that is told counts."""
     nested = list(islice(_errors(data.get("error"), data.get("errors")), _ERRORS_MAX))
     codes = [*_proses(data, _CODE), *(code for error in nested for code in _proses(error, _CODE))]
     reasons = [*_proses(data, _REASON), *(text for error in nested for text in _proses(error, _ERROR_REASON))]

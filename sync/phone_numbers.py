@@ -85,6 +85,12 @@ def read_number(text: str, default_region: str) -> tuple[Address, ...] | Problem
     return found
 
 
+def is_decimal(text: str) -> bool:
+    """Return whether a spreadsheet took a number for a quantity, such as `911000001.0`."""
+    plain = text if text.isascii() else _in_ascii(text)
+    return _WHOLE_QUANTITY.fullmatch(plain) is not None
+
+
 def _in_ascii(text: str) -> str:
     """Write every dash and digit of Unicode as ASCII does."""
     return "".join(

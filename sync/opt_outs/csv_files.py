@@ -56,6 +56,11 @@ class CsvFile:
     position: Callable[[], int]  # of the bytes read so far
     bytes: int
 
+    def with_column(self, text: str, value: str) -> str:
+        """Return the text of a record with one column more at its end; `value` needs no quotes with any delimiter."""
+        content = text.rstrip("\r\n")
+        return f"{content}{self.delimiter}{value}{text[len(content) :] or chr(10)}"
+
     def cell(self, fields: Sequence[str] | None) -> str | None:
         """Return the chosen column of a record, or None where it cannot be told.
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
-from sync.addresses import spellings
+from sync.addresses import persons_of, spellings_of
 from sync.statements import hold_one_moment
 from sync.store.ledger import stored_bodies
 from sync.store.opt_outs import IN_FORCE
@@ -49,7 +49,8 @@ def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evi
     Reads every message of the table, which takes seconds where there are millions. Errors of the database are
     SQLAlchemy's DBAPIError and pass through.
     """
-    spelled = spellings(None, address, default_region)
+    meant = persons_of(None, address, default_region)
+    persons = [one.person for one in meant]
     with engine.begin() as connection:
         hold_one_moment(connection)
 
@@ -57,27 +58,27 @@ def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evi
             return [dict(row) for row in connection.execute(query).mappings()]
 
         stated = OPT_OUT_STATEMENTS.c
-        statements = rows(_of(OPT_OUT_STATEMENTS, spelled).order_by(stated.occurred_at, stated.id))
+        statements = rows(_of(OPT_OUT_STATEMENTS, persons).order_by(stated.occurred_at, stated.id))
         opted_out = [row["occurred_at"] for row in statements if row["kind"] == "opted_out"]
         message_ids = {row["message_id"] for row in statements}
         subjects = sorted({row["subject_id"] for row in statements if row["subject_id"]})
         bodies = _bodies(connection, subjects)
         contents = {row["digest"]: row["body"] for row in bodies}
         return Evidence(
-            address=spelled[0],
-            opt_outs=rows(_opt_outs(spelled)),
+            address=meant[0].text if meant else address.strip(),
+            opt_outs=rows(_opt_outs(persons)),
             statements=[{**row, "body": contents.get(row["digest"])} for row in statements],
             facts=[row for row in bodies if row["subject_id"] in message_ids],
-            messages_afterwards=rows(_messages_after(spelled, min(opted_out))) if opted_out else [],
+            messages_afterwards=rows(_messages_after(persons, min(opted_out))) if opted_out else [],
         )
 
 
-def _of(table: Table, spelled: Sequence[str]) -> Any:
-    return select(table).where(table.c.address.in_(spelled))
+def _of(table: Table, persons: Sequence[str]) -> Any:
+    return select(table).where(table.c.person.in_(persons))
 
 
-def _opt_outs(spelled: Sequence[str]) -> Any:
-    return _of(OPT_OUTS, spelled).add_columns(IN_FORCE.label("is_active")).order_by(*OPT_OUTS.primary_key)
+def _opt_outs(persons: Sequence[str]) -> Any:
+    return _of(OPT_OUTS, persons).add_columns(IN_FORCE.label("is_active")).order_by(*OPT_OUTS.primary_key)
 
 
 def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:
@@ -87,7 +88,8 @@ def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:
     return sorted(found, key=lambda row: (row["subject_id"], row["occurred_at"], row["event"], row["digest"]))
 
 
-def _messages_after(spelled: Sequence[str], moment: datetime) -> Any:
+def _messages_after(persons: Sequence[str], moment: datetime) -> Any:
     of_message = [MESSAGES.c[name] for name in _MESSAGE]
-    query = select(*of_message).where(MESSAGES.c.recipient.in_(spelled), MESSAGES.c.status_at > moment)
+    recipients = [text for person in persons for text in spellings_of(person)]
+    query = select(*of_message).where(MESSAGES.c.recipient.in_(recipients), MESSAGES.c.status_at > moment)
     return query.order_by(MESSAGES.c.status_at, func.coalesce(MESSAGES.c.message_id, ""))

@@ -28,9 +28,11 @@ class Selection:
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         of = OPT_OUTS.c
-        for name in ("channel", "sender", "source"):
+        for name in ("channel", "source"):
             if (given := getattr(self, name)) is not None:
                 yield of[name] == given
+        if self.sender is not None:
+            yield func.lower(of.sender) == func.lower(self.sender)
         if self.since is not None:
             yield of.opted_out_at >= self.since
         if not self.is_any:

@@ -11,7 +11,7 @@ from itertools import islice
 
 from sqlalchemy import Engine
 
-from sync.addresses import is_storable
+from sync.addresses import is_storable, person_of, read_address
 from sync.events import EARLIEST
 from sync.opt_out_rule import (
     OptOutKey,
@@ -25,8 +25,8 @@ from sync.opt_out_rule import (
 from sync.opt_outs.csv_files import CsvFile, FileError
 from sync.opt_outs.csv_records import Record
 from sync.opt_outs.moments import read_moment
-from sync.opt_outs.stating import Outcome, address_of, channel_of, time_in_force
-from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
+from sync.opt_outs.stating import Outcome, scope_of, time_in_force
+from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.
 ROWS_PER_TRANSACTION = 2_000
@@ -65,7 +65,7 @@ class Counts:
 class Stated:
     """What one row of a file says; `at` is None where it names no time."""
 
-    key: OptOutKey = field(repr=False)
+    keys: Sequence[OptOutKey] = field(repr=False)  # of each address that the row may mean
     at: datetime | None
     reason: str | None = field(repr=False)
 
@@ -130,12 +130,12 @@ def _stated(
             raise InvalidRow(f"{name} is no text that can be kept")
         return text
 
-    channel = channel_of(told("channel") or defaults.channel)
-    if channel is None:
-        raise InvalidRow("channel is no name such as sms")
-    address = address_of(channel, cell, defaults.default_region)
-    if address is None:
-        raise InvalidRow("the address is none" + (" of that channel" if channel else ""))
+    channel, sender = scope_of(
+        told("channel") or defaults.channel, told("sender") or defaults.sender, defaults.default_region
+    )
+    reading = read_address(channel, cell, defaults.default_region)
+    if reading.problem is not None:
+        raise InvalidRow(f"the address is none: {reading.problem}")
     at = _moment(told("opted_out_at"), "opted_out_at")
     ended_at = _moment(told("opted_in_at"), "opted_in_at")
     if ended_at is not None and (at is None or ended_at > at):
@@ -143,7 +143,8 @@ def _stated(
     at = at or defaults.at
     # A time that lies ahead would outrank every true one: then they have opted out, as of now.
     at = at if at is None or at <= now else None
-    return Stated(key=(channel, address, told("sender") or defaults.sender), at=at, reason=told("reason") or None)
+    keys = [(channel, address.text, sender) for address in reading.addresses]
+    return Stated(keys=keys, at=at, reason=told("reason") or None)
 
 
 def _moment(text: str, name: str) -> datetime | None:
@@ -162,24 +163,26 @@ def _record(
         return
     with engine.begin() as connection:
         hold_statements(connection, alone=False)
-        addresses = {row.key[1] for row in stated}
-        stands = {key: _Stands.of(row) for key, row in read_rows(connection, addresses).items()}
+        persons = persons_of(key for row in stated for key in row.keys)
+        stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
         ends: dict[str, list[StoredStatement]] = {}
-        for known in read_statements(connection, addresses):
-            ends.setdefault(known["address"], []).append(known)
+        for known in read_statements(connection, persons):
+            ends.setdefault(known["person"], []).append(known)
         now = clock()
         statements = []
         for row in stated:
-            before = stands.get(row.key)
-            ended = ended_at(row.key, ends.get(row.key[1], ()))
-            if before is not None and _says_no_more(row, before):
-                _count(counts, Outcome.UNCHANGED if before.is_in_force else Outcome.ENDED)
-                continue
-            at = row.at or time_in_force(ended, now)
-            after = before.with_time(at) if before else _Stands(opted_out_at=at, received_at=at, opted_in_at=ended)
-            stands[row.key] = after
-            _count(counts, _outcome(before, after))
-            statements.append(_statement(row, at, defaults))
+            outcomes = []
+            for key in row.keys:
+                before, ended = stands.get(key), ended_at(key, ends.get(person_of(key[1]), ()))
+                if before is not None and _says_no_more(row, before):
+                    outcomes.append(Outcome.UNCHANGED if before.is_in_force else Outcome.ENDED)
+                    continue
+                at = row.at or time_in_force(ended, now)
+                after = before.with_time(at) if before else _Stands(opted_out_at=at, received_at=at, opted_in_at=ended)
+                stands[key] = after
+                outcomes.append(_outcome(before, after))
+                statements.append(_statement(row, key, at, defaults))
+            _count(counts, outcomes[0])
         state(connection, statements, now)
 
 
@@ -219,8 +222,8 @@ def _count(counts: Counts, outcome: Outcome) -> None:
     setattr(counts, outcome, getattr(counts, outcome) + 1)
 
 
-def _statement(row: Stated, at: datetime, defaults: Defaults) -> OptOutStatement:
-    channel, address, sender = row.key
+def _statement(row: Stated, key: OptOutKey, at: datetime, defaults: Defaults) -> OptOutStatement:
+    channel, address, sender = key
     return OptOutStatement(
         channel=channel,
         address=address,
@@ -229,4 +232,5 @@ def _statement(row: Stated, at: datetime, defaults: Defaults) -> OptOutStatement
         source=OptOutSource.IMPORT,
         stated_by=defaults.by,
         reason=row.reason,
+        opt_out_id=person_of(row.keys[0][1]),
     )

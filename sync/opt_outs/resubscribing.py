@@ -6,13 +6,13 @@ is first received afterwards opts out again, whatever time it claims.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
 
-from sync.addresses import spellings
+from sync.addresses import Address, person_of, persons_of, sender_key
 from sync.opt_out_rule import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
@@ -31,7 +31,8 @@ class Resubscription:
 
     def ends(self, row: OptOutRow) -> bool:
         """Is the row within the scope?"""
-        return self.channel in (None, row.channel) and self.sender in (None, row.sender)
+        is_of_sender = self.sender is None or sender_key(self.sender) == sender_key(row.sender)
+        return self.channel in (None, row.channel) and is_of_sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,8 @@ def resubscribe_patiently(
     most.
     """
     deadline = time.monotonic() + AHEAD_SECONDS_MAX
-    every = {
-        spelling for several in _spelled(addresses, resubscription, default_region).values() for spelling in several
-    }
+    meant = [persons_of(resubscription.channel, address, default_region) for address in addresses]
+    every = {address.person for several in meant for address in several}
     while True:
         with engine.begin() as connection:
             hold_statements(connection, alone=True)
@@ -93,58 +93,48 @@ def resubscribe(
     it says more than was taken back. It is kept in the history also if there is nothing to end. The time is that of
     `clock` once nobody else can state anything.
     """
-    spelled = _spelled(addresses, resubscription, default_region)
+    meant = {
+        address: persons_of(resubscription.channel, address, default_region) for address in dict.fromkeys(addresses)
+    }
     hold_statements(connection, alone=True)
     now = clock()
-    every = set().union(*spelled.values())
-    before = read_rows(connection, every)
-    standing = {address for _, address, _ in before}
+    # Of one person the first spelling is kept; the statement holds for all of them.
+    stated = {address.person: address.text for several in meant.values() for address in reversed(several)}
+    before = read_rows(connection, stated)
     add_to_history(
         connection,
         [
             OptOutStatement(
                 kind=Kind.OPTED_IN,
                 channel=resubscription.channel,
-                address=spelling,
+                address=text,
                 sender=resubscription.sender,
                 occurred_at=now,
                 source=OptOutSource.MANUAL,
                 stated_by=resubscription.by,
                 reason=resubscription.reason,
             )
-            for address, several in spelled.items()
-            for spelling in several
-            if spelling == address or spelling in standing
+            for text in stated.values()
         ],
         now,
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
-    after = read_rows(connection, every)
-    return [_ended(address, several, before, after, resubscription) for address, several in spelled.items()]
-
-
-def _spelled(
-    addresses: Sequence[str], resubscription: Resubscription, default_region: str
-) -> dict[str, tuple[str, ...]]:
-    """Return every spelling of each of `addresses` under the one that the tables use."""
-    spelled: dict[str, tuple[str, ...]] = {}
-    for address in addresses:
-        several = spellings(resubscription.channel, address, default_region)
-        spelled[several[0]] = tuple(dict.fromkeys((*spelled.get(several[0], ()), *several)))
-    return spelled
+    after = read_rows(connection, stated)
+    return [_ended(address, several, before, after, resubscription) for address, several in meant.items()]
 
 
 def _ended(
-    address: str,
-    spelled: Collection[str],
+    given: str,
+    meant: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
     resubscription: Resubscription,
 ) -> Ended:
-    were = {key: row for key, row in before.items() if row.address in spelled and _is_in_force(row)}
+    persons = {address.person for address in meant}
+    were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
     in_force = [after[key] for key in were if _is_in_force(after[key])]
     return Ended(
-        address=address,
+        address=meant[0].text if meant else given,
         ended=[after[key] for key in were if not _is_in_force(after[key])],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

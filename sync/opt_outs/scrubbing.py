@@ -1,6 +1,5 @@
 """Takes people who must not be messaged out of a list: every row goes, as it is, to exactly one of three files."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +12,9 @@ from sync.suppression import Lookup, Status
 
 ROWS_PER_LOOK = 20_000
 
-# A number that a spreadsheet took for a quantity: read as digits it would be somebody else's.
-_QUANTITY = re.compile(r"\s*\+?\d+[.,]0\s*", re.ASCII)
+# The column that the file of invalid rows has beside its own.
+REASON_COLUMN = "invalid_reason"
+NOT_READABLE = "the row cannot be read, or has not the columns of the header"
 
 
 class UnknownStatusError(Exception):
@@ -65,8 +65,12 @@ def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: C
     """
     counts = Counts()
     _require_fresh(lookup, scope, counts)
-    for file in (files.clean, files.removed, files.invalid):
-        file.write(given.encoding.mark + given.encoding.encode(given.header_text))
+    for file, text in (
+        (files.clean, given.header_text),
+        (files.removed, given.header_text),
+        (files.invalid, given.with_column(given.header_text, REASON_COLUMN)),
+    ):
+        file.write(given.encoding.mark + given.encoding.encode(text))
     while rows := list(islice(given.records, ROWS_PER_LOOK)):
         _sort_out(lookup, given, files, scope, counts, rows)
         on_look(counts)
@@ -87,13 +91,16 @@ def _sort_out(
     clean: list[str] = []
     removed: list[str] = []
     invalid: list[str] = []
-    cells = [_address(given.cell(fields)) for _, _, fields in rows]
-    answers = lookup.check(cells, scope.channel, scope.sender, scope.max_staleness)
-    goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed, Status.INVALID: invalid}
-    for (_, text, _), answer in zip(rows, answers, strict=True):
+    cells = [given.cell(fields) for _, _, fields in rows]
+    answers = lookup.check([cell or "" for cell in cells], scope.channel, scope.sender, scope.max_staleness)
+    goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed}
+    for (_, text, _), cell, answer in zip(rows, cells, answers, strict=True):
         if answer.status is Status.UNKNOWN:
             raise UnknownStatusError(answer.as_of, answer.held_by)
-        goes_to[answer.status].append(text)
+        if answer.status is Status.INVALID:
+            invalid.append(given.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
+        else:
+            goes_to[answer.status].append(text)
     for file, texts in ((files.clean, clean), (files.removed, removed), (files.invalid, invalid)):
         file.write(given.encoding.encode("".join(texts)))
     counts.clean += len(clean)
@@ -102,8 +109,3 @@ def _sort_out(
     as_of, held_by = answers[0].as_of, answers[0].held_by
     if as_of is not None and (counts.as_of is None or as_of < counts.as_of):
         counts.as_of, counts.held_by = as_of, held_by
-
-
-def _address(cell: str | None) -> str:
-    """Return what is to be looked up: nothing, which is no address, where the cell tells none."""
-    return "" if cell is None or _QUANTITY.fullmatch(cell) else cell

@@ -1,6 +1,5 @@
 """Opt-outs by a person's word. Like an event's they are only ever added, and never weaken what stands."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +7,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from sync.addresses import is_address, is_storable, normalise
+from sync.addresses import channel_name, person_of, sender_text
 from sync.opt_out_rule import OptOutRow, OptOutSource, OptOutStatement, ended_at, is_in_force
 from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
-
-_CHANNEL = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
 class Outcome(StrEnum):
@@ -35,47 +32,47 @@ class Statement:
     reason: str | None
 
 
-def channel_of(given: str) -> str | None:
-    """Return a channel as events spell it once they are read, '' for any; None where `given` names none."""
-    channel = given.strip().lower()
-    return channel if not channel or _CHANNEL.fullmatch(channel) else None
-
-
-def address_of(channel: str, address: str, default_region: str) -> str | None:
-    """Return `address` as it is stored, or None where nobody could be messaged there."""
-    if not is_storable(address):
-        return None
-    normalised = normalise(channel, address, default_region)
-    return normalised if is_address(channel or None, normalised) else None
+def scope_of(channel: str, sender: str, default_region: str) -> tuple[str, str]:
+    """Return a channel and a sender as opt-outs keep them: '' for any, also if a name is none of a channel."""
+    return channel_name(channel), sender_text(sender, default_region)
 
 
 def state_opt_outs(
-    connection: Connection, addresses: Sequence[str], statement: Statement, now: datetime
-) -> dict[str, Outcome]:
-    """Opt normalised `addresses` out, in the caller's transaction; return what that did, by address.
+    connection: Connection, addresses: Sequence[Sequence[str]], statement: Statement, now: datetime
+) -> list[Outcome]:
+    """Opt people out, in the caller's transaction; return what that did, in one order with `addresses`.
 
-    A time later than `now` is `now`. Each statement is kept in the history, also one that changes nothing: a person
-    said so.
+    Each of `addresses` is what one text may be: one address as the tables keep it, or two. A time later than `now` is
+    `now`. Each statement is kept in the history, also one that changes nothing: a person said so.
     """
     hold_statements(connection, alone=False)
-    before, known = read_rows(connection, addresses), read_statements(connection, addresses)
-    statements = []
-    for address in dict.fromkeys(addresses):
-        key = statement.channel, address, statement.sender
-        statements.append(
-            OptOutStatement(
-                channel=statement.channel,
-                address=address,
-                sender=statement.sender,
-                occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, known), now),
-                source=OptOutSource.MANUAL,
-                stated_by=statement.by,
-                reason=statement.reason,
-            )
+    persons = {person_of(address) for several in addresses for address in several}
+    before, known = read_rows(connection, persons), read_statements(connection, persons)
+    stated: list[list[OptOutStatement]] = []
+    for several in addresses:
+        keys = [(statement.channel, address, statement.sender) for address in several]
+        stated.append(
+            [
+                OptOutStatement(
+                    channel=statement.channel,
+                    address=key[1],
+                    sender=statement.sender,
+                    occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, known), now),
+                    source=OptOutSource.MANUAL,
+                    stated_by=statement.by,
+                    reason=statement.reason,
+                    opt_out_id=person_of(several[0]),
+                )
+                for key in keys
+            ]
         )
-    state(connection, statements, now)
-    after = read_rows(connection, addresses)
-    return {one.address: outcome_of(before.get(one.key), after[one.key]) for one in statements}
+    unique = {one.key: one for several in stated for one in several}
+    state(connection, unique.values(), now)
+    after = read_rows(connection, persons)
+    return [
+        min((outcome_of(before.get(one.key), after[one.key]) for one in several), key=_WORST.index)
+        for several in stated
+    ]
 
 
 def time_in_force(ended: datetime | None, now: datetime) -> datetime:
@@ -91,3 +88,7 @@ def outcome_of(before: OptOutRow | None, after: OptOutRow) -> Outcome:
         return Outcome.NEW
     was_in_force = is_in_force(before.opted_in_at, before.received_at)
     return Outcome.LATER if after.opted_out_at > before.opted_out_at or not was_in_force else Outcome.UNCHANGED
+
+
+# Of two addresses that one text may be, what is told is what a person has to know first.
+_WORST = (Outcome.ENDED, Outcome.NEW, Outcome.LATER, Outcome.UNCHANGED)

@@ -106,6 +106,7 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
 
 def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subquery:
     columns = MESSAGES.c
+    sender = func.coalesce(columns.sender, "")
     is_of_span = and_(columns.status_at >= CALENDAR.c.begins_at, columns.status_at < CALENDAR.c.ends_at)
     # In these words, not as parameters: the index of failures is known by them.
     is_of_status = text(f"message_status.status IN ({', '.join(repr(status) for status in statuses)})")
@@ -114,9 +115,7 @@ def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subq
             day_of(columns.status_at, CALENDAR.c.offset_seconds).label("day"),
             func.coalesce(columns.channel, "").label("channel"),
             # As `contribution.counted_sender` has it.
-            case((columns.sender.like("%@%"), columns.sender), else_=func.upper(func.coalesce(columns.sender, ""))).label(
-                "sender"
-            ),
+            case((sender.like("%@%"), sender), else_=func.upper(sender)).label("sender"),
             *(func.coalesce(columns[name], "").label(name) for name in ("failure_code", "failure_reason")),
             *(columns[name] for name in ("status", "status_at", "opted_out_at", "conflict")),
         )

@@ -72,8 +72,8 @@ class Answer(NamedTuple):
 class Answers:
     """What is known of `given`, in one order with them.
 
-    Nearly all are of one kind: numbers of one spelling, as the tables have it, and without an opt-out. So only of the `others` there
-    is an answer of their own, and `absent` is the status of all the rest.
+    Nearly all are of one kind: numbers of one spelling, as the tables have it, and without an opt-out. So only of the
+    `others` there is an answer of their own, and `absent` is the status of all the rest.
     """
 
     given: Sequence[str]
@@ -232,6 +232,4 @@ def _strongest(found: Iterable[Found]) -> dict[str, Match]:
     """Return of each person the opt-out that holds."""
     # Sorted backwards, so that of one person the earliest comes last, and stays.
     ordered = sorted(found, key=lambda one: (one.opted_out_at, one.channel, one.sender), reverse=True)
-    return {
-        one.person: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered
-    }
+    return {one.person: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered}

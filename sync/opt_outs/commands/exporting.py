@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 import click
 
-from sync.opt_outs.commands.options import FILE, WrongUse, database, scope
+from sync.addresses import sender_text
+from sync.opt_outs.commands.options import FILE, WrongUse, database, default_region, scope
 from sync.opt_outs.csv_files import FileError
 from sync.opt_outs.finding import Selection, StoredOptOut, every_opt_out
 from sync.opt_outs.moments import iso_text
@@ -34,7 +35,7 @@ def export(file: Path, is_any: bool, channel: str | None, sender: str | None) ->
     The file holds addresses in full, in UTF-8. `zexa-sync opt-outs import` reads it back. It appears when it is
     complete. Exit status: 0, or 1 on a failure. Reads DATABASE_URL.
     """
-    selection = Selection(channel=channel, sender=sender, is_any=is_any)
+    selection = Selection(channel=channel, sender=sender and sender_text(sender, default_region()), is_any=is_any)
     try:
         with (
             database(is_read_only=True, statement_seconds=0) as engine,

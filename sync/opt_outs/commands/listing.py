@@ -5,9 +5,10 @@ from datetime import datetime
 
 import click
 
+from sync.addresses import sender_text
 from sync.dead_letters.text import say
 from sync.opt_out_rule import OptOutSource
-from sync.opt_outs.commands.options import JSON, SHOW_ADDRESSES, database, moment, scope
+from sync.opt_outs.commands.options import JSON, SHOW_ADDRESSES, database, default_region, moment, scope
 from sync.opt_outs.finding import Selection, count_by_channel, latest_opt_outs
 from sync.opt_outs.text import opt_out_document, opt_outs_text
 from sync.tracing.text import visible
@@ -47,7 +48,13 @@ def list_(
     end stands how many there are of each channel, whatever the limit; `zexa-sync opt-outs export` writes all.
     Exit status: 0, or 1 on a failure. Reads DATABASE_URL.
     """
-    selection = Selection(channel=channel, sender=sender, source=source, since=since, is_any=is_any)
+    selection = Selection(
+        channel=channel,
+        sender=sender and sender_text(sender, default_region()),
+        source=source,
+        since=since,
+        is_any=is_any,
+    )
     with database(is_read_only=True) as engine, engine.begin() as connection:
         rows = latest_opt_outs(connection, selection, limit=limit)
         counts = count_by_channel(connection, selection)

@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import require_head
-from sync.addresses import is_storable
+from sync.addresses import CHANNELS, is_storable
+from sync.addresses import channel_name as name_of_channel
 from sync.applier import error_kind
 from sync.environment import read_database_url, read_redis_settings
 from sync.events import EARLIEST
 from sync.opt_outs.csv_files import DELIMITERS
 from sync.opt_outs.moments import read_moment
-from sync.opt_outs.stating import channel_of
 from sync.queue import opened_queue
 from sync.settings import read_default_region
 from sync.suppression import MAX_STALENESS, Lookup
@@ -45,10 +45,10 @@ def words(given: str) -> str:
 
 
 def channel_name(given: str) -> str:
-    """Return a channel as events spell it once they are read."""
-    channel = channel_of(given)
+    """Return the name of one of the provider's channels, however it is spelled."""
+    channel = name_of_channel(given)
     if not channel:
-        raise click.BadParameter("a channel is for example sms, whatsapp, telegram, email or slack")
+        raise click.BadParameter(f"the channels are {', '.join(sorted(CHANNELS))}")
     return channel
 
 

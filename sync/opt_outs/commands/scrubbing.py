@@ -52,9 +52,10 @@ def scrub_(
       zexa-sync opt-outs scrub list.csv --column phone --out clean.csv --removed removed.csv --invalid invalid.csv
 
     Each row goes to exactly one of the three files, byte for byte as it is: other columns, order, quotes, byte order
-    mark and line ends stay, and each file has the header. Read are UTF-8, and UTF-16 with a byte order mark; between
-    columns , ; tab or |. A row that cannot be read, is too short to have the column, or has more fields than the
-    header goes to --invalid, and so does a number that a spreadsheet made a quantity (912345678.0).
+    mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason.
+    Read are UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row that cannot be read, is too
+    short to have the column, or has more fields than the header goes to --invalid, and so does what cannot be one
+    address: two numbers, a number with something behind it, one that a spreadsheet made a quantity (912345678.0).
 
     The files appear when all is done; if it fails or is stopped, nothing is written and nothing is overwritten. It
     refuses to work where the answer would be older than --max-staleness, or a store does not answer. --allow-stale

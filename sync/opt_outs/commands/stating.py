@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import click
 
-from sync.addresses import is_storable
+from sync.addresses import is_storable, read_address, sender_text
 from sync.dead_letters.text import say
 from sync.opt_out_rule import OptOutRow
 from sync.opt_outs.commands.options import BY, WrongUse, database, default_region, moment, scope, words
 from sync.opt_outs.resubscribing import Ended, Resubscription, resubscribe_patiently
-from sync.opt_outs.stating import Outcome, Statement, address_of, state_opt_outs
+from sync.opt_outs.stating import Outcome, Statement, scope_of, state_opt_outs
 from sync.opt_outs.text import scope_text
 from sync.tracing.explaining import moment_text
 from sync.tracing.text import visible
@@ -50,25 +50,27 @@ def add(
     Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use,
     and where an ADDRESS is none: then nothing is recorded. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
-    normalised = _normalised(addresses, channel or "")
-    statement = Statement(channel=channel or "", sender=sender or "", at=at, by=by, reason=reason)
-    with database() as engine, engine.begin() as connection:
-        outcomes = state_opt_outs(connection, normalised, statement, datetime.now(UTC))
-    for address, outcome in outcomes.items():
-        say(f"{visible(address)}  {_OUTCOMES[outcome]} ({visible(scope_text(channel or '', sender or ''))})")
-    sys.exit(1 if Outcome.ENDED in outcomes.values() else 0)
-
-
-def _normalised(addresses: tuple[str, ...], channel: str) -> list[str]:
-    """Return `addresses` as they are stored; end the command where one is none, without repeating it."""
     region = default_region()
-    normalised = [address_of(channel, address, region) for address in addresses]
-    if None in normalised:
-        number = normalised.index(None) + 1
-        of = f"address {number} of {len(addresses)}" if len(addresses) > 1 else "this"
-        kind = f"address of channel {channel}" if channel else "number, e-mail address or Slack id"
-        raise WrongUse(f"{of} is no {kind}; nothing was recorded")
-    return [address for address in normalised if address is not None]
+    meant = _read(addresses, channel or "", region)
+    scope_channel, scope_sender = scope_of(channel or "", sender or "", region)
+    statement = Statement(channel=scope_channel, sender=scope_sender, at=at, by=by, reason=reason)
+    with database() as engine, engine.begin() as connection:
+        outcomes = state_opt_outs(connection, meant, statement, datetime.now(UTC))
+    for several, outcome in zip(meant, outcomes, strict=True):
+        scope_told = visible(scope_text(scope_channel, scope_sender))
+        say(f"{visible(' or '.join(several))}  {_OUTCOMES[outcome]} ({scope_told})")
+    sys.exit(1 if Outcome.ENDED in outcomes else 0)
+
+
+def _read(addresses: tuple[str, ...], channel: str, region: str) -> list[tuple[str, ...]]:
+    """Return what each of `addresses` may be; end the command if one is no address, without repeating it."""
+    readings = {address: read_address(channel, address, region) for address in addresses}
+    for number, reading in enumerate(readings.values(), 1):
+        if reading.problem is not None:
+            of = f"address {number} of {len(readings)}" if len(readings) > 1 else "this"
+            kind = f"address of channel {channel}" if channel else "number, e-mail address or Slack id"
+            raise WrongUse(f"{of} is no {kind}: {reading.problem}; nothing was recorded")
+    return list(dict.fromkeys(tuple(address.text for address in reading.addresses) for reading in readings.values()))
 
 
 @click.command()
@@ -91,12 +93,14 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     does not.
 
     Says which opt-outs ended and which remain in force. Exit status: 0, or 1 if an ADDRESS had none to end, if an
-    opt-out remains in force because the clock of the machine that received it is ahead, or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    opt-out remains in force because the clock of the machine that received it is ahead, or on a failure. Reads
+    DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
     if not all(map(is_storable, addresses)):
         raise WrongUse("an address is blank or no text; nothing was ended")
-    resubscription = Resubscription(channel=channel, sender=sender, by=by, reason=reason)
     region = default_region()
+    scope_sender = sender_text(sender, region) if sender else None
+    resubscription = Resubscription(channel=channel, sender=scope_sender, by=by, reason=reason)
     with database() as engine:
         results = resubscribe_patiently(engine, addresses, resubscription, default_region=region)
     for of in results:
