@@ -13,7 +13,7 @@ import phonenumbers
 
 _PLUS_AND_DIGITS = re.compile(r"\+[1-9]\d{2}", re.ASCII)
 _DIGITS = re.compile(r"[1-9]\d{4,14}", re.ASCII)
-_E164_DIGITS = range(7, 16)
+E164_DIGITS = range(7, 16)  # of numbers that are merely possible
 _NOTHING = re.compile(r"(?!)")
 # A plus, and a calling code has three digits at the most.
 _START_CHARACTERS = 4
@@ -25,10 +25,11 @@ _TYPES = (
 
 
 class Quick(NamedTuple):
-    """What parsing would surely make of some digits: a number in E.164, and whether it lies in a known range."""
+    """What parsing would surely make of some digits: a number in E.164, and whether it exists."""
 
     number: str
-    is_valid: bool
+    is_valid: bool  # it lies in a known range
+    is_possible: bool  # it is as long as numbers of its country are
 
 
 def quickly_read(text: str, default_region: str) -> str | None:
@@ -41,9 +42,15 @@ def quickly_read(text: str, default_region: str) -> str | None:
     if region.is_whole(text):
         return international if is_kept(international) else None
     one, other = quickly_judged(text, default_region), quickly_judged(international, "")
-    if one is None or other is None or one.is_valid is other.is_valid:
+    return _better(one, other) if one is not None and other is not None else None
+
+
+def _better(one: Quick, other: Quick) -> str | None:
+    if one.is_valid is not other.is_valid:
+        return one.number if one.is_valid else other.number
+    if one.is_valid or one.is_possible is other.is_possible:
         return None
-    return one.number if one.is_valid else other.number
+    return one.number if one.is_possible else other.number
 
 
 def quickly_judged(digits: str, region: str) -> Quick | None:
@@ -76,10 +83,12 @@ def _quickly_judged_abroad(number: str) -> Quick | None:
 def _in_plan(calling_code: str, rest: str, plan: "_Plan") -> Quick | None:
     number = f"+{calling_code}{rest}"
     if plan.valid is None:
-        return None if len(rest) in plan.any_lengths else Quick(number, False)
+        return None if len(rest) in plan.any_lengths else Quick(number, False, False)
     if plan.valid.fullmatch(rest):
-        return Quick(number, True)
-    return None if calling_code in _OF_TWO_SPELLINGS else Quick(number, False)
+        return Quick(number, True, True)
+    if calling_code in _OF_TWO_SPELLINGS:
+        return None
+    return Quick(number, False, len(rest) in plan.lengths and len(calling_code) + len(rest) in E164_DIGITS)
 
 
 def is_kept(number: str) -> bool:
@@ -94,7 +103,7 @@ def _kept(start: str) -> Callable[[str], object]:
         return _NOTHING.fullmatch
     for end in range(2, len(start) + 1):
         if plan := _plan(start[1:end]):
-            digits = "|".join(rf"\d{{{length}}}" for length in plan.lengths if length + end - 1 in _E164_DIGITS)
+            digits = "|".join(rf"\d{{{length}}}" for length in plan.lengths if length + end - 1 in E164_DIGITS)
             # Zeros in front, and what may be a prefix for calls within the country, are for the parser to judge.
             return re.compile(rf"\+{start[1:end]}(?!0|{plan.prefix})(?:{digits})", re.ASCII).fullmatch
     return _NOTHING.fullmatch

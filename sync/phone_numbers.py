@@ -14,7 +14,7 @@ from typing import NamedTuple
 import phonenumbers
 
 from sync.address_readings import Address, Problem
-from sync.numbering_plan import quickly_judged
+from sync.numbering_plan import E164_DIGITS, quickly_judged
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -30,7 +30,6 @@ _DOTS = re.compile(r"\.{2,}")
 _NOT_BETWEEN = re.compile(r"[^0-9\s().\-/\u00b7\u2212]+")
 _DIGIT = re.compile(r"[0-9]")
 _DIGITS_OF_A_NUMBER = 7
-_E164_DIGITS_MAX = 15
 _SHORT_GROUP_DIGITS = 2
 _DIGITS_MAX = 40  # of two numbers in one; there is no need to judge more
 
@@ -128,7 +127,8 @@ def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Addres
     numbers = [number for number in valid if number]
     is_sure = bool(numbers)
     if not is_sure:
-        numbers = [judged.number for judged in (_judged(*reading) for reading in readings) if judged.is_possible]
+        judged = [quickly_judged(*reading) or _judged(*reading) for reading in readings]
+        numbers = [one.number for one in judged if one.is_possible]
     persons: dict[str, Address] = {}
     for number in numbers:
         person = person_of(number)
@@ -175,7 +175,7 @@ def _judged(digits: str, region: str) -> _Judged:
     return _Judged(
         number=text,
         is_valid=any(phonenumbers.is_valid_number(one) for one in (number, *others)),
-        is_possible=len(text) <= _E164_DIGITS_MAX + 1 and any(_is_possible(one) for one in (number, *others)),
+        is_possible=len(text) - 1 in E164_DIGITS and any(_is_possible(one) for one in (number, *others)),
     )
 
 
