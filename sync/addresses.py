@@ -24,11 +24,9 @@ __all__ = [
     "Problem",
     "can_be_person",
     "channel_name",
-    "is_address",
     "is_sender_name",
     "is_spelled_alike",
     "is_storable",
-    "normalise",
     "person_of",
     "persons_of",
     "read_address",
@@ -218,23 +216,6 @@ def persons_of(channel: str | None, text: str, default_region: str) -> tuple[Add
     """Return every address that `text` may be, each with its person; without a channel also those of Slack's ids."""
     readings = [read_address(one, text, default_region) for one in (("", "slack") if channel is None else (channel,))]
     return tuple(dict.fromkeys(address for reading in readings for address in reading.addresses))
-
-
-def normalise(channel: str, address: str, default_region: str) -> str:
-    """Return how the tables keep `address`; what cannot be read is kept without the blanks around it.
-
-    Of an address that may be two people's this is the first. Normalising twice changes nothing.
-    """
-    if (quick := _quickly_read(channel, address, default_region)) is not None:
-        return quick
-    addresses = _read_whole(channel, address, default_region).addresses
-    return addresses[0].text if addresses else address.strip()
-
-
-def is_address(channel: str | None, normalised: str) -> bool:
-    """Return whether messages on `channel` (None: on any) can be sent to `normalised`, which is normalised."""
-    reading = read_address(channel or "", normalised, "")
-    return reading.problem is None and any(address.text == normalised for address in reading.addresses)
 
 
 def is_spelled_alike(address: str) -> bool:

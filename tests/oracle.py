@@ -44,7 +44,7 @@ LUANDA = timedelta(hours=1)  # ahead of UTC, all year: the reports' time zone un
 
 OPT_OUT_COLUMNS = (
     *("channel", "address", "sender", "opted_out_at", "opted_in_at", "received_at"),
-    *("source", "message_id", "note"),
+    *("source", "message_id", "note", "opt_out_id"),
 )
 COUNTS = ("finalised", "delivered", "failed", "undeliverable", "opt_outs", "conflicts")
 
@@ -365,6 +365,7 @@ def opt_out_row(key: Key, stops: list[Stop], words: Sequence[Word]) -> Row:
         "source": last.source,
         "message_id": last.message_id,
         "note": last.note,
+        "opt_out_id": last.digest or key[1],
     }
 
 
@@ -428,9 +429,16 @@ def campaign_counts(campaigns: list[Row], messages: list[Row]) -> list[Row]:
 def opt_out_counts(opt_outs: list[Row]) -> list[Row]:
     groups = defaultdict(list)
     for row in opt_outs:
-        groups[day_of(row["opted_out_at"]), row["channel"], row["source"]].append(is_in_force(row))
+        groups[day_of(row["opted_out_at"]), row["channel"], row["source"]].append(row)
     return [
-        {"day": day, "channel": channel, "source": source, "opt_outs": len(rows), "in_force": sum(rows)}
+        {
+            "day": day,
+            "channel": channel,
+            "source": source,
+            # One opt-out counts once, though it holds for several addresses.
+            "opt_outs": len({row["opt_out_id"] for row in rows}),
+            "in_force": len({row["opt_out_id"] for row in rows if is_in_force(row)}),
+        }
         for (day, channel, source), rows in groups.items()
     ]
 

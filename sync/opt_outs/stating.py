@@ -38,7 +38,7 @@ def scope_of(channel: str, sender: str, default_region: str) -> tuple[str, str]:
 
 
 def state_opt_outs(
-    connection: Connection, addresses: Sequence[Sequence[str]], statement: Statement, now: datetime
+    connection: Connection, addresses: Sequence[tuple[str, ...]], statement: Statement, now: datetime
 ) -> list[Outcome]:
     """Opt people out, in the caller's transaction; return what that did, in one order with `addresses`.
 

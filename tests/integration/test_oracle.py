@@ -281,7 +281,7 @@ def say(engine: Engine, word: Word, reading: Reading) -> None:
     with engine.begin() as connection:
         if isinstance(word, Added):
             statement = Statement(channel=word.channel, sender=word.sender, at=word.at, by=word.by, reason=word.reason)
-            state_opt_outs(connection, [word.address], statement, NOW)
+            state_opt_outs(connection, [(word.address,)], statement, NOW)
         else:
             resubscription = Resubscription(channel=word.channel, sender=word.sender, by=word.by, reason=word.reason)
             resubscribe(

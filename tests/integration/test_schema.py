@@ -69,6 +69,7 @@ def description(connection: Connection) -> dict[str, Any]:
                     "type": str(column["type"]),
                     "collation": getattr(column["type"], "collation", None),
                     "is_nullable": column["nullable"],
+                    "computed": column.get("computed"),
                     "default": column["default"],
                 }
                 for column in found.get_columns(table)

@@ -15,13 +15,38 @@ from sync.addresses import (
     Problem,
     can_be_person,
     channel_name,
-    is_address,
-    normalise,
+    persons_of,
     read_address,
-    same_sender_key,
-    spellings,
+    sender_key,
+    sender_text,
+    spellings_of,
+    texts_of,
 )
 from tests.events_builder import ANA, patient
+
+
+def normalise(channel: str, text: str, region: str) -> str:
+    """How the tables keep the first address that `text` may be; what is none as it is."""
+    texts = texts_of(channel, text, region)
+    return texts[0] if texts else text.strip()
+
+
+def is_address(channel: str | None, text: str) -> bool:
+    """Can messages on `channel` be sent to `text`, which the tables keep in this form?"""
+    reading = read_address(channel or "", text, "")
+    return reading.problem is None and text in [address.text for address in reading.addresses]
+
+
+def spellings(channel: str | None, text: str, region: str) -> tuple[str, ...]:
+    """Every text under which an opt-out of `text` may stand, the one that the tables keep first."""
+    meant = persons_of(channel, text, region)
+    texts = [address.text for address in meant]
+    texts += [spelling for address in meant for spelling in spellings_of(address.person)]
+    return tuple(dict.fromkeys(texts)) or (text.strip(),)
+
+
+def same_sender_key(sender: str, region: str) -> str:
+    return sender_key(sender_text(sender, region))
 
 
 def in_digits_from(zero: str, number: str) -> str:
@@ -447,7 +472,7 @@ def test_whoever_is_opted_out_under_one_spelling_is_found_under_every_other(text
 @given(addresses, regions)
 @example("tel:912345678", "AO")
 def test_who_names_no_channel_asks_for_the_spellings_of_all(address: str, region: str) -> None:
-    found = module.spellings(None, address, region)
+    found = spellings(None, address, region)
     assert found[0] == normalise("", address, region) or not read_address("", address, region).addresses
     for channel in ("", "sms", "email", "slack"):
         for one in read_address(channel, address, region).addresses:
