@@ -379,7 +379,8 @@ FROM (
 ) AS reasons;
 
 -- How many opted out each day, beside what was delivered that day. Of one person, channel and sender the latest opt-out
--- counts; one opt-out counts once, though it holds for several addresses. Counted by quarters of an hour first.
+-- counts, and senders that differ in upper and lower case are one. One opt-out counts once, though it holds for several
+-- addresses. Counted by quarters of an hour first.
 CREATE VIEW report_opt_outs AS
 SELECT
     stops.day,
@@ -409,7 +410,8 @@ FROM (
             0 AS in_force
         FROM (
             SELECT channel, source, opted_out_at, opt_out_id, person, row_number() OVER (
-                PARTITION BY person, channel, sender ORDER BY opted_out_at DESC, received_at DESC, address
+                PARTITION BY person, channel, upper(sender)
+                ORDER BY opted_out_at DESC, received_at DESC, address, sender
             ) AS place
             FROM opt_outs
         ) AS of_person
@@ -424,7 +426,14 @@ FROM (
             source,
             0 AS opt_outs,
             count(DISTINCT coalesce(opt_out_id, person)) AS in_force
-        FROM active_opt_outs
+        FROM (
+            SELECT channel, source, opted_out_at, opt_out_id, person, row_number() OVER (
+                PARTITION BY person, channel, upper(sender)
+                ORDER BY opted_out_at DESC, received_at DESC, address, sender
+            ) AS place
+            FROM active_opt_outs
+        ) AS of_person
+        WHERE place = 1
         GROUP BY 1, 2, 3
     ) AS quarters
     GROUP BY 1, 2, 3
