@@ -12,7 +12,7 @@ class Address(NamedTuple):
 
 
 class Problem(StrEnum):
-    """Why no message can go to what was given; the text fits a column that people read, and quotes nothing."""
+    """Why no message can go to what was given; the text fits a column of any CSV file, and quotes nothing."""
 
     NO_ADDRESS = "no address"  # blank, a placeholder such as `null`, or neither number, e-mail address nor id
     IMPOSSIBLE_NUMBER = "no telephone number has this country code and length"
@@ -22,7 +22,7 @@ class Problem(StrEnum):
     DECIMAL = "a decimal number"  # a spreadsheet calculated with it, such as `9110000.01`
     ID_WITHOUT_NUMBER = "a WhatsApp id without a number"  # `…@lid`, a group, a broadcast
     OTHER_CHANNEL = "an address of another channel"
-    UNSTORABLE = "too long, or no text"
+    UNSTORABLE = "too long or no text"
 
 
 class AddressReading(NamedTuple):

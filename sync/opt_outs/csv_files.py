@@ -13,6 +13,10 @@ from sync.opt_outs.csv_records import Record, read_records
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_LINES_MAX = 100
 
+# The column that a file of invalid rows has beside its own, and what it says of a row without a cell.
+REASON_COLUMN = "invalid_reason"
+NOT_READABLE = "the row cannot be read or has not the columns of the header"
+
 # Given a header's fields, which of them is meant; None where none is.
 Choice = Callable[[Sequence[str]], int | None]
 

@@ -26,7 +26,8 @@ class _Lines:
     def __next__(self) -> str:
         line = self._put_back.popleft() if self._put_back else next(self._lines)
         self.taken.append(line)
-        return line
+        # Two exports put together have a byte order mark between them, which would hide the quote behind it.
+        return line.removeprefix("\ufeff")
 
     def keep_first(self) -> None:
         """Put back all that the record has taken but its first line."""

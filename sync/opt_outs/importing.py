@@ -22,7 +22,7 @@ from sync.opt_out_rule import (
     ended_at,
     is_in_force,
 )
-from sync.opt_outs.csv_files import CsvFile, FileError
+from sync.opt_outs.csv_files import NOT_READABLE, CsvFile, FileError
 from sync.opt_outs.csv_records import Record
 from sync.opt_outs.moments import read_moment
 from sync.opt_outs.stating import Outcome, scope_of, time_in_force
@@ -121,7 +121,7 @@ def _stated(
     fields = record[2]
     cell = given.cell(fields)
     if fields is None or cell is None:
-        raise InvalidRow("the row cannot be read, or has not the columns of the header")
+        raise InvalidRow(NOT_READABLE)
 
     def told(name: str) -> str:
         index = columns.get(name)

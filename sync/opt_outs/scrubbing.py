@@ -6,15 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import BinaryIO
 
-from sync.opt_outs.csv_files import CsvFile
+from sync.opt_outs.csv_files import NOT_READABLE, REASON_COLUMN, CsvFile
 from sync.opt_outs.csv_records import Record
 from sync.suppression import Lookup, Status
 
 ROWS_PER_LOOK = 20_000
-
-# The column that the file of invalid rows has beside its own.
-REASON_COLUMN = "invalid_reason"
-NOT_READABLE = "the row cannot be read, or has not the columns of the header"
 
 
 class UnknownStatusError(Exception):

@@ -96,7 +96,7 @@ def test_a_number_without_plus_is_read_as_what_exists(engine: Engine, migrated_u
     """Of the region if that is a number in use, else with its country code; both if both are."""
     for region, told, meant in (
         ("DE", "4915123456789", {"+4915123456789", "+494915123456789"}),
-        ("DE", "4917012345678", {"+4917012345678"}),
+        ("FR", "33612345678", {"+33612345678"}),
         ("DE", "015123456789", {"+4915123456789"}),
         ("AO", "22507123456", set()),
         ("AO", "2250712345678", {"+2250712345678"}),

@@ -24,7 +24,7 @@ from sync.opt_outs.commands.options import (
     moment,
     scope,
 )
-from sync.opt_outs.csv_files import CsvFile, FileError, named, named_one_of, opened_csv
+from sync.opt_outs.csv_files import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
 from sync.opt_outs.csv_records import Record
 from sync.opt_outs.importing import ADDRESS_COLUMNS, Counts, Defaults, import_opt_outs
 from sync.opt_outs.outputs import require_apart, written_together
@@ -101,13 +101,13 @@ def _imported(engine: Engine, file: CsvFile, defaults: Defaults, invalid: Path |
         output = stack.enter_context(written_together([invalid]))[0] if invalid else None
         show = stack.enter_context(file_progress("Importing", file.bytes))
         if output:
-            output.write(file.encoding.mark + file.encoding.encode(file.header_text))
+            output.write(file.encoding.mark + file.encoding.encode(file.with_column(file.header_text, REASON_COLUMN)))
 
         def on_invalid(record: Record, why: str) -> None:
             if len(reported) < REPORTED_ROWS_MAX:
                 reported.append(f"line {record[0]:,}: {why}")
             if output:
-                output.write(file.encoding.encode(record[1]))
+                output.write(file.encoding.encode(file.with_column(record[1], why)))
 
         def on_batch(counts: Counts) -> None:
             show(file.position(), counts.rows)
