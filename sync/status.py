@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, Select, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.tables import DEAD_LETTERS, INBOX
+from models.tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS
+from sync.opt_out_names import looks_like_opt_out
 from sync.opt_outs.latency import Latency, latency
 from sync.queue import OpenQueue, QueueUnavailable, failed_job_count, queue_length
 from sync.suppression import Freshness, Lookup
+
+# What may be many is counted up to here.
+COUNTED_MAX = 100_000
+# An installation meets a handful of names that it does not know; so many are looked at.
+NAMES_MAX = 10_000
+
+# In the words of the index ix_events_ignored: with a parameter SQLite would not use it.
+_IS_IGNORED = text("outcome = 'ignored'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +31,16 @@ class InRedis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InDatabase:
-    """Rows of the inbox, unresolved dead letters, and how soon the last day's opt-outs took effect."""
+    """Rows of the inbox, unresolved dead letters, and how soon the last day's opt-outs took effect.
+
+    `nameless_opt_outs` are STOPs that name nobody. `ignored_opt_outs` are facts whose event no version knows, and whose
+    name looks like an opt-out. Both are counted up to COUNTED_MAX.
+    """
 
     inbox_rows: int
     dead_letters: int
+    nameless_opt_outs: int
+    ignored_opt_outs: int
     opt_out_latency: Latency
 
 
@@ -67,7 +82,29 @@ def _in_database(engine: Engine) -> InDatabase | None:
             return InDatabase(
                 inbox_rows=connection.execute(select(func.count()).select_from(INBOX)).scalar_one(),
                 dead_letters=connection.execute(unresolved).scalar_one(),
+                nameless_opt_outs=_count(connection, select(NAMELESS_OPT_OUTS.c.digest)),
+                ignored_opt_outs=_ignored_opt_outs(connection),
                 opt_out_latency=latency(connection, datetime.now(UTC)),
             )
     except SQLAlchemyError:
         return None
+
+
+def _count(connection: Connection, rows: Select[tuple[str]]) -> int:
+    counted = select(func.count()).select_from(rows.limit(COUNTED_MAX).subquery())
+    return connection.execute(counted).scalar_one()
+
+
+def _ignored_opt_outs(connection: Connection) -> int:
+    names = [name for name in _ignored_names(connection) if looks_like_opt_out(name)]
+    return _count(connection, select(LEDGER.c.event).where(_IS_IGNORED, LEDGER.c.event.in_(names))) if names else 0
+
+
+def _ignored_names(connection: Connection) -> list[str]:
+    """Return the names of ignored facts. From each the index leads to the next, however many facts have one name."""
+    first = select(func.min(LEDGER.c.event).label("name")).where(_IS_IGNORED)
+    names = first.cte("names", recursive=True)
+    following = select(func.min(LEDGER.c.event)).where(_IS_IGNORED, LEDGER.c.event > names.c.name)
+    names = names.union_all(select(following.correlate(names).scalar_subquery()).where(names.c.name.is_not(None)))
+    found = select(names.c.name).where(names.c.name.is_not(None)).limit(NAMES_MAX)
+    return list(connection.execute(found).scalars())

@@ -40,7 +40,9 @@ def status(max_staleness: float, as_json: bool) -> None:
       zexa-sync status --json --max-staleness 5
 
     `As of` is the moment up to which every acknowledged opt-out is in the tables, and what keeps it in the past.
-    The latency of opt-outs, from received to effective, is that of the last day. Nothing shown names a person.
+    The latency of opt-outs, from received to effective, is that of the last day. `STOPs naming nobody` are opt-outs
+    without an address, of messages that nothing else tells of; `ignored opt-outs` are events that this version does not
+    know, though their name looks like an opt-out. Both are counted up to 100,000. Nothing shown names a person.
 
     Exit status: 0 if both stores answer and `as of` is younger than --max-staleness; 1 if not, which is when look-ups
     answer `unknown`; 2 on wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
@@ -75,6 +77,8 @@ def _document(found: Condition) -> dict[str, Any]:
         "failed_jobs": redis and redis.failed_jobs,
         "inbox_rows": database and database.inbox_rows,
         "dead_letters": database and database.dead_letters,
+        "nameless_opt_outs": database and database.nameless_opt_outs,
+        "ignored_opt_outs": database and database.ignored_opt_outs,
         "opt_outs_last_day": latency and latency.opt_outs,
         "opt_out_latency_p50_seconds": latency and latency.p50_seconds,
         "opt_out_latency_p99_seconds": latency and latency.p99_seconds,
@@ -94,9 +98,15 @@ def _text(found: Condition) -> str:
         f"  failed jobs          {number('failed_jobs')}",
         f"  events in the inbox  {number('inbox_rows')}",
         f"  dead letters         {number('dead_letters')}",
+        f"  STOPs naming nobody  {number('nameless_opt_outs')}",
+        f"  ignored opt-outs     {number('ignored_opt_outs')}{_ignored_text(said)}",
         f"  opt-outs, last day   {number('opt_outs_last_day')}{_latency_text(said)}",
     ]
     return "\n".join(lines)
+
+
+def _ignored_text(said: dict[str, Any]) -> str:
+    return ": facts of an unknown event whose name looks like an opt-out" if said["ignored_opt_outs"] else ""
 
 
 def _latency_text(said: dict[str, Any]) -> str:

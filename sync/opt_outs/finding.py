@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from models.tables import OPT_OUTS
+from sync.addresses import sender_key
 from sync.store.opt_outs import IN_FORCE
 
 ROWS_PER_FETCH = 5_000
@@ -26,29 +27,36 @@ class Selection:
     since: datetime | None = None
     is_any: bool = False
 
-    def conditions(self) -> Iterator[ColumnElement[bool]]:
+    def conditions(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
         of = OPT_OUTS.c
         for name in ("channel", "source"):
             if (given := getattr(self, name)) is not None:
                 yield of[name] == given
         if self.sender is not None:
-            yield func.lower(of.sender) == func.lower(self.sender)
+            yield of.sender.in_(_spellings(connection, self.sender))
         if self.since is not None:
             yield of.opted_out_at >= self.since
         if not self.is_any:
             yield IN_FORCE
 
 
+def _spellings(connection: Connection, sender: str) -> list[str]:
+    """Return how the table spells `sender`. Which spellings are one is not for SQL to say."""
+    key = sender_key(sender)
+    kept = connection.execute(select(OPT_OUTS.c.sender).distinct()).scalars()
+    return [one for one in kept if sender_key(one) == key]
+
+
 def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:
     """Return at most `limit` rows, those first that opted out last."""
-    query = select(OPT_OUTS).where(*selection.conditions()).limit(limit)
+    query = select(OPT_OUTS).where(*selection.conditions(connection)).limit(limit)
     ordered = query.order_by(OPT_OUTS.c.opted_out_at.desc(), *OPT_OUTS.primary_key)
     return [dict(row) for row in connection.execute(ordered).mappings()]
 
 
 def every_opt_out(connection: Connection, selection: Selection) -> Iterator[StoredOptOut]:
     """Yield every row in the order of its key, without holding more than some of them."""
-    query = select(OPT_OUTS).where(*selection.conditions()).order_by(*OPT_OUTS.primary_key)
+    query = select(OPT_OUTS).where(*selection.conditions(connection)).order_by(*OPT_OUTS.primary_key)
     found = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
     for rows in found.mappings().partitions(ROWS_PER_FETCH):
         yield from (dict(row) for row in rows)
@@ -57,5 +65,5 @@ def every_opt_out(connection: Connection, selection: Selection) -> Iterator[Stor
 def count_by_channel(connection: Connection, selection: Selection) -> dict[str, int]:
     """Return how many rows there are of each channel, '' where they name none; the greatest number first."""
     channel, number = OPT_OUTS.c.channel, func.count().label("number")
-    query = select(channel, number).where(*selection.conditions()).group_by(channel).order_by(number.desc(), channel)
+    query = select(channel, number).where(*selection.conditions(connection)).group_by(channel).order_by(number.desc(), channel)
     return {row.channel: row.number for row in connection.execute(query)}

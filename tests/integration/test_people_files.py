@@ -165,6 +165,16 @@ def test_an_import_of_one_person_under_two_numbers_is_one_person(engine: Engine,
 # Commands
 
 
+@pytest.mark.parametrize("name", ["add", "remove", "list", "export", "check"])
+def test_a_sender_that_is_none_is_refused(engine: Engine, command: Command, name: str) -> None:
+    """It would mean the opt-outs that hold for any sender, which nobody asked to end or to see alone."""
+    give(engine, stop("+244" + PERSON))
+    address = {"add": (PERSON, *BY), "remove": (PERSON, *WHY), "check": (PERSON,)}.get(name, ())
+    for sender in ("undefined", "null", "\u200b", "\ufeff "):
+        assert command(name, *address, "--sender", sender).exit_code == 2, sender
+    assert command("check", PERSON).exit_code == 1
+
+
 def test_what_a_person_says_holds_for_every_spelling(engine: Engine, command: Command) -> None:
     spellings = [
         [form.format(PERSON) for kind, form in NUMBERS.items() if not kind.startswith("decimal")],
@@ -186,7 +196,9 @@ def test_what_a_person_says_holds_for_every_spelling(engine: Engine, command: Co
 @pytest.mark.parametrize("name", ["add", "check"])
 def test_who_says_something_of_nobody_is_told_so(engine: Engine, command: Command, name: str) -> None:
     for text in (*(form.format(STRANGER) for form in (*GLUED, *DECIMALS)), *UNREADABLE):
-        result = command(name, text, *(BY if name == "add" else ()))
+        result = command(name, *(BY if name == "add" else ()), "--", text)
+        if text == "-" and name == "check":
+            continue  # it reads addresses from standard input
         assert result.exit_code == (2 if name == "add" else 1), text
         assert any(str(problem) in result.output for problem in Problem) if name == "add" else "invalid" in result.output
     with engine.connect() as connection:

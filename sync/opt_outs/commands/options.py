@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import require_head
-from sync.addresses import CHANNELS, is_storable
+from sync.addresses import CHANNELS, is_storable, sender_text
 from sync.addresses import channel_name as name_of_channel
 from sync.applier import error_kind
 from sync.environment import read_database_url, read_redis_settings
@@ -44,6 +44,13 @@ def words(given: str) -> str:
     return given.strip()
 
 
+def sender_name(given: str) -> str:
+    """Return a text that names a sender: '' would mean the opt-outs that hold for any."""
+    if not sender_text(text := words(given), ""):
+        raise click.BadParameter("it names no sender")
+    return text
+
+
 def channel_name(given: str) -> str:
     """Return the name of one of the provider's channels, however it is spelled."""
     channel = name_of_channel(given)
@@ -66,7 +73,7 @@ def scope(of: str) -> Callable[[Any], Any]:
     """Return the options --channel and --sender; `of` says what they narrow."""
 
     def with_options(command: Any) -> Any:
-        command = click.option("--sender", type=words, metavar="NAME", help=f"{of} of this sender.")(command)
+        command = click.option("--sender", type=sender_name, metavar="NAME", help=f"{of} of this sender.")(command)
         return click.option("--channel", type=channel_name, metavar="NAME", help=f"{of} on this channel.")(command)
 
     return with_options
