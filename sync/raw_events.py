@@ -41,6 +41,8 @@ _OPT_OUT = b"messageoptout"
 _FAILURES = (b"messagefailed", b"messageundeliverable")
 # JSON may spell any character as an escape, and nobody does so with plain letters but to hide them.
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA])")
+# Any other escape is no letter of a name. A pair of backslashes is one, and no escape begins with its second.
+_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 def letters_of(text: bytes) -> bytes:
@@ -57,10 +59,19 @@ def may_opt_out(body: bytes, *, failures_may: bool) -> bool:
     """
     if not looks_like_json(body):
         return bool(body.strip(_BLANKS))
-    letters = letters_of(body)
-    if _OPT_OUT in letters or (failures_may and any(name in letters for name in _FAILURES)):
+    if _names_opt_out(body, failures_may=failures_may):
         return True
-    return b"\\u00" in body and _ESCAPED_LETTER.search(body) is not None
+    if b"\\" not in body:
+        return False
+    if _ESCAPED_LETTER.search(body):
+        return True
+    # A blank, mark or separator within the name may be an escape too, whose letters are none of the name.
+    return _names_opt_out(_ESCAPE.sub(b"", body), failures_may=failures_may)
+
+
+def _names_opt_out(text: bytes, *, failures_may: bool) -> bool:
+    letters = letters_of(text)
+    return _OPT_OUT in letters or (failures_may and any(name in letters for name in _FAILURES))
 
 
 def is_compressed(body: bytes) -> bool:
