@@ -76,7 +76,8 @@ WHERE NOT EXISTS (SELECT 1 FROM active_opt_outs AS opt_out WHERE opt_out.address
 def documented(place: int) -> str:
     """One of the queries of docs/suppression.md."""
     page = (ROOT / "docs" / "suppression.md").read_text(encoding="utf-8")
-    return re.findall(r"```sql\n(.*?)```", page, re.DOTALL)[place].rstrip().rstrip(";")
+    blocks: list[str] = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    return blocks[place].rstrip().rstrip(";")
 
 
 def test_the_documented_anti_joins_leave_out_whom_a_look_up_suppresses(engine: Engine, lookup: Lookup) -> None:
