@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
 
-from sync.addresses import Address, person_of, persons_of, sender_key
+from sync.addresses import Address, person_of, persons_of, read_address, sender_key
 from sync.opt_out_rule import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
@@ -90,16 +90,17 @@ def resubscribe(
     """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; keep that in the history.
 
     Without a channel or sender all scopes of an address end. With one, an opt-out that holds for any of them stays:
-    it says more than was taken back. It is kept in the history also if there is nothing to end. The time is that of
-    `clock` once nobody else can state anything.
+    it says more than was taken back. It is kept in the history also if there is nothing to end, and of one person once,
+    whichever spellings are given. The time is that of `clock` once nobody else can state anything.
     """
-    meant = {
-        address: persons_of(resubscription.channel, address, default_region) for address in dict.fromkeys(addresses)
-    }
     hold_statements(connection, alone=True)
     now = clock()
+    meant: dict[frozenset[str], tuple[str, Sequence[Address]]] = {}
+    for given in addresses:
+        several = _meant(connection, given, resubscription.channel, default_region)
+        meant.setdefault(frozenset(address.person for address in several) or frozenset([given]), (given, several))
     # Of one person the first spelling is kept; the statement holds for all of them.
-    stated = {address.person: address.text for several in meant.values() for address in reversed(several)}
+    stated = {address.person: address.text for _, several in meant.values() for address in reversed(several)}
     before = read_rows(connection, stated)
     add_to_history(
         connection,
@@ -120,7 +121,19 @@ def resubscribe(
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
     after = read_rows(connection, stated)
-    return [_ended(address, several, before, after, resubscription) for address, several in meant.items()]
+    return [_ended(given, several, before, after, resubscription) for given, several in meant.values()]
+
+
+def _meant(connection: Connection, given: str, channel: str | None, default_region: str) -> list[Address]:
+    """Return whose opt-outs are to end. Without a channel `given` is a Slack id besides, if that has opted out."""
+    plain = read_address(channel or "", given, default_region).addresses
+    every = persons_of(channel, given, default_region)
+    if not plain:
+        return list(every)
+    others = [address for address in every if address not in plain]
+    known = read_rows(connection, {address.person for address in others}) if others else {}
+    opted_out = {person_of(row.address) for row in known.values()}
+    return [*plain, *(address for address in others if address.person in opted_out)]
 
 
 def _ended(

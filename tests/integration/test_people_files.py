@@ -206,6 +206,27 @@ def test_who_says_something_of_nobody_is_told_so(engine: Engine, command: Comman
         assert connection.execute(select(HISTORY.c.id)).all() == []
 
 
+def test_one_person_given_in_several_spellings_is_ended_and_told_once(engine: Engine, command: Command) -> None:
+    short, long = TWO_NUMBERS["Brazil"]
+    give(engine, stop(long), stop("+244" + PERSON))
+    result = command("remove", short, long, PERSON, f"00244{PERSON}", *WHY)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 2)
+    with engine.connect() as connection:
+        ends = connection.execute(select(HISTORY.c.person).where(HISTORY.c.kind == "opted_in")).scalars().all()
+    assert sorted(ends) == sorted([short, "+244" + PERSON])
+
+
+def test_nobodys_opt_outs_are_not_ended(engine: Engine, command: Command) -> None:
+    give(engine, stop("+244" + PERSON))
+    for text in ("+24491*****02", "a@example.com, b@example.com", "123456789012345@lid"):
+        result = command("remove", text, *WHY)
+        assert (result.exit_code, result.stdout) == (2, ""), text
+        assert any(str(problem) in result.stderr for problem in Problem)
+    for text in ("911000002/02", "undefined"):
+        assert command("remove", text, *WHY, "--channel", "sms").exit_code == 2, text
+    assert command("check", PERSON).exit_code == 1
+
+
 def test_ending_ends_every_row_of_the_person_and_of_its_scope(engine: Engine, command: Command) -> None:
     for short, long in TWO_NUMBERS.values():
         give(engine, *(stop(number, message_id=number, channel="sms", from_="ZEXA") for number in (short, long)))

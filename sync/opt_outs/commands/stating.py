@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from sync.addresses import is_storable, read_address, sender_text
+from sync.addresses import is_storable, persons_of, read_address, sender_text
 from sync.dead_letters.text import say
 from sync.opt_out_rule import OptOutRow
 from sync.opt_outs.commands.options import BY, WrongUse, database, default_region, moment, scope, words
@@ -67,10 +67,13 @@ def _read(addresses: tuple[str, ...], channel: str, region: str) -> list[tuple[s
     readings = {address: read_address(channel, address, region) for address in addresses}
     for number, reading in enumerate(readings.values(), 1):
         if reading.problem is not None:
-            of = f"address {number} of {len(readings)}" if len(readings) > 1 else "this"
-            kind = f"address of channel {channel}" if channel else "number, e-mail address or Slack id"
-            raise WrongUse(f"{of} is no {kind}: {reading.problem}; nothing was recorded")
+            raise WrongUse(f"{_is_none(number, len(readings), channel)}: {reading.problem}; nothing was recorded")
     return list(dict.fromkeys(tuple(address.text for address in reading.addresses) for reading in readings.values()))
+
+
+def _is_none(number: int, total: int, channel: str) -> str:
+    of = f"address {number} of {total}" if total > 1 else "this"
+    return f"{of} is no {f'address of channel {channel}' if channel else 'number, e-mail address or Slack id'}"
 
 
 @click.command()
@@ -93,12 +96,16 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     does not.
 
     Says which opt-outs ended and which remain in force. Exit status: 0, or 1 if an ADDRESS had none to end, if an
-    opt-out remains in force because the clock of the machine that received it is ahead, or on a failure. Reads
-    DATABASE_URL and ZEXA_DEFAULT_REGION.
+    opt-out remains in force because the clock of the machine that received it is ahead, or on a failure; 2 on wrong
+    use, and where an ADDRESS is none. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
     if not all(map(is_storable, addresses)):
         raise WrongUse("an address is blank or no text; nothing was ended")
     region = default_region()
+    for number, address in enumerate(addresses, 1):
+        if not persons_of(channel, address, region):
+            problem = read_address(channel or "", address, region).problem
+            raise WrongUse(f"{_is_none(number, len(addresses), channel or '')}: {problem}; nothing was ended")
     scope_sender = sender_text(sender, region) if sender else None
     resubscription = Resubscription(channel=channel, sender=scope_sender, by=by, reason=reason)
     with database() as engine:
