@@ -5,6 +5,7 @@ opt-out of the address within its scope that was first received before, also for
 is first received afterwards opts out again, whatever time it claims.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from sync.store.opt_outs import add_to_history, hold_statements, read_rows, writ
 
 # How long to wait where the clock of whoever received an opt-out is ahead of ours.
 AHEAD_SECONDS_MAX = 5.0
+
+# Ids of Slack have neither blanks nor brackets, which numbers of the same digits may have.
+_MAY_BE_ID = re.compile(r"[@#]?[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +99,9 @@ def resubscribe(
     """
     hold_statements(connection, alone=True)
     now = clock()
-    meant: dict[frozenset[str], tuple[str, Sequence[Address]]] = {}
-    for given in addresses:
-        several = _meant(connection, given, resubscription.channel, default_region)
-        meant.setdefault(frozenset(address.person for address in several) or frozenset([given]), (given, several))
+    meant = _meant(connection, addresses, resubscription.channel, default_region)
     # Of one person the first spelling is kept; the statement holds for all of them.
-    stated = {address.person: address.text for _, several in meant.values() for address in reversed(several)}
+    stated = {address.person: address.text for _, several in meant for address in reversed(several)}
     before = read_rows(connection, stated)
     add_to_history(
         connection,
@@ -121,19 +122,27 @@ def resubscribe(
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
     after = read_rows(connection, stated)
-    return [_ended(given, several, before, after, resubscription) for given, several in meant.values()]
+    return [_ended(given, several, before, after, resubscription) for given, several in meant]
 
 
-def _meant(connection: Connection, given: str, channel: str | None, default_region: str) -> list[Address]:
-    """Return whose opt-outs are to end. Without a channel `given` is a Slack id besides, if that has opted out."""
-    plain = read_address(channel or "", given, default_region).addresses
-    every = persons_of(channel, given, default_region)
-    if not plain:
-        return list(every)
-    others = [address for address in every if address not in plain]
-    known = read_rows(connection, {address.person for address in others}) if others else {}
-    opted_out = {person_of(row.address) for row in known.values()}
-    return [*plain, *(address for address in others if address.person in opted_out)]
+def _meant(
+    connection: Connection, addresses: Sequence[str], channel: str | None, default_region: str
+) -> list[tuple[str, list[Address]]]:
+    """Return whose opt-outs are to end, with the first of `addresses` that names them.
+
+    Without a channel an address may be an id of Slack besides: if it looks like one, or if that has opted out.
+    """
+    meant: dict[frozenset[str], tuple[str, list[Address]]] = {}
+    for given in addresses:
+        every = persons_of(channel, given, default_region)
+        plain = read_address(channel or "", given, default_region).addresses or every
+        others = [address for address in every if address not in plain]
+        known = read_rows(connection, {address.person for address in others}) if others else {}
+        opted_out = {person_of(row.address) for row in known.values()}
+        ids = [one for one in others if one.person in opted_out or _MAY_BE_ID.fullmatch(one.text)]
+        _, several = meant.setdefault(frozenset(one.person for one in plain) or frozenset([given]), (given, []))
+        several += [address for address in (*plain, *ids) if address not in several]
+    return list(meant.values())
 
 
 def _ended(
