@@ -29,7 +29,8 @@ class AddressReading(NamedTuple):
     """Whose address a text is: `addresses` of nobody, of one person, or of the two it may be.
 
     `problem` is None if messages can go there. OTHER_CHANNEL has its address all the same, such as an e-mail address
-    under `sms`: an opt-out of the person holds, but nothing can be sent. With every other problem there is no address.
+    under `sms`: an opt-out of the person holds, but nothing can be sent. So may DECIMAL: `911000001.0` is probably that
+    number. With every other problem there is no address.
     """
 
     addresses: tuple[Address, ...]
