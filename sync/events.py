@@ -526,7 +526,10 @@ _ZONE_IN_WORDS = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
 _MIDNIGHT_AS_24 = re.compile(r"(\d{4}-?\d\d-?\d\d[T ])24(?=(?::?00)?(?::?00(?:[.,]0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?$)")
 _LEAP_SECOND = re.compile(r"(\d{4}-?\d\d-?\d\d[T ]\d\d(:?)\d\d\2)60(?=[.,Z+-]|$)")
 _RFC_2822 = re.compile(
-    r"(?:[A-Z]{3},?\s+)?\d{1,2}\s+[A-Z]{3}[A-Z]*\s+\d{4}\s+\d\d:\d\d(?::\d\d)?(?:\s+\S+)*", re.IGNORECASE
+    r"(?:[A-Z]{3},?\s+)?\d{1,2}\s+[A-Z]{3}[A-Z]*\s+\d{4}\s+\d\d:\d\d(?::\d\d)?"
+    # Of a zone that is not known by its name nobody can say which time it is.
+    r"(?:\s+(?:[+-]\d{4}|UTC?|GMT|Z|[ECMP][SD]T))?(?:\s+\([^()]*\))?",
+    re.IGNORECASE,
 )
 
 
