@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import require_head
+from sync.addresses import channel_name
 from sync.applier import error_kind
 from sync.environment import read_database_url
 from sync.reports.layouts import LAYOUTS
@@ -188,7 +189,7 @@ def _show(
     asked = Selection(
         since=first,
         until=last,
-        channel=None if channel is None else channel.strip().lower(),
+        channel=None if channel is None else channel_name(channel) or channel.strip().lower(),
         campaign_id=campaign,
     )
     if asked.since and asked.until and asked.since > asked.until:

@@ -65,5 +65,10 @@ def every_opt_out(connection: Connection, selection: Selection) -> Iterator[Stor
 def count_by_channel(connection: Connection, selection: Selection) -> dict[str, int]:
     """Return how many rows there are of each channel, '' where they name none; the greatest number first."""
     channel, number = OPT_OUTS.c.channel, func.count().label("number")
-    query = select(channel, number).where(*selection.conditions(connection)).group_by(channel).order_by(number.desc(), channel)
-    return {row.channel: row.number for row in connection.execute(query)}
+    query = (
+        select(channel, number)
+        .where(*selection.conditions(connection))
+        .group_by(channel)
+        .order_by(number.desc(), channel)
+    )
+    return {row.channel: row.number for row in connection.execute(query.order_by(number.desc(), channel))}

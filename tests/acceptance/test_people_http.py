@@ -13,7 +13,18 @@ from sync.apply import apply
 from sync.development.embedded import RedisServer
 from tests.conftest import NOW, migrate
 from tests.events_builder import AO, raw
-from tests.people import CHANNELS, EMAIL_KEPT, EMAILS, GLUED, NUMBERS, NUMERIC_SENDERS, SENDERS, TWO_NUMBERS, UNREADABLE, stop
+from tests.people import (
+    CHANNELS,
+    EMAIL_KEPT,
+    EMAILS,
+    GLUED,
+    NUMBERS,
+    NUMERIC_SENDERS,
+    SENDERS,
+    TWO_NUMBERS,
+    UNREADABLE,
+    stop,
+)
 from tests.processes import Platform, platform
 
 TOKEN = "a-token-of-the-tests"

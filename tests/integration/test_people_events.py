@@ -1,6 +1,7 @@
 """Whoever said STOP is suppressed, whatever the event calls them; what names nobody is said."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -62,12 +63,12 @@ def test_who_got_the_message_is_suppressed_whatever_its_stop_has_for_a_name(
     engine: Engine, lookup: Lookup, is_stop_first: bool
 ) -> None:
     odd = [*UNREADABLE, "ZEXA", "Zexa Promo", OURS, "31234", "A. Silva <a@example.com>", "", "   "]
-    bodies, numbers = [], []
+    bodies: list[bytes] = []
+    numbers: list[str] = []
     for place, text in enumerate(odd):
-        for turned in (False, True):
+        for ends in ({"to": text, "from_": OURS}, {"to": "ZEXA", "from_": text}):
             name = f"m{len(numbers)}"
             numbers.append("+244" + digits(len(numbers)))
-            ends = {"to": text, "from_": OURS if turned else "ZEXA"} if turned else {"to": "ZEXA", "from_": text}
             both = [delivered(numbers[-1], name), stop(number=place, message_id=name, **ends)]
             bodies += reversed(both) if is_stop_first else both
     apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
@@ -83,13 +84,15 @@ def test_who_got_the_message_is_suppressed_whatever_its_stop_has_for_a_name(
 def test_a_stop_alone_opts_out_who_is_named_however_the_name_is_written(
     engine: Engine, lookup: Lookup, is_stop_first: bool
 ) -> None:
-    numbers, bodies = [], []
+    bodies: list[bytes] = []
+    numbers: list[str] = []
     for place, form in enumerate(NUMBERS.values()):
         for field in ("to", "from_"):
             number = digits(len(numbers))
             numbers.append(f"+244{number}")
             name = f"m{len(numbers)}"
-            both = [delivered(None, name), body("message.optout", minute(place), message_id=name, **{field: form.format(number)})]
+            named = {field: form.format(number)}
+            both = [delivered(None, name), body("message.optout", minute(place), message_id=name, **named)]
             bodies += reversed(both) if is_stop_first else both
     apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
@@ -134,22 +137,27 @@ def test_a_stop_that_names_neither_anybody_nor_a_message_is_a_dead_letter_that_h
 
 def test_every_failure_that_tells_the_code_or_reason_of_an_opt_out_opts_out(engine: Engine, lookup: Lookup) -> None:
     numbers = [f"+244{digits(place)}" for place in range(2 * len(FAILURES))]
+    told = [(name, data) for name in ("message.failed", "MESSAGE_UNDELIVERABLE") for data in FAILURES.values()]
     bodies = [
-        body(name, minute(1), to=number, message_id=number, **told)
-        for number, (name, told) in zip(
-            numbers,
-            [(name, told) for name in ("message.failed", "MESSAGE_UNDELIVERABLE") for told in FAILURES.values()],
-            strict=True,
-        )
+        body(name, minute(1), to=number, message_id=number, **data)
+        for number, (name, data) in zip(numbers, told, strict=True)
     ]
     give(engine, bodies, FAILING)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
 
 
 def test_a_failure_of_another_reason_opts_out_nobody(engine: Engine) -> None:
-    others = [
-        *({"code": "30003"}, {"code": "216100"}, {"code": "2161"}, {"error": "code 21610"}, {"code": True}),
-        *({"message": "21610"}, {"error": {"detail": {"code": "21610"}}}, {}, {"code": None}, {"code": 21610.5}),
+    others: list[dict[str, Any]] = [
+        {"code": "30003"},
+        {"code": "216100"},
+        {"code": "2161"},
+        {"code": 21610.5},
+        {"code": True},
+        {"code": None},
+        {"error": "code 21610"},
+        {"error": {"detail": {"code": "21610"}}},
+        {"message": "21610"},
+        {},
     ]
     give(engine, [body("message.failed", minute(1), to="+244911000001", **told) for told in others], FAILING)
     assert opted_out(engine) == set()

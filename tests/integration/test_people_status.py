@@ -22,12 +22,19 @@ from tests.people import OPT_OUT_NAMES, delivered, stop
 
 LIKE_OPT_OUTS = (
     *("message.optedout", "message.opted_out", "contact.optout", "message.unsubscribe", "recipient.unsubscribed"),
-    *("message.stop", "message.STOPPED", "sms.stop_received", "\uff4dessage.\uff4fptout", "opt\u200b-out", "email.complaint"),
-    *("message.spam_report", "contact.suppressed", "number.blocklisted", "consent.revoked", "messages.optout"),
+    *("message.stop", "message.STOPPED", "sms.stop_received", "\uff4dessage.\uff4fptout", "opt\u200b-out"),
+    *(
+        "email.complaint",
+        "message.spam_report",
+        "contact.suppressed",
+        "number.blocklisted",
+        "consent.revoked",
+        "messages.optout",
+    ),
 )
 OTHERS = (
-    *("", "message.read", "message.queued", "campaign.stopped", "campaign.paused", "message.replied", "contact.created"),
-    *("message.optin", "webhook.test", "message.option", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")),
+    *("", "message.read", "message.queued", "campaign.stopped", "campaign.paused", "message.replied"),
+    *("message.optin", "webhook.test", "message.option", "\U0001f600"),
 )
 
 
@@ -43,7 +50,8 @@ def status(
         monkeypatch.delenv(name, raising=False)
 
     def run() -> tuple[Any, str]:
-        as_json, as_text = (CliRunner().invoke(main, ["status", *more], catch_exceptions=False) for more in (["--json"], []))
+        as_json = CliRunner().invoke(main, ["status", "--json"], catch_exceptions=False)
+        as_text = CliRunner().invoke(main, ["status"], catch_exceptions=False)
         assert as_json.exit_code == as_text.exit_code == 0
         return json.loads(as_json.stdout), as_text.stdout
 
