@@ -707,7 +707,7 @@ def opt_out(engine: Engine, at: float, reason: str = "by telephone") -> None:
     """As a person says so, whose clock is `now`."""
     with engine.begin() as connection:
         statement = Statement(channel="sms", sender="", at=minute(at), by="Rosa", reason=reason)
-        state_opt_outs(connection, [ANA], statement, NOW)
+        state_opt_outs(connection, [(ANA,)], statement, NOW)
 
 
 def end_opt_outs(engine: Engine, at: float) -> None:
