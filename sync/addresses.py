@@ -24,6 +24,7 @@ __all__ = [
     "Problem",
     "can_be_person",
     "channel_name",
+    "is_placeholder",
     "is_sender_name",
     "is_spelled_alike",
     "is_storable",
@@ -186,7 +187,7 @@ def channel_name(text: str) -> str:
 def sender_text(sender: str, default_region: str) -> str:
     """Return how the tables keep a sender: a number as addresses are, a name as it is told; '' if there is none."""
     text = " ".join(visible(sender).split())
-    if text.casefold() in _PLACEHOLDERS or not is_storable(text):
+    if not is_storable(text):
         return ""
     return texts_of("", text, default_region)[0] if can_be_person("", text, default_region) else text
 
@@ -196,11 +197,16 @@ def sender_key(kept: str) -> str:
     return person_of(kept).casefold()
 
 
+def is_placeholder(text: str) -> bool:
+    """Return whether `text` is what programs write if they have no address or name, such as `undefined`."""
+    return visible(text).casefold() in _PLACEHOLDERS
+
+
 @lru_cache(maxsize=_SENDERS_KEPT)
 def is_sender_name(text: str, default_region: str) -> bool:
     """Return whether `text`, the `to` or `from` of a STOP, is the name of a sender and no person's address."""
     name = visible(text)
-    if can_be_person("", name, default_region) or name.casefold() in _PLACEHOLDERS:
+    if can_be_person("", name, default_region) or is_placeholder(name):
         return False
     return _SENDER_NAME.fullmatch(name) is not None
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sync.addresses import can_be_person, channel_name, is_sender_name, sender_text, texts_of
+from sync.addresses import can_be_person, channel_name, is_placeholder, is_sender_name, sender_text, texts_of
 from sync.raw_events import RawEvent, inflated, letters_of
 from sync.reading import Reading, failure_key
 
@@ -346,7 +346,8 @@ def _parties(channel: str, recipient: str | None, sender: str | None, region: st
     """Return who has opted out, of whom.
 
     Many providers turn `to` and `from` round in a STOP, so each that can be a person's is taken for one: a sender that
-    is a number is opted out too, which harms nobody. What cannot be is the name of a sender, if it looks like one.
+    is a number is opted out too, which harms nobody. A sender that cannot be is the sender that the opt-out holds for,
+    and so is a recipient that looks like the name of one.
     """
     persons = [
         address
@@ -356,9 +357,13 @@ def _parties(channel: str, recipient: str | None, sender: str | None, region: st
     ]
     if recipient and not persons and channel == "slack":  # there anything may be an id
         persons = list(texts_of(channel, recipient, region))
-    names = [text for text in (sender, recipient) if text and is_sender_name(text, region)]
     addresses = tuple(dict.fromkeys(persons))
-    return _Named(addresses[0] if addresses else None, sender_text(names[0], region) if names else None, addresses)
+    name = None
+    if sender and not can_be_person(channel, sender, region) and not is_placeholder(sender):
+        name = sender_text(sender, region) or None
+    elif recipient and is_sender_name(recipient, region):
+        name = sender_text(recipient, region)
+    return _Named(addresses[0] if addresses else None, name, addresses)
 
 
 def _campaign(name: str, data: dict[str, Any], latest: datetime) -> CampaignDetails:
@@ -526,7 +531,10 @@ _ZONE_IN_WORDS = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
 _MIDNIGHT_AS_24 = re.compile(r"(\d{4}-?\d\d-?\d\d[T ])24(?=(?::?00)?(?::?00(?:[.,]0+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?$)")
 _LEAP_SECOND = re.compile(r"(\d{4}-?\d\d-?\d\d[T ]\d\d(:?)\d\d\2)60(?=[.,Z+-]|$)")
 _RFC_2822 = re.compile(
-    r"(?:[A-Z]{3},?\s+)?\d{1,2}\s+[A-Z]{3}[A-Z]*\s+\d{4}\s+\d\d:\d\d(?::\d\d)?(?:\s+\S+)*", re.IGNORECASE
+    r"(?:[A-Z]{3},?\s+)?\d{1,2}\s+[A-Z]{3}[A-Z]*\s+\d{4}\s+\d\d:\d\d(?::\d\d)?"
+    # Of a zone that is not known by its name nobody can say which time it is.
+    r"(?:\s+(?:[+-]\d{4}|UTC?|GMT|Z|[ECMP][SD]T))?(?:\s+\([^()]*\))?",
+    re.IGNORECASE,
 )
 
 

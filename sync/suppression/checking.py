@@ -16,6 +16,7 @@ from sync.addresses import (
     Address,
     Problem,
     channel_name,
+    is_placeholder,
     is_spelled_alike,
     persons_of,
     read_address,
@@ -179,7 +180,8 @@ class Lookup:
 
     def _scope(self, channel: str | None, sender: str | None) -> Scope:
         """Return what is asked for; a channel that is none of the provider's, or a blank sender, narrows nothing."""
-        key = sender_key(sender_text(sender, self._default_region)) if sender else ""
+        is_named = bool(sender) and not is_placeholder(sender or "")
+        key = sender_key(sender_text(sender or "", self._default_region)) if is_named else ""
         return Scope(channel_name(channel) or None if channel else None, key or None)
 
     def is_suppressed(

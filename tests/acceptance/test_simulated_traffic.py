@@ -3,13 +3,15 @@
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from sync.events import Event, parse
-from sync.merge import by_subject, campaign_row, fold, fold_opt_outs, message_row, opt_out_rows
+from sync.merge import by_subject, campaign_row, distinct, holding, message_row
+from sync.opt_out_rule import opt_out_rows, opt_outs_of
 from sync.raw_events import RawEvent
 from sync.simulator.traffic import generate
 from tests.events_builder import AO
@@ -17,10 +19,11 @@ from tests.processes import ROOT, SECRET, Platform, wait_for
 
 START = "2026-06-24T08:00:00Z"
 EVENTS, SEED = 1000, 20260624
+RECEIVED = datetime(2026, 6, 24, 12, tzinfo=UTC)  # every event names a time before it, so this decides nothing
 
 
 def sent() -> list[Event]:
-    """The facts that the simulator states, parsed; a copy is the same fact."""
+    """What each body of the simulator states, copies too."""
     bodies = [
         delivery.body
         for delivery in generate(
@@ -28,8 +31,7 @@ def sent() -> list[Event]:
         )
     ]
     assert (len(bodies), len(set(bodies))) == (EVENTS + EVENTS // 10, EVENTS)
-    now = datetime(2026, 6, 24, tzinfo=UTC)
-    return [parse(RawEvent(body=body, received_at=now), AO) for body in bodies]
+    return [parse(RawEvent(body=body, received_at=RECEIVED), AO) for body in bodies]
 
 
 def rows(engine: Engine, columns: str, table: str) -> set[tuple[Any, ...]]:
@@ -57,17 +59,24 @@ def test_the_tables_are_the_plain_fold_of_what_was_sent(migrated_platform: Platf
     )
     assert simulated.returncode == 0, simulated.stdout + simulated.stderr
 
-    facts = fold(sent())
-    wait_for(lambda: len(rows(reader, "subject_id, event", "events")) == len(facts), seconds=60, what="every fact")
-    subjects = by_subject(facts.values()).values()
+    bodies = distinct(sent())
+    assert all(event.is_dated for event in bodies)
+    wait_for(lambda: len(rows(reader, "id", "bodies")) == len(bodies), seconds=60, what="every body")
+    facts = holding(bodies)
+    assert rows(reader, "subject_id, event, outcome, digest", "events") == {
+        (event.subject_id, event.name, event.outcome, event.digest) for event in facts.values()
+    }
+    assert rows(reader, "subject_id, event, body", "bodies") == {
+        (event.subject_id, event.name, event.body) for event in bodies
+    }
+    subjects = by_subject(bodies).values()
     columns = "message_id, channel, recipient, sender, campaign_id, status, failure_code, failure_reason, conflict"
     assert rows(reader, columns, "message_status") == of(map(message_row, subjects), columns)
     columns = "campaign_id, status, name, details"
     assert rows(reader, columns, "campaign_status") == of(map(campaign_row, subjects), columns)
-    claims = fold_opt_outs(claim for subject in subjects for claim in opt_out_rows(subject))
+    statements = [asdict(statement) for subject in subjects for statement in opt_outs_of(subject)]
+    stopped = opt_out_rows(statement | {"received_at": RECEIVED} for statement in statements)
+    assert stopped
     columns = "channel, address, sender, message_id"
-    assert rows(reader, columns, "active_opt_outs") == of(claims.values(), columns)
-    assert rows(reader, "subject_id, event, outcome, body", "events") == {
-        (fact.subject_id, fact.name, fact.outcome, fact.body) for fact in facts.values()
-    }
+    assert rows(reader, columns, "active_opt_outs") == of(stopped.values(), columns)
     assert rows(reader, "*", "dead_letters") == set()

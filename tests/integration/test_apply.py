@@ -9,14 +9,17 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, insert, make_url, select, text
+from sqlalchemy import Engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
 from models.database import open_database
 from sync.apply import Tally, apply
+from sync.opt_outs.resubscribing import Resubscription, resubscribe
+from sync.opt_outs.stating import Statement, state_opt_outs
 from sync.raw_events import RawEvent
+from sync.reading import Reading
 from tests.conftest import NOW
 from tests.events_builder import (
     ANA,
@@ -35,11 +38,14 @@ from tests.events_builder import (
     rows,
 )
 
+CODE = "21610"
+STRICT = Reading(default_region="AO", opt_out_failures=frozenset({CODE}))
 
-def give(engine: Engine, *given: RawEvent | bytes) -> Tally:
+
+def give(engine: Engine, *given: RawEvent | bytes, reading: Reading = AO) -> Tally:
     """Apply what is given as one batch."""
     batch = [one if isinstance(one, RawEvent) else raw(one) for one in given]
-    return apply(engine, batch, reading=AO, now=NOW)
+    return apply(engine, batch, reading=reading, now=NOW)
 
 
 def told(status: str, at: float | None, received: float = 120, **data: Any) -> RawEvent:
@@ -61,6 +67,13 @@ def message(engine: Engine) -> Row:
     return one(rows(engine, "message_status"))
 
 
+def held_body(engine: Engine) -> bytes:
+    """The body that holds, of the only fact there is."""
+    with engine.connect() as connection:
+        query = text("SELECT body FROM bodies JOIN events ON events.body_id = bodies.id")
+        return bytes(connection.execute(query).scalar_one())
+
+
 def stopped(engine: Engine) -> dict[tuple[str, str, str], datetime]:
     """Who must not be messaged, and since when."""
     return {(row["channel"], row["address"], row["sender"]): row["opted_out_at"] for row in rows(engine, "opt_outs")}
@@ -71,13 +84,13 @@ def active(engine: Engine) -> list[str]:
         return list(connection.execute(text("SELECT address FROM active_opt_outs ORDER BY address")).scalars())
 
 
-def in_every_order(engine: Engine, *given: RawEvent) -> list[dict[str, list[Row]]]:
+def in_every_order(engine: Engine, *given: RawEvent, reading: Reading = AO) -> list[dict[str, list[Row]]]:
     """What the tables say after each order of what is given, one at a time, and after one batch of all."""
     found = []
     for batches in [*([[one] for one in some] for some in permutations(given)), [list(given)]]:
         clear(engine)
         for batch in batches:
-            give(engine, *batch)
+            give(engine, *batch, reading=reading)
         found.append(everything(engine))
     return found
 
@@ -102,10 +115,14 @@ def test_the_documented_sample_is_a_row_of_the_ledger_and_a_delivered_message(en
                 "event": "message.delivered",
                 "occurred_at": minute(5),
                 "received_at": RECEIVED,
+                "is_dated": True,
                 "outcome": "applied",
-                "body": SAMPLE,
+                "origin": "signed",
+                "digest": digest(SAMPLE),
             }
         ],
+        "bodies": [{"subject_id": "msg_abc123", "event": "message.delivered", "received_at": RECEIVED, "body": SAMPLE}],
+        "further_bodies": [],
         "message_status": [
             NOTHING
             | {
@@ -121,6 +138,8 @@ def test_the_documented_sample_is_a_row_of_the_ledger_and_a_delivered_message(en
         ],
         "campaign_status": [],
         "opt_outs": [],
+        "opt_out_history": [],
+        "nameless_opt_outs": [],
         "dead_letters": [],
     }
 
@@ -164,6 +183,7 @@ def test_an_opt_out_is_a_message_without_status_and_an_address_not_to_be_message
         "sender": "ZEXA",
         "opted_out_at": minute(1),
         "opted_in_at": None,
+        "received_at": minute(120),
         "source": "event",
         "message_id": "msg_1",
         "note": None,
@@ -208,8 +228,17 @@ def test_an_event_without_an_id_is_in_the_ledger_only(engine: Engine, name: str)
     content = body(name, TEN, to=ANA)
     assert give(engine, content) == Tally(received=1, applied=1)
     entry = one(rows(engine, "events"))
-    assert (entry["subject_id"], entry["event"], entry["body"]) == (f"sha256:{digest(content)}", name, content)
-    assert {table for table, found in everything(engine).items() if found} == {"events"}
+    assert (entry["subject_id"], entry["event"]) == (f"sha256:{digest(content)}", name)
+    assert held_body(engine) == content
+    assert {table for table, found in everything(engine).items() if found} == {"events", "bodies"}
+
+
+def test_an_event_has_the_canonical_name_and_its_body_keeps_its_own(engine: Engine) -> None:
+    content = body("Message_Opt-Out", minute(1), message_id="msg_1", to=ANA)
+    assert give(engine, content, told("optout", 1, to=ANA)) == Tally(received=2, applied=2)
+    assert one(rows(engine, "events"))["event"] == "message.optout"
+    assert {bytes(row["body"]) for row in rows(engine, "bodies")} == {content, told("optout", 1, to=ANA).body}
+    assert stopped(engine) == {("", ANA, ""): minute(1)}
 
 
 def test_times_are_kept_to_the_microsecond(engine: Engine) -> None:
@@ -234,16 +263,17 @@ def test_what_has_no_known_type_is_in_the_ledger_only_and_ignored(engine: Engine
         clear(engine)
         assert give(engine, content) == Tally(received=1, ignored=1), name
         entry = one(rows(engine, "events"))
-        assert (entry["outcome"], entry["body"]) == ("ignored", content), name
-        assert {table for table, found in everything(engine).items() if found} == {"events"}, name
+        assert (entry["outcome"], held_body(engine)) == ("ignored", content), name
+        assert {table for table, found in everything(engine).items() if found} == {"events", "bodies"}, name
 
 
-def test_every_body_ends_as_exactly_one_row_and_again_changes_nothing(engine: Engine) -> None:
+def test_every_body_ends_as_exactly_one_fact_or_dead_letter_and_again_changes_nothing(engine: Engine) -> None:
     for name, content in bodies().items():
         clear(engine)
         give(engine, content)
         first = everything(engine)
-        fates = [(entry["outcome"], entry["body"]) for entry in first["events"]]
+        assert len(first["events"]) == len(first["bodies"])
+        fates = [(entry["outcome"], held_body(engine)) for entry in first["events"]]
         fates += [(letter["reason"], letter["body"]) for letter in first["dead_letters"]]
         assert fates == [(name.partition("/")[0], content)]
         again = give(engine, raw(content, minute(180)), raw(content, minute(181)))
@@ -361,6 +391,14 @@ def test_a_tally_says_what_became_of_every_event(engine: Engine) -> None:
     assert give(engine, early, late) == Tally(received=2, unchanged=2)
 
 
+def test_a_body_that_is_new_to_the_ledger_counts_as_applied_whether_it_holds_or_not(engine: Engine) -> None:
+    give(engine, told("failed", 5))
+    given = [told("failed", 1), told("failed", 9), raw(told("failed", 5).body, minute(1))]
+    assert give(engine, *given) == Tally(received=3, applied=2, unchanged=1)
+    read_later = body("test", minute(1), more=1), body("test", minute(1), more=2)
+    assert give(engine, *read_later, *read_later) == Tally(received=4, ignored=2, unchanged=2)
+
+
 # Statuses
 
 
@@ -389,33 +427,91 @@ def test_a_copy_received_earlier_that_arrives_later_sets_the_time_of_receipt_bac
     assert (row["status_at"], row["failed_at"]) == (minute(1), minute(1))
 
 
-# Two bodies under one ledger key
+# Several bodies under one ledger key
 
 
-def test_of_two_bodies_the_later_is_kept_and_told_in_any_order(engine: Engine) -> None:
-    early, late = told("failed", 1, error="busy"), told("failed", 2, error="no route")
+def test_of_two_bodies_both_are_kept_and_the_later_holds_and_is_told_in_any_order(engine: Engine) -> None:
+    early, late = told("failed", 1, error="busy"), told("failed", 2, 130, error="no route")
     found = in_every_order(engine, early, late, raw(early.body, minute(600)))
     assert_one_answer(found)
-    entry, row = one(found[0]["events"]), one(found[0]["message_status"])
-    assert (entry["body"], entry["occurred_at"], entry["outcome"]) == (late.body, minute(2), "applied")
+    entry, other, row = (one(found[0][name]) for name in ("events", "further_bodies", "message_status"))
+    assert (entry["digest"], entry["occurred_at"], entry["received_at"]) == (digest(late.body), minute(2), minute(130))
+    assert (other["digest"], other["occurred_at"], other["received_at"]) == (digest(early.body), minute(1), minute(120))
+    assert {bytes(kept["body"]): kept["received_at"] for kept in found[0]["bodies"]} == {
+        early.body: minute(120),
+        late.body: minute(130),
+    }
+    assert entry["outcome"] == "applied"
     assert (row["status_at"], row["failure_reason"], row["conflict"]) == (minute(2), "no route", False)
 
 
-def test_of_two_bodies_of_one_moment_that_with_the_greater_digest_is_kept_in_any_order(engine: Engine) -> None:
+def test_a_copy_of_a_body_that_does_not_hold_sets_its_receipt_back_too(engine: Engine) -> None:
+    lesser, greater = told("failed", 1, 70), told("failed", 2, 70)
+    found = in_every_order(engine, lesser, greater, raw(lesser.body, minute(60)), raw(greater.body, minute(90)))
+    assert_one_answer(found)
+    assert one(found[0]["events"])["received_at"] == minute(70)
+    assert one(found[0]["further_bodies"])["received_at"] == minute(60)
+    assert {row["received_at"] for row in found[0]["bodies"]} == {minute(60), minute(70)}
+
+
+def test_the_row_of_the_ledger_finds_the_bytes_of_the_body_that_holds(engine: Engine) -> None:
+    given = [told("failed", at, error=f"at {at}") for at in (2, 1, 3)]
+    for of, holds in zip(given, (given[0], given[0], given[2]), strict=True):
+        give(engine, of)
+        assert held_body(engine) == holds.body
+    with engine.connect() as connection:
+        query = "SELECT further_bodies.digest, body FROM further_bodies JOIN bodies ON further_bodies.body_id = id"
+        others = connection.execute(text(query)).all()
+    assert {digest(bytes(content)) for _, content in others} == {name for name, _ in others}
+    assert len(others) == 2
+
+
+def test_of_two_bodies_of_one_moment_that_with_the_greater_digest_holds_in_any_order(engine: Engine) -> None:
     given = [told("failed", 1, error=reason) for reason in ("busy", "no route", "no such number")]
     found = in_every_order(engine, *given)
     assert_one_answer(found)
     kept = max((raw_event.body for raw_event in given), key=digest)
-    assert one(found[0]["events"])["body"] == kept
+    assert one(found[0]["events"])["digest"] == digest(kept)
     assert one(found[0]["message_status"])["failure_reason"].encode() in kept
+    assert len(found[0]["bodies"]) == 3
 
 
 def test_a_body_that_names_no_time_gives_way_in_any_order(engine: Engine) -> None:
     undated, dated = told("failed", None, 60, error="busy"), told("failed", 1, 30, error="no route")
     found = in_every_order(engine, undated, dated, raw(undated.body, minute(90)))
     assert_one_answer(found)
-    assert one(found[0]["events"])["body"] == dated.body
+    assert one(found[0]["events"])["digest"] == digest(dated.body)
     assert one(found[0]["message_status"])["status_at"] == minute(1)
+
+
+def test_a_body_whose_time_lies_more_than_a_day_ahead_gives_way_in_any_order(engine: Engine) -> None:
+    ahead, dated = told("failed", 48 * 60, 60, error="busy"), told("failed", 1, 30, error="no route")
+    found = in_every_order(engine, ahead, dated, told("delivered", 61, 61))
+    assert_one_answer(found)
+    assert one(found[0]["further_bodies"])["is_dated"] is False
+    row = one(found[0]["message_status"])
+    assert (row["status"], row["failed_at"], row["failure_reason"]) == ("delivered", minute(1), "no route")
+
+
+def test_an_earlier_copy_takes_the_belief_from_a_time_in_any_order(engine: Engine) -> None:
+    """23 hours after one receipt and 25 after another, that came first: what the earliest says counts."""
+    claimed = 23 * 60 + 120
+    copies = [told("failed", claimed, 120), told("failed", claimed, 0)]
+    found = in_every_order(engine, *copies, told("delivered", 1))
+    assert_one_answer(found)
+    assert {(row["event"], row["is_dated"]) for row in found[0]["events"]} == {
+        ("message.failed", False),
+        ("message.delivered", True),
+    }
+    assert one(found[0]["message_status"])["failed_at"] == minute(0)
+
+
+def test_two_bodies_that_name_no_time_occurred_when_they_were_received_in_any_order(engine: Engine) -> None:
+    given = [told("failed", None, 60, error="busy"), told("failed", None, 70, error="no route")]
+    found = in_every_order(engine, *given, raw(given[0].body, minute(80)))
+    assert_one_answer(found)
+    row = one(found[0]["message_status"])
+    assert (row["failure_reason"], row["failed_at"]) == ("no route", minute(70))
 
 
 def test_two_bodies_of_a_campaign_have_one_answer_in_any_order(engine: Engine) -> None:
@@ -434,6 +530,18 @@ def test_an_opt_out_takes_its_address_from_its_message_whichever_comes_first(eng
     assert_one_answer(found)
     assert stopped(engine) == {("sms", ANA, "ZEXA"): minute(2)}
     assert message(engine)["opted_out_at"] == minute(2)
+
+
+def test_an_opt_out_is_kept_as_nameless_until_its_message_tells_whose_it_is(engine: Engine) -> None:
+    give(engine, told("optout", 2, 60))
+    waiting = one(rows(engine, "nameless_opt_outs"))
+    assert (waiting["subject_id"], waiting["digest"]) == ("msg_1", digest(told("optout", 2).body))
+    assert (waiting["received_at"], waiting["holds_until"]) == (minute(60), minute(120))
+    give(engine, told("optout", 2, 50), told("delivered", 1), told("read", 3, to=ANA))
+    assert one(rows(engine, "nameless_opt_outs"))["holds_until"] == minute(110)
+    give(engine, told("failed", 1, to=ANA))
+    assert rows(engine, "nameless_opt_outs") == []
+    assert active(engine) == [ANA]
 
 
 def test_an_opt_out_takes_its_address_from_whatever_tells_it_last(engine: Engine) -> None:
@@ -456,6 +564,17 @@ def test_every_opt_out_of_an_address_is_one_row_with_the_latest(engine: Engine) 
     assert (row["address"], row["opted_out_at"], row["message_id"]) == (ANA, minute(2), "msg_2")
 
 
+def test_a_row_was_received_when_the_latest_of_its_opt_outs_came_first(engine: Engine) -> None:
+    given = [
+        told("optout", 1, 90, message_id="msg_1", to=ANA),
+        told("optout", 5, 60, message_id="msg_2", to=ANA),
+        told("optout", 5, 500, message_id="msg_2", to=ANA),
+    ]
+    assert_one_answer(in_every_order(engine, *given))
+    row = one(rows(engine, "opt_outs"))
+    assert (row["opted_out_at"], row["message_id"], row["received_at"]) == (minute(5), "msg_2", minute(90))
+
+
 def test_each_channel_and_each_sender_has_an_opt_out_of_its_own(engine: Engine) -> None:
     given = [(channel, sender) for channel in ("sms", "whatsapp", None) for sender in ("ZEXA", "LOJA", None)]
     batch = [
@@ -469,37 +588,47 @@ def test_each_channel_and_each_sender_has_an_opt_out_of_its_own(engine: Engine) 
 
 
 def test_every_address_that_any_body_of_an_opt_out_names_is_stopped(engine: Engine) -> None:
-    """Whichever body the ledger keeps, both persons said STOP."""
+    """Whichever body holds, both persons may have said STOP, so each is stopped by both."""
     found = in_every_order(engine, told("optout", 1, channel="sms", to=ANA), told("optout", 2, channel="sms", to=RUI))
     assert_one_answer(found)
-    assert stopped(engine) == {("sms", ANA, ""): minute(1), ("sms", RUI, ""): minute(2)}
+    assert stopped(engine) == {("sms", ANA, ""): minute(2), ("sms", RUI, ""): minute(2)}
 
 
-def test_an_opt_out_finds_its_address_even_where_the_body_that_told_it_gave_way(engine: Engine) -> None:
+def test_an_opt_out_with_an_address_stops_every_other_that_its_message_names_too(engine: Engine) -> None:
+    given = [told("optout", 3, channel="sms", to=ANA), told("delivered", 2, channel="whatsapp", to=RUI)]
+    found = in_every_order(engine, *given, told("delivered", 4))
+    assert_one_answer(found)
+    assert stopped(engine) == {("sms", ANA, ""): minute(3), ("sms", RUI, ""): minute(3)}
+
+
+def test_an_opt_out_finds_its_address_even_where_the_body_that_told_it_does_not_hold(engine: Engine) -> None:
     """A STOP must not depend on whether it or the second body of its delivery came first."""
-    told_it, kept = told("delivered", 1, channel="sms", to=ANA), told("delivered", 2)
-    found = in_every_order(engine, told_it, kept, told("optout", 3, channel="sms"))
-    assert_one_answer([{"opt_outs": tables["opt_outs"]} for tables in found])
+    told_it, holds = told("delivered", 1, channel="sms", to=ANA), told("delivered", 2)
+    found = in_every_order(engine, told_it, holds, told("optout", 3, channel="sms"))
+    assert_one_answer(found)
     assert stopped(engine) == {("sms", ANA, ""): minute(3)}
 
 
 def test_a_message_keeps_its_address_however_many_bodies_give_way(engine: Engine) -> None:
-    told_it, lesser, kept = told("failed", 1, channel="sms", to=ANA), told("failed", 2), told("failed", 3)
-    found = in_every_order(engine, told_it, lesser, kept, told("optout", 4))
+    told_it, lesser, holds = told("failed", 1, channel="sms", to=ANA), told("failed", 2), told("failed", 3)
+    found = in_every_order(engine, told_it, lesser, holds, told("optout", 4))
     assert_one_answer(found)
     assert one(found[0]["message_status"])["recipient"] == ANA
     assert active(engine) == [ANA]
 
 
-def test_an_address_whose_body_gave_way_is_stopped_in_every_order_though_the_channel_may_be_any(engine: Engine) -> None:
-    """No fact tells address and channel together: the row holds for the channel known of the message, or for any."""
-    bodies_of_one_key = [told("failed", 1, to=ANA), told("failed", 2)]
-    found = in_every_order(engine, *bodies_of_one_key, told("undeliverable", 3, channel="sms"), told("optout", 4))
-    assert {(row["address"], row["channel"]) for tables in found for row in tables["opt_outs"]} <= {
-        (ANA, "sms"),
-        (ANA, ""),
-    }
-    assert all(tables["opt_outs"] for tables in found)
+def test_an_opt_outs_channel_is_its_own_else_that_of_the_body_which_names_the_address_else_any(engine: Engine) -> None:
+    """Not that of any other body of the message: address and channel are told together, or not at all."""
+    given = [told("failed", 1, to=ANA), told("failed", 2), told("undeliverable", 3, channel="sms"), told("optout", 4)]
+    assert_one_answer(in_every_order(engine, *given))
+    assert stopped(engine) == {("", ANA, ""): minute(4)}
+    assert message(engine)["channel"] == "sms"
+
+
+def test_an_opt_out_for_which_one_address_is_told_on_two_channels_is_two_rows(engine: Engine) -> None:
+    given = [told("failed", 1, to=ANA), told("undeliverable", 3, to=ANA, channel="sms"), told("optout", 4)]
+    assert_one_answer(in_every_order(engine, *given))
+    assert stopped(engine) == {("", ANA, ""): minute(4), ("sms", ANA, ""): minute(4)}
 
 
 def test_an_event_that_is_ignored_changes_no_opt_out_in_any_order(engine: Engine) -> None:
@@ -508,13 +637,27 @@ def test_an_event_that_is_ignored_changes_no_opt_out_in_any_order(engine: Engine
     assert stopped(engine) == {}
 
 
-def test_an_opt_out_that_names_no_time_was_made_when_it_was_received(engine: Engine) -> None:
-    """Of copies received at different times the row may say any, as it never goes back."""
+def test_an_opt_out_that_names_no_time_was_made_when_it_was_first_received(engine: Engine) -> None:
     undated = [told("optout", None, received, channel="sms", to=ANA) for received in (60, 70, 80)]
-    dated = told("optout", 5, 75, channel="sms", to=ANA)
-    for tables in in_every_order(engine, *undated, dated):
-        assert minute(60) <= one(tables["opt_outs"])["opted_out_at"] <= minute(80)
-        assert one(tables["message_status"])["opted_out_at"] == minute(5)
+    found = in_every_order(engine, *undated)
+    assert_one_answer(found)
+    row = one(found[0]["opt_outs"])
+    assert (row["opted_out_at"], row["received_at"]) == (minute(60), minute(60))
+    assert one(found[0]["message_status"])["opted_out_at"] == minute(60)
+
+
+def test_an_opt_out_with_and_without_a_time_was_made_at_the_later_of_both(engine: Engine) -> None:
+    given = [told("optout", None, 60, channel="sms", to=ANA), told("optout", 5, 75, channel="sms", to=ANA)]
+    found = in_every_order(engine, *given)
+    assert_one_answer(found)
+    row = one(found[0]["opt_outs"])
+    assert (row["opted_out_at"], row["received_at"]) == (minute(60), minute(75))
+    assert one(found[0]["message_status"])["opted_out_at"] == minute(60)
+
+
+def test_an_opt_out_that_claims_a_time_far_ahead_was_made_when_it_was_received(engine: Engine) -> None:
+    give(engine, body("message.optout", minute(60 * 24 * 365 * 24), to=ANA))
+    assert stopped(engine) == {("", ANA, ""): RECEIVED}
 
 
 def test_a_redelivered_opt_out_that_names_no_time_is_no_later_opt_out(engine: Engine) -> None:
@@ -524,50 +667,104 @@ def test_a_redelivered_opt_out_that_names_no_time_is_no_later_opt_out(engine: En
     assert stopped(engine) == {("sms", ANA, ""): minute(60)}
 
 
+# Opt-outs that hide in failures
+
+
+def refused(at: float, received: float = 120, **data: Any) -> RawEvent:
+    return told("failed", at, received, error_code=CODE, **data)
+
+
+def test_a_failure_that_opts_out_stops_its_address_and_every_one_that_its_message_names(engine: Engine) -> None:
+    given = [refused(1, channel="sms", to=ANA), told("delivered", 2, channel="sms", to=RUI)]
+    found = in_every_order(engine, *given, reading=STRICT)
+    assert_one_answer(found)
+    assert stopped(engine) == {("sms", ANA, ""): minute(1), ("sms", RUI, ""): minute(1)}
+    assert {row["source"] for row in found[0]["opt_outs"]} == {"failure"}
+    row = message(engine)
+    assert (row["status"], row["opted_out_at"]) == ("delivered", minute(1))
+
+
+def test_a_failure_that_opts_out_takes_its_address_from_its_message_whichever_comes_first(engine: Engine) -> None:
+    given = [refused(2), told("delivered", 1, channel="sms", to=ANA)]
+    assert_one_answer(in_every_order(engine, *given, reading=STRICT))
+    assert stopped(engine) == {("sms", ANA, ""): minute(2)}
+    give(engine, refused(3, message_id="msg_2"), reading=STRICT)
+    assert one(rows(engine, "nameless_opt_outs"))["subject_id"] == "msg_2"
+
+
+def test_in_any_order_a_stop_stands_before_a_failure_of_the_same_moment(engine: Engine) -> None:
+    given = [refused(2, to=ANA), told("optout", 2, to=ANA)]
+    found = in_every_order(engine, *given, reading=STRICT)
+    assert_one_answer(found)
+    assert one(found[0]["opt_outs"])["source"] == "event"
+    assert one(found[0]["message_status"])["opted_out_at"] == minute(2)
+
+
 # Opt-outs only grow
 
 
-def keep(engine: Engine, **values: Any) -> None:
-    """A row that our own user made."""
-    row = {"channel": "sms", "address": ANA, "sender": "", "source": "manual", "updated_at": NOW} | values
+def opt_out(engine: Engine, at: float, reason: str = "by telephone") -> None:
+    """As a person says so, whose clock is `now`."""
     with engine.begin() as connection:
-        connection.execute(insert(SQLModel.metadata.tables["opt_outs"]).values(**row))
+        statement = Statement(channel="sms", sender="", at=minute(at), by="Rosa", reason=reason)
+        state_opt_outs(connection, [(ANA,)], statement, NOW)
 
 
-@pytest.mark.parametrize(("at", "is_active"), [(4, False), (5, True), (6, True)])
-def test_an_opt_out_holds_again_unless_the_resubscription_is_later(engine: Engine, at: int, is_active: bool) -> None:
-    keep(engine, opted_in_at=minute(5))
+def end_opt_outs(engine: Engine, at: float) -> None:
+    stated = Resubscription(channel=None, sender=None, by="Rosa", reason="signed up again")
+    with engine.begin() as connection:
+        resubscribe(connection, [ANA], stated, clock=lambda: minute(at), default_region="AO")
+
+
+@pytest.mark.parametrize(("received", "is_active"), [(70, False), (80, True), (90, True)])
+@pytest.mark.parametrize("claimed", [1, 79, 81, None])
+def test_an_opt_out_holds_again_unless_it_was_received_before_it_was_ended(
+    engine: Engine, received: int, is_active: bool, claimed: int | None
+) -> None:
+    """Whatever time it claims."""
+    give(engine, told("optout", 0, 10, message_id="msg_0", channel="sms", to=ANA))
+    end_opt_outs(engine, 80)
     assert active(engine) == []
-    give(engine, told("optout", at, channel="sms", to=ANA))
+    give(engine, told("optout", claimed, received, channel="sms", to=ANA))
     row = one(rows(engine, "opt_outs"))
-    assert (row["opted_out_at"], row["opted_in_at"], row["source"]) == (minute(at), minute(5), "event")
+    assert (row["opted_out_at"], row["opted_in_at"]) == (minute(received if claimed is None else claimed), minute(80))
+    assert (row["received_at"], row["source"]) == (minute(received), "event")
     assert active(engine) == ([ANA] if is_active else [])
+
+
+def test_an_end_that_is_stated_before_the_first_opt_out_is_applied_holds_for_it(engine: Engine) -> None:
+    end_opt_outs(engine, 80)
+    give(engine, told("optout", 1, 70, channel="sms", to=ANA))
+    assert (len(rows(engine, "opt_outs")), active(engine)) == (1, [])
+    give(engine, told("optout", 1, 81, message_id="msg_2", channel="sms", to=ANA))
+    assert active(engine) == [ANA]
 
 
 @pytest.mark.parametrize(("at", "since"), [(2, 3), (3, 3), (4, 4)])
 def test_an_opt_out_is_never_set_back(engine: Engine, at: int, since: int) -> None:
-    keep(engine, opted_out_at=minute(3), opted_in_at=minute(1))
+    end_opt_outs(engine, 1)
+    opt_out(engine, 3)
     give(engine, told("optout", at, channel="sms", to=ANA))
     row = one(rows(engine, "opt_outs"))
     assert (row["opted_out_at"], row["opted_in_at"]) == (minute(since), minute(1))
     assert active(engine) == [ANA]
 
 
-def test_an_earlier_opt_out_leaves_a_persons_row_as_it_is(engine: Engine) -> None:
-    keep(engine, opted_out_at=minute(3), note="by telephone")
+def test_an_earlier_opt_out_leaves_a_persons_words_as_they_are(engine: Engine) -> None:
+    opt_out(engine, 3)
     before = one(rows(engine, "opt_outs"))
     give(engine, told("optout", 2, channel="sms", to=ANA))
-    assert one(rows(engine, "opt_outs")) == before
+    assert one(rows(engine, "opt_outs")) == before | {"received_at": minute(120)}
 
 
 def test_a_redelivered_opt_out_does_not_undo_a_later_resubscription(engine: Engine) -> None:
     given = told("optout", 1, channel="sms", to=ANA)
     give(engine, given)
-    with engine.begin() as connection:
-        connection.execute(SQLModel.metadata.tables["opt_outs"].update().values(opted_in_at=minute(2)))
-    give(engine, raw(given.body, minute(600)), told("delivered", 5, channel="sms", to=ANA))
+    end_opt_outs(engine, 130)
+    assert give(engine, raw(given.body, minute(600))) == Tally(received=1, unchanged=1)
+    give(engine, told("delivered", 5, 600, channel="sms", to=ANA))
     assert active(engine) == []
-    give(engine, told("optout", 3, message_id="msg_2", channel="sms", to=ANA))
+    give(engine, told("optout", 3, 140, message_id="msg_2", channel="sms", to=ANA))
     assert active(engine) == [ANA]
 
 
@@ -609,7 +806,8 @@ def test_only_what_the_database_refuses_becomes_a_dead_letter(refusing: Engine) 
     assert tally == Tally(received=8, applied=6, dead=2)
     found = everything(refusing)
     assert {row["message_id"] for row in found["message_status"]} == {f"msg_{number}" for number in range(5)}
-    assert bad.body not in {entry["body"] for entry in found["events"]}
+    assert bad.body not in {entry["body"] for entry in found["bodies"]}
+    assert len(found["bodies"]) == len(found["events"]) == 6
     assert active(refusing) == [ANA]
     letters = {letter["body"]: letter for letter in found["dead_letters"]}
     assert letters.keys() == {bad.body, b"{"}
@@ -714,7 +912,7 @@ def test_a_connection_lost_in_the_middle_raises_and_nothing_is_applied(engine: E
 def test_a_body_that_an_earlier_version_could_read_stops_no_later_event_of_its_message(engine: Engine) -> None:
     give(engine, told("failed", 1, to=ANA), told("optout", 2, channel="sms", to=ANA))
     with engine.begin() as connection:
-        connection.execute(text("UPDATE events SET body = :body WHERE event = 'message.failed'"), {"body": b"[" * 200})
+        connection.execute(text("UPDATE bodies SET body = :body WHERE event = 'message.failed'"), {"body": b"[" * 200})
     tally = give(engine, told("delivered", 3, to=ANA), told("failed", 4, to=ANA))
     assert (tally.applied, tally.dead) == (2, 0)
     assert one(rows(engine, "message_status"))["status"] == "failed"

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from redis import Redis
 from rq import Queue
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Connection, Engine, text
 
 from receiver import intake as module
 from receiver.inbox import Inbox, InboxUnavailable
@@ -103,15 +103,15 @@ def test_what_is_not_due_is_left(inbox: Inbox, engine: Engine) -> None:
 def test_what_the_database_refuses_stops_nothing_and_is_buried(
     inbox: Inbox, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fold = apply.fold
+    merge = apply.merge_ledger
 
-    def refuse(events: Any) -> Any:
+    def refuse(connection: Connection, events: Any, now: datetime) -> Any:
         events = list(events)
         if any(event.body == REFUSED for event in events):
             raise ValueError("quotes the event")
-        return fold(events)
+        return merge(connection, events, now)
 
-    monkeypatch.setattr(apply, "fold", refuse)
+    monkeypatch.setattr(apply, "merge_ledger", refuse)
     put(inbox, delivered(1), REFUSED, delivered(2))
     assert drained(engine) == Tally(received=3, applied=2, dead=1)
     assert (count(engine, "events"), count(engine, "dead_letters"), count(engine, "inbox")) == (2, 1, 0)

@@ -15,7 +15,7 @@ from receiver.inbox import Inbox
 from receiver.intake import Intake, Lane, StoreUnavailable
 from sync.development.embedded import RedisServer, free_port
 from sync.environment import RedisSettings
-from sync.queue import open_queue, waiting_opt_outs
+from sync.queue import Waiting, open_queue, waiting
 from sync.raw_events import RawEvent, from_json
 
 
@@ -136,11 +136,45 @@ def test_failures_go_to_the_front_where_they_may_opt_out(redis_server: RedisServ
     intake.redis.connection_pool.disconnect()
 
 
-def test_what_may_opt_out_is_noted_with_the_time_it_was_received(intake: Intake, redis: Redis) -> None:
-    assert waiting_opt_outs(open_queue(redis)).oldest is None
+def test_an_opt_out_under_any_spelling_of_its_name_goes_to_the_front(intake: Intake, redis: Redis) -> None:
+    stops = [json.dumps({"event": name}).encode() for name in ("Message.OptOut", "message.opt_out", "MESSAGE OPT-OUT")]
+    assert store_all(intake, [b"one", *stops, b"two"]) == [None] * 5
+    assert groups(redis) == [stops, [b"one", b"two"]]
+
+
+def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_apart(
+    intake: Intake, redis: Redis
+) -> None:
+    assert waiting(open_queue(redis)) == Waiting(oldest=None, oldest_opt_out=None)
+    times = [datetime.now(UTC)]
+    for body in (b"one", b'{"event": "message.optout"}', b"two"):
+        assert store_all(intake, [body]) == [None]
+        times.append(datetime.now(UTC))
+    found = waiting(open_queue(redis))
+    assert found.oldest
+    assert found.oldest_opt_out
+    assert times[0] <= found.oldest <= times[1] <= found.oldest_opt_out <= times[2]
+
+
+def test_deliveries_alone_are_noted_as_no_opt_out(intake: Intake, redis: Redis) -> None:
+    assert store_all(intake, [b"one", b"two"]) == [None, None]
+    found = waiting(open_queue(redis))
+    assert found.oldest
+    assert found.oldest_opt_out is None
+
+
+def test_a_job_that_is_gone_waits_no_more_and_is_forgotten(intake: Intake, redis: Redis) -> None:
     begun = datetime.now(UTC)
-    assert store_all(intake, [b"one", b'{"event": "message.optout"}']) == [None, None]
-    waiting = waiting_opt_outs(open_queue(redis))
-    assert waiting.oldest
-    assert begun <= waiting.oldest <= datetime.now(UTC)
-    assert waiting.is_any_waiting
+    for body in [b"%d" % number for number in range(5)] + [b'{"event": "message.optout"}']:
+        assert store_all(intake, [body]) == [None]
+    queue = open_queue(redis)
+    stop, *others = queue.get_jobs()
+    for job in (stop, *others[:-1]):
+        job.delete()
+    found = waiting(queue)
+    assert found.oldest_opt_out is None
+    assert found.oldest
+    assert begun < found.oldest
+    others[-1].delete()
+    assert waiting(queue) == Waiting(oldest=None, oldest_opt_out=None)
+    assert not redis.exists("zexa-sync:waiting", "zexa-sync:opt-outs")

@@ -1,5 +1,5 @@
-"""Two workers meet on the same rows: whatever step of its transaction the first one is at, the rows are those
-that one worker makes.
+"""Two workers meet on the same rows, or a worker and a person: whatever step of its transaction the first one is at,
+the rows are those that one worker makes.
 
 The meeting is arranged, not hoped for: before each statement in turn the first worker is held until the
 second one waits for it or is through.
@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import URL, Engine, event, text
 
 from models.database import open_database
-from sync.apply import apply
 from sync.raw_events import RawEvent
-from tests.conftest import NOW
-from tests.events_builder import ANA, AO, body, clear, everything, minute, raw
+from tests.events_builder import ANA, AO, RUI, body, clear, everything, minute, raw
+from tests.integration.test_oracle import Step, take
+from tests.oracle import Added, Removed
 from tests.processes import wait_for
 
 MEETING_SECONDS = 15
@@ -39,9 +39,11 @@ def stop(message_id: str, at: int) -> RawEvent:
 DELIVERED = of_message("delivered", 3, channel="sms", to=ANA)
 STOP = of_message("optout", 2)
 FAILURES = [of_message("failed", at, error=f"at {at}") for at in range(3)]
+REMOVED = Removed(address=ANA, at=minute(180))  # after all of these were received
+ADDED = Added(channel="sms", address=ANA, at=minute(190))
 
-# What is in the tables already, what the first worker applies, and what the second.
-MEETINGS: dict[str, tuple[list[RawEvent], list[RawEvent], list[RawEvent]]] = {
+# What is in the tables already, what the first worker applies, and what the second. A person may be either of them.
+MEETINGS: dict[str, tuple[list[RawEvent], Step, Step]] = {
     "a new message and its STOP": ([], [DELIVERED], [STOP]),
     "the STOP of a new message and the message": ([], [STOP], [DELIVERED]),
     "a known message and its STOP": ([FAILURES[0]], [DELIVERED], [STOP]),
@@ -54,6 +56,52 @@ MEETINGS: dict[str, tuple[list[RawEvent], list[RawEvent], list[RawEvent]]] = {
     "two new bodies of one key, the other way": ([], [FAILURES[1]], [FAILURES[2]]),
     "two bodies in place of a third": ([FAILURES[0]], [FAILURES[2]], [FAILURES[1]]),
     "two bodies in place of a third, the other way": ([FAILURES[0]], [FAILURES[1]], [FAILURES[2]]),
+    "two copies of a known body, received earlier": (
+        [FAILURES[0]],
+        [raw(FAILURES[0].body, minute(7))],
+        [raw(FAILURES[0].body, minute(5))],
+    ),
+    "a copy of a body, received earlier, and a greater body": (
+        [FAILURES[0]],
+        [raw(FAILURES[0].body, minute(7))],
+        [FAILURES[1]],
+    ),
+    "a greater body and an earlier copy of one that does not hold": (
+        [FAILURES[0], FAILURES[1]],
+        [FAILURES[2]],
+        [raw(FAILURES[0].body, minute(7))],
+    ),
+    "a nameless STOP and a second body that tells the address": (
+        [FAILURES[0]],
+        [STOP],
+        [of_message("failed", 1, to=ANA)],
+    ),
+    "two bodies of one STOP, each with an address": (
+        [],
+        [of_message("optout", 1, to=ANA)],
+        [of_message("optout", 2, to=RUI)],
+    ),
+    "a STOP and a body that names another address": (
+        [FAILURES[0]],
+        [of_message("optout", 1, to=ANA)],
+        [of_message("delivered", 2, to=RUI)],
+    ),
+    "a body that names another address and a STOP": (
+        [FAILURES[0]],
+        [of_message("delivered", 2, to=RUI)],
+        [of_message("optout", 1, to=ANA)],
+    ),
+    "a STOP and a copy of it, received earlier": (
+        [],
+        [stop("msg_1", 1)],
+        [raw(stop("msg_1", 1).body, minute(60))],
+    ),
+    "a STOP and who ends it": ([], [stop("msg_1", 1)], REMOVED),
+    "who ends a STOP and the STOP": ([], REMOVED, [stop("msg_1", 1)]),
+    "a second STOP and who ends both": ([stop("msg_1", 1)], [stop("msg_2", 2)], REMOVED),
+    "who ends both and a second STOP": ([stop("msg_1", 1)], REMOVED, [stop("msg_2", 2)]),
+    "who ends an opt-out and who states it anew": ([stop("msg_1", 1)], REMOVED, ADDED),
+    "a STOP and who states the same": ([], [stop("msg_1", 1)], ADDED),
     "two opt-outs of one address": ([], [stop("msg_1", 2)], [stop("msg_2", 1)]),
     "two later opt-outs of one address": ([stop("msg_0", 0)], [stop("msg_1", 1)], [stop("msg_2", 2)]),
     "two events of a new campaign": ([], [of_campaign("completed", 2)], [of_campaign("sent", 1)]),
@@ -81,7 +129,8 @@ def second_engine(migrated_url: URL) -> Iterator[Engine]:
 @pytest.mark.parametrize("meeting", MEETINGS)
 def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine: Engine, meeting: str) -> None:
     before, first, second = MEETINGS[meeting]
-    give(engine, [*before, *first, *second])
+    for step in (before, first, second):
+        give(engine, step)
     at_once = everything(engine)
     step, is_met = 0, True
     while is_met:
@@ -96,9 +145,9 @@ def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine
     assert step >= 3
 
 
-def give(engine: Engine, raw_events: list[RawEvent]) -> None:
-    if raw_events:
-        apply(engine, raw_events, reading=AO, now=NOW)
+def give(engine: Engine, step: Step) -> None:
+    if step:
+        take(engine, [step], AO)
 
 
 @contextmanager
@@ -127,19 +176,19 @@ def held(engine: Engine, step: int, other: "Worker") -> Iterator[threading.Event
 
 
 class Worker:
-    """Applies raw events in a thread, and can say whether it waits for somebody else's transaction."""
+    """Takes a step in a thread, and can say whether it waits for somebody else's transaction."""
 
-    def __init__(self, engine: Engine, raw_events: list[RawEvent]) -> None:
+    def __init__(self, engine: Engine, step: Step) -> None:
         self.engine = engine
         self.errors: list[BaseException] = []
         self.has_begun = threading.Event()
         self.observer = open_database(engine.url)
-        self.thread = threading.Thread(target=self._work, args=(raw_events,))
+        self.thread = threading.Thread(target=self._work, args=(step,))
         event.listen(engine, "before_cursor_execute", lambda *_: self.has_begun.set())
 
-    def _work(self, raw_events: list[RawEvent]) -> None:
+    def _work(self, step: Step) -> None:
         try:
-            give(self.engine, raw_events)
+            give(self.engine, step)
         except BaseException as error:
             self.errors.append(error)
 

@@ -1,34 +1,48 @@
 """The history of opt-outs: complete, once each, only ever added to; and what can be proved from it."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
+from models.tables import HISTORY
+from models.views import OPT_OUT_STATEMENTS
 from sync.apply import apply
-from sync.merge import OptOutRow, OptOutSource
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.latency import latency
-from sync.opt_outs.merging import HISTORY, merge_opt_outs
+from sync.opt_outs.resubscribing import Resubscription, resubscribe
+from sync.opt_outs.stating import Statement, state_opt_outs
 from sync.reading import Reading
-from sync.store import OPT_OUTS
 from tests.conftest import NOW
-from tests.events_builder import ANA, AO, RUI, body, minute, raw, rows
+from tests.events_builder import ANA, AO, RECEIVED, RUI, body, clear, minute, raw, rows
 
 STRICT = Reading(default_region="AO", opt_out_failures=frozenset({"21610", "recipient opted out"}))
 
 
-def give(engine: Engine, *bodies: bytes, reading: Reading = AO) -> None:
-    apply(engine, [raw(one) for one in bodies], reading=reading, now=NOW)
+def give(engine: Engine, *bodies: bytes, reading: Reading = AO, received: datetime = RECEIVED) -> None:
+    apply(engine, [raw(one, received) for one in bodies], reading=reading, now=NOW)
 
 
-def history(engine: Engine) -> list[dict[str, Any]]:
+def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, Any]]:
+    """Every statement, with the times that the ledger tells, or as the history itself has it."""
     with engine.connect() as connection:
-        found = connection.execute(select(HISTORY).order_by(HISTORY.c.id)).mappings()
+        found = connection.execute(select(table).order_by(table.c.id)).mappings()
         return [{name: value for name, value in row.items() if name != "id"} for row in found]
+
+
+def add(engine: Engine, at: datetime, reason: str = "told us by letter") -> None:
+    statement = Statement(channel="", sender="", at=at, by="Rosa", reason=reason)
+    with engine.begin() as connection:
+        state_opt_outs(connection, [ANA], statement, NOW)
+
+
+def remove(engine: Engine, at: datetime, channel: str | None = None, sender: str | None = None) -> None:
+    stated = Resubscription(channel=channel, sender=sender, by="Rosa", reason="asked for it")
+    with engine.begin() as connection:
+        resubscribe(connection, [ANA], stated, clock=lambda: at, default_region="AO")
 
 
 def stop(at: float = 1, **data: object) -> bytes:
@@ -39,7 +53,9 @@ def failure(**data: object) -> bytes:
     return body("message.failed", minute(2), **({"to": ANA, "channel": "sms", "message_id": "m2"} | data))
 
 
-def test_an_opt_out_is_noted_with_its_times_its_event_and_the_body_that_was_signed(engine: Engine) -> None:
+def test_an_opt_out_is_noted_with_its_times_its_event_and_the_digest_of_the_body_that_was_signed(
+    engine: Engine,
+) -> None:
     give(engine, stop(**{"from": "ZEXA"}))
     (noted,) = history(engine)
     assert noted == {
@@ -48,16 +64,43 @@ def test_an_opt_out_is_noted_with_its_times_its_event_and_the_body_that_was_sign
         "sender": "ZEXA",
         "kind": "opted_out",
         "occurred_at": minute(1),
-        "received_at": raw(b"").received_at,
+        "received_at": RECEIVED,
         "applied_at": NOW,
         "source": "event",
         "message_id": "m1",
         "event": "message.optout",
         "digest": hashlib.sha256(stop(**{"from": "ZEXA"})).hexdigest(),
-        "body": stop(**{"from": "ZEXA"}),
         "stated_by": None,
         "reason": None,
+        "subject_id": "m1",
     }
+
+
+def test_the_history_holds_neither_body_nor_receipt_which_may_be_forgotten(engine: Engine) -> None:
+    give(engine, stop())
+    (noted,) = history(engine, HISTORY)
+    assert not {"body", "received_at"} & noted.keys()
+    assert stop() not in noted.values()
+
+
+def test_the_times_of_a_statement_are_those_of_its_body_and_a_claim_is_kept_as_it_is(engine: Engine) -> None:
+    """An undated one occurred when it was received first, and so did one whose time lies too far ahead."""
+    in_2050 = datetime(2050, 1, 1, tzinfo=minute(0).tzinfo)
+    undated, ahead = body("message.optout", None, to=ANA), body("message.optout", in_2050, to=ANA)
+    give(engine, undated, ahead, received=minute(90))
+    give(engine, undated, ahead, received=minute(60))
+    assert {(noted["occurred_at"], noted["received_at"]) for noted in history(engine)} == {(minute(60), minute(60))}
+    assert {noted["occurred_at"] for noted in history(engine, HISTORY)} == {None, in_2050}
+
+
+def test_each_body_of_an_opt_out_states_it_with_its_own_times_whether_it_holds_or_not(engine: Engine) -> None:
+    give(engine, stop(5), received=minute(70))
+    give(engine, stop(3, to=RUI), received=minute(60))
+    give(engine, stop(4, to=None), received=minute(65))
+    stated = {(noted["address"], noted["occurred_at"], noted["received_at"]) for noted in history(engine)}
+    times = [(minute(5), minute(70)), (minute(3), minute(60)), (minute(4), minute(65))]
+    assert stated == {(address, *of) for address in (ANA, RUI) for of in times}
+    assert len(history(engine)) == 6
 
 
 def test_copies_and_later_facts_of_the_message_add_nothing(engine: Engine) -> None:
@@ -80,23 +123,45 @@ def test_a_stop_without_an_address_is_noted_once_its_message_tells_whose_it_is(e
     assert history(engine) == []
     give(engine, body("message.delivered", minute(0), to=RUI, message_id="m1"))
     (noted,) = history(engine)
-    assert (noted["address"], noted["event"], noted["body"]) == (RUI, "message.optout", stop(to=None))
+    assert (noted["address"], noted["event"], noted["received_at"]) == (RUI, "message.optout", RECEIVED)
+    assert noted["digest"] == hashlib.sha256(stop(to=None)).hexdigest()
+
+
+def test_a_stop_with_an_address_is_noted_again_once_its_message_tells_another(engine: Engine) -> None:
+    give(engine, stop(), body("message.delivered", minute(0), to=RUI, message_id="m1"))
+    assert [(noted["address"], noted["channel"]) for noted in history(engine)] == [(ANA, "sms"), (RUI, "sms")]
 
 
 def test_what_people_state_is_noted_every_time_with_who_and_why(engine: Engine) -> None:
-    claim = OptOutRow(
-        channel="", address=ANA, sender="", opted_out_at=minute(1), message_id=None,
-        source=OptOutSource.MANUAL, note="told us by letter", stated_by="Rosa",
-    )  # fmt: skip
     for _ in range(2):
-        with engine.begin() as connection:
-            merge_opt_outs(connection, [claim], NOW)
+        add(engine, minute(1))
     assert [(noted["stated_by"], noted["reason"], noted["digest"]) for noted in history(engine)] == [
         ("Rosa", "told us by letter", None),
         ("Rosa", "told us by letter", None),
     ]
+    assert [(noted["occurred_at"], noted["received_at"]) for noted in history(engine)] == [(minute(1), None)] * 2
     (row,) = rows(engine, "opt_outs")
-    assert (row["source"], row["note"]) == ("manual", "told us by letter")
+    assert (row["source"], row["note"], row["received_at"]) == ("manual", "told us by letter", minute(1))
+
+
+def test_who_ends_opt_outs_is_noted_once_for_their_scope_also_where_none_stands(engine: Engine) -> None:
+    remove(engine, minute(80))
+    remove(engine, minute(81), channel="sms")
+    remove(engine, minute(82), channel="email", sender="NEWS")
+    noted = history(engine)
+    assert [(of["kind"], of["address"], of["channel"], of["sender"], of["occurred_at"]) for of in noted] == [
+        ("opted_in", ANA, None, None, minute(80)),
+        ("opted_in", ANA, "sms", None, minute(81)),
+        ("opted_in", ANA, "email", "NEWS", minute(82)),
+    ]
+    assert {(of["stated_by"], of["reason"], of["message_id"], of["subject_id"]) for of in noted} == {
+        ("Rosa", "asked for it", None, None)
+    }
+    assert rows(engine, "opt_outs") == []
+    give(engine, stop(), received=minute(79))
+    give(engine, stop(2, channel="email", message_id="m2"), received=minute(81))
+    ends = {row["channel"]: row["opted_in_at"] for row in rows(engine, "opt_outs")}
+    assert ends == {"sms": minute(81), "email": minute(80)}
 
 
 @pytest.mark.parametrize("change", ["UPDATE opt_out_history SET address = 'nobody'", "DELETE FROM opt_out_history"])
@@ -128,7 +193,7 @@ def test_a_failure_that_says_the_recipient_opted_out_opts_out(engine: Engine, da
     (noted,) = history(engine)
     assert (noted["source"], noted["event"]) == ("failure", "message.failed")
     (message,) = rows(engine, "message_status")
-    assert (message["status"], message["opted_out_at"]) == ("failed", None)
+    assert (message["status"], message["opted_out_at"]) == ("failed", minute(2))
 
 
 @pytest.mark.parametrize("data", [{}, {"error_code": "2161"}, {"error_code": "216100"}, {"error": "it opted out"}])
@@ -149,9 +214,7 @@ def test_in_either_order_a_stop_stands_before_a_failure_of_the_same_moment(engin
         give(engine, second, reading=STRICT)
         (row,) = rows(engine, "opt_outs")
         assert row["source"] == "event"
-        with engine.begin() as connection:
-            for table in ("events", "message_status", "opt_outs"):
-                connection.execute(text(f"DELETE FROM {table}"))
+        clear(engine)
 
 
 # Messages sent after an opt-out
@@ -183,16 +246,10 @@ def test_a_second_stop_does_not_hide_what_was_sent_after_the_first(engine: Engin
 
 
 def test_a_message_after_a_resubscription_is_not_listed_and_one_before_it_stays_listed(engine: Engine) -> None:
-    give(engine, stop(5), delivered("between", 6), delivered("welcome", 9), delivered("again", 12))
-    again = {
-        "channel": "sms", "address": ANA, "sender": "", "kind": "opted_in", "occurred_at": minute(8),
-        "applied_at": NOW, "source": "manual", "stated_by": "Rosa", "reason": "asked for it",
-    }  # fmt: skip
-    with engine.begin() as connection:
-        connection.execute(insert(HISTORY).values(**again))
-        connection.execute(OPT_OUTS.update().values(opted_in_at=minute(8)))
+    give(engine, stop(5), delivered("between", 6), delivered("welcome", 9), delivered("again", 12), received=minute(5))
+    remove(engine, minute(8))
     assert sent_after(engine) == [("between", 60.0)]
-    give(engine, stop(11, message_id="second"))
+    give(engine, stop(11, message_id="second"), received=minute(11))
     assert sent_after(engine) == [("again", 60.0), ("between", 60.0)]
 
 
@@ -210,6 +267,28 @@ def test_evidence_shows_statements_bodies_facts_and_what_was_sent_afterwards(eng
         ("message.optout", stop(5, to=None)),
     ]
     assert [message["message_id"] for message in found.messages_afterwards] == ["after"]
+
+
+def test_evidence_shows_every_body_of_a_message_whether_it_holds_or_not(engine: Engine) -> None:
+    give(engine, stop(5), stop(3), delivered("m1", 0), delivered("m1", 1))
+    found = gather_evidence(engine, ANA, default_region="AO")
+    assert [row["body"] for row in found.statements] == [stop(3), stop(5)]
+    assert [fact["body"] for fact in found.facts] == [delivered("m1", 0), delivered("m1", 1), stop(3), stop(5)]
+
+
+def test_evidence_of_an_opt_out_without_a_message_shows_its_body(engine: Engine) -> None:
+    alone = stop(5, message_id=None)
+    give(engine, alone)
+    found = gather_evidence(engine, ANA, default_region="AO")
+    assert [row["body"] for row in found.statements] == [alone]
+
+
+def test_evidence_remains_where_a_body_was_forgotten(engine: Engine) -> None:
+    give(engine, stop(5))
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM bodies"))
+    (statement,) = gather_evidence(engine, ANA, default_region="AO").statements
+    assert (statement["body"], statement["occurred_at"], statement["received_at"]) == (None, minute(5), RECEIVED)
 
 
 def test_of_an_address_that_nobody_opted_out_nothing_is_known(engine: Engine) -> None:

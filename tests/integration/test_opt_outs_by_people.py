@@ -1,7 +1,9 @@
 """`zexa-sync opt-outs` check, add, remove and list: what people ask and state of opt-outs, on both databases."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,16 +12,18 @@ from click.testing import CliRunner, Result
 from redis import Redis
 from sqlalchemy import URL, Engine, select
 
+from models.tables import HISTORY, OPT_OUTS
 from sync.apply import apply
 from sync.cli import main
+from sync.dead_letters.finding import Selection
+from sync.dead_letters.replaying import replay
 from sync.development.embedded import RedisServer
-from sync.opt_outs.merging import HISTORY
-from sync.opt_outs.resubscribing import Resubscription, resubscribe
+from sync.opt_outs.resubscribing import AHEAD_SECONDS_MAX, Resubscription, resubscribe, resubscribe_patiently
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
-from sync.store import OPT_OUTS
+from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from tests.conftest import NOW
-from tests.events_builder import ANA, AO, RUI, body, minute, raw
+from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, raw
 
 Command = Callable[..., Result]
 
@@ -46,8 +50,8 @@ def stop(at: datetime, to: str = ANA, **data: object) -> bytes:
     return body("message.optout", at, to=to, **data)
 
 
-def give(engine: Engine, *bodies: bytes) -> None:
-    apply(engine, [raw(one) for one in bodies], reading=AO, now=NOW)
+def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED) -> None:
+    apply(engine, [raw(one, received) for one in bodies], reading=AO, now=NOW)
 
 
 def table(engine: Engine, of: Any) -> list[dict[str, Any]]:
@@ -217,10 +221,10 @@ def test_a_re_subscription_ends_every_scope_of_an_address_in_any_spelling(engine
     ended = [row for row in table(engine, OPT_OUTS) if row["address"] == ANA]
     moments = {row["opted_in_at"] for row in ended}
     assert all(begun <= moment <= datetime.now(UTC) for moment in moments)
-    noted = [row for row in history(engine) if row["kind"] == "opted_in"]
-    assert {(row["channel"], row["sender"]) for row in noted} == {("", ""), ("sms", "A")}
-    assert {row["occurred_at"] for row in noted} == moments
-    assert {(row["source"], row["stated_by"], row["reason"]) for row in noted} == {("manual", *STATED.values())}
+    (noted,) = [row for row in history(engine) if row["kind"] == "opted_in"]
+    assert (noted["address"], noted["channel"], noted["sender"]) == (ANA, None, None)
+    assert {noted["occurred_at"]} == moments
+    assert (noted["source"], noted["stated_by"], noted["reason"]) == ("manual", *STATED.values())
 
 
 def test_a_narrowed_re_subscription_says_what_remains_in_force(engine: Engine, command: Command) -> None:
@@ -237,13 +241,57 @@ def test_a_narrowed_re_subscription_says_what_remains_in_force(engine: Engine, c
     assert status(command, ANA) == ["suppressed"]
 
 
-def test_a_re_subscription_with_nothing_to_end_is_a_negative_answer(engine: Engine, command: Command) -> None:
+def test_a_re_subscription_with_nothing_to_end_is_a_negative_answer_and_noted_all_the_same(
+    engine: Engine, command: Command
+) -> None:
     give(engine, stop(minute(1)))
     assert command("remove", ANA, *WHY, "--channel", "sms").stdout.splitlines()[0] == f"{ANA}  nothing to end"
     result = command("remove", RUI, ANA, *WHY)
     assert (result.exit_code, result.stdout.splitlines()[0]) == (1, f"{RUI}  nothing to end: no opt-out is in force")
     assert command("remove", ANA, *WHY).exit_code == 1  # it is ended already
-    assert [row["kind"] for row in history(engine)] == ["opted_out", "opted_in"]
+    noted = [(row["kind"], row["address"], row["channel"]) for row in history(engine)]
+    assert noted[:2] == [("opted_out", ANA, ""), ("opted_in", ANA, "sms")]
+    assert sorted(noted[2:]) == [("opted_in", ANA, None), ("opted_in", ANA, None), ("opted_in", RUI, None)]
+
+
+def test_a_re_subscription_holds_for_an_opt_out_that_was_received_before_and_is_applied_later(
+    engine: Engine, command: Command
+) -> None:
+    received = datetime.now(UTC) - timedelta(seconds=1)
+    assert command("remove", SPELLED, *WHY).exit_code == 1
+    give(engine, stop(minute(1), message_id="m1"), received=received)
+    give(engine, body("message.optout", None, message_id="m2"), received=received)
+    give(engine, body("message.delivered", minute(1), message_id="m2", to=ANA, channel="sms"))
+    assert [row["channel"] for row in table(engine, OPT_OUTS)] == ["", "sms"]
+    assert status(command, ANA) == ["allowed"]
+
+
+@pytest.mark.parametrize("is_applied_first", [True, False])
+def test_a_re_subscription_holds_under_every_spelling_whether_the_opt_out_is_applied_before_or_after(
+    engine: Engine, command: Command, is_applied_first: bool
+) -> None:
+    """An opt-out on a channel without numbers stands as it was spelled, and a look-up asks for that too."""
+    stops = [stop(minute(1), "912345678", channel="slack"), stop(minute(1), "Ana@Example.com", channel="slack")]
+    if is_applied_first:
+        give(engine, *stops)
+    command("remove", "912345678", "Ana@Example.com", *WHY)
+    if not is_applied_first:
+        give(engine, *stops)
+    assert [row["address"] for row in table(engine, OPT_OUTS)] == ["912345678", "Ana@Example.com"]
+    assert status(command, "912345678", "Ana@Example.com") == ["allowed", "allowed"]
+
+
+def test_a_narrow_re_subscription_holds_for_no_other_opt_out_that_is_applied_later(
+    engine: Engine, command: Command
+) -> None:
+    received = datetime.now(UTC) - timedelta(seconds=1)
+    command("remove", ANA, *WHY, "--channel", "sms", "--sender", "A")
+    scopes = [("sms", "A"), ("sms", "B"), ("whatsapp", "A"), (None, "A"), ("sms", None)]
+    for number, (channel, sender) in enumerate(scopes):
+        give(engine, stop(minute(1), message_id=f"m{number}", channel=channel, from_=sender), received=received)
+    ended = {(row["channel"], row["sender"]) for row in table(engine, OPT_OUTS) if row["opted_in_at"]}
+    assert ended == {("sms", "A")}
+    assert len(table(engine, OPT_OUTS)) == len(scopes)
 
 
 @pytest.mark.parametrize("options", [BY, WHY[2:], (), ("--by", "", "--reason", " ")])
@@ -261,30 +309,127 @@ def test_what_could_be_no_address_ends_nothing(engine: Engine, command: Command,
     assert status(command, ANA) == ["suppressed"]
 
 
-def test_a_later_stop_opts_out_again_and_an_earlier_one_that_comes_late_does_not(
-    engine: Engine, command: Command
+@pytest.mark.parametrize("claimed", [minute(1), datetime(2050, 1, 1, tzinfo=UTC), None])
+def test_a_stop_received_later_opts_out_again_whatever_time_it_claims_and_one_received_earlier_does_not(
+    engine: Engine, command: Command, claimed: datetime | None
 ) -> None:
-    give(engine, stop(minute(1), message_id="m1"))
-    command("remove", ANA, *WHY)
-    give(engine, stop(minute(2), message_id="m2"))
+    def stop_of(message_id: str) -> bytes:
+        return body("message.optout", claimed, to=ANA, message_id=message_id)
+
+    before = datetime.now(UTC)
+    give(engine, stop_of("m1"), received=before)
+    assert command("remove", ANA, *WHY).exit_code == 0
+    give(engine, stop_of("m2"), received=before)
     assert status(command, ANA) == ["allowed"]
-    give(engine, stop(datetime.now(UTC), message_id="m3"))
+    give(engine, stop_of("m3"), received=datetime.now(UTC))
     assert status(command, ANA) == ["suppressed"]
     assert command("remove", ANA, *WHY).exit_code == 0
     assert command("add", ANA, *BY).exit_code == 0
     assert status(command, ANA) == ["suppressed"]
 
 
-def test_an_opt_out_whose_clock_was_ahead_ends_too_with_a_warning(engine: Engine, command: Command) -> None:
-    ahead = datetime.now(UTC) + timedelta(days=1)
-    give(engine, stop(ahead, message_id="m1"))
-    result = command("remove", ANA, *WHY)
-    assert result.exit_code == 0
-    assert "a STOP that occurs before it will not count" in result.stdout
-    assert table(engine, OPT_OUTS)[0]["opted_in_at"] == ahead + timedelta(microseconds=1)
+@pytest.mark.parametrize("claimed", [minute(1), None])
+def test_a_copy_of_a_stop_does_not_opt_out_anew(engine: Engine, command: Command, claimed: datetime | None) -> None:
+    content = body("message.optout", claimed, to=ANA, message_id="m1")
+    give(engine, content)
+    assert command("remove", ANA, *WHY).exit_code == 0
+    give(engine, content, received=datetime.now(UTC))
+    assert status(command, ANA) == ["allowed"]
+
+
+def test_a_replay_of_a_stop_does_not_opt_out_anew(engine: Engine, command: Command) -> None:
+    """What counts is when it was received, also of a dead letter that a later version can read."""
+    content = stop(minute(1), message_id="m1")
+    with engine.begin() as connection:
+        keep_dead_letters(connection, [DeadLetter(raw(content), "refused", "a mistake of ours")], AO)
+    assert command("remove", ANA, *WHY).exit_code == 1
+    (replayed,) = replay(engine, Selection(), reading=AO)
+    assert replayed.verdict == "applied"
+    assert (len(table(engine, OPT_OUTS)), status(command, ANA)) == (1, ["allowed"])
+
+
+# Clocks that are ahead
+
+
+def test_an_opt_out_that_claims_to_be_later_than_now_ends_at_once(engine: Engine, command: Command) -> None:
+    claimed = datetime.now(UTC) + timedelta(hours=12)
+    give(engine, stop(claimed, message_id="m1"), received=datetime.now(UTC))
+    begun = time.monotonic()
+    assert command("remove", ANA, *WHY).exit_code == 0
+    assert time.monotonic() - begun < 2
+    (row,) = table(engine, OPT_OUTS)
+    assert row["opted_out_at"] == claimed
+    assert row["opted_in_at"] <= datetime.now(UTC)
     assert status(command, ANA) == ["allowed"]
     assert command("add", ANA, *BY).exit_code == 0  # a person's word holds all the same
     assert status(command, ANA) == ["suppressed"]
+
+
+def test_an_opt_out_received_by_a_clock_that_is_ahead_is_waited_for_and_ends(engine: Engine, command: Command) -> None:
+    received = datetime.now(UTC) + timedelta(seconds=1.5)
+    give(engine, stop(minute(1)), received=received)
+    result = command("remove", ANA, *WHY)
+    assert (result.exit_code, result.stdout.split("  ")[1][:6]) == (0, "ended:")
+    (row,) = table(engine, OPT_OUTS)
+    assert received < row["opted_in_at"] <= datetime.now(UTC)
+    assert status(command, ANA) == ["allowed"]
+
+
+def test_an_opt_out_received_by_a_clock_that_is_far_ahead_stays_in_force_and_the_command_says_so(
+    engine: Engine, command: Command
+) -> None:
+    received = datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS_MAX + 60)
+    give(engine, stop(minute(1), channel="sms"), received=received)
+    give(engine, stop(minute(2), RUI))
+    begun = datetime.now(UTC)
+    result = command("remove", ANA, RUI, *WHY)
+    assert result.exit_code == 1
+    said = [line for line in result.stdout.splitlines() if line.startswith(ANA)]
+    assert "remains in force: sms, any sender, since 2026-06-24 10:01:00Z (event)" in said[1]
+    assert f"received at {received:%Y-%m-%d %H:%M:%S}" in said[2]
+    assert "clock" in said[2]
+    assert f"{RUI}  ended:" in result.stdout
+    assert status(command, ANA, RUI) == ["suppressed", "allowed"]
+    # It is never stated for a time that is still to come, and holds for what it can.
+    ends = [row["occurred_at"] for row in history(engine) if row["kind"] == "opted_in"]
+    assert len(ends) == 2
+    assert all(begun <= end <= datetime.now(UTC) for end in ends)
+    give(engine, stop(minute(3), channel="email", message_id="m3"), received=begun)
+    in_force = [row for row in table(engine, OPT_OUTS) if row["address"] == ANA and row["channel"] == "email"]
+    assert in_force[0]["opted_in_at"] is not None
+
+
+def test_an_opt_out_that_is_said_now_holds_though_it_was_ended_by_a_clock_that_is_ahead(
+    engine: Engine, command: Command
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(minutes=10)
+    stated = Resubscription(channel=None, sender=None, by="Maria", reason="form")
+    with engine.begin() as connection:
+        resubscribe(connection, [ANA], stated, clock=lambda: ahead, default_region="AO")
+    assert command("add", ANA, *BY).exit_code == 0
+    (row,) = table(engine, OPT_OUTS)
+    assert row["opted_out_at"] == row["received_at"] == row["opted_in_at"] == ahead
+    assert status(command, ANA) == ["suppressed"]
+
+
+def test_an_opt_out_beyond_the_scope_is_not_waited_for(engine: Engine, command: Command) -> None:
+    give(engine, stop(minute(1), channel="sms"))
+    give(engine, stop(minute(1), channel="email"), received=datetime.now(UTC) + timedelta(seconds=4))
+    begun = time.monotonic()
+    assert command("remove", ANA, *WHY, "--channel", "sms").exit_code == 0
+    assert time.monotonic() - begun < 2
+
+
+def test_who_waits_for_a_clock_keeps_nobody_from_opting_out(engine: Engine) -> None:
+    give(engine, stop(minute(1)), received=datetime.now(UTC) + timedelta(seconds=3))
+    stated = Resubscription(channel=None, sender=None, by="Maria", reason="form")
+    with ThreadPoolExecutor(1) as pool:
+        removing = pool.submit(resubscribe_patiently, engine, [ANA], stated, default_region="AO")
+        time.sleep(0.5)
+        give(engine, stop(minute(1), RUI))
+        assert not removing.done()
+        (of,) = removing.result()
+    assert (len(of.ended), of.in_force, of.ahead) == (1, [], [])
 
 
 def test_a_re_subscription_and_its_history_are_one_transaction(engine: Engine, command: Command) -> None:
@@ -345,6 +490,7 @@ def test_opt_outs_as_json_are_masked_unless_asked_for(engine: Engine, command: C
         "sender": "",
         "opted_out_at": "2026-06-24T10:01:00Z",
         "opted_in_at": None,
+        "received_at": "2026-06-24T12:00:00Z",
         "source": "event",
         "message_id": "m1",
         "note": None,

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, Engine, delete, select
 
 from models.database import open_database
+from models.tables import HISTORY, OPT_OUTS
 from sync.apply import apply
 from sync.cli import main
 from sync.opt_outs import importing
 from sync.opt_outs.csv_files import named, opened_csv
 from sync.opt_outs.importing import Counts, Defaults, import_opt_outs
-from sync.opt_outs.merging import HISTORY
-from sync.store import OPT_OUTS
+from sync.opt_outs.resubscribing import Resubscription, resubscribe
 from tests.conftest import NOW, migrate
-from tests.events_builder import ANA, AO, RUI, body, minute, patient, raw
+from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 
 Command = Callable[..., Result]
 
@@ -59,15 +59,21 @@ def everything(engine: Engine) -> list[list[dict[str, Any]]]:
     return [table(engine, OPT_OUTS), table(engine, HISTORY)]
 
 
-def stop(engine: Engine, at: datetime, **data: object) -> None:
-    apply(engine, [raw(body("message.optout", at, to=ANA, **data))], reading=AO, now=NOW)
+def stop(engine: Engine, at: datetime, received: datetime = RECEIVED, **data: object) -> None:
+    apply(engine, [raw(body("message.optout", at, to=ANA, **data), received)], reading=AO, now=NOW)
+
+
+def remove(engine: Engine, at: datetime) -> None:
+    stated = Resubscription(channel=None, sender=None, by="Rosa", reason="form")
+    with engine.begin() as connection:
+        resubscribe(connection, [ANA], stated, clock=lambda: at, default_region="AO")
 
 
 def test_a_file_opts_out_with_scope_time_and_reason_and_who_says_so(engine: Engine, command: Command) -> None:
     content = "name,phone,Channel,sender,opted_out_at,reason\nAna,912345678,SMS,A,2026-06-24T11:01+01:00,by post\n"
     assert imported(command, content) == {"new": 1}
     (row,), (noted,) = everything(engine)
-    assert row["opted_out_at"] == noted["occurred_at"] == minute(1)
+    assert row["opted_out_at"] == row["received_at"] == noted["occurred_at"] == minute(1)
     for of in (row, noted):
         assert [of[name] for name in ("channel", "address", "sender", "source")] == ["sms", ANA, "A", "import"]
     assert (row["note"], noted["reason"], noted["stated_by"], noted["kind"]) == ("by post",) * 2 + (
@@ -137,6 +143,30 @@ def test_a_row_with_a_time_does_not_undo_a_later_re_subscription_and_one_without
     assert imported(command, f"to\n{ANA}\n") == {"later": 1}
     (row,) = table(engine, OPT_OUTS)
     assert row["opted_out_at"] > row["opted_in_at"]
+
+
+def test_a_row_counts_by_its_time_also_where_a_stop_claims_to_be_later(engine: Engine, command: Command) -> None:
+    """The STOP was received before it was ended, though it says that it was made afterwards."""
+    stop(engine, minute(110), received=minute(30))
+    remove(engine, minute(60))
+    for at, counts in ((50, {"ended": 1}), (90, {"later": 1}), (90, {"unchanged": 1})):
+        assert imported(command, f"to,opted_out_at\n{ANA},{minute(at).isoformat()}\n") == counts
+    (row,) = table(engine, OPT_OUTS)
+    assert (row["opted_out_at"], row["received_at"], row["source"]) == (minute(110), minute(90), "event")
+
+
+def test_a_re_subscription_without_an_opt_out_holds_for_a_row_with_an_earlier_time(
+    engine: Engine, command: Command
+) -> None:
+    remove(engine, minute(60))
+    content = f"to,opted_out_at\n{ANA},{minute(50).isoformat()}\n"
+    assert imported(command, content) == {"ended": 1}
+    before = everything(engine)
+    (row,) = before[0]
+    assert (row["opted_out_at"], row["opted_in_at"]) == (minute(50), minute(60))
+    assert imported(command, content) == {"ended": 1}
+    assert everything(engine) == before
+    assert imported(command, f"to\n{ANA}\n") == {"later": 1}
 
 
 def test_invalid_rows_are_told_by_line_and_kept_as_they_are_and_the_others_are_taken(
@@ -233,6 +263,7 @@ def test_any_file_twice_is_as_once_and_makes_nothing_earlier(
     for row in once[0]:
         old = before.get(row["address"] + row["channel"])
         assert old is None or row["opted_out_at"] >= old["opted_out_at"]
+        assert old is None or row["received_at"] >= old["received_at"]
 
 
 def read(engine: Engine, path: Path) -> Counts:

@@ -15,7 +15,7 @@ from rq.job import Job
 from sqlalchemy import Engine, text
 
 from sync.applier import Applier
-from sync.queue import enqueue, open_queue
+from sync.queue import Waiting, enqueue, open_queue, waiting
 from sync.raw_events import RawEvent
 from sync.stop import Stop
 from sync.worker import EventWorker
@@ -121,6 +121,24 @@ def test_applied_jobs_leave_nothing_in_redis(worker: EventWorker, queue: Queue, 
     assert keys_of_jobs(redis) == []
 
 
+def test_a_job_waits_until_its_events_are_committed_and_then_no_more(
+    worker: EventWorker, queue: Queue, engine: Engine, redis: Redis
+) -> None:
+    """In a worker's hand it waits as well: a look-up must not take for applied what is not."""
+    oldest = [delivered(0), *(delivered(number) for number in range(1, 5))]
+    enqueue(queue, oldest, at_front=False)
+    enqueue(queue, [delivered(9)], at_front=True)
+    noted = waiting(queue)
+    assert noted.oldest == oldest[0].received_at
+    work = threading.Thread(target=worker.work, kwargs={"burst": True})
+    with busy(engine):
+        work.start()
+        wait_for(lambda: redis.llen(queue.intermediate_queue_key) == 2, seconds=10, what="both jobs in hand")
+        assert waiting(queue) == noted
+    work.join(30)
+    assert waiting(queue) == Waiting(oldest=None, oldest_opt_out=None)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("not raw events",), (), (1, 2), ([["2026-06-24T10:05:00+00:00", 5]],), ([["2026-06-24T10:05:00", "{}"]],)],
@@ -147,6 +165,7 @@ def test_a_failed_job_keeps_its_events_and_can_be_requeued(
     job.retries_left = 0
     new_worker(redis, engine).handle_job_failure(job, queue, exc_string="killed too often")
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == [job.id]
+    assert waiting(queue).oldest is not None
 
     queue.failed_job_registry.requeue(job.id)
     worker.work(burst=True)
