@@ -65,6 +65,10 @@ class Readiness:
                 self._good_until = self._clock() + (GOOD_SECONDS if all(self._usable.values()) else BAD_SECONDS)
             return dict(self._usable)
 
+    def close(self) -> None:
+        self._database.dispose()
+        self._reader.dispose()
+
     def _look(self) -> dict[str, bool]:
         looks = [gevent.spawn(self._look_at_redis), gevent.spawn(self._look_at_database)]
         gevent.joinall(looks)
