@@ -215,6 +215,8 @@ def following(server: Any, url: URL, data: Path) -> Iterator[URL]:
     run = partial(subprocess.run, user=server.system_user, cwd=data, check=True, stdout=subprocess.DEVNULL)
     host = str(url.query["host"])
     run([server.bin_path / "pg_basebackup", "-D", data, "-R", "-h", host, "-U", url.username, "-c", "fast"])
+    # Copied with the rest: it says that the other server's socket is this one's.
+    (data / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
     control = [server.bin_path / "pg_ctl", "-D", data, "-w"]
     run([*control, "-l", data / "log", "-o", f'-h "" -k {data}', "start"])
     try:
