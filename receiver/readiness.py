@@ -28,18 +28,20 @@ BAD_SECONDS = 1.0
 
 PROBE_KEY = "zexa-sync:probe"
 _INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
-# What events are merged into. `to_regclass` finds no table that is missing, which is a matter of the schema.
+# What events are merged into, and how. `to_regclass` finds no table that is missing, which is a matter of the schema.
 _MAY_WRITE = text(
     """
     SELECT NOT pg_is_in_recovery()
         AND current_setting('transaction_read_only') = 'off'
         AND coalesce((
-            SELECT bool_and(has_table_privilege(to_regclass(name), 'INSERT'))
-            FROM unnest(CAST(:names AS text[])) AS name
+            SELECT bool_and(has_table_privilege(to_regclass(name), action))
+            FROM unnest(CAST(:names AS text[]), CAST(:actions AS text[])) AS needed (name, action)
         ), true)
     """
 )
 _ONLY_READ = frozenset({"report_calendar", "zexa_sync_compatibility"})
+_UPDATED = ("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily")
+_DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "rollup_deltas")
 
 
 class Readiness:
@@ -110,8 +112,10 @@ class Readiness:
 def _may_write(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return True  # the transaction that has begun is one that writes
-    names = sorted(SQLModel.metadata.tables.keys() - _ONLY_READ)
-    return bool(connection.execute(_MAY_WRITE, {"names": names}).scalar_one())
+    needed = [(name, "INSERT") for name in SQLModel.metadata.tables.keys() - _ONLY_READ]
+    needed += [(name, "UPDATE") for name in _UPDATED] + [(name, "DELETE") for name in _DELETED]
+    names, actions = zip(*needed, strict=True)
+    return bool(connection.execute(_MAY_WRITE, {"names": list(names), "actions": list(actions)}).scalar_one())
 
 
 def _fits(connection: Connection) -> bool:

@@ -98,14 +98,20 @@ def role(engine: Engine, url: URL) -> Iterator[URL]:
 
 
 @on_postgres
-@pytest.mark.parametrize("table", ["inbox", "events", "bodies", "message_status", "opt_outs", "dead_letters"])
-def test_a_database_where_insert_is_revoked_on_any_table_is_not_usable(
-    redis: Redis, migrated_url: URL, engine: Engine, table: str
+@pytest.mark.parametrize(
+    ("action", "table"),
+    [
+        *[("INSERT", table) for table in ("inbox", "events", "bodies", "message_status", "opt_outs", "dead_letters")],
+        *[("UPDATE", "message_status"), ("UPDATE", "events"), ("DELETE", "inbox"), ("SELECT", "inbox")],
+    ],
+)
+def test_a_database_where_a_right_that_workers_need_is_revoked_is_not_usable(
+    redis: Redis, migrated_url: URL, engine: Engine, action: str, table: str
 ) -> None:
     with role(engine, migrated_url) as url:
         assert usable(redis, url) == ALL
         with engine.begin() as connection:
-            connection.execute(text(f"REVOKE INSERT ON {table} FROM {url.username}"))
+            connection.execute(text(f"REVOKE {action} ON {table} FROM {url.username}"))
         assert usable(redis, url) == ALL | {"database": False}
 
 
