@@ -1,6 +1,6 @@
 """The worker: takes what waits in the queue into one batch and applies it in one transaction.
 
-The one module that knows RQ's worker side. A job's id stands in the queue, then in RQ's intermediate list until its
+A job's id stands in the queue, then in RQ's intermediate list until its
 events are committed and the job is removed. Killed at any moment in between, the id is still in one of the two
 lists: RQ's maintenance finds it stranded there and puts it back within a minute. Applying it
 twice changes nothing.
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import redis.exceptions
 import structlog
@@ -21,22 +20,17 @@ from redis import Redis
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
-from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
-from rq.results import Result
 from rq.worker import WorkerStatus
 
 from sync.applier import BATCH_BYTES, Applier, NotApplied
 from sync.apply import Read
 from sync.job_fetching import body_bytes, fetch_jobs, raw_events_held
+from sync.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take
 from sync.pace import pause_seconds
-from sync.queue import QUEUE_NAME, SERIALIZER, forget_waiting
+from sync.queue import QUEUE_NAME, SERIALIZER
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 
-# RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
-# apart. A batch that takes longer is applied twice. RQ's own figures make it 10 to 25 minutes.
-MAINTENANCE_SECONDS = 10
-STRANDED_SECONDS = 20
 WORKER_TTL_SECONDS = 60
 # How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
 WAIT_SECONDS = 1
@@ -58,25 +52,6 @@ class Hand:
     job_ids: list[str] = field(default_factory=list)
     events: list[Read] = field(default_factory=list)
     body_bytes: int = 0
-
-
-class EventIntermediateQueue(IntermediateQueue):
-    """RQ's list of jobs in hand, with a shorter wait until it counts one as stranded."""
-
-    def should_be_cleaned_up(self, job_id: str) -> bool:
-        first_seen = self.get_first_seen(job_id)
-        return first_seen is not None and datetime.now(UTC) - first_seen > timedelta(seconds=STRANDED_SECONDS)
-
-
-class EventQueue(Queue):
-    """RQ's queue, kept in order more often, by a lock that does not outlive a killed worker by 15 minutes."""
-
-    @property
-    def intermediate_queue(self) -> EventIntermediateQueue:
-        return EventIntermediateQueue(self.key, connection=self.connection)
-
-    def acquire_maintenance_lock(self) -> bool:
-        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=MAINTENANCE_SECONDS))
 
 
 class EventWorker(SimpleWorker):
@@ -149,7 +124,7 @@ class EventWorker(SimpleWorker):
             if not self._apply(hand, ahead, queue):
                 self._stop_with(hand.job_ids + ahead.job_ids, queue)
                 break
-            self._finish(hand, queue)
+            finish(queue, hand.job_ids, worker_key=self.key)
             if ahead.job_ids and self.stop.is_requested:
                 self._stop_with(ahead.job_ids, queue)
                 break
@@ -174,7 +149,7 @@ class EventWorker(SimpleWorker):
         is_empty = False
         while not is_empty and not self._is_full(hand):
             most = self._most_that_fit(hand)
-            job_ids = self._take_more(queue, most)
+            job_ids = take(queue, most)
             is_empty = len(job_ids) < most
             left = deque(job_ids)
             for job_id, job in fetch_jobs(job_ids, self.connection):
@@ -183,7 +158,7 @@ class EventWorker(SimpleWorker):
                 if self._is_full(hand):
                     break
             if left:
-                self._give_back(list(left), queue)
+                give_back(queue, list(left))
                 return
 
     def _is_full(self, hand: Hand) -> bool:
@@ -198,13 +173,6 @@ class EventWorker(SimpleWorker):
         by_events = (self.applier.batch_size - len(hand.events)) / max(1.0, len(hand.events) / jobs)
         by_bytes = (BATCH_BYTES - hand.body_bytes) / max(1.0, hand.body_bytes / jobs)
         return min(math.ceil(by_events), math.ceil(by_bytes), TAKE_GROWTH * jobs)
-
-    def _take_more(self, queue: Queue, most: int) -> list[str]:
-        """Take at most `most` jobs: what is taken beyond a batch would keep an opt-out waiting behind it."""
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for _ in range(most):
-                pipeline.lmove(queue.key, queue.intermediate_queue_key)
-            return [moved.decode() for moved in pipeline.execute() if moved]
 
     def _read(self, job_id: str, job: Job | None, hand: Hand, queue: Queue) -> None:
         """Add `job`, which is in the intermediate list, to `hand`."""
@@ -277,36 +245,8 @@ class EventWorker(SimpleWorker):
     def _hold(self, hand: Hand, ahead: Hand, queue: Queue) -> None:
         """Show that this worker lives, and that the jobs in hand are not stranded."""
         self.heartbeat()
-        # Maintenance puts back what it saw in the intermediate list before: let it forget having seen these.
-        in_hand = (*hand.job_ids, *ahead.job_ids)
-        self.connection.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in in_hand))
-
-    def _finish(self, hand: Hand, queue: Queue) -> None:
-        """Remove jobs whose events are committed.
-
-        First what says that they wait, then the jobs, then their ids: killed in between, an id without a job is
-        left, which maintenance removes. The other way round a job without an id would stay in Redis for ever.
-        """
-        with self.connection.pipeline(transaction=False) as pipeline:
-            forget_waiting(pipeline, hand.job_ids)
-            keys = [key for job_id in hand.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
-            pipeline.delete(*keys)
-            self._forget(hand.job_ids, queue, pipeline)
-            pipeline.hincrby(self.key, "successful_job_count", len(hand.job_ids))
-            pipeline.execute()
+        show_in_hand(queue, (*hand.job_ids, *ahead.job_ids))
 
     def _stop_with(self, job_ids: Sequence[str], queue: Queue) -> None:
-        self._give_back(job_ids, queue)
+        give_back(queue, job_ids)
         log.info("batch.given_back", jobs=len(job_ids))
-
-    def _give_back(self, job_ids: Sequence[str], queue: Queue) -> None:
-        """Put the jobs back to where they were: at the front, in their order."""
-        with self.connection.pipeline() as pipeline:
-            self._forget(job_ids, queue, pipeline)
-            pipeline.lpush(queue.key, *reversed(job_ids))
-            pipeline.execute()
-
-    def _forget(self, job_ids: Sequence[str], queue: Queue, pipeline: Pipeline) -> None:
-        for job_id in job_ids:
-            pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
-        pipeline.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in job_ids))

@@ -110,6 +110,7 @@ def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
         "sync.queue",
         "sync.full_redis",
         "sync.job_fetching",
+        "sync.job_lists",
         "sync.worker",
     }
 
