@@ -20,7 +20,7 @@ TREES = {
 }
 PURE_OF_SYNC = {
     *("address_readings", "addresses", "email_addresses", "numbering_plan", "phone_numbers", "written_text"),
-    *("events", "merge", "pace", "raw_events", "reading", "reports.contribution"),
+    *("events", "known_good", "merge", "pace", "raw_events", "reading", "reports.contribution"),
 }
 PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
