@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 
 import models
 from models.database import open_database
-from models.schema import VERSION_TABLE
+from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible
 from sync.environment import SettingError, read_database_url
 from sync.settings import read_report_timezone
 
@@ -47,6 +47,8 @@ def migrate(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+    if _is_ahead(connection):
+        return
     context.configure(
         connection=connection,
         target_metadata=tables_of(connection.dialect.name),
@@ -61,6 +63,25 @@ def migrate(connection: Connection) -> None:
         # test holds what the migration makes equal to what the models make.
         warnings.filterwarnings("ignore", "Computed default on .*person cannot be modified")
         context.run_migrations()
+
+
+def _is_ahead(connection: Connection) -> bool:
+    """Return whether a newer version has migrated, as after a rollback; end with one line unless we can run on that.
+
+    Alembic cannot do anything there, because it does not know the newer revisions.
+    """
+    try:
+        is_ahead = require_compatible(connection)
+    except SchemaBehind:
+        return False
+    except SchemaError as error:
+        sys.exit(f"zexa-sync: {error}")
+    if is_ahead:
+        print(  # noqa: T201
+            "zexa-sync: the database schema is ahead of this version, which can run on it: nothing was migrated",
+            file=sys.stderr,
+        )
+    return is_ahead
 
 
 def tables_of(dialect: str) -> MetaData:

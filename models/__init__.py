@@ -5,6 +5,7 @@ Importing this package fills `SQLModel.metadata`. The schema itself is made by t
 
 from models.body import Body
 from models.campaign_status import CampaignStatus
+from models.compatibility import Compatibility
 from models.dead_letter import DeadLetter
 from models.further_body import FurtherBody
 from models.inbox import Inbox
@@ -21,6 +22,7 @@ from models.rollup_delta import RollupDelta
 __all__ = [
     "Body",
     "CampaignStatus",
+    "Compatibility",
     "DeadLetter",
     "FurtherBody",
     "Inbox",

@@ -1,30 +1,59 @@
-"""Is the database at the schema this code was written for? Web and worker refuse to run otherwise."""
+"""Can this code run on the database's schema? Web and worker refuse to run otherwise.
+
+A schema may be ahead of the code, after a rollback of a release: each migration writes down the oldest revision whose
+code can run on what it leaves behind.
+"""
 
 from sqlalchemy import Connection, Engine, Text, column, inspect, select, table
 
 # The newest migration. A test holds it equal to the migrations folder, so that the web process need not
-# load Alembic to know it.
+# load Alembic to know it. Revisions are numbers of as many digits, so their order is that of their text.
 HEAD = "0001"
 # Its own name: another application in the same database may use Alembic too.
 VERSION_TABLE = "zexa_sync_version"
+COMPATIBILITY_TABLE = "zexa_sync_compatibility"
+
+# How long web and worker wait at their start for a schema that is behind: another process may be migrating it.
+SCHEMA_SECONDS = 60.0
+SCHEMA_PAUSE_SECONDS = 0.5
 
 _VERSIONS = table(VERSION_TABLE, column("version_num", Text))
+_COMPATIBILITY = table(COMPATIBILITY_TABLE, column("oldest_revision", Text))
 
 
 class SchemaError(Exception):
-    """The database answers, but its schema is not the one this code needs."""
+    """The database answers, but this code cannot run on its schema. The text is a single line for a person."""
 
 
-def require_head(engine: Engine) -> None:
-    """Raise SchemaError, a single line for a person, unless the schema is at HEAD.
+class SchemaBehind(SchemaError):  # noqa: N818 - a state, which may pass
+    """The schema is older than the code, or there is none: a migration may be under way, and can be waited for."""
+
+
+def require_head(engine: Engine, *, code: str = HEAD) -> None:
+    """Raise SchemaError unless code of revision `code` can run on the schema: it is there, or ahead and compatible.
 
     Errors of a database that does not answer are SQLAlchemy's and pass through.
     """
     with engine.connect() as connection:
-        current = current_revision(connection)
-    if current != HEAD:
+        require_compatible(connection, code=code)
+
+
+def require_compatible(connection: Connection, *, code: str = HEAD) -> bool:
+    """Do as `require_head`; return whether the schema is ahead."""
+    current = current_revision(connection)
+    if current == code:
+        return False
+    if current is None or current < code:
         found = f"at {current}" if current else "empty"
-        raise SchemaError(f"the database schema is {found}, this version needs {HEAD}: run `alembic upgrade head`")
+        raise SchemaBehind(f"the database schema is {found}, this version needs {code}: run `alembic upgrade head`")
+    oldest = _oldest_revision(connection)
+    if oldest is not None and oldest <= code:
+        return True
+    least = f"{oldest} or newer" if oldest else current
+    raise SchemaError(
+        f"the database schema is at {current}, which needs code of {least}, and this version is of {code}: "
+        "deploy the newer version again, or restore a backup from before it was deployed"
+    )
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -32,3 +61,9 @@ def current_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(select(_VERSIONS.c.version_num)).scalar()
+
+
+def _oldest_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(COMPATIBILITY_TABLE):
+        return None
+    return connection.execute(select(_COMPATIBILITY.c.oldest_revision)).scalar()

@@ -1,24 +1,16 @@
 """The Flask application of the web process: health, readiness, and the webhook and look-ups around it."""
 
 import os
-from contextlib import suppress
 from typing import Any
 
-import gevent
 from flask import Flask, Response, jsonify
-from redis.exceptions import RedisError
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from models.database import open_database
-from models.schema import SchemaError, require_head
 from receiver.inbox import Inbox
 from receiver.intake import Intake
+from receiver.readiness import Readiness
 from receiver.settings import ReceiverSettings
 from receiver.webhook import Webhook
-
-READY_SECONDS = 3
 
 
 def create_app(settings: ReceiverSettings | None = None) -> Flask:
@@ -37,7 +29,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
     )
-    database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS, is_read_only=True)
+    readiness = Readiness(intake.redis, settings.database_url)
 
     @app.get("/healthz", provide_automatic_options=False)
     def healthz() -> Response:
@@ -45,7 +37,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
 
     @app.get("/readyz", provide_automatic_options=False)
     def readyz() -> tuple[Response, int]:
-        usable = readiness(intake, database)
+        usable = readiness.look()
         return jsonify(usable), 200 if all(usable.values()) else 503
 
     @app.errorhandler(HTTPException)
@@ -65,22 +57,3 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
 def _allow(error: HTTPException) -> dict[str, str]:
     methods: Any = getattr(error, "valid_methods", None)
     return {"Allow": ", ".join(sorted(methods))} if methods else {}
-
-
-def readiness(intake: Intake, database: Engine) -> dict[str, bool]:
-    """Return, for Redis, the database and its schema, whether each is usable now."""
-    usable = {"redis": False, "database": False, "schema": False}
-    # ValueError: an address no name server would be asked for.
-    with suppress(RedisError, ValueError), gevent.Timeout(READY_SECONDS, False):
-        usable["redis"] = bool(intake.redis.ping())
-    with suppress(SQLAlchemyError), gevent.Timeout(READY_SECONDS, False):
-        usable |= _database_readiness(database)
-    return usable
-
-
-def _database_readiness(database: Engine) -> dict[str, bool]:
-    try:
-        require_head(database)
-    except SchemaError:
-        return {"database": True}
-    return {"database": True, "schema": True}

@@ -2,14 +2,17 @@
 
 import gc
 import os
+import signal
 import sys
+import time
 from typing import Any
 
 import gevent
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
-from models.schema import SchemaError, require_head
+from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
 from receiver.requests import CHECK_PATH, PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
 from sync.environment import SettingError
@@ -17,6 +20,7 @@ from sync.logs import configure_logs
 from sync.raw_events import BODY_BYTES_MAX
 
 WRONG_USE = 2
+log = structlog.get_logger()
 # Where a body of up to BODY_BYTES_MAX is read to its end.
 READ_TO_THE_END = frozenset({("POST", PATH), ("POST", CHECK_PATH)})
 
@@ -47,17 +51,20 @@ forwarder_headers = ""
 
 
 def on_starting(server: Any) -> None:
-    """Refuse a schema this code was not written for. A database that is away is no reason: deliveries go
-    to Redis.
+    """Refuse a schema that this code cannot run on; one that is behind is waited for, as it may be migrated just now.
 
-    Asked in a process of its own: psycopg settles how it waits when it is first imported, and had the master
-    imported it before gevent changes the workers, one wait for PostgreSQL would stop every connection.
+    A database that is away is no reason: deliveries go to Redis. Asked in a process of its own: psycopg settles how it
+    waits when it is first imported, and had the master imported it before gevent changes the workers, one wait for
+    PostgreSQL would stop every connection.
     """
+    # gunicorn's own handlers come later; until then a signal ends the master and what it waits for without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    master = os.getpid()
     checker = os.fork()
     if not checker:
         status = 1
         try:
-            status = _schema_status(server)
+            status = _schema_status(server, master)
         finally:
             os._exit(status)
     _, status = os.waitpid(checker, 0)
@@ -65,17 +72,27 @@ def on_starting(server: Any) -> None:
         sys.exit(1)
 
 
-def _schema_status(server: Any) -> int:
+def _schema_status(server: Any, master: int) -> int:
     configure_logs()
     engine = open_database(ReceiverSettings.read(os.environ).database_url, pool_size=1, is_read_only=True)
-    try:
-        require_head(engine)
-    except SchemaError as error:
-        print(f"zexa-sync: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        return 1
-    except DBAPIError:
-        server.log.warning("the database is away; its schema could not be checked")
-    return 0
+    deadline = time.monotonic() + SCHEMA_SECONDS
+    is_awaited = False
+    while os.getppid() == master:
+        try:
+            require_head(engine)
+            return 0
+        except SchemaError as error:
+            if not isinstance(error, SchemaBehind) or time.monotonic() > deadline:
+                print(f"zexa-sync: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                return 1
+            if not is_awaited:
+                log.warning("schema.awaited", reason=str(error), seconds=SCHEMA_SECONDS)
+            is_awaited = True
+        except DBAPIError:
+            server.log.warning("the database is away; its schema could not be checked")
+            return 0
+        time.sleep(SCHEMA_PAUSE_SECONDS)
+    return 1
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001

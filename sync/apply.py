@@ -5,18 +5,20 @@ The two steps stand apart so that a worker can read the next batch while the dat
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy import Connection, Engine, text
 
-from sync.events import Event, Outcome, Reason, Unreadable, parse
+from sync.events import Event, EventType, Outcome, Reason, Unreadable, parse
+from sync.failures import Fault, error_kind, fault_of
+from sync.known_good import known_good, type_by_look, type_named
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.reports.deltas import keep_deltas
+from sync.singly import Singly
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.ledger import merge_ledger
@@ -25,10 +27,13 @@ from sync.store.status_rows import merge_campaigns, merge_messages
 
 
 class Read(NamedTuple):
-    """A raw event and what it states: a fact, or the dead letter that it becomes."""
+    """A raw event and what it states: a fact, or the dead letter that it becomes.
+
+    None stands for a body that could not be parsed for a reason that says nothing of it: a mistake of ours.
+    """
 
     raw: RawEvent
-    stated: Event | DeadLetter
+    stated: Event | DeadLetter | None
 
 
 log = structlog.get_logger()
@@ -43,6 +48,7 @@ class Tally:
     ignored: int = 0  # likewise, of a type this version does not know
     unchanged: int = 0  # copies of bodies that it has
     dead: int = 0  # dead letters
+    body_bytes: int = field(default=0, compare=False)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
@@ -50,7 +56,13 @@ class Tally:
 
 def read(raw_events: Iterable[RawEvent], reading: Reading) -> list[Read]:
     """Return what each of `raw_events` states, or the dead letter that it becomes; never raises. Needs no database."""
-    return [Read(raw, _stated(raw, reading)) for raw in raw_events]
+    batch = []
+    for raw in raw_events:
+        try:
+            batch.append(Read(raw, _stated(raw, reading)))
+        except Exception:  # a mistake of ours, which must not stop any other event
+            batch.append(Read(raw, None))
+    return batch
 
 
 def _stated(raw: RawEvent, reading: Reading) -> Event | DeadLetter:
@@ -58,8 +70,11 @@ def _stated(raw: RawEvent, reading: Reading) -> Event | DeadLetter:
         return parse(raw, reading)
     except Unreadable as unreadable:
         return DeadLetter(raw, unreadable.reason, unreadable.detail)
-    except Exception as error:  # a mistake of ours, which must not stop any other event
-        return DeadLetter(raw, Reason.REFUSED, type(error).__name__)
+
+
+def all_stated(batch: Iterable[Read], reading: Reading) -> list[Event | DeadLetter]:
+    """Return what each of `batch` states; raise what parsing raises for a reason that says nothing of the body."""
+    return [stated or _stated(raw, reading) for raw, stated in batch]
 
 
 def apply(engine: Engine, raw_events: Sequence[RawEvent], *, reading: Reading, now: datetime) -> Tally:
@@ -67,69 +82,92 @@ def apply(engine: Engine, raw_events: Sequence[RawEvent], *, reading: Reading, n
     return merge(engine, read(raw_events, reading), reading=reading, now=now)
 
 
-def merge(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime) -> Tally:
+def merge(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime, is_patient: bool = False) -> Tally:
     """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
 
-    Where the transaction fails because of what is in it, the events are merged one by one, and what fails
-    alone becomes a dead letter. Any other error of the database (away, locked, read-only) is SQLAlchemy's
-    DBAPIError and passes through: then nothing was merged, and the same batch may be given again.
+    If the transaction fails because of what is in it, the events are merged one by one, and what fails alone, while
+    a known good event succeeds, becomes a dead letter. Any error of the database (away, locked, read-only) is
+    SQLAlchemy's and passes through; so does Held if a known good event fails too: the same batch may be given again.
     """
-    try:
-        with engine.begin() as connection:
-            tally = _merge_in(connection, batch, reading, now)
-    except Exception as error:
-        if not is_fault_of_events(error):
-            raise
-        if len(batch) == 1:
-            return _bury(engine, batch[0].raw, error, reading)
-        return merge_singly(engine, batch, reading=reading, now=now)
-    _log_dead_letters(batch)
-    return tally
+    return sum(_merging(engine, reading, now).together(batch, is_patient=is_patient), Tally())
 
 
-def merge_singly(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime) -> Tally:
-    """Merge `batch` in a transaction for each."""
-    tallies = [merge(engine, [one], reading=reading, now=now) for one in batch]
-    return sum(tallies, Tally())
-
-
-def drain(engine: Engine, limit: int, *, reading: Reading, now: datetime) -> Tally:
+def drain(
+    engine: Engine,
+    limit: int,
+    *,
+    reading: Reading,
+    now: datetime,
+    bytes_max: int | None = None,
+    is_patient: bool = False,
+) -> Tally:
     """Merge what is due of the inbox, at most `limit` events, and remove it there in the same transaction.
 
-    Any number of workers may drain at once: on PostgreSQL each takes what no other has in hand. Raises what
-    `merge` raises.
+    Of more than one event their bodies have at most `bytes_max` together. Any number of workers may drain at once: on
+    PostgreSQL each takes what no other has in hand. Raises what `merge` raises.
     """
     batch: list[Read] = []
     try:
         with engine.begin() as connection:
-            batch = read(take_inbox(connection, limit, now), reading)
+            batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), reading)
             tally = _merge_in(connection, batch, reading, now)
     except Exception as error:
-        if not is_fault_of_events(error):
+        fault = fault_of(error)
+        if not batch or fault is Fault.ABSENCE or (fault is Fault.UNCERTAIN and is_patient):
             raise
-        return merge_singly(engine, batch, reading=reading, now=now)
-    _log_dead_letters(batch)
-    return tally
+    else:
+        _log_dead_letters(batch)
+        return tally
+    return sum(_merging(engine, reading, now).one_by_one(batch), Tally())
 
 
-def is_fault_of_events(error: Exception) -> bool:
-    """Return whether `error` lies in what was merged, so that merging it again would fail again."""
-    if not isinstance(error, DBAPIError):
-        return True
-    state = getattr(error.orig, "sqlstate", None) or ""
-    # Class 54: a value is larger than the database can index or store.
-    return isinstance(error, DataError | IntegrityError) or state.startswith("54")
+def _merging(engine: Engine, reading: Reading, now: datetime) -> Singly[Read, Tally]:
+    def attempt(batch: Sequence[Read]) -> Tally:
+        with engine.begin() as connection:
+            tally = _merge_in(connection, batch, reading, now)
+        _log_dead_letters(batch)
+        return tally
+
+    return Singly(
+        attempt=attempt,
+        refuse=lambda one, error: _bury(engine, one.raw, error, reading),
+        type_of=_type_of,
+        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+    )
+
+
+def _type_of(one: Read) -> EventType:
+    return type_named(one.stated.name) if isinstance(one.stated, Event) else type_by_look(one.raw.body)
+
+
+def try_known_good(engine: Engine, event_type: EventType, reading: Reading) -> Exception | None:
+    """Merge a known good event and roll it back; return what that raised, None if it went well.
+
+    Raises errors of a database that is away.
+    """
+    try:
+        event = parse(known_good(event_type), reading)
+        with engine.connect() as connection, connection.begin() as transaction:
+            merge_events(connection, [event], reading, event.received_at)
+            if connection.dialect.name == "postgresql":
+                # What would only be checked by a commit is checked now.
+                connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            transaction.rollback()
+    except Exception as error:
+        if fault_of(error) is Fault.ABSENCE:
+            raise
+        return error
+    return None
 
 
 def _bury(engine: Engine, raw: RawEvent, error: Exception, reading: Reading) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
-    kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
-    letter = DeadLetter(raw, Reason.REFUSED, kind)
+    letter = DeadLetter(raw, Reason.REFUSED, error_kind(error))
     with engine.begin() as connection:
         _remove_from_inbox(connection, [raw])
         keep_dead_letters(connection, [letter], reading)
     _log_dead_letters([Read(raw, letter)])
-    return Tally(received=1, dead=1)
+    return Tally(received=1, dead=1, body_bytes=len(raw.body))
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
@@ -140,8 +178,9 @@ def _log_dead_letters(batch: Sequence[Read]) -> None:
 
 
 def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, now: datetime) -> Tally:
-    events = [stated for _, stated in batch if isinstance(stated, Event)]
-    dead = [stated for _, stated in batch if isinstance(stated, DeadLetter)]
+    stated = all_stated(batch, reading)
+    events = [one for one in stated if isinstance(one, Event)]
+    dead = [one for one in stated if isinstance(one, DeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
     new = merge_events(connection, events, reading, now)
@@ -153,6 +192,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
         ignored=ignored,
         unchanged=len(events) - len(new),
         dead=len(dead),
+        body_bytes=sum(len(raw.body) for raw, _ in batch),
     )
 
 

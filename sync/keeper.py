@@ -10,13 +10,15 @@ import structlog
 from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
-from models.schema import require_head
-from sync.applier import Applier, DatabaseAway, applier, error_kind
+from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
+from sync.applier import Applier, NotApplied, applier
+from sync.failures import error_kind
+from sync.full_redis import relieve
 from sync.queue import connect
 from sync.reports.remaking import stored_timezone
 from sync.settings import WorkerSettings
-from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
-from sync.worker import REDIS_SECONDS, EventWorker, relieve
+from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop, cancelled_if_late
+from sync.worker import REDIS_SECONDS, EventWorker
 
 REDIS_CONNECTIONS = 2
 # How long an event waits in the inbox at the most, while the database is there.
@@ -30,12 +32,18 @@ log = structlog.get_logger()
 def work(settings: WorkerSettings, *, burst: bool = False) -> None:
     """Work until SIGTERM or SIGINT, or in a burst until queue and inbox are empty.
 
-    Raises SchemaError where the schema is not at head. RQ's worker ends itself where Redis is away; here the
-    next one takes its place, after a growing pause. The inbox is drained meanwhile, in a thread of its own.
+    Raises SchemaError if this code cannot run on the schema, after a while if that is behind. RQ's worker ends itself
+    where Redis is away; here the next one takes its place, after a growing pause. The inbox is drained meanwhile, in a
+    thread of its own. What the database is busy with is cancelled if it keeps the process from ending in time.
     """
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.request)
+    with cancelled_if_late(stop, applier().cancel):
+        _work(settings, stop, burst=burst)
+
+
+def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
     _require_schema(applier(), stop)
     _say_which_timezone(applier(), settings, stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
@@ -64,7 +72,7 @@ def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
             compacted_at = time.monotonic()
         try:
             has_more = ours.drain()
-        except DatabaseAway:
+        except NotApplied:
             stop.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
         except Exception as error:  # a thread that ends would leave the inbox to nobody, and say nothing
@@ -83,7 +91,7 @@ def _compact(ours: Applier, stop: Stop) -> None:
     try:
         while ours.compact() and not stop.is_requested:
             pass
-    except DatabaseAway:
+    except NotApplied:
         return  # whoever drains or applies says so
     except Exception as error:
         log.error("rollups.failed", error=type(error).__name__)
@@ -130,7 +138,7 @@ def _relieve_if_full(connection: Redis, stop: Stop) -> None:
     if memory.get("maxmemory") and memory["used_memory"] >= memory["maxmemory"]:
         try:
             relieve(connection, applier(), stop)
-        except DatabaseAway as error:
+        except NotApplied as error:
             raise redis.exceptions.OutOfMemoryError(str(error)) from None
 
 
@@ -149,13 +157,21 @@ def _say_which_timezone(applier: Applier, settings: WorkerSettings, stop: Stop) 
 
 
 def _require_schema(applier: Applier, stop: Stop) -> None:
-    """Wait for the database to answer, then require the schema this code was written for."""
+    """Wait for the database to answer, and for a while for a schema that is behind: it may be migrated just now."""
     pause = PAUSE_SECONDS_MIN
     is_away = False
+    awaited_since: float | None = None
     while not stop.is_requested:
         try:
             require_head(applier.engine)
             return
+        except SchemaBehind as error:
+            if awaited_since is None:
+                awaited_since = time.monotonic()
+                log.warning("schema.awaited", reason=str(error), seconds=SCHEMA_SECONDS)
+            if time.monotonic() - awaited_since > SCHEMA_SECONDS:
+                raise
+            stop.sleep(SCHEMA_PAUSE_SECONDS)
         except DBAPIError as error:
             if not is_away:
                 log.error("database.away", error=error_kind(error))

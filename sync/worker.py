@@ -1,6 +1,6 @@
 """The worker: takes what waits in the queue into one batch and applies it in one transaction.
 
-The one module that knows RQ's worker side. A job's id stands in the queue, then in RQ's intermediate list until its
+A job's id stands in the queue, then in RQ's intermediate list until its
 events are committed and the job is removed. Killed at any moment in between, the id is still in one of the two
 lists: RQ's maintenance finds it stranded there and puts it back within a minute. Applying it
 twice changes nothing.
@@ -8,11 +8,11 @@ twice changes nothing.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import redis.exceptions
 import structlog
@@ -20,23 +20,17 @@ from redis import Redis
 from redis.client import Pipeline
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
-from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
-from rq.results import Result
-from rq.utils import as_text
 from rq.worker import WorkerStatus
 
-from sync.applier import Applier, DatabaseAway
+from sync.applier import BATCH_BYTES, Applier, NotApplied
 from sync.apply import Read
+from sync.job_fetching import body_bytes, fetch_jobs, raw_events_held
+from sync.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take
 from sync.pace import pause_seconds
-from sync.queue import QUEUE_NAME, SERIALIZER, forget_waiting, raw_events_in
-from sync.raw_events import RawEvent
+from sync.queue import QUEUE_NAME, SERIALIZER
 from sync.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
 
-# RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
-# apart. A batch that takes longer is applied twice. RQ's own figures make it 10 to 25 minutes.
-MAINTENANCE_SECONDS = 10
-STRANDED_SECONDS = 20
 WORKER_TTL_SECONDS = 60
 # How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
 WAIT_SECONDS = 1
@@ -45,10 +39,6 @@ WAIT_SECONDS = 1
 HOLD_SECONDS = 5
 
 TAKE_GROWTH = 2
-
-# How many jobs are applied at a time while Redis is full, and how full it may be afterwards.
-RELIEF_JOBS = 50
-RELIEF_SHARE = 0.9
 
 REDIS_SECONDS = 2
 
@@ -61,25 +51,7 @@ class Hand:
 
     job_ids: list[str] = field(default_factory=list)
     events: list[Read] = field(default_factory=list)
-
-
-class EventIntermediateQueue(IntermediateQueue):
-    """RQ's list of jobs in hand, with a shorter wait until it counts one as stranded."""
-
-    def should_be_cleaned_up(self, job_id: str) -> bool:
-        first_seen = self.get_first_seen(job_id)
-        return first_seen is not None and datetime.now(UTC) - first_seen > timedelta(seconds=STRANDED_SECONDS)
-
-
-class EventQueue(Queue):
-    """RQ's queue, kept in order more often, by a lock that does not outlive a killed worker by 15 minutes."""
-
-    @property
-    def intermediate_queue(self) -> EventIntermediateQueue:
-        return EventIntermediateQueue(self.key, connection=self.connection)
-
-    def acquire_maintenance_lock(self) -> bool:
-        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=MAINTENANCE_SECONDS))
+    body_bytes: int = 0
 
 
 class EventWorker(SimpleWorker):
@@ -143,21 +115,22 @@ class EventWorker(SimpleWorker):
         """
         self.set_state(WorkerStatus.BUSY)
         hand = Hand()
-        self._take({job.id: job}, hand, queue)
+        self._read(job.id, job, hand, queue)
+        self._take(hand, queue)
         while hand.job_ids:
             gathered = time.monotonic() - self._begun
             self._begun += gathered
             ahead = Hand()
             if not self._apply(hand, ahead, queue):
-                self._give_back(Hand(job_ids=hand.job_ids + ahead.job_ids), queue)
+                self._stop_with(hand.job_ids + ahead.job_ids, queue)
                 break
-            self._finish(hand, queue)
+            finish(queue, hand.job_ids, worker_key=self.key)
             if ahead.job_ids and self.stop.is_requested:
-                self._give_back(ahead, queue)
+                self._stop_with(ahead.job_ids, queue)
                 break
-            self._let_gather(len(hand.events), gathered)
+            self._let_gather(self.applier.batch_size if self._is_full(hand) else len(hand.events), gathered)
             if ahead.job_ids or self._may_go_on:
-                self._take({}, ahead, queue)  # what came since
+                self._take(ahead, queue)  # what came since
             hand = ahead
         self.set_state(WorkerStatus.IDLE)
 
@@ -167,37 +140,50 @@ class EventWorker(SimpleWorker):
         size = self.applier.batch_size
         time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
 
-    def _take(self, jobs: Mapping[str, Job | None], hand: Hand, queue: Queue) -> None:
-        """Take jobs until `hand` is a full batch or the queue is empty; `jobs` are in the intermediate list already.
+    def _take(self, hand: Hand, queue: Queue) -> None:
+        """Take jobs until `hand` is a full batch or the queue is empty.
 
         It was empty once it gives fewer than it was asked for. What comes while these are read is left for the next
         batch: a steady stream would otherwise always bring one more, and keep those in hand from being applied.
         """
         is_empty = False
-        while True:
-            for job_id, job in jobs.items():
-                try:
-                    hand.events += self.applier.read(_raw_events(job))
-                    hand.job_ids.append(job_id)
-                except ValueError:
-                    self._set_aside(job_id, job, queue)
-            room = self.applier.batch_size - len(hand.events)
-            if is_empty or room <= 0:
+        while not is_empty and not self._is_full(hand):
+            most = self._most_that_fit(hand)
+            job_ids = take(queue, most)
+            is_empty = len(job_ids) < most
+            left = deque(job_ids)
+            for job_id, job in fetch_jobs(job_ids, self.connection):
+                left.popleft()
+                self._read(job_id, job, hand, queue)
+                if self._is_full(hand):
+                    break
+            if left:
+                give_back(queue, list(left))
                 return
-            # Jobs behind these may hold far more events than these do, so take them in growing steps.
-            events_per_job = max(1.0, len(hand.events) / max(1, len(hand.job_ids)))
-            most = min(math.ceil(room / events_per_job), TAKE_GROWTH * max(1, len(hand.job_ids)))
-            jobs = self._take_more(queue, most)
-            is_empty = len(jobs) < most
 
-    def _take_more(self, queue: Queue, most: int) -> dict[str, Job | None]:
-        """Take at most `most` jobs: what is taken beyond a batch would keep an opt-out waiting behind it."""
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for _ in range(most):
-                pipeline.lmove(queue.key, queue.intermediate_queue_key)
-            job_ids = [moved.decode() for moved in pipeline.execute() if moved]
-        jobs: list[Job | None] = Job.fetch_many(job_ids, self.connection, self.serializer)
-        return dict(zip(job_ids, jobs, strict=True))
+    def _is_full(self, hand: Hand) -> bool:
+        return len(hand.events) >= self.applier.batch_size or hand.body_bytes >= BATCH_BYTES
+
+    def _most_that_fit(self, hand: Hand) -> int:
+        """Return how many more jobs to take, by what those in hand hold.
+
+        Jobs behind these may hold far more than these do, so their number grows in steps.
+        """
+        jobs = max(1, len(hand.job_ids))
+        by_events = (self.applier.batch_size - len(hand.events)) / max(1.0, len(hand.events) / jobs)
+        by_bytes = (BATCH_BYTES - hand.body_bytes) / max(1.0, hand.body_bytes / jobs)
+        return min(math.ceil(by_events), math.ceil(by_bytes), TAKE_GROWTH * jobs)
+
+    def _read(self, job_id: str, job: Job | None, hand: Hand, queue: Queue) -> None:
+        """Add `job`, which is in the intermediate list, to `hand`."""
+        try:
+            raw_events = raw_events_held(job)
+        except ValueError:
+            self._set_aside(job_id, job, queue)
+            return
+        hand.events += self.applier.read(raw_events)
+        hand.job_ids.append(job_id)
+        hand.body_bytes += body_bytes(raw_events)
 
     def _set_aside(self, job_id: str, job: Job | None, queue: Queue) -> None:
         """Put a job that nobody can apply among RQ's failed jobs, where a person finds it."""
@@ -208,19 +194,19 @@ class EventWorker(SimpleWorker):
         self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
 
     def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:
-        """Apply `hand`, however long the database is away, and meanwhile take what comes next into `ahead`.
+        """Apply `hand`, however long that is impossible, and meanwhile take what comes next into `ahead`.
 
         Only behind a full batch: any other left next to nothing in the queue. Return False if asked to stop before the
         database is back.
         """
         pause = PAUSE_SECONDS_MIN
         is_away = False
-        is_full = len(hand.events) >= self.applier.batch_size
+        is_full = self._is_full(hand)
         while True:
             applied = self._thread.submit(self.applier.apply, hand.events)
             try:
                 if is_full and not ahead.job_ids and not is_away and self._may_go_on:
-                    self._take({}, ahead, queue)
+                    self._take(ahead, queue)
             finally:
                 # Also where Redis is away: a batch is never left to a thread that nobody waits for.
                 is_away = not self._is_applied(applied, hand, ahead, queue)
@@ -235,7 +221,7 @@ class EventWorker(SimpleWorker):
         return not self.stop.is_requested and not super().should_run_maintenance_tasks
 
     def _is_applied(self, applied: Future[None], hand: Hand, ahead: Hand, queue: Queue) -> bool:
-        """Wait for `applied`, visibly alive; return False if the database was away."""
+        """Wait for `applied`, visibly alive; return False if the batch must be given again."""
         while True:
             try:
                 applied.result(HOLD_SECONDS)
@@ -243,7 +229,7 @@ class EventWorker(SimpleWorker):
                 # Where Redis is away too, the batch is still waited for.
                 with suppress(StopRequested, redis.exceptions.RedisError):
                     self._hold(hand, ahead, queue)
-            except DatabaseAway:
+            except NotApplied:
                 return False
             else:
                 return True
@@ -259,86 +245,8 @@ class EventWorker(SimpleWorker):
     def _hold(self, hand: Hand, ahead: Hand, queue: Queue) -> None:
         """Show that this worker lives, and that the jobs in hand are not stranded."""
         self.heartbeat()
-        # Maintenance puts back what it saw in the intermediate list before: let it forget having seen these.
-        in_hand = (*hand.job_ids, *ahead.job_ids)
-        self.connection.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in in_hand))
+        show_in_hand(queue, (*hand.job_ids, *ahead.job_ids))
 
-    def _finish(self, hand: Hand, queue: Queue) -> None:
-        """Remove jobs whose events are committed.
-
-        First what says that they wait, then the jobs, then their ids: killed in between, an id without a job is
-        left, which maintenance removes. The other way round a job without an id would stay in Redis for ever.
-        """
-        with self.connection.pipeline(transaction=False) as pipeline:
-            forget_waiting(pipeline, hand.job_ids)
-            keys = [key for job_id in hand.job_ids for key in (Job.key_for(job_id), Result.get_key(job_id))]
-            pipeline.delete(*keys)
-            self._forget(hand, queue, pipeline)
-            pipeline.hincrby(self.key, "successful_job_count", len(hand.job_ids))
-            pipeline.execute()
-
-    def _give_back(self, hand: Hand, queue: Queue) -> None:
-        """Put the jobs back to where they were: at the front, in their order."""
-        with self.connection.pipeline() as pipeline:
-            self._forget(hand, queue, pipeline)
-            pipeline.lpush(queue.key, *reversed(hand.job_ids))
-            pipeline.execute()
-        log.info("batch.given_back", jobs=len(hand.job_ids))
-
-    def _forget(self, hand: Hand, queue: Queue, pipeline: Pipeline) -> None:
-        for job_id in hand.job_ids:
-            pipeline.lrem(queue.intermediate_queue_key, 1, job_id)
-        pipeline.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in hand.job_ids))
-
-
-def _raw_events(job: Job | None) -> list[RawEvent]:
-    return raw_events_in(job) if job else []  # one that is gone was applied, by a worker that was believed dead
-
-
-def relieve(connection: Redis, applier: Applier, stop: Stop) -> None:
-    """Apply and remove what waits in a Redis that is at its `maxmemory`, until a tenth of that is free.
-
-    There a job can be read and removed, but not moved into the intermediate list. So jobs stay in the queue until
-    they are applied; workers that do this at once apply some jobs twice, which changes nothing. Raises DatabaseAway.
-    """
-    queue = EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)
-    log.warning("redis.full", jobs=connection.llen(queue.key))
-    passed_over = 0
-    while not stop.is_requested and _is_full(connection):
-        ids = [as_text(job_id) for job_id in connection.lrange(queue.key, passed_over, passed_over + RELIEF_JOBS - 1)]
-        if not ids:
-            return
-        hand = Hand()
-        for job_id, job in _fetch(ids, connection).items():
-            try:
-                hand.events += applier.read(_raw_events(job))
-                hand.job_ids.append(job_id)
-            except ValueError:
-                passed_over += 1  # it is set aside once there is room to say so
-        applier.apply(hand.events)
-        with connection.pipeline(transaction=False) as pipeline:
-            if hand.job_ids:
-                forget_waiting(pipeline, hand.job_ids)
-            for job_id in hand.job_ids:
-                pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
-                pipeline.lrem(queue.key, 1, job_id)
-            pipeline.execute()
-
-
-def _fetch(job_ids: Sequence[str], connection: Redis) -> dict[str, Job | None]:
-    """Fetch jobs as RQ does, but without a transaction, in which a full Redis does not even let anybody read."""
-    with connection.pipeline(transaction=False) as pipeline:
-        for job_id in job_ids:
-            pipeline.hgetall(Job.key_for(job_id))
-        found = dict(zip(job_ids, pipeline.execute(), strict=True))
-    jobs: dict[str, Job | None] = dict.fromkeys(job_ids)
-    for job_id, fields in found.items():
-        if fields:
-            job = jobs[job_id] = Job(job_id, connection=connection, serializer=SERIALIZER)
-            job.restore(fields)
-    return jobs
-
-
-def _is_full(connection: Redis) -> bool:
-    memory = connection.info("memory")
-    return bool(memory["used_memory"] > memory["maxmemory"] * RELIEF_SHARE)
+    def _stop_with(self, job_ids: Sequence[str], queue: Queue) -> None:
+        give_back(queue, job_ids)
+        log.info("batch.given_back", jobs=len(job_ids))

@@ -42,7 +42,11 @@ TABLES = (
     "rollup_campaigns",
     "rollup_deltas",
     "report_calendar",
+    "zexa_sync_compatibility",
 )
+# The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
+# revision before it can run on leaves the mark alone; any other sets it to its own revision.
+OLDEST_REVISION = "0001"
 REPORTS = "report_daily, report_campaigns, report_failures, report_opt_outs, report_lag, report_recipients"
 ROLE = "zexa_reporting"
 DAY = timedelta(days=1)
@@ -60,6 +64,7 @@ def upgrade() -> None:
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
+    create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, whatever signs stand in it.
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
@@ -323,6 +328,11 @@ def create_reports() -> None:
     config = op.get_context().config
     assert config is not None
     op.bulk_insert(report_calendar, calendar(config.attributes["report_timezone"]))
+
+
+def create_compatibility() -> None:
+    compatibility = op.create_table("zexa_sync_compatibility", sa.Column("oldest_revision", KeyText, primary_key=True))
+    op.bulk_insert(compatibility, [{"oldest_revision": OLDEST_REVISION}])
 
 
 def automatic_id() -> sa.Column[int]:

@@ -25,7 +25,8 @@ from sync.environment import read_database_url
 
 assert models.__all__  # importing the package fills the metadata
 # What the migrations fill, and no event changes, is not counted among them.
-TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name != "report_calendar"]
+OF_THE_SCHEMA = ("report_calendar", "zexa_sync_compatibility")  # filled by the migrations
+TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name not in OF_THE_SCHEMA]
 
 KINDS = ("postgresql", "sqlite")
 NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}

@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import require_head
-from sync.applier import error_kind
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.finding import (
     PREFIX_DIGITS_MIN,
@@ -47,6 +46,7 @@ from sync.dead_letters.text import (
 )
 from sync.environment import RedisSettings, read_database_url, read_redis_settings
 from sync.events import Reason
+from sync.failures import error_kind
 from sync.queue import (
     FailedJob,
     QueueUnavailable,
@@ -58,6 +58,7 @@ from sync.queue import (
 )
 from sync.reading import Reading
 from sync.settings import read_reading
+from sync.singly import Held
 from sync.tracing.text import visible
 
 STATEMENT_SECONDS = 30
@@ -366,6 +367,8 @@ def _database(*, is_read_only: bool = False) -> Iterator[Engine]:
     except DBAPIError as error:
         # Only the kind of error: its text may name hosts and users.
         raise click.ClickException(f"the database of DATABASE_URL cannot be used ({error_kind(error)})") from None
+    except Held as error:
+        raise click.ClickException(f"nothing more was replayed: events known to be good fail too ({error})") from None
     finally:
         engine.dispose()
 

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import require_head
-from sync.applier import error_kind
 from sync.development.processes import stop_signals
 from sync.environment import read_database_url
+from sync.failures import error_kind
 from sync.rebuilding import running
 from sync.rebuilding.comparing import Drift
 from sync.rebuilding.ledger import estimate_facts

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import require_head
 from sync.addresses import channel_name
-from sync.applier import error_kind
 from sync.environment import read_database_url
+from sync.failures import error_kind
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, select, tuple_
 
 from models.tables import LEDGER
-from sync.apply import is_fault_of_events, merge_events
+from sync.apply import merge_events, try_known_good
 from sync.events import Event, Outcome
+from sync.known_good import type_named
 from sync.merge import Key
 from sync.reading import Reading
+from sync.singly import Singly
 from sync.statements import is_one_of
 from sync.store.ledger import event_of, stored_bodies, take_out
 
@@ -39,7 +41,8 @@ def apply_ignored(
     """Apply the ignored facts that this version understands; yield each page's number of facts, and its tally.
 
     Safe beside running workers: it owns its transactions, one for each page, and locks ledger rows in the order of
-    their keys, as they do. Errors of a database that is away are SQLAlchemy's DBAPIError and pass through.
+    their keys, as they do. Errors of a database that is away are SQLAlchemy's DBAPIError and pass through, as does Held
+    if known good events fail as well.
     """
     page: list[Key] = []
     while page := _page(engine, page[-1:], page_size):
@@ -78,15 +81,18 @@ def _is_understood(events: Sequence[Event | None]) -> bool:
 def _apply(engine: Engine, keys: Sequence[Key], reading: Reading) -> IgnoredTally:
     if not keys:
         return IgnoredTally()
-    try:
+
+    def attempt(some: Sequence[Key]) -> IgnoredTally:
         with engine.begin() as connection:
-            return IgnoredTally(applied=_apply_together(connection, keys, reading, datetime.now(UTC)))
-    except Exception as error:
-        if not is_fault_of_events(error):
-            raise
-        if len(keys) == 1:
-            return IgnoredTally(refused=1)
-    return sum((_apply(engine, [key], reading) for key in keys), IgnoredTally())
+            return IgnoredTally(applied=_apply_together(connection, some, reading, datetime.now(UTC)))
+
+    singly = Singly(
+        attempt=attempt,
+        refuse=lambda _key, _error: IgnoredTally(refused=1),
+        type_of=lambda key: type_named(key[1]),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+    )
+    return sum(singly.together(keys), IgnoredTally())
 
 
 def _apply_together(connection: Connection, keys: Sequence[Key], reading: Reading, now: datetime) -> int:

@@ -10,14 +10,16 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, update
-from sqlalchemy.exc import DBAPIError
 
 from models.tables import DEAD_LETTERS
-from sync.apply import is_fault_of_events, merge_events, read
+from sync.apply import all_stated, merge_events, read, try_known_good
 from sync.dead_letters.finding import Selection, pages
 from sync.events import Event, Outcome, Reason
+from sync.failures import error_kind
+from sync.known_good import type_by_look
 from sync.raw_events import RawEvent
 from sync.reading import Reading
+from sync.singly import Singly
 from sync.store.dead_letters import DeadLetter
 
 LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
@@ -48,38 +50,41 @@ def replay(
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
-    pass through; what was yielded before stays done.
+    pass through, as does Held if known good events fail as well; what was yielded before stays done.
     """
+    singly = _replaying(engine, reading)
     for page in pages(engine, selection, page_size):
-        yield from _replay(engine, page, reading)
+        for replayed in singly.together(page):
+            yield from replayed
 
 
-def _replay(engine: Engine, letters: Sequence[Any], reading: Reading) -> list[Replayed]:
-    now = datetime.now(UTC)
-    try:
+def _replaying(engine: Engine, reading: Reading) -> Singly[Any, list[Replayed]]:
+    def attempt(letters: Sequence[Any]) -> list[Replayed]:
+        now = datetime.now(UTC)
         with engine.begin() as connection:
             replayed = _merge(connection, letters, reading, now)
             _mark(connection, replayed, now)
-    except Exception as error:
-        if not is_fault_of_events(error):
-            raise
-        if len(letters) > 1:
-            return [one for letter in letters for one in _replay(engine, [letter], reading)]
-        replayed = [_refused(letters[0], error)]
+        return replayed
+
+    def refuse(letter: Any, error: Exception) -> list[Replayed]:
+        # Only the kind of error is kept: its text may quote the event.
+        dead, reason, kind = Verdict.STILL_DEAD, Reason.REFUSED, error_kind(error)
+        replayed = [Replayed(digest=letter.digest, verdict=dead, reason=reason, error=kind)]
         with engine.begin() as connection:
-            _mark(connection, replayed, now)
-    return replayed
+            _mark(connection, replayed, datetime.now(UTC))
+        return replayed
 
-
-def _refused(letter: Any, error: Exception) -> Replayed:
-    # Only the kind of error is kept: its text may quote the event.
-    kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
-    return Replayed(digest=letter.digest, verdict=Verdict.STILL_DEAD, reason=Reason.REFUSED, error=kind)
+    return Singly(
+        attempt=attempt,
+        refuse=refuse,
+        type_of=lambda letter: type_by_look(letter.body),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+    )
 
 
 def _merge(connection: Connection, letters: Sequence[Any], reading: Reading, now: datetime) -> list[Replayed]:
     raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
-    stated = [one.stated for one in read(raw_events, reading)]
+    stated = all_stated(read(raw_events, reading), reading)
     events = [one for one in stated if isinstance(one, Event)]
     taken = merge_events(connection, events, reading, now)
     digests = {fact.digest for fact in taken}

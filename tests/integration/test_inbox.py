@@ -21,10 +21,11 @@ from sync.applier import Applier
 from sync.apply import Tally, drain
 from sync.development.embedded import RedisServer, free_port, private_redis
 from sync.environment import RedisSettings
+from sync.full_redis import relieve
 from sync.queue import connect, enqueue, open_queue
 from sync.raw_events import RawEvent, from_json
 from sync.stop import Stop
-from sync.worker import EventWorker, relieve
+from sync.worker import EventWorker
 from tests.events_builder import AO, body, minute, raw
 
 

@@ -18,13 +18,13 @@ from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
 from sqlmodel import SQLModel
 
 from models.database import open_database
-from models.schema import HEAD, VERSION_TABLE, SchemaError, require_head
+from models.schema import COMPATIBILITY_TABLE, HEAD, VERSION_TABLE, SchemaBehind, SchemaError, require_head
 from sync.reports.calendar import calendar
 from tests.conftest import ROOT, alembic_config, migrate
 from tests.events_builder import ROLLUPS, TABLES
 from tests.processes import wait_for
 
-TABLE_NAMES = {*TABLES, *ROLLUPS, "report_calendar", "inbox", "opt_out_history"}
+TABLE_NAMES = {*TABLES, *ROLLUPS, "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE}
 VIEWS = {
     "active_opt_outs",
     "opt_out_statements",
@@ -355,12 +355,62 @@ def test_an_empty_database_is_complained_of_in_one_line(empty_engine: Engine) ->
     assert "alembic upgrade head" in line
 
 
-def test_a_foreign_revision_is_complained_of_in_one_line(engine: Engine) -> None:
+def migrated_ahead(engine: Engine, revision: str, oldest: str) -> None:
+    """Leave the schema as a newer version's migration to `revision` does, on which code of `oldest` can run."""
     with engine.begin() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = :at"), {"at": revision})
+        connection.execute(text(f"UPDATE {COMPATIBILITY_TABLE} SET oldest_revision = :at"), {"at": oldest})
+
+
+def test_a_schema_that_is_ahead_and_that_this_code_can_run_on_is_no_reason_to_stop(engine: Engine) -> None:
+    migrated_ahead(engine, "0007", oldest=HEAD)
+    require_head(engine)
+    migrated_ahead(engine, "0007", oldest="0003")
+    require_head(engine, code="0003")
+    require_head(engine, code="0005")
+
+
+def test_a_schema_that_is_ahead_and_incompatible_is_complained_of_with_advice_that_works(engine: Engine) -> None:
+    migrated_ahead(engine, "0007", oldest="0003")
     line = complaint(engine)
-    assert "9999" in line
-    assert HEAD in line
+    for words in ("0007", "0003 or newer", HEAD, "deploy the newer version again", "restore a backup"):
+        assert words in line
+    assert "alembic upgrade head" not in line
+
+
+def test_a_schema_that_is_behind_can_be_waited_for_and_one_that_is_ahead_cannot(engine: Engine) -> None:
+    with pytest.raises(SchemaBehind, match="alembic upgrade head"):
+        require_head(engine, code="0002")
+    migrated_ahead(engine, "0007", oldest="0003")
+    with pytest.raises(SchemaError) as caught:
+        require_head(engine)
+    assert not isinstance(caught.value, SchemaBehind)
+
+
+def test_every_migration_leaves_the_mark_of_the_oldest_code_that_can_run_on_it(engine: Engine) -> None:
+    """Revisions are compared as text, so they are numbers of four digits; the mark is never ahead of the schema."""
+    revisions = sorted(script.revision for script in ScriptDirectory.from_config(alembic_config(None)).walk_revisions())
+    assert all(len(revision) == 4 and revision.isdecimal() for revision in revisions)
+    with engine.connect() as connection:
+        (oldest,) = connection.execute(text(f"SELECT oldest_revision FROM {COMPATIBILITY_TABLE}")).scalars()
+    assert oldest in revisions
+    assert oldest <= HEAD
+
+
+def test_the_release_of_an_older_version_migrates_nothing_and_ends_well_if_it_can_run(
+    migrated_url: URL, engine: Engine
+) -> None:
+    migrated_ahead(engine, "0007", oldest=HEAD)
+    process = upgrade(DATABASE_URL=spelled(migrated_url))
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said.count("\n")) == (0, 1)
+    assert "ahead of this version" in said
+
+    migrated_ahead(engine, "0007", oldest="0003")
+    process = upgrade(DATABASE_URL=spelled(migrated_url))
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said.count("\n")) == (1, 1)
+    assert "deploy the newer version again" in said
 
 
 def test_a_database_that_was_taken_back_is_complained_of(engine: Engine) -> None:

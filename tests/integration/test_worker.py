@@ -15,6 +15,7 @@ from rq.job import Job
 from sqlalchemy import Engine, text
 
 from sync.applier import Applier
+from sync.job_lists import take
 from sync.queue import Waiting, enqueue, open_queue, waiting
 from sync.raw_events import RawEvent
 from sync.stop import Stop
@@ -321,10 +322,9 @@ def test_a_batch_is_finished_though_redis_goes_away_meanwhile(
 ) -> None:
     """What was applied and not removed is applied again later, which changes nothing."""
     enqueue_two_batches(queue)
-    take = worker._take_more
     taken: list[str] = []
 
-    def take_until_away(queue: Queue, most: int) -> dict[str, Job | None]:
+    def take_until_away(queue: Queue, most: int) -> list[str]:
         if len(taken) > 3:
             raise RedisAway
         jobs = take(queue, most)
@@ -332,7 +332,7 @@ def test_a_batch_is_finished_though_redis_goes_away_meanwhile(
         return jobs
 
     worker.run_maintenance_tasks()
-    monkeypatch.setattr(worker, "_take_more", take_until_away)
+    monkeypatch.setattr("sync.worker.take", take_until_away)
     (first,) = Job.fetch_many(
         [worker.connection.lmove(queue.key, queue.intermediate_queue_key).decode()], redis, worker.serializer
     )

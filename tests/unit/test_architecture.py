@@ -20,7 +20,7 @@ TREES = {
 }
 PURE_OF_SYNC = {
     *("address_readings", "addresses", "email_addresses", "numbering_plan", "phone_numbers", "written_text"),
-    *("events", "merge", "pace", "raw_events", "reading", "reports.contribution"),
+    *("events", "known_good", "merge", "pace", "raw_events", "reading", "reports.contribution"),
 }
 PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
@@ -105,9 +105,12 @@ def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
     assert imported_by("sync", "receiver") <= {"receiver.signature", "receiver.requests", "receiver.settings"}
 
 
-def test_one_module_knows_each_side_of_the_queue() -> None:
+def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
     assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
         "sync.queue",
+        "sync.full_redis",
+        "sync.job_fetching",
+        "sync.job_lists",
         "sync.worker",
     }
 

@@ -15,9 +15,9 @@ from models.database import open_database
 from models.schema import require_head
 from sync.addresses import CHANNELS, is_storable, sender_text
 from sync.addresses import channel_name as name_of_channel
-from sync.applier import error_kind
 from sync.environment import read_database_url, read_redis_settings
 from sync.events import EARLIEST
+from sync.failures import error_kind
 from sync.opt_outs.csv_files import DELIMITERS
 from sync.opt_outs.moments import read_moment
 from sync.queue import opened_queue

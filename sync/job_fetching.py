@@ -1,0 +1,63 @@
+"""Fetches jobs one by one, so that no more of them is in memory than the largest and a few megabytes of others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from redis import Redis
+from rq.job import Job
+
+from sync.queue import SERIALIZER, raw_events_in
+from sync.raw_events import RawEvent
+
+# What jobs that are fetched together may take in Redis, where they are compressed, unless one alone takes more.
+FETCH_BYTES = 2 * 1024 * 1024
+
+
+def fetch_jobs(job_ids: Sequence[str], connection: Redis) -> Iterator[tuple[str, Job | None]]:
+    """Yield each job under its id, None for one that is gone.
+
+    Without a transaction, in which a Redis at its `maxmemory` does not even let anybody read.
+    """
+    for some in _slices(job_ids, connection):
+        with connection.pipeline(transaction=False) as pipeline:
+            for job_id in some:
+                pipeline.hgetall(Job.key_for(job_id))
+            found = pipeline.execute()
+        # The last first and with its fields, so that each can go before the next is unpacked.
+        found.reverse()
+        for job_id in some:
+            yield job_id, _restored(job_id, found.pop(), connection)
+
+
+def raw_events_held(job: Job | None) -> list[RawEvent]:
+    """Return the raw events that `job` holds; raise ValueError if it is not one of ours."""
+    return raw_events_in(job) if job else []  # one that is gone was applied, by a worker that was believed dead
+
+
+def body_bytes(raw_events: Iterable[RawEvent]) -> int:
+    """Return how many bytes the bodies have together."""
+    return sum(len(raw.body) for raw in raw_events)
+
+
+def _slices(job_ids: Sequence[str], connection: Redis) -> Iterator[list[str]]:
+    with connection.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hstrlen(Job.key_for(job_id), "data")
+        sizes = pipeline.execute()
+    some: list[str] = []
+    taken = 0
+    for job_id, size in zip(job_ids, sizes, strict=True):
+        if some and taken + size > FETCH_BYTES:
+            yield some
+            some, taken = [], 0
+        some.append(job_id)
+        taken += size
+    if some:
+        yield some
+
+
+def _restored(job_id: str, fields: dict[bytes, bytes], connection: Redis) -> Job | None:
+    if not fields:
+        return None
+    job = Job(job_id, connection=connection, serializer=SERIALIZER)
+    job.restore(fields)
+    return job
