@@ -1,6 +1,6 @@
 """Is the database at the schema this code was written for? Web and worker refuse to run otherwise."""
 
-from sqlalchemy import Connection, Engine, Text, column, inspect, select, table
+from sqlalchemy import Connection, Engine, Text, column, inspect, select, table, text
 
 # The newest migration. A test holds it equal to the migrations folder, so that the web process need not
 # load Alembic to know it.
@@ -21,10 +21,23 @@ def require_head(engine: Engine) -> None:
     Errors of a database that does not answer are SQLAlchemy's and pass through.
     """
     with engine.connect() as connection:
+        require_utf8(connection)
         current = current_revision(connection)
     if current != HEAD:
         found = f"at {current}" if current else "empty"
         raise SchemaError(f"the database schema is {found}, this version needs {HEAD}: run `alembic upgrade head`")
+
+
+def require_utf8(connection: Connection) -> None:
+    """Raise SchemaError unless the database can hold every text: any character may stand in a name or a reason."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise SchemaError(
+            f"the database has the encoding {encoding} and UTF8 is needed: use another one, made with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def current_revision(connection: Connection) -> str | None:

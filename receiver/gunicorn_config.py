@@ -9,6 +9,7 @@ import gevent
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line, is_misconfigured
 from models.schema import SchemaError, require_head
 from receiver.requests import CHECK_PATH, PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
@@ -73,8 +74,12 @@ def _schema_status(server: Any) -> int:
     except SchemaError as error:
         print(f"zexa-sync: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return 1
-    except DBAPIError:
-        server.log.warning("the database is away; its schema could not be checked")
+    except DBAPIError as error:
+        if is_misconfigured(error):
+            line = f"the database of DATABASE_URL cannot be used: {error_line(error)}"
+            print(f"zexa-sync: {line}", file=sys.stderr, flush=True)  # noqa: T201
+            return 1
+        server.log.warning("the database is away; its schema could not be checked: %s", error_line(error))
     return 0
 
 

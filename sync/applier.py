@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from sync.apply import Read, Tally, drain, merge, read
 from sync.raw_events import RawEvent, from_json
 from sync.reading import Reading
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 
 
 class DatabaseAway(Exception):  # noqa: N818 - a state, not a mistake
-    """The database could not take a batch now; the text is the kind of error, because its own may quote it."""
+    """The database could not take a batch now; the text is one line that quotes nothing of it."""
 
 
 class Applier:
@@ -80,13 +81,13 @@ class Applier:
         try:
             return compact(self.engine) == DELTAS_PER_TRANSACTION
         except DBAPIError as error:
-            raise DatabaseAway(error_kind(error)) from None
+            raise DatabaseAway(error_line(error)) from None
 
     def _away(self, error: DBAPIError) -> DatabaseAway:
         if not self._is_away:
-            log.error("database.away", error=error_kind(error))
+            log.error("database.away", error=error_line(error))
         self._is_away = True
-        return DatabaseAway(error_kind(error))
+        return DatabaseAway(error_line(error))
 
     def _back(self) -> None:
         if self._is_away:
@@ -96,11 +97,6 @@ class Applier:
 
 def _log(event: str, tally: Tally, begun: float, **more: float) -> None:
     log.info(event, **asdict(tally), milliseconds=round((time.monotonic() - begun) * 1000, 1), **more)
-
-
-def error_kind(error: DBAPIError) -> str:
-    """Return the name of the driver's error, which says enough and quotes nothing."""
-    return type(error.orig or error).__name__
 
 
 @cache

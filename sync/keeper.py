@@ -10,8 +10,10 @@ import structlog
 from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
+from models.errors import error_line, is_misconfigured
 from models.schema import require_head
-from sync.applier import Applier, DatabaseAway, applier, error_kind
+from sync.applier import Applier, DatabaseAway, applier
+from sync.environment import SettingError
 from sync.queue import connect
 from sync.reports.remaking import stored_timezone
 from sync.settings import WorkerSettings
@@ -142,14 +144,14 @@ def _say_which_timezone(applier: Applier, settings: WorkerSettings, stop: Stop) 
         with applier.engine.connect() as connection:
             stored = stored_timezone(connection)
     except DBAPIError as error:
-        log.error("database.away", error=error_kind(error))
+        log.error("database.away", error=error_line(error))
         return
     if stored != settings.report_timezone:
         log.warning("rollups.other_timezone", stored=stored, setting=settings.report_timezone)
 
 
 def _require_schema(applier: Applier, stop: Stop) -> None:
-    """Wait for the database to answer, then require the schema this code was written for."""
+    """Wait for the database to answer, then require the schema this code was written for. Raises SettingError."""
     pause = PAUSE_SECONDS_MIN
     is_away = False
     while not stop.is_requested:
@@ -157,8 +159,10 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
             require_head(applier.engine)
             return
         except DBAPIError as error:
+            if is_misconfigured(error):
+                raise SettingError(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
             if not is_away:
-                log.error("database.away", error=error_kind(error))
+                log.error("database.away", error=error_line(error))
             is_away = True
             stop.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)

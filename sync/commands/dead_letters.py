@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from models.schema import require_head
-from sync.applier import error_kind
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.finding import (
     PREFIX_DIGITS_MIN,
@@ -364,8 +364,7 @@ def _database(*, is_read_only: bool = False) -> Iterator[Engine]:
         require_head(engine)
         yield engine
     except DBAPIError as error:
-        # Only the kind of error: its text may name hosts and users.
-        raise click.ClickException(f"the database of DATABASE_URL cannot be used ({error_kind(error)})") from None
+        raise click.ClickException(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
     finally:
         engine.dispose()
 
