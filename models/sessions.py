@@ -8,6 +8,7 @@ for a session unless nobody else can have it.
 
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -55,6 +56,7 @@ class Sessions:
         if _is_pooled(connection):
             # The server connection that knows a prepared statement may not be the next one.
             connection.prepare_threshold = None
+            connection.adapters.register_loader("timestamptz", _time_loader())
             record.info[_SINGLE] = self._single
         else:
             connection.execute(self._session, prepare=False)
@@ -94,6 +96,21 @@ def _is_pooled(connection: Any) -> bool:
     """
     (pid,) = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
     return bool(pid != connection.info.backend_pid)
+
+
+def _time_loader() -> Any:
+    """Return a reader of times as our own settings write them.
+
+    psycopg's goes by the settings of the connection at the time it reads, which is after the end of the transaction
+    that a single statement is.
+    """
+    from psycopg.adapt import Loader  # noqa: PLC0415 - not loaded if only SQLite is used
+
+    class IsoLoader(Loader):
+        def load(self, data: Any) -> datetime:
+            return datetime.fromisoformat(bytes(data).decode())
+
+    return IsoLoader
 
 
 def _execute_script(cursor: Any, script: str, _context: object) -> bool:
