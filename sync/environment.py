@@ -16,51 +16,17 @@ from sync.reading import failure_key
 # What a URL may say to libpq. Not `replication` and `client_encoding`, which we could not live with.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 LIBPQ_PARAMETERS = frozenset(
-    {
-        "application_name",
-        "channel_binding",
-        "connect_timeout",
-        "dbname",
-        "fallback_application_name",
-        "gssdelegation",
-        "gssencmode",
-        "gsslib",
-        "host",
-        "hostaddr",
-        "keepalives",
-        "keepalives_count",
-        "keepalives_idle",
-        "keepalives_interval",
-        "krbsrvname",
-        "load_balance_hosts",
-        "max_protocol_version",
-        "min_protocol_version",
-        "passfile",
-        "password",
-        "port",
-        "require_auth",
-        "requirepeer",
-        "scram_client_key",
-        "scram_server_key",
-        "service",
-        "ssl_max_protocol_version",
-        "ssl_min_protocol_version",
-        "sslcert",
-        "sslcertmode",
-        "sslcompression",
-        "sslcrl",
-        "sslcrldir",
-        "sslkey",
-        "sslkeylogfile",
-        "sslmode",
-        "sslnegotiation",
-        "sslpassword",
-        "sslrootcert",
-        "sslsni",
-        "target_session_attrs",
-        "tcp_user_timeout",
-        "user",
-    }
+    re.findall(
+        r"\w+",
+        """
+        application_name channel_binding connect_timeout dbname fallback_application_name gssdelegation gssencmode
+        gsslib host hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
+        load_balance_hosts max_protocol_version min_protocol_version oauth_client_id oauth_client_secret oauth_issuer
+        oauth_scope passfile password port require_auth requirepeer scram_client_key scram_server_key service
+        ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey
+        sslkeylogfile sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs tcp_user_timeout user
+        """,
+    )
 )
 _SCHEMA_HINT = "use lower-case letters, digits, _ and -"
 _SEARCH_PATH = re.compile(r"""(?:-c\s*|--)search[_-]path\s*=\s*(?:"(?P<quoted>[^"]+)"|(?P<plain>[^"]+))""")

@@ -124,7 +124,10 @@ def test_a_statement_may_be_repeated_any_number_of_times_over_changing_connectio
     writer: Engine, reader: Engine, redis: Redis
 ) -> None:
     apply(
-        writer, [raw(body("message.optout", to=ANA), NOW - timedelta(minutes=1))], reading=Reading(default_region="AO"), now=NOW
+        writer,
+        [raw(body("message.optout", to=ANA), NOW - timedelta(minutes=1))],
+        reading=Reading(default_region="AO"),
+        now=NOW,
     )
     lookup = Lookup(reader, open_queue(redis), default_region="AO")
     for _ in range(30):
