@@ -23,6 +23,8 @@ _DEPENDED_ON = (
     "standard_conforming_strings = on",
     "bytea_output = 'hex'",
     "lock_timeout = 0",
+    # Whether a commit is on disk before it returns is for the database to say, not for a neighbour.
+    "synchronous_commit = DEFAULT",
 )
 
 
