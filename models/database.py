@@ -45,6 +45,9 @@ def open_database(
     connection that rested is tested before it is used, which costs a round trip; without `is_tested_first` the first
     statement after a restart of the server fails, and is for the caller to repeat.
 
+    Every transaction has the settings of `models.sessions` and works in the schema that `url` names, also behind a
+    pooler. Statements under the isolation level AUTOCOMMIT have these on a direct connection only.
+
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
     transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
     several processes may write; a commit is on disk before it returns. With `is_read_only` nothing can be
