@@ -5,20 +5,25 @@ A caller that already holds a connection passes it as `config.attributes["connec
 
 import os
 import sys
+import time
 import warnings
 
 from alembic import context
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema
 from sqlmodel import SQLModel
 
 import models
-from models.database import open_database
-from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible
+from models.database import SCHEMA, open_database
+from models.errors import error_line, is_misconfigured
+from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible, require_utf8
 from sync.environment import SettingError, read_database_url
 from sync.settings import read_report_timezone
 
 # Any constant will do, as long as no other application on this database uses it.
 LOCK_KEY = 0x7A657861  # "zexa"
+WAIT_SECONDS = 60
 
 assert models.__all__  # importing the package fills the metadata
 
@@ -35,18 +40,44 @@ def main() -> None:
     except SettingError as error:
         sys.exit(f"zexa-sync: {error}")
     engine = open_database(url)
-    with engine.begin() as opened:
-        migrate(opened)
-    engine.dispose()
+    try:
+        wait_for(engine)
+        with engine.begin() as opened:
+            migrate(opened)
+    except DBAPIError as error:
+        sys.exit(f"zexa-sync: the database of DATABASE_URL cannot be used: {error_line(error)}")
+    except SchemaError as error:
+        sys.exit(f"zexa-sync: {error}")
+    finally:
+        engine.dispose()
+
+
+def wait_for(engine: Engine) -> None:
+    """Return once the database takes a connection. A database that starts at the same time may come a little later."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    is_told = False
+    while True:
+        try:
+            with engine.connect():
+                return
+        except DBAPIError as error:
+            if is_misconfigured(error) or time.monotonic() > deadline:
+                raise
+            if not is_told:
+                print(f"zexa-sync: waiting for the database: {error_line(error)}", file=sys.stderr)  # noqa: T201
+            is_told = True
+            time.sleep(1)
 
 
 def migrate(connection: Connection) -> None:
     """Upgrade or downgrade inside the caller's transaction; a second process waits, then finds it done.
 
-    On SQLite the transaction itself is the lock, as it begins IMMEDIATE.
+    On SQLite the transaction itself is the lock, as it begins IMMEDIATE. Raises SchemaError.
     """
     if connection.dialect.name == "postgresql":
+        require_utf8(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        make_schema(connection)
     if _is_ahead(connection):
         return
     context.configure(
@@ -63,6 +94,22 @@ def migrate(connection: Connection) -> None:
         # test holds what the migration makes equal to what the models make.
         warnings.filterwarnings("ignore", "Computed default on .*person cannot be modified")
         context.run_migrations()
+
+
+def make_schema(connection: Connection) -> None:
+    """Make the schema that the settings name, unless it is there. Raises SchemaError if we may not."""
+    schema = connection.get_execution_options().get(SCHEMA)
+    if connection.scalar(text("SELECT current_schema()")) is not None:
+        return
+    if schema is None:
+        raise SchemaError("the search path of this role has no schema that is there: name one in ZEXA_DATABASE_SCHEMA")
+    if connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :schema"), {"schema": schema}).first():
+        raise SchemaError(f"this role may not use the schema {schema}: grant it USAGE and CREATE")
+    try:
+        with connection.begin_nested():
+            connection.execute(CreateSchema(schema))
+    except DBAPIError as error:
+        raise SchemaError(f"there is no schema {schema}, and it could not be made: {error_line(error)}") from None
 
 
 def _is_ahead(connection: Connection) -> bool:

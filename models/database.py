@@ -7,9 +7,25 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from models.sessions import Sessions
+
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 20
 POOL_SECONDS = 30
+# How a URL names the schema of our tables in `options`, and the execution option that holds it.
+SEARCH_PATH = "-csearch_path="
+SCHEMA = "zexa_schema"
+
+# Unless the URL says otherwise.
+_CONNECT = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "zexa-sync",
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+# Poolers take no connection with `options`, not even with those that libpq reads from PGOPTIONS.
+_ALWAYS = {"client_encoding": "UTF8", "options": ""}
 
 
 def open_database(
@@ -29,6 +45,9 @@ def open_database(
     connection that rested is tested before it is used, which costs a round trip; without `is_tested_first` the first
     statement after a restart of the server fails, and is for the caller to repeat.
 
+    Every transaction has the settings of `models.sessions` and works in the schema that `url` names, also behind a
+    pooler. Statements under the isolation level AUTOCOMMIT have these on a direct connection only.
+
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
     transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
     several processes may write; a commit is on disk before it returns. With `is_read_only` nothing can be
@@ -39,32 +58,32 @@ def open_database(
         event.listen(engine, "connect", partial(_prepare_sqlite, busy_seconds))
         event.listen(engine, "begin", _begin if is_read_only else _begin_immediate)
         return engine
+    schema = schema_of(url)
     engine = create_engine(
-        url,
+        url.difference_update_query(["options"]),
         hide_parameters=True,
+        isolation_level="AUTOCOMMIT",  # what begins transactions is `Sessions`
         pool_size=pool_size,
         pool_timeout=pool_seconds,
         max_overflow=0,
         pool_pre_ping=is_tested_first,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "application_name": "zexa-sync",
-            "keepalives_idle": 20,
-            "keepalives_interval": 10,
-            "keepalives_count": 3,
-            "options": f"-c timezone=UTC -c statement_timeout={int(statement_seconds * 1000)}"
-            f" -c default_transaction_read_only={'on' if is_read_only else 'off'}",
-        },
+        connect_args={name: value for name, value in _CONNECT.items() if name not in url.query} | _ALWAYS,
+        execution_options={SCHEMA: schema},
     )
-    event.listen(engine, "connect", _send_arrays_in_binary)
+    Sessions(schema=schema, statement_seconds=statement_seconds, is_read_only=is_read_only).listen(engine)
     return engine
 
 
-def _send_arrays_in_binary(connection: Any, _record: Any) -> None:
-    """Writing arrays as text, every element quoted, costs the driver six times as much."""
-    from psycopg.types.array import ListBinaryDumper  # noqa: PLC0415 - not loaded where only SQLite is used
+def schema_of(url: URL) -> str | None:
+    """Return the schema that `url` names for our tables; None for the one the database chooses.
 
-    connection.adapters.register_dumper(list, ListBinaryDumper)
+    `sync.environment` writes it in this way into every URL it reads. The server is never sent it like this: poolers
+    take no options.
+    """
+    options = url.query.get("options", SEARCH_PATH)
+    if not isinstance(options, str) or not options.startswith(SEARCH_PATH) or '"' in options:
+        raise ValueError("the options of a database URL may name one schema, and nothing else")
+    return options.removeprefix(SEARCH_PATH) or None
 
 
 def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:

@@ -4,7 +4,7 @@ A schema may be ahead of the code, after a rollback of a release: each migration
 code can run on what it leaves behind.
 """
 
-from sqlalchemy import Connection, Engine, Text, column, inspect, select, table
+from sqlalchemy import Connection, Engine, Text, column, inspect, select, table, text
 
 # The newest migration. A test holds it equal to the migrations folder, so that the web process need not
 # load Alembic to know it. Revisions are numbers of as many digits, so their order is that of their text.
@@ -35,6 +35,7 @@ def require_head(engine: Engine, *, code: str = HEAD) -> None:
     Errors of a database that does not answer are SQLAlchemy's and pass through.
     """
     with engine.connect() as connection:
+        require_utf8(connection)
         require_compatible(connection, code=code)
 
 
@@ -54,6 +55,18 @@ def require_compatible(connection: Connection, *, code: str = HEAD) -> bool:
         f"the database schema is at {current}, which needs code of {least}, and this version is of {code}: "
         "deploy the newer version again, or restore a backup from before it was deployed"
     )
+
+
+def require_utf8(connection: Connection) -> None:
+    """Raise SchemaError unless the database can hold every text: any character may stand in a name or a reason."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise SchemaError(
+            f"the database has the encoding {encoding} and UTF8 is needed: use another one, made with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def current_revision(connection: Connection) -> str | None:

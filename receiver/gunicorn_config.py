@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
 from receiver.requests import CHECK_PATH, PATH
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
@@ -88,8 +89,12 @@ def _schema_status(server: Any, master: int) -> int:
             if not is_awaited:
                 log.warning("schema.awaited", reason=str(error), seconds=SCHEMA_SECONDS)
             is_awaited = True
-        except DBAPIError:
-            server.log.warning("the database is away; its schema could not be checked")
+        except DBAPIError as error:
+            if is_misconfigured(error):
+                line = f"the database of DATABASE_URL cannot be used: {error_line(error)}"
+                print(f"zexa-sync: {line}", file=sys.stderr, flush=True)  # noqa: T201
+                return 1
+            server.log.warning("the database is away; its schema could not be checked: %s", error_line(error))
             return 0
         time.sleep(SCHEMA_PAUSE_SECONDS)
     return 1

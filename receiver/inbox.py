@@ -8,6 +8,7 @@ from sqlalchemy import URL, Table, insert, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from models.database import open_database
+from models.errors import error_line
 from models.inbox import Inbox as InboxRow
 from sync.raw_events import RawEvent
 
@@ -46,7 +47,7 @@ class Inbox:
             with gevent.Timeout(INBOX_SECONDS), self._engine.begin() as connection:
                 return list(connection.execute(statement, rows).scalars().all())
         except (SQLAlchemyError, gevent.Timeout) as error:
-            raise InboxUnavailable(_kind(error)) from None
+            raise InboxUnavailable(_reason(error)) from None
 
     def make_due(self, ids: Sequence[int]) -> None:
         """Let these rows be taken now. Where that fails they are taken when they would have been."""
@@ -55,9 +56,9 @@ class Inbox:
             with gevent.Timeout(INBOX_SECONDS), self._engine.begin() as connection:
                 connection.execute(statement)
         except (SQLAlchemyError, gevent.Timeout) as error:
-            raise InboxUnavailable(_kind(error)) from None
+            raise InboxUnavailable(_reason(error)) from None
 
 
-def _kind(error: BaseException) -> str:
-    """Return the name of the error, which says enough and quotes nothing."""
-    return type(error.orig if isinstance(error, DBAPIError) and error.orig else error).__name__
+def _reason(error: BaseException) -> str:
+    """Return what the error says, and quote nothing."""
+    return error_line(error) if isinstance(error, DBAPIError) else type(error).__name__

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from sync.apply import Read, Tally, drain, merge, read
 from sync.failures import Fault, error_kind, fault_of
 from sync.raw_events import BODY_BYTES_MAX, RawEvent, from_json
@@ -39,7 +40,7 @@ log = structlog.get_logger()
 
 
 class NotApplied(Exception):  # noqa: N818 - a state, not a mistake
-    """A batch could not be applied now; the text is the kind of error, because its own may quote the batch."""
+    """A batch could not be applied now; the text is one line that quotes nothing of it."""
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ class Applier:
         try:
             return compact(self.engine) == DELTAS_PER_TRANSACTION
         except DBAPIError as error:
-            raise NotApplied(error_kind(error)) from None
+            raise NotApplied(error_line(error)) from None
 
     def cancel(self) -> None:
         """Cancel what the database is busy with, as this process shall end: it raises NotApplied."""
@@ -121,19 +122,19 @@ class Applier:
 
     def _not_applied(self, lane: _Lane, error: Exception) -> NotApplied:
         """Say what keeps a batch from being applied, once for as long as it lasts."""
-        kind = error_kind(error)
+        reason = error_line(error) if isinstance(error, DBAPIError) else error_kind(error)
         fault = fault_of(error)
         if fault is Fault.ABSENCE:
             if not self._is_away and not self._is_cancelled:
-                log.error("database.away", error=kind)
+                log.error("database.away", error=reason)
             self._is_away = True
         elif fault is Fault.UNCERTAIN and _is_patient(lane):
             lane.tries += 1
-            log.warning("batch.failed", source=lane.source, error=kind, tries=lane.tries)
+            log.warning("batch.failed", source=lane.source, error=reason, tries=lane.tries)
         elif not lane.is_held:
             lane.is_held = True
-            log.error("batch.held", source=lane.source, error=str(error) if isinstance(error, Held) else kind)
-        return NotApplied(kind)
+            log.error("batch.held", source=lane.source, error=str(error) if isinstance(error, Held) else reason)
+        return NotApplied(reason)
 
     def _applied(self, lane: _Lane) -> None:
         if self._is_away:

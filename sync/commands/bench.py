@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from models.errors import error_line
 from sync.bench.apply import measure_apply
 from sync.bench.end_to_end import measure_end_to_end
 from sync.bench.figures import Figure
@@ -215,8 +216,7 @@ def bench(
     except (DevelopmentError, EmbeddedError, SettingError) as error:
         raise click.ClickException(str(error)) from None
     except DBAPIError as error:
-        # Only the kind of error: its text may name hosts and users.
-        raise click.ClickException(f"the database failed ({type(error.orig or error).__name__})") from None
+        raise click.ClickException(f"the database failed: {error_line(error)}") from None
     if is_json:
         click.echo(json.dumps(document(machine, figures), indent=2))
     else:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from models.schema import require_head
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.finding import (
@@ -46,7 +47,6 @@ from sync.dead_letters.text import (
 )
 from sync.environment import RedisSettings, read_database_url, read_redis_settings
 from sync.events import Reason
-from sync.failures import error_kind
 from sync.queue import (
     FailedJob,
     QueueUnavailable,
@@ -365,8 +365,7 @@ def _database(*, is_read_only: bool = False) -> Iterator[Engine]:
         require_head(engine)
         yield engine
     except DBAPIError as error:
-        # Only the kind of error: its text may name hosts and users.
-        raise click.ClickException(f"the database of DATABASE_URL cannot be used ({error_kind(error)})") from None
+        raise click.ClickException(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
     except Held as error:
         raise click.ClickException(f"nothing more was replayed: events known to be good fail too ({error})") from None
     finally:

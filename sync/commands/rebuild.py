@@ -11,10 +11,10 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from models.schema import require_head
 from sync.development.processes import stop_signals
 from sync.environment import read_database_url
-from sync.failures import error_kind
 from sync.rebuilding import running
 from sync.rebuilding.comparing import Drift
 from sync.rebuilding.ledger import estimate_facts
@@ -187,8 +187,7 @@ def _estimate(engine: Engine) -> int:
 
 
 def _failure(error: DBAPIError, counts: Counts) -> str:
-    # Only the kind of error: its text may name hosts and users.
-    kind = error_kind(error)
+    kind = error_line(error)
     if is_in_the_way(error):
         kind = f"{kind}: other transactions kept its rows locked"
     return f"the database of DATABASE_URL failed ({kind}) after {counts.facts:,} facts; what was done until then stays"

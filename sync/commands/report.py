@@ -13,10 +13,10 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from models.schema import require_head
 from sync.addresses import channel_name
 from sync.environment import read_database_url
-from sync.failures import error_kind
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table
@@ -215,8 +215,7 @@ def _read(name: str, asked: Selection) -> Report:
         finally:
             engine.dispose()
     except DBAPIError as error:
-        # Only the kind of error: its text may name hosts and users.
-        raise click.ClickException(f"the database of DATABASE_URL cannot be read ({error_kind(error)})") from None
+        raise click.ClickException(f"the database of DATABASE_URL cannot be read: {error_line(error)}") from None
     if found.timezone != timezone:
         click.echo(
             f"note: days are those of {found.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "

@@ -12,6 +12,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from models.schema import require_head
 from sync.environment import read_database_url
 from sync.settings import read_reading
@@ -65,9 +66,7 @@ def _read(message_id: str) -> Trace:
         finally:
             engine.dispose()
     except DBAPIError as error:
-        # Only the kind of error: its text may name hosts and users.
-        kind = type(error.orig if error.orig else error).__name__
-        raise click.ClickException(f"the database of DATABASE_URL cannot be read ({kind})") from None
+        raise click.ClickException(f"the database of DATABASE_URL cannot be read: {error_line(error)}") from None
 
 
 def _say(text: str) -> None:

@@ -5,7 +5,6 @@ process with deliveries.
 """
 
 from collections.abc import Collection
-from contextlib import closing
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Connection, Engine, Select, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.sessions import execute_single
 from models.tables import OPT_OUTS
 from models.types import UTCDateTime
 from sync.store.opt_outs import IN_FORCE
@@ -110,9 +110,7 @@ class Asker:
     def _execute(self, connection: Connection, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
         given: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
         try:
-            with closing(connection.connection.cursor()) as cursor:
-                cursor.execute(statement.text, given)
-                return list(cursor.fetchall())
+            return execute_single(connection, statement.text, given)
         except self._driver_error as error:
             if not self._dialect.is_disconnect(cast(Any, error), connection.connection.dbapi_connection, None):
                 raise NotAnswered from None

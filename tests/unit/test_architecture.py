@@ -62,7 +62,7 @@ def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_
         of_sync = {name for name in imports(module) if name.split(".")[0] == "sync"}
         more = {"receiver.lookup": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
         assert of_sync <= HAND_OFF | more, module
-    tables = {"models.database", "models.schema", "models.inbox"}
+    tables = {"models.database", "models.errors", "models.schema", "models.inbox"}
     assert imported_by("receiver", "models") <= tables | {"models.dead_letter"}
 
 

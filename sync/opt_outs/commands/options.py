@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
+from models.errors import error_line
 from models.schema import require_head
 from sync.addresses import CHANNELS, is_storable, sender_text
 from sync.addresses import channel_name as name_of_channel
 from sync.environment import read_database_url, read_redis_settings
 from sync.events import EARLIEST
-from sync.failures import error_kind
 from sync.opt_outs.csv_files import DELIMITERS
 from sync.opt_outs.moments import read_moment
 from sync.queue import opened_queue
@@ -110,8 +110,7 @@ def database(*, is_read_only: bool = False, statement_seconds: float = STATEMENT
         require_head(engine)
         yield engine
     except DBAPIError as error:
-        # Only the kind of error: its text may name hosts, users and addresses.
-        raise click.ClickException(f"the database of DATABASE_URL cannot be used ({error_kind(error)})") from None
+        raise click.ClickException(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
     finally:
         engine.dispose()
 

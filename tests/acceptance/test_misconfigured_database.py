@@ -1,0 +1,51 @@
+"""A database that is not there ends a start with one line; one that is away is waited for."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from sync.development.embedded import RedisServer, free_port
+from tests.processes import platform, wait_for
+
+PASSWORD = "opensesame"
+
+
+@pytest.mark.parametrize("process", ["release", "web", "worker"])
+def test_a_database_that_does_not_exist_ends_every_start_with_one_line(
+    process: str, postgres_server: URL, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with platform(tmp_path, postgres_server.set(database="nowhere"), redis_server.url) as started:
+        status, said = started.run(process)
+    assert status != 0
+    lines = [line for line in said.splitlines() if "gunicorn" not in line and "INFO" not in line]
+    assert len(lines) == 1, said
+    assert 'database "nowhere" does not exist' in lines[0]
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("process", ["release", "worker"])
+def test_a_server_that_refuses_is_waited_for_and_the_reason_is_told_once(
+    process: str, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    away = URL.create("postgresql+psycopg", "zexa", PASSWORD, "127.0.0.1", free_port(), "zexa")
+    with platform(tmp_path, away, redis_server.url) as started:
+        waiting = started.start(process)
+        wait_for(lambda: "Connection refused" in started.log_of(waiting), seconds=60, what="a reason")
+        assert waiting.poll() is None
+        waiting.terminate()
+        waiting.wait(35)
+        said = started.log_of(waiting)
+    assert said.count("Connection refused") == 1
+    assert PASSWORD not in said
+    assert "Traceback" not in said
+
+
+def test_web_serves_while_the_server_refuses_and_says_why(redis_server: RedisServer, tmp_path: Path) -> None:
+    away = URL.create("postgresql+psycopg", "zexa", PASSWORD, "127.0.0.1", free_port(), "zexa")
+    with platform(tmp_path, away, redis_server.url) as started:
+        started.start_web()
+        assert started.request("GET", "/healthz")[0] == 200
+        said = started.logs()
+    assert "Connection refused" in said
+    assert PASSWORD not in said
