@@ -5,7 +5,7 @@ database takes these rows from Python: by our own statements, and by SQLAlchemy'
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ def free_body_ids(engine: Engine, count: int) -> list[int]:
         return list(range(first, first + count))
 
 
-def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Iterable[int]) -> Batch:
+def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Sequence[int]) -> Batch:
     facts = list(holding(distinct(parse(raw, READING) for raw in raw_events)).values())
     subjects = by_subject(facts).values()
     stamp = {"updated_at": now}
@@ -95,7 +95,7 @@ def _body(fact: Event, body_id: int) -> dict[str, Any]:
 def _statements(facts: list[Event]) -> list[StoredStatement]:
     """Return what these facts of one subject state of opt-outs, as the database would tell it."""
     by_digest = {fact.digest: fact for fact in facts}
-    found = []
+    found: list[StoredStatement] = []
     for statement in opt_outs_of(facts):
         fact = by_digest[statement.digest or ""]
         found.append(asdict(statement) | {"occurred_at": fact.occurred_at, "received_at": fact.received_at})

@@ -1,4 +1,4 @@
-"""`zexa-sync rebuild`: recomputes every row from the ledger, or with --check says which rows differ from it."""
+"""`zexa-sync rebuild`: recomputes every row from the bodies kept, or with --check says which rows differ from them."""
 
 import json
 import os
@@ -42,7 +42,7 @@ SHOWN_ROWS = 100
 )
 @click.option("--show-addresses", is_flag=True, help="With --check: print numbers and addresses in full.")
 def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None, show_addresses: bool) -> None:
-    """Recompute message_status, campaign_status and opt_outs from the ledger, and the roll-ups from these.
+    """Recompute every row from all that was delivered and stated, and the roll-ups of the reports from these rows.
 
     \b
     For example:
@@ -51,37 +51,41 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
       zexa-sync rebuild
       zexa-sync rebuild --reports    after a change of ZEXA_REPORT_TIMEZONE
 
-    A row is changed where its facts say something else, added where it is missing, and removed from the two
-    status tables where no fact of the ledger makes it. A row that is right is not touched. The ledger is walked
-    in slices, each in short transactions of its own, so web and workers stay at work meanwhile, and stopping it
-    or running it again is safe. Progress is shown where standard error is a terminal.
+    A row is changed if it differs from what its facts say, added if it is missing, and removed if no fact makes it.
+    A row that is right is not touched. Tables are read in this order:
+
+    \b
+      events             when each fact occurred, and which of its bodies holds
+      message_status, campaign_status, nameless_opt_outs
+      opt_out_history    opt-outs that a body states and that are missing
+      opt_outs           each row beside all that events, people and files stated of
+                         its address
+      rollup_daily, rollup_campaigns
+
+    The ledger is read in slices, each in short transactions of its own. Web and workers stay at work meanwhile, and
+    stopping it or running it again is safe. If standard error is a terminal, it shows the progress.
 
     --check compares in the same way and writes nothing. Each drifting row is printed with what it says and what
     it should say. Numbers and addresses are personal data, so they are masked (+244…678) in rows and in texts
     unless --show-addresses is given.
 
-    Last come the roll-ups behind report_daily and report_campaigns: what they say, with what waits to be compacted
-    into them, is compared with message_status, and where it differs, or ZEXA_REPORT_TIMEZONE has changed, they are
-    counted anew at one moment. Workers keep them right by themselves; tables changed by hand, or written by a version
-    of before the roll-ups, need this.
+    The roll-ups behind report_daily and report_campaigns are compared with message_status, together with what waits
+    to be compacted into them. If they differ, or ZEXA_REPORT_TIMEZONE has changed, they are counted anew at one
+    moment. Workers keep them right by themselves; tables that were changed by hand need this.
 
     \b
     What it does not do:
-      opt_outs   rows are added and get later, never earlier, and none is removed or
-                 weakened: neither what people entered (manual, import) nor what no
-                 fact explains. A lost fact must not make a person reachable. Opt-outs
-                 of bodies that gave way to another one stand in this table only.
-      channel,   known only from a body that gave way to another one, they stand in
-      recipient  the row and no longer in the ledger: they stay as stored, and are
-                 gone for good where the row is. Keep the rows; do not empty the
-                 tables first.
-      updated_at is not compared, and changes only where the row does.
-      unreadable bodies that this version cannot read are passed over and counted;
-                 a row that may stand on one alone stays.
+      events, bodies   none is added or removed: all else follows from them.
+      opt_out_history  is only added to.
+      opt_outs         no row is removed. A row that nothing states was made by hand,
+                       and stays: a lost fact must not make a person reachable.
+      updated_at       is not compared, and changes only if the row does.
+      unreadable       bodies that this version cannot read are passed over and
+                       counted; a row that may stand on one alone stays.
 
     Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
-    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE and
-    ZEXA_DEFAULT_REGION, which must be that of the workers.
+    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
+    ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES; the last two must be those of the workers.
     """
     if not is_check and (limit is not None or show_addresses):
         raise click.UsageError("--limit and --show-addresses go with --check")

@@ -25,7 +25,7 @@ STATEMENT_SECONDS = 30
 @click.command()
 @click.argument("message_id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; it always holds the bodies.")
-@click.option("--bodies", "with_bodies", is_flag=True, help="Show each fact's body too, exactly as it was signed.")
+@click.option("--bodies", "with_bodies", is_flag=True, help="Show the bodies too, exactly as they were signed.")
 def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
     """Show everything known of one message, and why its status is what it is.
 
@@ -35,13 +35,15 @@ def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
       zexa-sync trace msg_abc123 --json
 
     Shows each fact of the ledger with when it occurred, was received and was applied, the current row, its
-    campaign's row, and the opt-outs that came with the message or are of its address. Bodies are your
-    recipients' personal data, so they are shown only with --bodies; JSON always holds them, as text in `body`
-    or, where they are not UTF-8, in `body_base64`. All times are UTC. Characters that could change what a
+    campaign's row, and the opt-outs that came with the message or are of its address. A fact that came with several
+    different bodies is shown once for each. One of them holds, and the others tell only what it leaves out.
+
+    Bodies are your recipients' personal data, so they are shown only with --bodies. JSON always holds them, as text
+    in `body` or, if they are not UTF-8, in `body_base64`. All times are UTC. Characters that could change what a
     terminal shows are printed as escapes such as \\x1b.
 
-    Exit status: 0 if anything is known of the message, 1 if nothing is, or on a failure. Reads DATABASE_URL
-    and ZEXA_DEFAULT_REGION.
+    Exit status: 0 if anything is known of the message, 1 if nothing is, or on a failure. Reads DATABASE_URL,
+    ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
     """
     found = _read(message_id)
     if as_json:

@@ -11,6 +11,7 @@ from models.tables import HISTORY, OPT_OUTS
 from sync.opt_out_rule import OptOutKey, OptOutRow, opt_out_rows
 from sync.rebuilding.comparing import Drift
 from sync.rebuilding.patience import patiently
+from sync.rebuilding.repairing import wait_briefly
 from sync.statements import columns_of, hold_one_moment
 from sync.store.opt_outs import read_rows, read_statements, write_rows
 
@@ -46,6 +47,7 @@ def repair_opt_outs(engine: Engine, page: Page) -> None:
 
 def _write(engine: Engine, page: Page) -> None:
     with engine.begin() as connection:
+        wait_briefly(connection)
         write_rows(connection, set(page.keys), datetime.now(UTC))
 
 

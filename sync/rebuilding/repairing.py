@@ -52,7 +52,7 @@ def _write(engine: Engine, found: Slice, reading: Reading) -> None:
     now = datetime.now(UTC)
     keys = {(drift.key["subject_id"], drift.key["event"]) for drift in found.drifts if drift.table == LEDGER.name}
     with engine.begin() as connection:
-        _wait_briefly(connection)
+        wait_briefly(connection)
         if keys:
             settle_again(connection, [event for event in found.repairing if event.key in keys], now)
         merge_rows(connection, found.repairing, reading, now)
@@ -61,14 +61,14 @@ def _write(engine: Engine, found: Slice, reading: Reading) -> None:
 def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str, int]:
     subjects = sorted({subject for drift in surplus if (subject := drift.subject)})
     with engine.begin() as connection:
-        _wait_briefly(connection)
+        wait_briefly(connection)
         _hold_ledger_still(connection)
         known = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
         removed = {table.name: _remove_from(connection, table, row_of, surplus, known) for table, row_of in _ROW_OF}
         return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, known)}
 
 
-def _wait_briefly(connection: Connection) -> None:
+def wait_briefly(connection: Connection) -> None:
     """Let go of what is locked already rather than wait long for more. SQLite has a busy timeout instead."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))

@@ -23,10 +23,12 @@ _LONG_NUMBER_DIGITS = 11
 _EMAIL = re.compile(r"[^\s@\"'<>(),:;]+@[^\s@\"'<>(),:;]+")
 _NUMBER = re.compile(r"\+?\d(?:[\s().\-/]{0,2}\d){6,}")
 _KINDS: Mapping[Kind, str] = {
-    Kind.CHANGED: "the row says something else than its facts",
+    Kind.CHANGED: "the row says something else than {source}",
     Kind.MISSING: "the row is missing",
     Kind.SURPLUS: "no fact makes this row",
 }
+# What the rows of a table follow from, but for those that follow from their facts.
+_SOURCES: Mapping[str, str] = {"events": "its bodies", "opt_outs": "all that was stated"}
 _REPAIRS: Mapping[Kind, str] = {Kind.CHANGED: "changed", Kind.MISSING: "added", Kind.SURPLUS: "removed"}
 
 
@@ -81,7 +83,8 @@ def drift_text(drift: Drift, *, shows_addresses: bool) -> str:
         f"  {name:<{width}}  {shown(name, stored)} → {shown(name, expected)}"
         for name, (stored, expected) in columns.items()
     ]
-    return "\n".join([f"{drift.table} {key}: {_KINDS[drift.kind]}", *lines])
+    found = _KINDS[drift.kind].format(source=_SOURCES.get(drift.table, "its facts"))
+    return "\n".join([f"{drift.table} {key}: {found}", *lines])
 
 
 def _masked(name: str, value: Any) -> Any:
@@ -126,7 +129,7 @@ def counts_text(counts: Counts, *, is_check: bool) -> str:
     rows = [["", *names]]
     for name, table in counts.tables.items():
         numbers = [table.right, *_by_kind(table, is_check).values()]
-        rows.append([name, *("-" if number is None else f"{number:,}" for number in numbers)])
+        rows.append([name, *(f"{number:,}" for number in numbers)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     aligned: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * len(names)]
     lines = [
@@ -147,7 +150,8 @@ def _by_kind(table: TableCounts, is_check: bool) -> dict[str, int]:
 def _unreadable_lines(counts: Counts) -> list[str]:
     if not counts.unreadable:
         return []
-    return [f"{counts.unreadable:,} of them cannot be read by this version and were passed over."]
+    bodies, were = ("body", "was") if counts.unreadable == 1 else ("bodies", "were")
+    return [f"{counts.unreadable:,} {bodies} cannot be read by this version and {were} passed over."]
 
 
 def _conclusion(counts: Counts, is_check: bool) -> str:

@@ -135,4 +135,5 @@ def _value_text(value: Any) -> str:
 def _body_lines(fact: Fact) -> list[str]:
     """Only a newline breaks a line of a body, so that it can be copied; other control characters are shown."""
     lines = fact.body.decode("utf-8", "backslashreplace").split("\n")
-    return ["", f"Body of {visible(fact.name)}", *(f"  {visible(line)}" for line in lines)]
+    of = "Body of" if fact.holds else "Another body of"
+    return ["", f"{of} {visible(fact.name)}", *(f"  {visible(line)}" for line in lines)]

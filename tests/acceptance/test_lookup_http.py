@@ -17,11 +17,11 @@ from redis import Redis
 from sqlalchemy import URL, Engine, insert, make_url
 
 from models.database import open_database
+from models.tables import DEAD_LETTERS, INBOX
 from sync.apply import apply
 from sync.development.embedded import RedisServer, private_redis
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
-from sync.store import DEAD_LETTERS, INBOX
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RUI, body, minute, raw
 from tests.processes import Platform, platform

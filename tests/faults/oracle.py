@@ -32,7 +32,9 @@ SHOWN = 5
 
 # By table: how many of the columns are its key, and the columns. A body stands here as its digest.
 COLUMNS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "events": (2, ("subject_id", "event", "occurred_at", "outcome", "body")),
+    "events": (2, ("subject_id", "event", "occurred_at", "outcome", "digest")),
+    "bodies": (1, ("body", "subject_id", "event")),
+    "further_bodies": (3, ("subject_id", "event", "digest", "occurred_at")),
     "dead_letters": (1, ("digest", "body", "attempts", "resolved_at")),
     "message_status": (
         1,
@@ -52,6 +54,8 @@ COLUMNS: dict[str, tuple[int, tuple[str, ...]]] = {
     ),
     "campaign_status": (1, ("campaign_id", "status", "sent_at", "completed_at", "name")),
     "opt_outs": (3, ("channel", "address", "sender", "opted_out_at", "opted_in_at", "source")),
+    "opt_out_history": (4, ("channel", "address", "sender", "digest", "kind", "source", "message_id")),
+    "nameless_opt_outs": (2, ("subject_id", "digest")),
     "active_opt_outs": (3, ("channel", "address", "sender", "opted_out_at")),
     "inbox": (1, ("id", "body")),
 }
@@ -69,8 +73,14 @@ class OneMessage(World):
 def expected(deliveries: Iterable[Delivery]) -> Tables:
     """Return what the tables hold once `deliveries` were applied, each any number of times and in any order."""
     once = list({delivery.body: delivery for delivery in deliveries}.values())
+    readable = [one for one in once if one.unreadable is None]
+    events = _events(once)
     return {
-        "events": _events(once),
+        "events": events,
+        "bodies": {(one.digest,): one.key for one in readable},
+        "further_bodies": {
+            (*one.key, one.digest): (one.occurred_at,) for one in readable if events[one.key][-1] != one.digest
+        },
         "dead_letters": {(_digest(body),): (_digest(body), 1, None) for body in expected_dead_letters(once)},
         "campaign_status": _campaigns(once),
         "inbox": {},
@@ -94,16 +104,32 @@ def _of_messages(deliveries: Iterable[Delivery]) -> dict[str, Rows]:
             by_message[one.subject or f"msg_{int(one.data['to'][-8:])}"].append(one)
     messages: dict[Key, tuple[Any, ...]] = {}
     opt_outs: dict[Key, Any] = {}
+    statements: dict[Key, tuple[Any, ...]] = {}
+    nameless: dict[Key, tuple[Any, ...]] = {}
     for name, known in by_message.items():
         world = OneMessage(name)
         for row in expected_messages(world, known).values():
             messages[name,] = tuple(row[column] for column in COLUMNS["message_status"][1][1:])
         opt_outs |= expected_opt_outs(world, known)
+        for stop in known:
+            if stop.event == "message.optout":
+                stated = {(*row, stop.digest): ("opted_out", "event", stop.subject) for row in _stopped(stop, known)}
+                statements |= stated
+                nameless |= {} if stated else {(stop.key[0], stop.digest): ()}
     return {
         "message_status": messages,
         "opt_outs": {key: (at, None, "event") for key, at in opt_outs.items()},
         "active_opt_outs": {key: (at,) for key, at in opt_outs.items()},
+        "opt_out_history": statements,
+        "nameless_opt_outs": nameless,
     }
+
+
+def _stopped(stop: Delivery, known: Iterable[Delivery]) -> set[Key]:
+    """The rows that one opt-out is about: of its own address, and of every one that its message's events name."""
+    naming = [one for one in known if "to" in one.data and (one is stop or one.subject == stop.subject is not None)]
+    channels = {(stop.data.get("channel") or one.data["channel"], one.data["to"]) for one in naming}
+    return {(channel, "+244" + to[-9:], stop.data.get("from_") or "") for channel, to in channels}
 
 
 def _campaigns(deliveries: Iterable[Delivery]) -> Rows:
@@ -139,7 +165,9 @@ def _rows(engine: Engine, name: str) -> Rows:
                 values[body] = _digest(values[body])
             if "conflict" in names:
                 values[names.index("conflict")] = bool(values[names.index("conflict")])
-            found[tuple(values[:keys])] = tuple(values[keys:])
+            key = tuple(values[:keys])
+            # What is there twice, and may not be, is one too many.
+            found[key if key not in found else (*key, len(found))] = tuple(values[keys:])
     return found
 
 

@@ -81,16 +81,42 @@ CHANGES = {
         (0, 0, 1),
     ),
     "an event has another body": (
-        "UPDATE events SET body = (SELECT min(body) FROM dead_letters) "
-        "WHERE subject_id = (SELECT max(subject_id) FROM events)",
+        "UPDATE events SET digest = 'x' WHERE subject_id = (SELECT max(subject_id) FROM events)",
         (0, 0, 1),
+    ),
+    "a body is missing": ("DELETE FROM bodies WHERE id = (SELECT max(id) FROM bodies)", (1, 0, 0)),
+    "a body is kept twice": (
+        "INSERT INTO bodies (received_at, subject_id, event, body) SELECT received_at, subject_id, event, body "
+        "FROM bodies WHERE id = (SELECT max(id) FROM bodies)",
+        (0, 1, 0),
+    ),
+    "a body is of another event": (
+        "UPDATE bodies SET event = 'message.read' WHERE id = "
+        "(SELECT max(id) FROM bodies WHERE event = 'message.delivered')",
+        (0, 0, 1),
+    ),
+    "a further body is missing": (
+        "DELETE FROM further_bodies WHERE digest = (SELECT min(digest) FROM further_bodies)",
+        (1, 0, 0),
+    ),
+    "an opt-out was stated twice": (
+        "INSERT INTO opt_out_history (kind, channel, address, sender, applied_at, source, message_id, digest) "
+        "SELECT kind, 'slack', address, sender, applied_at, source, message_id, digest FROM opt_out_history "
+        "WHERE id = (SELECT min(id) FROM opt_out_history)",
+        (0, 1, 0),
+    ),
+    "an opt-out names nobody": (
+        "INSERT INTO nameless_opt_outs SELECT subject_id, digest, received_at, received_at FROM events "
+        "WHERE subject_id = (SELECT max(subject_id) FROM events)",
+        (0, 1, 0),
     ),
     "a dead letter was tried twice": (
         "UPDATE dead_letters SET attempts = 2 WHERE digest = (SELECT min(digest) FROM dead_letters)",
         (0, 0, 1),
     ),
     "an event is too many": (
-        "INSERT INTO events SELECT 'msg_x', event, occurred_at, received_at, applied_at, outcome, body "
+        "INSERT INTO events (subject_id, event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, "
+        "digest) SELECT 'msg_x', event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, digest "
         "FROM events WHERE subject_id = (SELECT max(subject_id) FROM events)",
         (0, 1, 0),
     ),
@@ -106,8 +132,8 @@ CHANGES = {
         (0, 1, 0),
     ),
     "an opt-out is too many, also among those in force": (
-        "INSERT INTO opt_outs (channel, address, sender, opted_out_at, source, updated_at) "
-        "SELECT 'slack', address, sender, opted_out_at, source, updated_at FROM opt_outs "
+        "INSERT INTO opt_outs (channel, address, sender, opted_out_at, received_at, source, updated_at) "
+        "SELECT 'slack', address, sender, opted_out_at, received_at, source, updated_at FROM opt_outs "
         "WHERE address = (SELECT min(address) FROM opt_outs)",
         (0, 2, 0),
     ),

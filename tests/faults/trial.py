@@ -154,7 +154,7 @@ class Trial:
 
     def _left_to_apply(self, wanted: Tables) -> dict[str, int]:
         """How many rows each table lacks or has too many, and how many jobs Redis holds."""
-        tables = {name: len(wanted[name]) - self._count(name) for name in ("inbox", "events", "dead_letters")}
+        tables = {name: len(wanted[name]) - self._count(name) for name in ("inbox", "bodies", "dead_letters")}
         return {**tables, **self._left()}
 
     def _count(self, name: str) -> int:
@@ -173,15 +173,20 @@ class Trial:
 
     def _times(self) -> tuple[float, int]:
         """Return when the last event of before the fault's end was applied, after that; and how many are misdated."""
-        query = select(column("body"), column("received_at", UTCDateTime()), column("applied_at", UTCDateTime()))
+        bodies = table("bodies", column("id"), column("body"), column("received_at", UTCDateTime()))
+        times = [column(name, UTCDateTime()) for name in ("received_at", "applied_at")]
+        events = table("events", column("body_id"), *times)
+        query = select(bodies.c.body, bodies.c.received_at, events.c.received_at, events.c.applied_at)
+        query = query.select_from(bodies.outerjoin(events, events.c.body_id == bodies.c.id))
         recovery_seconds, misdated = 0.0, 0
         with self.reader.connect() as connection:
-            for body, received_at, applied_at in connection.execute(query.select_from(table("events"))):
+            for body, of_body, of_event, applied_at in connection.execute(query):
                 sent = self.sent.get(bytes(body))
                 if sent is None:
                     continue  # which the comparison tells
                 # The first copy that was received is kept, whichever was applied first.
-                misdated += not sent.first_tried_at <= received_at.timestamp() <= sent.acknowledged_at
-                if sent.first_tried_at <= self.fault_ended_at:
+                received = [moment.timestamp() for moment in (of_body, of_event) if moment]
+                misdated += not all(sent.first_tried_at <= moment <= sent.acknowledged_at for moment in received)
+                if applied_at and sent.first_tried_at <= self.fault_ended_at:
                     recovery_seconds = max(recovery_seconds, applied_at.timestamp() - self.fault_ended_at)
         return recovery_seconds, misdated

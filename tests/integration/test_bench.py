@@ -14,10 +14,10 @@ from sqlmodel import Session, SQLModel
 
 from models import LedgerEntry, OptOut
 from models.database import open_database
+from models.tables import LEDGER, OPT_OUTS
 from sync.bench.figures import Figure, Target, Yardstick, as_document
 from sync.bench.lookups import ALONE, ELSEWHERE, EMPTY
 from sync.development.embedded import RedisServer
-from sync.store import LEDGER, OPT_OUTS
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -49,10 +49,20 @@ def keep_one_row(engine: Engine, table: str) -> None:
             occurred_at=NOW,
             received_at=NOW,
             applied_at=NOW,
+            body_id=1,
+            is_dated=True,
             outcome="applied",
-            body=b"{}",
+            digest="0" * 64,
         ),
-        "opt_outs": OptOut(channel="sms", address="+244912345678", sender="", source="manual", updated_at=NOW),
+        "opt_outs": OptOut(
+            channel="sms",
+            address="+244912345678",
+            sender="",
+            opted_out_at=NOW,
+            received_at=NOW,
+            source="manual",
+            updated_at=NOW,
+        ),
     }
     with Session(engine) as session:
         session.add(rows[table])
@@ -74,6 +84,8 @@ def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
 @pytest.mark.slow
 def test_applying_stands_beside_the_database_alone_and_a_stock_worker() -> None:
     found = figures("apply")
+    copies = found.pop("apply: SQLite, 1 worker, copies")
+    assert [of["name"] for of in copies["yardsticks"]] == ["the same events, new"]
     assert found.keys() == {f"apply: SQLite, {of}" for of in ("1 worker", "2 workers", "1 worker, one event a job")}
     for figure in found.values():
         names = [of["name"] for of in figure["yardsticks"]]

@@ -21,7 +21,7 @@ from rq import Queue
 from rq.job import Job
 from sqlalchemy import URL, Engine, event, insert, select, text, update
 
-from models import DeadLetter, LedgerEntry
+from models import Body, DeadLetter, FurtherBody, LedgerEntry
 from sync.applier import Applier
 from sync.apply import apply
 from sync.cli import main
@@ -356,7 +356,8 @@ def test_a_letter_that_is_understood_now_is_applied_resolved_and_keeps_when_it_w
         "Replayed 1 dead letter: 1 applied, 0 ignored, 0 unchanged, 0 still dead.",
     ]
     (fact,) = rows(engine, "events")
-    assert (fact["body"], fact["received_at"], fact["outcome"]) == (STOP, minute(3), "applied")
+    assert (fact["digest"], fact["received_at"], fact["outcome"]) == (digest(STOP), minute(3), "applied")
+    assert [(row["body"], row["received_at"]) for row in rows(engine, "bodies")] == [(STOP, minute(3))]
     assert active(engine) == [ANA]
     letter = letters(engine)[STOP]
     assert begun <= letter["resolved_at"] <= datetime.now(UTC)
@@ -509,13 +510,15 @@ def test_letters_are_read_in_pages_and_each_comes_once_though_it_stays_dead(engi
     assert [letter["attempts"] for content, letter in letters(engine).items() if content in dead] == [2] * 6
 
 
-def test_two_bodies_of_one_fact_are_told_apart(engine: Engine) -> None:
-    """Of two bodies under one key one is kept: the other is unchanged, in one page or in two."""
+@pytest.mark.parametrize("page_size", [1, 2])
+def test_two_bodies_of_one_fact_are_both_applied(engine: Engine, page_size: int) -> None:
     early, late = (body("message.failed", minute(at), message_id="msg_1", to=ANA) for at in (1, 2))
     for content in (early, late):
         keep(engine, content)
-    found = {one.digest: one.verdict for one in replay(engine, Selection(), reading=AO)}
-    assert found == {digest(early): Verdict.UNCHANGED, digest(late): Verdict.APPLIED}
+    found = {one.digest: one.verdict for one in replay(engine, Selection(), reading=AO, page_size=page_size)}
+    assert found == {digest(early): Verdict.APPLIED, digest(late): Verdict.APPLIED}
+    assert sorted(row["body"] for row in rows(engine, "bodies")) == sorted([early, late])
+    assert [row["digest"] for row in rows(engine, "events")] == [digest(late)]
 
 
 def test_a_replay_that_is_killed_has_done_nothing_by_halves_and_can_be_repeated(engine: Engine) -> None:
@@ -552,12 +555,19 @@ def test_a_database_that_goes_away_is_one_line_and_what_was_done_stays_done(engi
 # replay --ignored
 
 
-def ignore(engine: Engine, content: bytes, subject: str, name: str, **columns: Any) -> None:
-    """Put `content` into the ledger as a version does that does not know its type."""
-    row = {"subject_id": subject, "event": name, "outcome": "ignored", "body": content}
-    times = {"occurred_at": RECEIVED, "received_at": RECEIVED, "applied_at": NOW}
+def ignore(engine: Engine, content: bytes, subject: str, name: str) -> None:
+    """Put `content` into the ledger as a version does that does not know its type, beside what is there of the fact."""
+    key = {"subject_id": subject, "event": name}
+    known = {"digest": digest(content), "occurred_at": RECEIVED, "received_at": RECEIVED, "is_dated": False}
     with engine.begin() as connection:
-        connection.execute(insert(LedgerEntry).values(row | times | columns))
+        stored = connection.execute(
+            insert(Body).values(key | {"received_at": RECEIVED, "body": content}).returning(Body.id)
+        )
+        row = key | known | {"body_id": stored.scalar_one()}
+        if connection.execute(select(LedgerEntry.event).filter_by(**key)).first():
+            connection.execute(insert(FurtherBody).values(row))
+        else:
+            connection.execute(insert(LedgerEntry).values(row | {"outcome": "ignored", "applied_at": NOW}))
 
 
 def ledger(engine: Engine) -> dict[tuple[str, str], Any]:
@@ -611,6 +621,21 @@ def test_an_ignored_fact_joins_the_row_that_its_message_has(engine: Engine) -> N
     assert (message["status"], message["conflict"]) == ("delivered", True)
 
 
+def test_an_ignored_fact_is_applied_with_all_its_bodies_or_not_at_all(engine: Engine) -> None:
+    first, second = (body("message.failed", minute(at), message_id="msg_1", error=f"at {at}") for at in (2, 1))
+    for content in (second, first):
+        ignore(engine, content, "msg_1", "message.failed")
+        ignore(engine, content.replace(b"msg_1", b"msg_2"), "msg_2", "message.failed")
+    ignore(engine, UNREADABLE, "msg_2", "message.failed")
+    (_, tally), *_ = apply_ignored(engine, reading=AO)
+    assert tally == IgnoredTally(applied=1, unreadable=1)
+    assert [row["failure_reason"] for row in rows(engine, "message_status")] == ["at 2"]
+    found = ledger(engine)
+    assert found["msg_1", "message.failed"].digest == digest(first)
+    assert found["msg_2", "message.failed"].outcome == "ignored"
+    assert len(rows(engine, "bodies")) == 5
+
+
 def test_ignored_facts_are_read_in_pages_whatever_stays_ignored(engine: Engine) -> None:
     for number in range(4):
         ignore(engine, body("message.read", TEN, id=f"msg_{number}"), f"msg_{number}", "message.read")
@@ -650,20 +675,20 @@ def test_an_ignored_fact_whose_rows_are_refused_stays_and_stops_no_other(refusin
     assert {row["message_id"] for row in rows(refusing, "message_status")} == {"msg_a", "msg_z"}
 
 
-def test_a_fact_that_a_worker_replaces_meanwhile_is_left_to_it(engine: Engine) -> None:
+def test_a_fact_that_another_process_applies_meanwhile_is_left_to_it(engine: Engine) -> None:
     ignore(engine, DELIVERED, "msg_1", "message.delivered")
-    later = body("message.delivered", minute(9), message_id="msg_1")
     found: list[tuple[int, IgnoredTally]] = []
     work = threading.Thread(target=lambda: found.extend(apply_ignored(engine, reading=AO)))
     with engine.begin() as connection:
-        connection.execute(update(LedgerEntry).values(body=later, occurred_at=minute(9), outcome="applied"))
+        connection.execute(update(LedgerEntry).values(outcome="applied"))
         work.start()
         work.join(0.5)
         assert work.is_alive()
     work.join(30)
     assert sum((tally for _, tally in found), IgnoredTally()) == IgnoredTally()
     (fact,) = rows(engine, "events")
-    assert (fact["body"], fact["outcome"]) == (later, "applied")
+    assert (fact["occurred_at"], fact["outcome"]) == (RECEIVED, "applied")
+    assert rows(engine, "message_status") == []
 
 
 # resolve

@@ -42,7 +42,7 @@ from sync.reports.compacting import CALENDAR, compact
 from sync.reports.contribution import COUNTS
 from sync.reports.deltas import DELTAS
 from sync.reports.remaking import remake, stored_timezone
-from sync.store import DeadLetter, keep_dead_letters
+from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from tests.conftest import NOW, ROOT
 from tests.events_builder import AO, TEN, Row, body, clear, patient, raw, rows
 from tests.processes import wait_for

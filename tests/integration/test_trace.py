@@ -1,6 +1,7 @@
 """`zexa-sync trace`: what it says of messages whose rows the product itself made, on both databases."""
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import URL, Engine, insert, update
 
-from models import LedgerEntry, MessageStatus, OptOut
+from models import Body, LedgerEntry, MessageStatus, OptOut
 from sync.apply import apply
 from sync.cli import main
 from sync.raw_events import RawEvent
@@ -79,6 +80,8 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
     assert list(found) == ["message_id", "why", "facts", "message_status", "campaign_status", "opt_outs"]
     assert found["facts"][0] == {
         "event": "message.delivered",
+        "digest": hashlib.sha256(delivered.body).hexdigest(),
+        "holds": True,
         "occurred_at": "2026-06-24T10:05:00Z",
         "is_dated": True,
         "received_at": "2026-06-24T10:05:01.500000Z",
@@ -101,6 +104,7 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
             "sender": "",
             "opted_out_at": "2026-06-24T10:06:00Z",
             "opted_in_at": None,
+            "received_at": "2026-06-24T10:05:01.500000Z",
             "source": "event",
             "message_id": "msg_1",
             "note": None,
@@ -207,27 +211,61 @@ def test_a_row_that_its_facts_do_not_make_is_said_to_differ(engine: Engine, trac
     assert sentences[1] == "The row is missing: message_status has none, though these facts make one."
 
 
-def test_what_only_a_body_that_gave_way_told_is_said_to_come_from_it(engine: Engine, trace: Trace) -> None:
-    store(engine, happened("message.optout"), happened("message.delivered", channel="sms", to=ADDRESS))
-    store(engine, happened("message.delivered", seconds=10))
-    assert why(trace("msg_1", "--json"))[1:] == [
-        "No fact names channel, recipient: a body that gave way to another one did.",
-        "message.optout (occurred 2026-06-24 10:05:00Z) is a decision of the recipient and changes no status.",
+def test_every_body_of_a_fact_is_shown_and_said_which_holds(engine: Engine, trace: Trace) -> None:
+    first = happened("message.delivered", channel="sms", to=ADDRESS)
+    store(engine, happened("message.optout", seconds=20), first)
+    store(engine, second := happened("message.delivered", seconds=10))
+    result = trace("msg_1", "--json")
+    assert why(result)[1:] == [
+        "message.delivered came with 2 different bodies: the one that occurred 2026-06-24 10:05:10Z holds, and the "
+        "others tell only what it leaves out.",
+        "message.optout (occurred 2026-06-24 10:05:20Z) is a decision of the recipient and changes no status.",
         "The opt-out names no address itself: it holds for those its message went to.",
     ]
+    found = json.loads(result.stdout)
+    assert [(fact["body"], fact["holds"]) for fact in found["facts"][:2]] == [
+        (first.body.decode(), False),
+        (second.body.decode(), True),
+    ]
+    row = found["message_status"]
+    assert (row["recipient"], row["status_at"]) == (ADDRESS, "2026-06-24T10:05:10Z")
+    text = trace("msg_1", "--bodies").stdout
+    assert "  message.delivered, another body  occurred  2026-06-24 10:05:00Z" in text
+    assert f"\nAnother body of message.delivered\n  {first.body.decode()}\n" in text
+    assert f"\nBody of message.delivered\n  {second.body.decode()}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("claimed", "why_not"),
+    [
+        (
+            (RECEIVED + timedelta(days=1, seconds=1)).isoformat(),
+            "it is more than a day after the body was first received",
+        ),
+        ("soon", "it is no time that can be read"),
+    ],
+)
+def test_a_time_that_does_not_count_is_told_with_the_reason(
+    engine: Engine, trace: Trace, claimed: str, why_not: str
+) -> None:
+    store(engine, happened("message.failed", seconds=None, failed_at=claimed))
+    result = trace("msg_1", "--json")
+    assert why(result)[-1] == f"message.failed: data.failed_at does not count, {why_not}."
+    assert json.loads(result.stdout)["facts"][0]["is_dated"] is False
 
 
 def test_opt_outs_of_the_address_are_shown_whatever_they_came_with(engine: Engine, trace: Trace) -> None:
     store(engine, happened("message.delivered", channel="sms", to=ADDRESS))
     store(engine, happened("message.optout", message_id="msg_2", channel="whatsapp", to=ADDRESS))
     rows = [
-        {"channel": "email", "address": "a@example.com", "opted_out_at": OCCURRED, "message_id": "msg_1"},
-        {"channel": "sms", "address": ADDRESS, "opted_out_at": OCCURRED, "opted_in_at": APPLIED},
-        {"channel": "sms", "address": "+244911111111", "opted_out_at": OCCURRED},
+        {"channel": "email", "address": "a@example.com", "message_id": "msg_1"},
+        {"channel": "sms", "address": ADDRESS, "opted_in_at": APPLIED},
+        {"channel": "sms", "address": "+244911111111"},
     ]
+    stated = {"sender": "", "source": "manual", "opted_out_at": OCCURRED, "received_at": RECEIVED}
     with engine.begin() as connection:
         for row in rows:
-            connection.execute(insert(OptOut).values({"sender": "", "source": "manual", "updated_at": APPLIED} | row))
+            connection.execute(insert(OptOut).values(stated | {"updated_at": APPLIED} | row))
     found = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
     assert [(row["channel"], row["address"], row["is_active"], row["found_by"]) for row in found] == [
         ("email", "a@example.com", True, ["message_id"]),
@@ -240,9 +278,10 @@ def test_opt_outs_of_the_address_are_shown_whatever_they_came_with(engine: Engin
 
 
 def test_an_opt_out_alone_makes_a_message_known(engine: Engine, trace: Trace) -> None:
-    row = {"channel": "sms", "address": ADDRESS, "sender": "", "source": "import", "updated_at": APPLIED}
+    row = {"channel": "sms", "address": ADDRESS, "sender": "", "source": "import", "message_id": "msg_9"}
+    times = {"opted_out_at": OCCURRED, "received_at": RECEIVED, "updated_at": APPLIED}
     with engine.begin() as connection:
-        connection.execute(insert(OptOut).values(row | {"opted_out_at": OCCURRED, "message_id": "msg_9"}))
+        connection.execute(insert(OptOut).values(row | times))
     assert why(trace("msg_9", "--json")) == ["No status can be explained: the ledger has no fact of this message."]
 
 
@@ -310,10 +349,11 @@ def test_a_body_of_any_length_stays_on_its_lines(engine: Engine, trace: Trace) -
 
 
 def test_a_body_that_is_not_text_is_base64_and_explains_nothing(engine: Engine, trace: Trace) -> None:
-    entry = {"subject_id": "msg_1", "event": "message.failed", "outcome": "applied", "body": b"\xff\x00"}
-    times = {"occurred_at": OCCURRED, "received_at": RECEIVED, "applied_at": APPLIED}
+    store(engine, happened("message.failed"))
+    content = b"\xff\x00"
     with engine.begin() as connection:
-        connection.execute(insert(LedgerEntry).values(entry | times))
+        connection.execute(update(Body).values(body=content))
+        connection.execute(update(LedgerEntry).values(digest=hashlib.sha256(content).hexdigest()))
     result = trace("msg_1", "--json")
     assert why(result) == ["The body of message.failed cannot be read, so nothing can be explained."]
     (fact,) = json.loads(result.stdout)["facts"]
