@@ -15,6 +15,7 @@ import models
 from models.database import open_database
 from models.schema import VERSION_TABLE
 from sync.environment import SettingError, read_database_url
+from sync.setting_names import require_known_names
 from sync.settings import read_report_timezone
 
 # Any constant will do, as long as no other application on this database uses it.
@@ -30,6 +31,7 @@ def main() -> None:
         migrate(connection)
         return
     try:
+        require_known_names(os.environ)
         url = read_database_url(os.environ)
         attributes["report_timezone"] = read_report_timezone(os.environ)
     except SettingError as error:

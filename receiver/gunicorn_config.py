@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.schema import SchemaError, require_head
-from receiver.requests import CHECK_PATH, PATH
+from receiver.requests import CHECK_PATH, DELIVERY_PATHS
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
 from sync.environment import SettingError
 from sync.logs import configure_logs
@@ -18,7 +18,7 @@ from sync.raw_events import BODY_BYTES_MAX
 
 WRONG_USE = 2
 # Where a body of up to BODY_BYTES_MAX is read to its end.
-READ_TO_THE_END = frozenset({("POST", PATH), ("POST", CHECK_PATH)})
+READ_TO_THE_END = frozenset(("POST", path) for path in (*DELIVERY_PATHS, CHECK_PATH))
 
 
 def _checked() -> tuple[str, int]:

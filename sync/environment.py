@@ -3,9 +3,10 @@
 A wrong one raises SettingError whose text is one line naming the setting, never a secret's value.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -36,7 +37,7 @@ def read_database_url(environ: Mapping[str, str]) -> URL:
         raise SettingError(f"DATABASE_URL names {url.drivername}: use postgres:// or sqlite:///")
     if not url.database or ":memory:" in url.database or "\0" in url.database or url.query:
         raise SettingError("DATABASE_URL names no SQLite file that processes could share: use sqlite:///path")
-    if "DYNO" in environ:
+    if is_on_dyno(environ):
         raise SettingError(
             "DATABASE_URL names a SQLite file, and a dyno's disk is wiped at least daily: use postgres://"
         )
@@ -48,24 +49,75 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
 
     Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
     """
-    # Options of the client are left out: what they would set, this project sets itself.
-    url = _required(environ, "REDIS_URL", "for example redis://localhost:6379/0").partition("?")[0]
-    if not _is_redis_url(url):
-        raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
-    verify = environ.get("REDIS_TLS_VERIFY", "").strip().lower() or ("false" if "DYNO" in environ else "true")
-    if verify not in ("true", "false"):
+    url = _redis_url(_required(environ, "REDIS_URL", "for example redis://localhost:6379/0"))
+    given = environ.get("REDIS_TLS_VERIFY", "").strip().lower()
+    if given not in ("", "true", "false"):
         raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
-    return RedisSettings(url=url, verify_tls=verify == "true")
+    if given == "true" and url.startswith("redis://"):
+        raise SettingError("REDIS_TLS_VERIFY is true, but REDIS_URL has no TLS: use rediss://")
+    return RedisSettings(url=url, verify_tls=given == "true" if given else not is_on_dyno(environ))
 
 
-def _is_redis_url(url: str) -> bool:
+def _redis_url(given: str) -> str:
+    """Return the URL with its database in its path; raise SettingError if it says anything we would not do."""
+    parts = _redis_parts(given)
+    if parts is None:
+        raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
+    if "@" in parts.query or parts.fragment:
+        raise SettingError("REDIS_URL has a ? or # before its end: in a password write %3F or %23")
+    databases = [parts.path[1:]] if parts.path not in ("", "/") else []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name != "db":
+            raise SettingError(_refused_parameter(name, value))
+        databases.append(value)
+    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in databases):
+        raise SettingError("REDIS_URL names a database that is no number: end it with /5, for example")
+    if len(set(map(int, databases))) > 1:
+        raise SettingError("REDIS_URL names two databases: give one, as /5 or ?db=5")
+    if not parts.query:
+        return given.rstrip("?")
+    return parts._replace(path=f"/{databases[0]}" if databases else parts.path, query="").geturl()
+
+
+def _redis_parts(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         (parts.hostname or "").encode("idna")
-        is_plain = parts.path in ("", "/") or parts.path[1:].isdecimal()
-        return url.startswith(("redis://", "rediss://")) and bool(parts.hostname) and parts.port != 0 and is_plain
+        is_usable = url.startswith(("redis://", "rediss://")) and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return False
+        return None
+    return parts if is_usable else None
+
+
+# What clients of Redis take in a URL, and what stands for it here.
+_NO_VERIFICATION = ("none", "cert_none", "optional", "cert_optional", "false", "0")
+_OWN_TIMES = ("socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval", "timeout")
+_OWN_CONNECTIONS = ("max_connections", "retry_on_timeout", "retry_on_error", "client_name", "protocol")
+
+
+def _refused_parameter(name: str, value: str) -> str:
+    if name in ("ssl_cert_reqs", "ssl_check_hostname"):
+        verify = "false" if value.strip().lower() in _NO_VERIFICATION else "true"
+        way_out = f"set REDIS_TLS_VERIFY={verify} instead"
+    elif name.startswith("ssl"):
+        way_out = "use rediss:// for TLS, and REDIS_TLS_VERIFY=true or false instead"
+    elif name in ("username", "password"):
+        way_out = "write them before the host instead, redis://username:password@host"
+    elif name in _OWN_TIMES or name in _OWN_CONNECTIONS:
+        way_out = "leave it out, zexa-sync sets this itself"
+    else:
+        way_out = "leave it out; only ?db= is read"
+    return f"REDIS_URL has the parameter {shown_name(name)}: {way_out}"
+
+
+def is_on_dyno(environ: Mapping[str, str]) -> bool:
+    """Return whether this process runs on Heroku, which sets DYNO."""
+    return bool(environ.get("DYNO", "").strip())
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a setting or parameter for a person, or what stands for one that no person would write."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,59}", name) else "of an unusual name"
 
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
@@ -86,10 +138,22 @@ def read_switch(environ: Mapping[str, str], name: str) -> bool:
     return given == "1"
 
 
+def read_entries(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return what stands between the commas of the setting `name`, without blanks around; none if it is unset.
+
+    An empty entry among others is a mistake: what was meant to stand there would be missed in silence.
+    """
+    entries = [entry.strip() for entry in environ.get(name, "").split(",")]
+    if entries == [""]:
+        return ()
+    if not all(entries):
+        raise SettingError(f"{name} has an empty entry: there is a comma too many, or something is missing")
+    return tuple(entries)
+
+
 def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
     """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
-    given = environ.get("ZEXA_OPT_OUT_FAILURES", "").split(",")
-    return frozenset(failure_key(entry) for entry in given if entry.strip())
+    return frozenset(map(failure_key, read_entries(environ, "ZEXA_OPT_OUT_FAILURES")))
 
 
 def _required(environ: Mapping[str, str], name: str, hint: str) -> str:

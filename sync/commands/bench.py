@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
+from sync.arguments import FiniteRange
 from sync.bench.apply import measure_apply
 from sync.bench.end_to_end import measure_end_to_end
 from sync.bench.figures import Figure
@@ -67,7 +68,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--seconds",
     default=8.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=FiniteRange(1, 3600),
     metavar="S",
     help="How long each measurement over HTTP takes, all rounds of it together.",
 )
