@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 20
 POOL_SECONDS = 30
+WAL_BYTES_MAX = 16 * 1024 * 1024
 
 
 def open_database(
@@ -73,6 +74,8 @@ def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
     _use_write_ahead_log(connection, busy_seconds)
     connection.execute("PRAGMA synchronous = FULL")
+    # Else the log stays as long as the longest transaction ever was.
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, busy_seconds: float) -> None:

@@ -87,6 +87,11 @@ def post_worker_init(worker: Any) -> None:  # noqa: ARG001
     gc.freeze()
 
 
+def worker_int(worker: Any) -> None:  # noqa: ARG001
+    """End at once after Ctrl-C. gunicorn would raise SystemExit, of which gevent prints a traceback."""
+    os._exit(0)
+
+
 def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001
     """Give other connections their turn, and close this one after a body that nobody reads to its end.
 

@@ -3,15 +3,14 @@
 A wrong one raises SettingError whose text is one line naming the setting, never a secret's value.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from sync.reading import failure_key
+from sync.redis_url import RedisUrlError, read_redis_url
 
 
 class SettingError(Exception):
@@ -49,7 +48,10 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
 
     Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
     """
-    url = _redis_url(_required(environ, "REDIS_URL", "for example redis://localhost:6379/0"))
+    try:
+        url = read_redis_url(_required(environ, "REDIS_URL", "for example redis://localhost:6379/0"))
+    except RedisUrlError as error:
+        raise SettingError(f"REDIS_URL {error}") from None
     given = environ.get("REDIS_TLS_VERIFY", "").strip().lower()
     if given not in ("", "true", "false"):
         raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
@@ -58,66 +60,9 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
     return RedisSettings(url=url, verify_tls=given == "true" if given else not is_on_dyno(environ))
 
 
-def _redis_url(given: str) -> str:
-    """Return the URL with its database in its path; raise SettingError if it says anything we would not do."""
-    parts = _redis_parts(given)
-    if parts is None:
-        raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
-    if "@" in parts.query or parts.fragment:
-        raise SettingError("REDIS_URL has a ? or # before its end: in a password write %3F or %23")
-    databases = [parts.path[1:]] if parts.path not in ("", "/") else []
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name != "db":
-            raise SettingError(_refused_parameter(name, value))
-        databases.append(value)
-    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in databases):
-        raise SettingError("REDIS_URL names a database that is no number: end it with /5, for example")
-    if len(set(map(int, databases))) > 1:
-        raise SettingError("REDIS_URL names two databases: give one, as /5 or ?db=5")
-    if not parts.query:
-        return given.rstrip("?")
-    return parts._replace(path=f"/{databases[0]}" if databases else parts.path, query="").geturl()
-
-
-def _redis_parts(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        (parts.hostname or "").encode("idna")
-        is_usable = url.startswith(("redis://", "rediss://")) and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return None
-    return parts if is_usable else None
-
-
-# What clients of Redis take in a URL, and what stands for it here.
-_NO_VERIFICATION = ("none", "cert_none", "optional", "cert_optional", "false", "0")
-_OWN_TIMES = ("socket_timeout", "socket_connect_timeout", "socket_keepalive", "health_check_interval", "timeout")
-_OWN_CONNECTIONS = ("max_connections", "retry_on_timeout", "retry_on_error", "client_name", "protocol")
-
-
-def _refused_parameter(name: str, value: str) -> str:
-    if name in ("ssl_cert_reqs", "ssl_check_hostname"):
-        verify = "false" if value.strip().lower() in _NO_VERIFICATION else "true"
-        way_out = f"set REDIS_TLS_VERIFY={verify} instead"
-    elif name.startswith("ssl"):
-        way_out = "use rediss:// for TLS, and REDIS_TLS_VERIFY=true or false instead"
-    elif name in ("username", "password"):
-        way_out = "write them before the host instead, redis://username:password@host"
-    elif name in _OWN_TIMES or name in _OWN_CONNECTIONS:
-        way_out = "leave it out, zexa-sync sets this itself"
-    else:
-        way_out = "leave it out; only ?db= is read"
-    return f"REDIS_URL has the parameter {shown_name(name)}: {way_out}"
-
-
 def is_on_dyno(environ: Mapping[str, str]) -> bool:
     """Return whether this process runs on Heroku, which sets DYNO."""
     return bool(environ.get("DYNO", "").strip())
-
-
-def shown_name(name: str) -> str:
-    """Return the name of a setting or parameter for a person, or what stands for one that no person would write."""
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,59}", name) else "of an unusual name"
 
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from sync.environment import SettingError, shown_name
+from sync.environment import SettingError
 
 # Some come with later versions: whoever sets them early has misspelt nothing.
 SECRETS = (
@@ -29,6 +29,7 @@ KNOWN = (
     "ZEXA_BODY_RETENTION_DAYS",
     "ZEXA_RECONCILE",
 )
+NAME_CHARACTERS_MAX = 60
 _OF_TESTS = ("ZEXA_TEST_", "ZEXA_ORACLE_")
 # Kubernetes and Docker describe a service called `zexa…` to its neighbours by variables of these forms:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -53,4 +54,4 @@ def _is_misspelt(name: str, value: str) -> bool:
 def _refusal(name: str) -> str:
     nearest = get_close_matches(name.upper(), KNOWN, n=1)
     way_out = f"did you mean {nearest[0]}?" if nearest else ".env.example lists the settings"
-    return f"{shown_name(name)} is no setting: {way_out}"
+    return f"{ascii(name)[1:-1][:NAME_CHARACTERS_MAX]} is no setting: {way_out}"

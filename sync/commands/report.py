@@ -23,6 +23,7 @@ from sync.reports.text import report_csv, report_document, report_table
 from sync.settings import read_report_timezone
 
 STATEMENT_SECONDS = 120
+YEAR_MIN = 2000
 
 Command = Callable[..., Any]
 
@@ -48,7 +49,10 @@ def read_day(text: str, today: date) -> date:
         return today - timedelta(days=int(days.group(1)))
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
         raise ValueError("no day")
-    return date.fromisoformat(text)
+    day = date.fromisoformat(text)
+    if day.year < YEAR_MIN:
+        raise ValueError("before any event")
+    return day
 
 
 def _period(default: str) -> Callable[[Command], Command]:
