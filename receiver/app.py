@@ -52,7 +52,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     )
     database = open_database(settings.database_url, pool_size=1, statement_seconds=READY_SECONDS, is_read_only=True)
 
-    @app.get(HOME_PATH, provide_automatic_options=False)
+    @app.get(HOME_PATH, provide_automatic_options=False, strict_slashes=False)  # "" is "/", without a redirect
     def home() -> Response:
         return Response(HOME, content_type="text/html; charset=utf-8", headers=HOME_HEADERS)
 

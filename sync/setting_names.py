@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from sync.environment import SettingError
 
+PREFIX = "ZEXA_"
 # Some come with later versions: whoever sets them early has misspelt nothing.
 SECRETS = (
     "ZEXA_WEBHOOK_SECRET",
@@ -45,13 +46,13 @@ def require_known_names(environ: Mapping[str, str]) -> None:
 
 
 def _is_misspelt(name: str, value: str) -> bool:
-    if not name.upper().startswith("ZEXA_") or name in KNOWN or name.startswith(_OF_TESTS):
+    if not name.upper().startswith(PREFIX) or name in KNOWN or name.startswith(_OF_TESTS):
         return False
     is_of_a_service = name.endswith("_PORT") and _ADDRESS_OF_A_SERVICE.fullmatch(value)
     return not (is_of_a_service or _OF_A_SERVICE.fullmatch(name))
 
 
 def _refusal(name: str) -> str:
-    nearest = get_close_matches(name.upper(), KNOWN, n=1)
-    way_out = f"did you mean {nearest[0]}?" if nearest else ".env.example lists the settings"
+    nearest = get_close_matches(name.upper().removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in KNOWN], n=1)
+    way_out = f"did you mean {PREFIX}{nearest[0]}?" if nearest else ".env.example lists the settings"
     return f"{ascii(name)[1:-1][:NAME_CHARACTERS_MAX]} is no setting: {way_out}"
