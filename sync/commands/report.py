@@ -17,13 +17,13 @@ from models.schema import require_head
 from sync.applier import error_kind
 from sync.arguments import TEXT
 from sync.environment import read_database_url
+from sync.events import EARLIEST, LATEST
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table
 from sync.settings import read_report_timezone
 
 STATEMENT_SECONDS = 120
-YEAR_MIN = 2000
 
 Command = Callable[..., Any]
 
@@ -50,8 +50,8 @@ def read_day(text: str, today: date) -> date:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
         raise ValueError("no day")
     day = date.fromisoformat(text)
-    if day.year < YEAR_MIN:
-        raise ValueError("before any event")
+    if not EARLIEST.date() <= day < LATEST.date():
+        raise ValueError("no event can be of that day")
     return day
 
 
