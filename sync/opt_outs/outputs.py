@@ -11,22 +11,20 @@ from sync.opt_outs.csv_files import FileError
 
 
 def require_apart(read: Path, written: Sequence[Path]) -> None:
-    """Raise FileError unless `written` are files of their own, none of which is `read`, and could be written."""
+    """Raise FileError unless `written` are files of their own, none of which is `read`."""
     seen = [read]
     for path in written:
-        require_replaceable(path)
+        _require_replaceable(path)
         if any(_is_same(path, other) for other in seen):
             raise FileError(f"{path} would be read and written, or written twice: give each file a name of its own")
         seen.append(path)
 
 
-def require_replaceable(path: Path) -> None:
-    """Raise FileError unless `path` is a file, or a name for one in a folder that there is."""
+def _require_replaceable(path: Path) -> None:
+    """Raise FileError unless `path` is a file, or a name that a file may have."""
     try:
         if path.exists() and not path.is_file():
             raise FileError(f"{path} is no file that could be replaced")
-        if not path.parent.is_dir():
-            raise FileError(f"there is no folder {path.parent}")
     except OSError as error:  # such as a name too long
         raise FileError(f"a file of this name cannot be written ({error.strerror})") from None
 
@@ -45,7 +43,7 @@ def written_together(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     OSError, and FileError where something else than a file has one.
     """
     for path in paths:
-        require_replaceable(path)
+        _require_replaceable(path)
     targets = [Path(os.path.realpath(path)) for path in paths]
     parts = [target.with_name(f".zexa-{secrets.token_hex(8)}.part") for target in targets]
     try:
