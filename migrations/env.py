@@ -19,6 +19,7 @@ from models.database import SCHEMA, open_database
 from models.errors import error_line, is_misconfigured
 from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible, require_utf8
 from sync.environment import SettingError, read_database_url
+from sync.setting_names import require_known_names
 from sync.settings import read_report_timezone
 
 # Any constant will do, as long as no other application on this database uses it.
@@ -35,6 +36,7 @@ def main() -> None:
         migrate(connection)
         return
     try:
+        require_known_names(os.environ)
         url = read_database_url(os.environ)
         attributes["report_timezone"] = read_report_timezone(os.environ)
     except SettingError as error:

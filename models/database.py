@@ -26,6 +26,7 @@ _CONNECT = {
 }
 # Poolers take no connection with `options`, not even with those that libpq reads from PGOPTIONS.
 _ALWAYS = {"client_encoding": "UTF8", "options": ""}
+WAL_BYTES_MAX = 16 * 1024 * 1024
 
 
 def open_database(
@@ -92,6 +93,8 @@ def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
     _use_write_ahead_log(connection, busy_seconds)
     connection.execute("PRAGMA synchronous = FULL")
+    # Else the log stays as long as the longest transaction ever was.
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, busy_seconds: float) -> None:

@@ -8,17 +8,15 @@ from typing import Any
 
 from gunicorn import glogging
 
-from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, PATH, request_id
+from receiver.requests import DELIVERY_PATHS, logged_path, request_id
 
-# Other paths are not logged: a scanner's, or a mistaken client's, may hold anything.
-KNOWN_PATHS = frozenset({PATH, "/healthz", "/readyz", CHECK_PATH, OPENAPI_PATH, METRICS_PATH})
 # An accepted delivery has a line only if its answer took this long: thousands a second, all saying that all is well,
 # cost a tenth of the process's time. What was refused, and every other request, always has one.
 SLOW = timedelta(seconds=1)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# Made by hand, because one line a request costs as much as verifying it if a logger makes it. Every value is ours or
-# of a fixed form, so none needs escaping.
+# Made by hand, because one line a request costs as much as verifying it if a logger makes it. Every value is ours, of
+# a fixed form or escaped already, so none needs escaping here.
 _LINE = (
     '{"event": "request", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, "milliseconds": %.1f, '
     '"request_id": %s}\n'
@@ -48,14 +46,14 @@ class Logger(glogging.Logger):  # type: ignore[misc]
                 handler.setFormatter(JsonFormatter())
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ARG002
-        path, method = environ.get("PATH_INFO"), environ.get("REQUEST_METHOD")
-        if path == PATH and resp.status.startswith("200") and request_time < SLOW:
+        path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD")
+        if path in DELIVERY_PATHS and resp.status.startswith("200") and request_time < SLOW:
             return
         given_id = request_id(environ)
         line = _LINE % (
             datetime.now(UTC).isoformat(),
             method if method in METHODS else "other",
-            path if path in KNOWN_PATHS else "other",
+            logged_path(path),
             resp.status[:3],
             request_time.total_seconds() * 1000,
             f'"{given_id}"' if given_id else "null",

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
-from receiver.requests import CHECK_PATH, PATH
+from receiver.requests import CHECK_PATH, DELIVERY_PATHS
 from receiver.settings import ReceiverSettings, read_bind, read_concurrency
 from sync.environment import SettingError
 from sync.logs import configure_logs
@@ -23,7 +23,7 @@ from sync.raw_events import BODY_BYTES_MAX
 WRONG_USE = 2
 log = structlog.get_logger()
 # Where a body of up to BODY_BYTES_MAX is read to its end.
-READ_TO_THE_END = frozenset({("POST", PATH), ("POST", CHECK_PATH)})
+READ_TO_THE_END = frozenset(("POST", path) for path in (*DELIVERY_PATHS, CHECK_PATH))
 
 
 def _checked() -> tuple[str, int]:
@@ -107,6 +107,11 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
 def post_worker_init(worker: Any) -> None:  # noqa: ARG001
     """Keep what is loaded by now out of the search for garbage, which holds up every delivery while it lasts."""
     gc.freeze()
+
+
+def worker_int(worker: Any) -> None:  # noqa: ARG001
+    """End at once after Ctrl-C. gunicorn would raise SystemExit, of which gevent prints a traceback."""
+    os._exit(0)
 
 
 def pre_request(worker: Any, req: Any) -> None:  # noqa: ARG001

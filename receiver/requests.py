@@ -1,13 +1,26 @@
 """What is known of a request from outside its body: the paths we serve, and the id a router gave it."""
 
 import re
+from difflib import get_close_matches
 from typing import Any
+from urllib.parse import quote
 
 PATH = "/webhooks/zexa"
+DELIVERY_PATHS = frozenset({PATH, f"{PATH}/"})
+HOME_PATH = "/"
+HEALTH_PATH = "/healthz"
+READY_PATH = "/readyz"
 # Served only where look-ups are on.
 CHECK_PATH = "/v1/suppressions/check"
 OPENAPI_PATH = "/v1/openapi.json"
 METRICS_PATH = "/metrics"
+LOOKUP_PATHS = frozenset({CHECK_PATH, OPENAPI_PATH, METRICS_PATH})
+KNOWN_PATHS = frozenset({*DELIVERY_PATHS, HOME_PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
+
+SHOWN_CHARACTERS_MAX = 80
+# A longer part of a path may be a secret, and more digits than these a phone number.
+LOGGED_PART_CHARACTERS_MAX = 24
+LOGGED_DIGITS_MAX = 4
 
 _REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -16,3 +29,33 @@ def request_id(environ: dict[str, Any]) -> str | None:
     """Return the X-Request-Id of a WSGI request if it is a UUID: it goes into logs, and may be a client's."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     return given if _REQUEST_ID.fullmatch(given) else None
+
+
+def shown_path(path: str) -> str:
+    """Return the path of a WSGI request as its client may read it again: in ASCII, escaped and cut."""
+    text = quote(path.encode("latin-1", "replace"))
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}..."
+
+
+def logged_path(path: str) -> str:
+    """Return the path of a WSGI request for a log: a known one as it is, of any other only what gives nobody away.
+
+    A mistaken client may put anything there. Parts that may hold an address or a secret are three dots.
+    """
+    if path in KNOWN_PATHS:
+        return path
+    text = path.encode("latin-1", "replace").decode("utf-8", "replace")
+    may_be_number = sum(map(str.isdigit, text)) > LOGGED_DIGITS_MAX
+    return shown_path("/".join(_logged_part(part, may_be_number) for part in text.split("/")))
+
+
+def _logged_part(part: str, may_be_number: bool) -> str:
+    has_address = not part.isascii() or "@" in part or (may_be_number and any(map(str.isdigit, part)))
+    return "..." if has_address or len(part) > LOGGED_PART_CHARACTERS_MAX else part
+
+
+def nearest_path(path: str) -> str:
+    """Return the path of ours that a request for `path`, which is none, may have meant."""
+    known = sorted({PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
+    found = get_close_matches(path[:SHOWN_CHARACTERS_MAX].lower(), known, n=1)
+    return found[0] if found else PATH

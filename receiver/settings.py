@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Self
 
 from sqlalchemy import URL
@@ -11,12 +12,15 @@ from sqlalchemy import URL
 from sync.environment import (
     RedisSettings,
     SettingError,
+    is_on_dyno,
     read_database_url,
+    read_entries,
     read_opt_out_failures,
     read_redis_settings,
     read_switch,
     read_whole_number,
 )
+from sync.setting_names import require_known_names
 
 DEFAULT_PORT = 8000
 DEFAULT_CONCURRENCY = 2
@@ -44,7 +48,8 @@ class ReceiverSettings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
-        """Raise SettingError, one line, where a setting is missing or wrong."""
+        """Raise SettingError, one line, if a setting is missing, wrong or misspelt."""
+        require_known_names(environ)
         return cls(
             secrets=read_secrets(environ),
             database_url=read_database_url(environ),
@@ -58,26 +63,24 @@ class ReceiverSettings:
 def read_secrets(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     """Return the secrets of ZEXA_WEBHOOK_SECRET: one, or several between commas while one replaces another.
 
-    Blanks around a secret are no part of it, and a blank entry is none: an empty key would sign anything.
+    Blanks around a secret are no part of it. None is ever empty: an empty key would sign anything.
     """
-    given = environ.get("ZEXA_WEBHOOK_SECRET", "")
-    secrets = tuple(os.fsencode(secret.strip()) for secret in given.split(",") if secret.strip())
+    secrets = read_entries(environ, "ZEXA_WEBHOOK_SECRET")
     if not secrets:
         raise SettingError("ZEXA_WEBHOOK_SECRET is not set: copy it from Zexa's dashboard, Settings → Webhooks")
-    return secrets
+    return tuple(map(os.fsencode, secrets))
 
 
 def read_lookup(environ: Mapping[str, str]) -> LookupSettings | None:
-    """Return what ZEXA_LOOKUP_TOKEN turns on, None where it is unset or blank.
+    """Return what ZEXA_LOOKUP_TOKEN turns on, None if it is unset or blank.
 
     Several tokens may stand between commas while one replaces another. One that could be guessed, or that no header
     can carry, is refused.
     """
-    given = environ.get("ZEXA_LOOKUP_TOKEN", "").strip()
-    if not given:
+    tokens = read_entries(environ, "ZEXA_LOOKUP_TOKEN")
+    if not tokens:
         return None
-    tokens = [token.strip() for token in given.split(",") if token.strip()]
-    if not tokens or not all(_TOKEN.fullmatch(token) and len(token) >= TOKEN_CHARACTERS_MIN for token in tokens):
+    if not all(_TOKEN.fullmatch(token) and len(token) >= TOKEN_CHARACTERS_MIN for token in tokens):
         raise SettingError(
             f"ZEXA_LOOKUP_TOKEN is not {TOKEN_CHARACTERS_MIN} or more letters, digits and -._~+/: make one with "
             "`openssl rand -hex 32`, or leave it unset to turn look-ups off"
@@ -89,9 +92,19 @@ def read_lookup(environ: Mapping[str, str]) -> LookupSettings | None:
 
 
 def read_bind(environ: Mapping[str, str]) -> str:
-    """Return the address to listen on: every interface where a platform sets PORT, else this machine only."""
-    port = read_whole_number(environ, "PORT", default=0, least=1, most=65535)
-    return f"0.0.0.0:{port}" if port else f"127.0.0.1:{DEFAULT_PORT}"
+    """Return where to listen, `address:port`: on this machine only, unless ZEXA_BIND or Heroku wants more.
+
+    PORT alone opens no interface: it is set on many machines by programs that have nothing to do with this one.
+    """
+    port = read_whole_number(environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
+    given = environ.get("ZEXA_BIND", "").strip() or ("0.0.0.0" if is_on_dyno(environ) else "127.0.0.1")  # noqa: S104
+    try:
+        address = ip_address("127.0.0.1" if given == "localhost" else given.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise SettingError(
+            "ZEXA_BIND is not an address to listen on, such as 127.0.0.1, or 0.0.0.0 for all; PORT is the port"
+        ) from None
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
 def read_concurrency(environ: Mapping[str, str]) -> int:

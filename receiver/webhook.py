@@ -12,7 +12,7 @@ import structlog
 
 from receiver.body import BodyIncomplete, BodyTooLarge, read_body
 from receiver.intake import StoreUnavailable
-from receiver.requests import PATH, request_id
+from receiver.requests import DELIVERY_PATHS, request_id
 from receiver.signature import Verdict, verify
 
 RETRY_AFTER_SECONDS = 30
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Webhook:
-    """Answers deliveries to PATH and leaves every other request to `wsgi_app`.
+    """Answers deliveries to DELIVERY_PATHS and leaves every other request to `wsgi_app`.
 
     `store` takes a verified body and returns once it is stored, or raises StoreUnavailable.
     """
@@ -37,7 +37,7 @@ class Webhook:
         self.store = store
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") != PATH:
+        if environ.get("PATH_INFO") not in DELIVERY_PATHS:
             return self.wsgi_app(environ, start_response)
         status, headers = self.receive(environ)
         start_response(f"{status.value} {status.phrase}", [("Content-Length", "0"), *headers])

@@ -1,5 +1,14 @@
-"""`python -m sync` is `zexa-sync`."""
+"""`python -m sync` is `zexa-sync`. Nothing slow is imported before Ctrl-C is taken care of."""
 
-from sync.cli import main
+from sync.interrupt import silent_interrupt
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    with silent_interrupt():
+        from sync.cli import main as command_line  # noqa: PLC0415
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

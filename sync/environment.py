@@ -6,12 +6,12 @@ A wrong one raises SettingError whose text is one line naming the setting, never
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from sync.reading import failure_key
+from sync.redis_url import RedisUrlError, read_redis_url
 
 # What a URL may say to libpq. Not `replication` and `client_encoding`, which we could not live with.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -57,7 +57,7 @@ def read_database_url(environ: Mapping[str, str]) -> URL:
         raise SettingError(f"DATABASE_URL names {url.drivername}: use postgres:// or sqlite:///")
     if not url.database or ":memory:" in url.database or "\0" in url.database or url.query:
         raise SettingError("DATABASE_URL names no SQLite file that processes could share: use sqlite:///path")
-    if "DYNO" in environ:
+    if is_on_dyno(environ):
         raise SettingError(
             "DATABASE_URL names a SQLite file, and a dyno's disk is wiped at least daily: use postgres://"
         )
@@ -109,24 +109,21 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
 
     Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
     """
-    # Options of the client are left out: what they would set, this project sets itself.
-    url = _required(environ, "REDIS_URL", "for example redis://localhost:6379/0").partition("?")[0]
-    if not _is_redis_url(url):
-        raise SettingError("REDIS_URL is not a redis:// or rediss:// URL")
-    verify = environ.get("REDIS_TLS_VERIFY", "").strip().lower() or ("false" if "DYNO" in environ else "true")
-    if verify not in ("true", "false"):
-        raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
-    return RedisSettings(url=url, verify_tls=verify == "true")
-
-
-def _is_redis_url(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-        (parts.hostname or "").encode("idna")
-        is_plain = parts.path in ("", "/") or parts.path[1:].isdecimal()
-        return url.startswith(("redis://", "rediss://")) and bool(parts.hostname) and parts.port != 0 and is_plain
-    except ValueError:
-        return False
+        url = read_redis_url(_required(environ, "REDIS_URL", "for example redis://localhost:6379/0"))
+    except RedisUrlError as error:
+        raise SettingError(f"REDIS_URL {error}") from None
+    given = environ.get("REDIS_TLS_VERIFY", "").strip().lower()
+    if given not in ("", "true", "false"):
+        raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
+    if given == "true" and url.startswith("redis://"):
+        raise SettingError("REDIS_TLS_VERIFY is true, but REDIS_URL has no TLS: use rediss://")
+    return RedisSettings(url=url, verify_tls=given == "true" if given else not is_on_dyno(environ))
+
+
+def is_on_dyno(environ: Mapping[str, str]) -> bool:
+    """Return whether this process runs on Heroku, which sets DYNO."""
+    return bool(environ.get("DYNO", "").strip())
 
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
@@ -147,10 +144,22 @@ def read_switch(environ: Mapping[str, str], name: str) -> bool:
     return given == "1"
 
 
+def read_entries(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return what stands between the commas of the setting `name`, without blanks around; none if it is unset.
+
+    An empty entry among others is a mistake: what was meant to stand there would be missed in silence.
+    """
+    entries = [entry.strip() for entry in environ.get(name, "").split(",")]
+    if entries == [""]:
+        return ()
+    if not all(entries):
+        raise SettingError(f"{name} has an empty entry: there is a comma too many, or something is missing")
+    return tuple(entries)
+
+
 def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
     """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
-    given = environ.get("ZEXA_OPT_OUT_FAILURES", "").split(",")
-    return frozenset(failure_key(entry) for entry in given if entry.strip())
+    return frozenset(map(failure_key, read_entries(environ, "ZEXA_OPT_OUT_FAILURES")))
 
 
 def _required(environ: Mapping[str, str], name: str, hint: str) -> str:

@@ -17,6 +17,7 @@ from sync.environment import (
     read_whole_number,
 )
 from sync.reading import Reading
+from sync.setting_names import require_known_names
 
 DEFAULT_REGION = "AO"
 DEFAULT_BATCH_SIZE = 1000
@@ -33,7 +34,8 @@ class WorkerSettings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
-        """Raise SettingError, one line, where a setting is missing or wrong."""
+        """Raise SettingError, one line, if a setting is missing, wrong or misspelt."""
+        require_known_names(environ)
         return cls(
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),

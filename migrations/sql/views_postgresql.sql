@@ -40,7 +40,7 @@ WHERE place = 1;
 
 -- Every statement about an opt-out, with its times. The times of an event are those of its body in the ledger:
 -- of the body that holds (events), or of another body of the same fact (further_bodies). What a person states has its
--- own time, and no receipt. subject_id and event are the key of the fact in the ledger.
+-- own time, and no receipt. If the ledger has lost an event, it counts as received when it was applied. subject_id and event are the key of the fact in the ledger.
 CREATE VIEW opt_out_statements AS
 SELECT
     statement.id,
@@ -48,8 +48,19 @@ SELECT
     statement.channel,
     statement.address,
     statement.sender,
-    coalesce(fact.occurred_at, further.occurred_at, statement.occurred_at) AS occurred_at,
-    coalesce(fact.received_at, further.received_at) AS received_at,
+    coalesce(
+        fact.occurred_at,
+        further.occurred_at,
+        CASE
+            WHEN statement.digest IS NULL OR statement.occurred_at <= statement.applied_at + INTERVAL '1 day'
+                THEN statement.occurred_at
+        END,
+        statement.applied_at
+    ) AS occurred_at,
+    CASE
+        WHEN statement.digest IS NOT NULL
+            THEN coalesce(fact.received_at, further.received_at, statement.applied_at)
+    END AS received_at,
     statement.applied_at,
     statement.source,
     statement.message_id,

@@ -12,6 +12,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line
+from sync.arguments import FiniteRange
 from sync.bench.apply import measure_apply
 from sync.bench.end_to_end import measure_end_to_end
 from sync.bench.figures import Figure
@@ -68,7 +69,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--seconds",
     default=8.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=FiniteRange(1, 3600),
     metavar="S",
     help="How long each measurement over HTTP takes, all rounds of it together.",
 )

@@ -4,6 +4,8 @@ from importlib import import_module
 
 import click
 
+from sync.interrupt import silent_interrupt
+
 # Each name, and the module of `sync.opt_outs.commands` and the command in it that it stands for.
 SUBCOMMANDS = {
     "add": "stating:add",
@@ -28,7 +30,8 @@ class Subcommands(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         module, _, name = SUBCOMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(f"sync.opt_outs.commands.{module}"), name)
+        with silent_interrupt():
+            command = getattr(import_module(f"sync.opt_outs.commands.{module}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -16,7 +16,9 @@ from models.database import open_database
 from models.errors import error_line
 from models.schema import require_head
 from sync.addresses import channel_name
+from sync.arguments import TEXT
 from sync.environment import read_database_url
+from sync.events import EARLIEST, LATEST
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table
@@ -48,7 +50,10 @@ def read_day(text: str, today: date) -> date:
         return today - timedelta(days=int(days.group(1)))
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
         raise ValueError("no day")
-    return date.fromisoformat(text)
+    day = date.fromisoformat(text)
+    if not EARLIEST.date() <= day < LATEST.date():
+        raise ValueError("no event can be of that day")
+    return day
 
 
 def _period(default: str) -> Callable[[Command], Command]:
@@ -62,8 +67,12 @@ def _period(default: str) -> Callable[[Command], Command]:
     return add
 
 
-_channel = click.option("--channel", metavar="NAME", help="Only this channel: sms, whatsapp, telegram, email or slack.")
-_campaign = click.option("--campaign", metavar="ID", help="Only this campaign; then all days, unless --since is given.")
+_channel = click.option(
+    "--channel", type=TEXT, metavar="NAME", help="Only this channel: sms, whatsapp, telegram, email or slack."
+)
+_campaign = click.option(
+    "--campaign", type=TEXT, metavar="ID", help="Only this campaign; then all days, unless --since is given."
+)
 
 
 def _forms(command: Command) -> Command:
@@ -96,8 +105,8 @@ def report() -> None:
     reports count by (ZEXA_REPORT_TIMEZONE, default Africa/Luanda); --since and --until are both included. Times are
     UTC. Numbers and addresses in texts are masked. docs/reporting.md explains every column.
 
-    Exit status: 0 if there is anything to show, 1 if there is nothing, or on a failure; 2 on wrong use. Reads
-    DATABASE_URL and ZEXA_REPORT_TIMEZONE.
+    Exit status: 0, also if nothing was counted in the period; 1 on a failure; 2 on wrong use. Reads DATABASE_URL and
+    ZEXA_REPORT_TIMEZONE.
     """
 
 
@@ -200,8 +209,7 @@ def _show(
     elif as_json:
         _say(json.dumps(report_document(found), indent=2))
     else:
-        _say(report_table(found, LAYOUTS[name]) if found.rows else "Nothing was counted there.")
-    sys.exit(0 if found.rows else 1)
+        _say(report_table(found, LAYOUTS[name]) if found.rows else "Nothing was counted in this period.")
 
 
 def _read(name: str, asked: Selection) -> Report:

@@ -12,7 +12,6 @@ from yarl import URL
 
 from receiver.requests import PATH
 from receiver.settings import DEFAULT_PORT, read_secrets
-from sync.environment import SettingError
 from sync.events import EventType
 from sync.simulator.counts import Counts
 from sync.simulator.options import is_loopback, read_kinds, read_number, read_share, read_start, read_url
@@ -161,10 +160,9 @@ def simulate(
 
 
 def _signing_secret(given: str) -> bytes:
-    try:
-        return read_secrets({"ZEXA_WEBHOOK_SECRET": given})[0]
-    except SettingError:
-        raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver") from None
+    if not given.strip():
+        raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver")
+    return read_secrets({"ZEXA_WEBHOOK_SECRET": given})[0]
 
 
 async def _send(plan: Plan, run: Run, bodies: Iterator[bytes], counts: Counts) -> None:

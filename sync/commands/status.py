@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from models.database import open_database
+from sync.arguments import SECONDS
 from sync.dead_letters.text import say
 from sync.environment import read_database_url, read_redis_settings
 from sync.opt_outs.moments import iso_text
@@ -24,7 +25,7 @@ REDIS_SECONDS = 2
 @click.command()
 @click.option(
     "--max-staleness",
-    type=click.FloatRange(0),
+    type=SECONDS,
     default=MAX_STALENESS.total_seconds(),
     show_default=True,
     metavar="SECONDS",

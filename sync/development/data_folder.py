@@ -53,6 +53,10 @@ def claim(folder: Path) -> Iterator[Claim]:
     """
     path = folder / "dev.lock"
     try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise DevelopmentError("the name of the data folder is no UTF-8: name another with --data") from None
+    try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # people's addresses will be in it
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from receiver.settings import read_secrets
 from sync.development.data_folder import kept_secret
 from sync.development.embedded import free_port, redis_command, redis_url
 from sync.development.processes import DevelopmentError
@@ -62,17 +63,12 @@ def prepare(data: Path, port: int, given: Mapping[str, str]) -> Setup:
         commands=commands,
         environ=environ,
         database_url=database_url,
-        secret=os.fsencode(_entries(environ["ZEXA_WEBHOOK_SECRET"])[0]),
+        secret=read_secrets(environ)[0],
     )
 
 
 def _is_given(environ: Mapping[str, str], name: str) -> bool:
-    return bool(_entries(environ.get(name, "")))
-
-
-def _entries(setting: str) -> list[str]:
-    """Return what stands between a setting's commas: secrets can be several."""
-    return [entry.strip() for entry in setting.split(",") if entry.strip()]
+    return bool(environ.get(name, "").strip())
 
 
 def _absolute(database_url: URL) -> URL:

@@ -1,6 +1,10 @@
-"""Opens CSV files as people have them: from Excel and databases, with any of four delimiters, with and without BOM."""
+"""Opens CSV files as people have them: from Excel and databases, with any of four delimiters, with and without BOM.
+
+Excel's own first line `sep=;` is understood, and goes with the header wherever that goes.
+"""
 
 import codecs
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +12,12 @@ from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 
+from sync.opt_outs.csv_cells import columns_text
 from sync.opt_outs.csv_records import Record, read_records
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_LINES_MAX = 100
+_DELIMITER_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE | re.DOTALL)
 
 # The column that a file of invalid rows has beside its own, and what it says of a row without a cell.
 REASON_COLUMN = "invalid_reason"
@@ -81,7 +87,8 @@ class CsvFile:
 def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None = None) -> Iterator[CsvFile]:
     """Open `path`; raise FileError where it cannot be read, or has no header with the column that `choose` takes.
 
-    `wanted` says what is looked for. Unless given, the delimiter is the one with which the header has that column.
+    `wanted` says what is looked for. Unless given, the delimiter is that of a first line such as `sep=;`, else the one
+    with which the header has that column.
     """
     try:
         with path.open("rb") as binary:
@@ -117,15 +124,28 @@ def _lines_taken(head: list[str], header_text: str) -> int:
 
 def _header(head: list[str], choose: Choice, wanted: str, delimiter: str | None) -> tuple[str, str, Sequence[str], int]:
     """Return the delimiter, the header's text and fields, and the index of the column."""
-    found = []
-    for candidate in [delimiter] if delimiter else DELIMITERS:
-        _, text, fields = next(read_records(iter(head), candidate), (1, "", None))
+    named_line, named_delimiter = _delimiter_line(head)
+    rows, found = [], []
+    certain = delimiter or named_delimiter
+    for candidate in (certain,) if certain else DELIMITERS:
+        _, text, fields = next(read_records(iter(head[len(named_line) :]), candidate), (1, "", None))
+        rows.append(fields or ())
         if fields and (column := choose(fields)) is not None:
-            found.append((candidate, text, fields, column))
+            found.append((candidate, "".join(named_line) + text, fields, column))
     if not found:
-        raise FileError(f"the file's first row has no {wanted}")
+        raise FileError(f"the file's first row has no {wanted}{columns_text(max(rows, key=len))}")
     # A file of one column looks alike with any delimiter.
     return max(found, key=lambda of: len(of[2]))
+
+
+def _delimiter_line(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
+    """Return the line by which Excel is told the delimiter, if the file begins with one, and the delimiter."""
+    named = _DELIMITER_LINE.fullmatch(head[0]) if head else None
+    if named is None:
+        return [], None
+    if named[1] not in DELIMITERS:
+        raise FileError("the file's first line names a delimiter that is none of , ; tab |")
+    return head[:1], named[1]
 
 
 def named(name: str) -> Choice:
@@ -137,8 +157,18 @@ def named(name: str) -> Choice:
 
 
 def named_one_of(names: Sequence[str]) -> Choice:
-    """Return the choice of the first of `names` that is a column, in any case."""
-    return lambda fields: next((index for name in names if (index := _only_index(fields, [name])) is not None), None)
+    """Return the choice of the column with one of `names`, in any case; it raises FileError if several are columns.
+
+    To take one of them in silence would leave out whoever stands in the others only.
+    """
+
+    def choose(fields: Sequence[str]) -> int | None:
+        found = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
+        if len(found) > 1:
+            raise FileError(f"the file has the columns {', '.join(found)}: name one with --column, one import for each")
+        return next(iter(found.values()), None)
+
+    return choose
 
 
 def _only_index(fields: Sequence[str], names: Sequence[str]) -> int | None:

@@ -22,6 +22,7 @@ from sync.opt_out_rule import (
     ended_at,
     is_in_force,
 )
+from sync.opt_outs.csv_cells import as_it_was
 from sync.opt_outs.csv_files import NOT_READABLE, CsvFile, FileError
 from sync.opt_outs.csv_records import Record
 from sync.opt_outs.moments import read_moment
@@ -125,7 +126,7 @@ def _stated(
 
     def told(name: str) -> str:
         index = columns.get(name)
-        text = fields[index].strip() if index is not None and index < len(fields) else ""
+        text = as_it_was(fields[index].strip()).strip() if index is not None and index < len(fields) else ""
         if text and not is_storable(text):
             raise InvalidRow(f"{name} is no text that can be kept")
         return text
@@ -133,7 +134,7 @@ def _stated(
     channel, sender = scope_of(
         told("channel") or defaults.channel, told("sender") or defaults.sender, defaults.default_region
     )
-    reading = read_address(channel, cell, defaults.default_region)
+    reading = read_address(channel, as_it_was(cell.strip()), defaults.default_region)
     if reading.problem is not None:
         raise InvalidRow(f"the address is none: {reading.problem}")
     at = _moment(told("opted_out_at"), "opted_out_at")

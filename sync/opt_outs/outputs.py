@@ -21,8 +21,12 @@ def require_apart(read: Path, written: Sequence[Path]) -> None:
 
 
 def _require_replaceable(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise FileError(f"{path} is no file that could be replaced")
+    """Raise FileError unless `path` is a file, or a name that a file may have."""
+    try:
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path} is no file that could be replaced")
+    except OSError as error:  # such as a name too long
+        raise FileError(f"a file of this name cannot be written ({error.strerror})") from None
 
 
 def _is_same(one: Path, other: Path) -> bool:

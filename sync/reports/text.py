@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sync.opt_outs.csv_cells import defused
 from sync.rebuilding.text import masked_text
 from sync.reports.queries import Report, Row
 from sync.tracing.text import visible
@@ -160,14 +161,23 @@ def _shown(name: str, value: Any) -> str:
 
 
 def report_csv(report: Report) -> str:
-    """Return every row with the columns of the view; times are ISO 8601 in UTC, what is not known is empty."""
+    """Return every row with the columns of the view; times are ISO 8601 in UTC, what is not known is empty.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(report.columns)
     for row in _documents(report):
         # Somebody will look at it in a terminal.
-        writer.writerow(["" if value is None else visible(str(value)) for value in row.values()])
+        writer.writerow([_csv_cell(value) for value in row.values()])
     return output.getvalue().removesuffix("\n")
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return visible(defused(value)) if isinstance(value, str) else str(value)
 
 
 def report_document(report: Report) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Answers:
     `others` there is an answer of their own, and `absent` is the status of all the rest.
     """
 
-    given: Sequence[str]
+    given: Sequence[Any]  # what is no text among them is no address
     absent: Status
     others: Mapping[str, Answer]
     freshness: Freshness
@@ -85,7 +85,10 @@ class Answers:
     def __iter__(self) -> Iterator[Answer]:
         as_of, held_by = self.freshness.as_of, self.freshness.held_by
         for given in self.given:
-            yield self.others.get(given) or Answer(given, self.absent, given, None, as_of, held_by)
+            if isinstance(given, str):
+                yield self.others.get(given) or Answer(given, self.absent, given, None, as_of, held_by)
+            else:
+                yield Answer(given, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
 
 
 class Asked(NamedTuple):
@@ -144,8 +147,8 @@ class Lookup:
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
         `sender` only those count that name it, or name none. Where the tables are staler than `max_staleness` (or
-        seconds), or a store does not answer, `unknown` stands in place of `allowed`. Raises nothing for what is
-        given, or for what happens to a store.
+        seconds), or a store does not answer, `unknown` stands in place of `allowed`. What is no text is `invalid`.
+        Raises nothing for what stands among `addresses`, or for what happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
 
@@ -154,17 +157,17 @@ class Lookup:
     ) -> Answers:
         """Return what `check` returns, before it is written out for each address."""
         scope = self._scope(channel, sender)
-        given = list(addresses)
+        given: list[Any] = list(addresses)
+        texts = [address for address in given if isinstance(address, str)]
         asked: dict[str, Asked] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
-        for address in self._in_turns(given):
+        for address in self._in_turns(texts):
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
                 asked[address] = self._asked(address, scope.channel)
-        wanted = set(given).difference(asked)
+        wanted = set(texts).difference(asked)
         wanted.update(address.person for one in asked.values() for address in one.addresses)
         look = self.look(wanted)
-        limit = max_staleness if isinstance(max_staleness, timedelta) else timedelta(seconds=max_staleness)
-        is_fresh = look.found is not None and look.freshness.is_within(limit, datetime.now(UTC))
+        is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
         found = _strongest(one for one in look.found or () if scope.holds(one))
         others = {
@@ -173,16 +176,16 @@ class Lookup:
         }
         if found:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
-            for address in given:
+            for address in texts:
                 if address not in others and (match := found.get(address)):
                     others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
         return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
 
     def _scope(self, channel: str | None, sender: str | None) -> Scope:
-        """Return what is asked for; a channel that is none of the provider's, or a blank sender, narrows nothing."""
-        is_named = bool(sender) and not is_placeholder(sender or "")
+        """Return what is asked for. What is none of the provider's channels, or no sender, narrows nothing."""
+        is_named = isinstance(sender, str) and not is_placeholder(sender)
         key = sender_key(sender_text(sender or "", self._default_region)) if is_named else ""
-        return Scope(channel_name(channel) or None if channel else None, key or None)
+        return Scope(channel_name(channel) or None if isinstance(channel, str) else None, key or None)
 
     def is_suppressed(
         self,
@@ -217,6 +220,18 @@ class Lookup:
     def _asked(self, address: str, channel: str | None) -> Asked:
         problem = read_address(channel or "", address, self._default_region).problem
         return Asked(persons_of(channel, address, self._default_region), problem)
+
+
+def _limit(staleness: timedelta | float) -> timedelta:
+    """Return how old an answer may be; with what is no number it may not be of any age."""
+    if isinstance(staleness, timedelta):
+        return staleness
+    try:
+        return timedelta(seconds=staleness)
+    except OverflowError:
+        return timedelta.max if staleness > 0 else timedelta.min
+    except ValueError:  # nan
+        return timedelta.min
 
 
 def _answer(given: str, asked: Asked, found: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:

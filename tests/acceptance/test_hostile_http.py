@@ -23,7 +23,7 @@ from tests.conftest import migrate
 from tests.processes import Platform, platform, signature, wait_for
 
 PATH = b"/webhooks/zexa"
-MARK = "zhostilez"  # stands in every value that must not reach a log
+MARK = "zhostilez"  # stands in every value that must not reach a log; of a path a short part may, escaped
 ADDRESS = "244912345678"
 BODY = f'{{"event": "message.delivered", "data": {{"message_id": "{MARK}", "to": "+{ADDRESS}"}}}}'.encode()
 BODY_BYTES_MAX = 256 * 1024
@@ -285,7 +285,7 @@ def test_no_header_but_the_signature_decides_and_none_is_quoted(web: Platform, e
 
 @pytest.mark.parametrize("host", [b"", b'a b"', MARK.encode() + b"/@:99999", b"[::1", b"\xff", b"a:b:c"])
 def test_no_host_changes_an_answer(web: Platform, host: bytes) -> None:
-    for path, expected in ((PATH, 405), (b"/healthz", 200), (b"/readyz", 200), (b"/" + MARK.encode(), 404)):
+    for path, expected in ((PATH, 405), (b"/healthz", 200), (b"/readyz", 200), (b"/nothing", 404)):
         request = b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (path, host)
         assert statuses(exchange(web, request)) == [expected]
 
@@ -293,31 +293,60 @@ def test_no_host_changes_an_answer(web: Platform, host: bytes) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        b"/webhooks/zexa/",
+        b"/webhooks/zexa//",
         b"//webhooks/zexa",
         b"/webhooks//zexa",
         b"/webhooks/zexa%00",
         b"/webhooks/zexa;x",
         b"/./webhooks/zexa",
-        b"/" + MARK.encode() + b"%0d%0aX:%20y",
+        b"/nothing%0d%0aX:%20y",
+        b'/nothing"%1b[31m',
+        b"/v1/" + ADDRESS.encode(),
+        b"/%2B244%20912%20345%20678",
+        b"/" + MARK.encode() + b"@example.com",
+        b"/healthz/",
         b"/%ff%fe",
         b"/%",
         b"/" + MARK.encode() * 400,
         b"//evil.example/%2f..",
-        b"http://",
         b"/static/x",
     ],
 )
 def test_any_other_path_is_404_whatever_the_method(web: Platform, path: bytes) -> None:
     for method in (b"GET", b"POST", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"M-SEARCH"):
-        assert statuses(exchange(web, delivery(b"", method=method, path=path))) == [404]
+        answer = exchange(web, delivery(b"", method=method, path=path))
+        assert statuses(answer) == [404]
+        said = answer.partition(b"\r\n\r\n")[2]
+        assert said.startswith(b"There is nothing at ")
+        assert b"POST /webhooks/zexa" in said
+        assert said.removesuffix(b"\n").decode("ascii").isprintable()
+        assert len(said) < 250
+
+
+def test_a_slash_at_the_end_of_the_path_changes_nothing(web: Platform, redis: Redis) -> None:
+    slashed = PATH + b"/"
+    assert statuses(exchange(web, delivery(path=slashed))) == [200]
+    assert statuses(exchange(web, delivery(path=slashed, signed=b"0" * 64))) == [403]
+    assert statuses(exchange(web, delivery(b"x" * (BODY_BYTES_MAX + 1), path=slashed), then_end=False)) == [413]
+    assert statuses(exchange(web, delivery(b"", path=slashed, method=b"GET"))) == [405]
+    assert statuses(exchange(web, delivery(path=slashed) * 2)) == [200, 200]
+    assert stored(redis) == [BODY] * 3
+
+
+@pytest.mark.parametrize("path", [b"/", b"http://"])
+def test_the_root_says_what_this_is(web: Platform, path: bytes) -> None:
+    answer = exchange(web, b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+    assert statuses(answer) == [200]
+    assert b"Content-Type: text/html" in answer
+    assert b"zexa-sync is running" in answer
+    assert b"POST /webhooks/zexa" in answer
 
 
 def test_a_path_longer_than_any_is_414(web: Platform) -> None:
     assert statuses(exchange(web, delivery(path=b"/" + MARK.encode() * 1000))) == [414]
 
 
-@pytest.mark.parametrize("path", [PATH, b"/healthz", b"/readyz"])
+@pytest.mark.parametrize("path", [PATH, b"/", b"/healthz", b"/readyz"])
 def test_any_other_method_is_405_and_says_which_is_allowed(web: Platform, path: bytes) -> None:
     for method in (b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"PROPFIND"):
         answer = exchange(web, delivery(b"", method=method, path=path))

@@ -4,7 +4,7 @@ import ast
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -20,7 +20,8 @@ TREES = {
 }
 PURE_OF_SYNC = {
     *("address_readings", "addresses", "email_addresses", "numbering_plan", "phone_numbers", "written_text"),
-    *("events", "known_good", "merge", "pace", "raw_events", "reading", "reports.contribution"),
+    *("events", "known_good", "merge", "pace", "raw_events", "reading", "redis_url", "reports.contribution"),
+    "opt_outs.csv_records",
 }
 PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
@@ -53,7 +54,7 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
     assert not {node.attr for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)} & CLOCKS
 
 
-HAND_OFF = {"sync.queue", "sync.raw_events", "sync.environment", "sync.logs"}
+HAND_OFF = {"sync.queue", "sync.raw_events", "sync.environment", "sync.setting_names", "sync.logs"}
 
 
 def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_module_the_look_up() -> None:
@@ -132,7 +133,9 @@ def test_the_release_process_is_alembics_command_and_finds_the_migrations() -> N
 
 
 def test_the_web_process_names_a_configuration_and_an_application_that_exist() -> None:
-    program, option, configuration, application = procfile()["web"]
+    *launcher, program, option, configuration, application = procfile()["web"]
+    assert launcher == ["python", "-m", "receiver"]
+    assert "receiver.__main__" in TREES
     assert (program, option) == ("gunicorn", "--config")
     assert entry_points(group="console_scripts", name="gunicorn")
     assert configuration.removeprefix("python:") in TREES
@@ -168,15 +171,22 @@ def test_the_job_function_that_the_queue_names_exists() -> None:
     assert function in {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}
 
 
-def test_every_setting_that_is_read_stands_in_the_example() -> None:
-    read = {
+def settings_named_in(modules: Iterable[str]) -> set[str]:
+    return {
         node.value
-        for tree in TREES.values()
-        for node in ast.walk(tree)
+        for module in modules
+        for node in ast.walk(TREES[module])
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SETTING.fullmatch(node.value)
     }
-    assert {"ZEXA_WEBHOOK_SECRET", "DATABASE_URL", "REDIS_URL", "PORT"} <= read
-    assert read <= set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_every_setting_that_is_read_stands_in_the_example_and_is_known() -> None:
+    known = settings_named_in(["sync.setting_names"])
+    read = settings_named_in(module for module in TREES if module != "sync.setting_names")
+    example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert {"ZEXA_WEBHOOK_SECRET", "DATABASE_URL", "REDIS_URL", "PORT", "ZEXA_BIND"} <= read
+    assert read <= example
+    assert {name for name in example if name.startswith("ZEXA_")} <= known
 
 
 def test_the_python_of_the_host_is_one_that_the_package_supports() -> None:

@@ -10,6 +10,7 @@ from receiver.settings import ReceiverSettings, read_bind, read_concurrency, rea
 from sync.environment import SettingError, read_database_url, read_redis_settings
 from sync.queue import connect
 from sync.reading import Reading
+from sync.setting_names import KNOWN, require_known_names
 from sync.settings import WorkerSettings, read_default_region, read_report_timezone
 
 PASSWORD = "hunter2"
@@ -49,11 +50,15 @@ def test_a_secret_is_the_bytes_that_were_given() -> None:
     assert read_secrets({"ZEXA_WEBHOOK_SECRET": "\udcff"}) == (b"\xff",)
 
 
-def test_no_secret_is_ever_empty() -> None:
-    assert read_secrets({"ZEXA_WEBHOOK_SECRET": ",one,, ,two,"}) == (b"one", b"two")
+@pytest.mark.parametrize("name", ["ZEXA_WEBHOOK_SECRET", "ZEXA_LOOKUP_TOKEN", "ZEXA_OPT_OUT_FAILURES"])
+@pytest.mark.parametrize("given", [" ,b", "b,", "b,,c", ",", " , ,\t"])
+def test_no_entry_among_several_is_empty(name: str, given: str) -> None:
+    line = refusal(ReceiverSettings.read, **(ENVIRON | {name: given.replace("b", TOKEN).replace("c", TOKEN)}))
+    assert line.startswith(f"{name} has an empty entry")
+    assert TOKEN not in line
 
 
-@pytest.mark.parametrize("given", ["", " ", ",", " , ,\t", "\n"])
+@pytest.mark.parametrize("given", ["", " ", "\n"])
 def test_a_blank_secret_is_a_missing_one(given: str) -> None:
     assert "ZEXA_WEBHOOK_SECRET" in refusal(read_secrets, ZEXA_WEBHOOK_SECRET=given)
 
@@ -86,10 +91,10 @@ def test_blanks_around_a_url_are_no_part_of_it() -> None:
     assert database(" sqlite:///zexa.db\n").database == "zexa.db"
 
 
-@pytest.mark.parametrize("dyno", ["web.1", ""])
-def test_sqlite_is_refused_where_the_disk_is_lost_daily(dyno: str) -> None:
-    assert "postgres://" in refusal(read_database_url, DATABASE_URL="sqlite:///zexa.db", DYNO=dyno)
-    assert database(ENVIRON["DATABASE_URL"], DYNO=dyno).host == "db.example.com"
+def test_sqlite_is_refused_where_the_disk_is_lost_daily() -> None:
+    assert "postgres://" in refusal(read_database_url, DATABASE_URL="sqlite:///zexa.db", DYNO="web.1")
+    assert database(ENVIRON["DATABASE_URL"], DYNO="web.1").host == "db.example.com"
+    assert database("sqlite:///zexa.db", DYNO="").database == "zexa.db"
 
 
 @pytest.mark.parametrize("given", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
@@ -148,10 +153,69 @@ def test_redis_is_a_url_with_or_without_tls(given: str) -> None:
         f"redis://:{PASSWORD}@localhost:99999",
         f"redis://:{PASSWORD}@[::1",
         f"unix:///tmp/{PASSWORD}.sock",
+        f"redis://:{PASSWORD}@localhost/#5",
+        f"redis://user:1?{PASSWORD}@localhost",
+        f"redis://user:1?{PASSWORD}=x@localhost",
+        f"redis://user:1#{PASSWORD}@localhost",
+        f"redis://localhost/0?{PASSWORD}%20x=1",
+        "redis://localhost/\u0663",
+        "redis://localhost/5/6",
+        "redis://localhost/-1",
+        "redis://localhost/" + "9" * 5000,
+        "redis://localhost?db=",
+        "redis://localhost?db=five",
     ],
 )
 def test_any_other_redis_is_refused(given: str) -> None:
     assert "REDIS_URL" in refusal(read_redis_settings, REDIS_URL=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("redis://localhost/?db=7", "redis://localhost/7"),
+        ("redis://:p%40ss@localhost:6380?db=7", "redis://:p%40ss@localhost:6380/7"),
+        ("rediss://localhost/7?db=07", "rediss://localhost/7"),
+        ("redis://localhost?", "redis://localhost"),
+    ],
+)
+def test_the_database_of_a_redis_url_is_the_one_it_names(given: str, url: str) -> None:
+    settings = read_redis_settings({"REDIS_URL": given})
+    assert settings.url == url
+    with connect(settings, connections=1, seconds=1) as client:
+        assert client.connection_pool.connection_kwargs.get("db", 0) == (7 if "7" in given else 0)
+
+
+def test_a_redis_url_names_one_database() -> None:
+    for given in ("redis://localhost/0?db=7", "redis://localhost?db=1&db=2"):
+        assert "two databases" in refusal(read_redis_settings, REDIS_URL=given)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "way_out"),
+    [
+        ("ssl_cert_reqs=none", "REDIS_TLS_VERIFY=false"),
+        ("ssl_cert_reqs=CERT_NONE", "REDIS_TLS_VERIFY=false"),
+        ("ssl_cert_reqs=required", "REDIS_TLS_VERIFY=true"),
+        ("ssl_check_hostname=False", "REDIS_TLS_VERIFY=false"),
+        ("ssl_ca_certs=/etc/ca.pem", "REDIS_TLS_VERIFY"),
+        ("ssl=true", "rediss://"),
+        (f"password={PASSWORD}", "redis://username:password@host"),
+        ("socket_timeout=5", "leave it out"),
+        ("max_connections=3", "leave it out"),
+        ("family=6", "leave it out"),
+    ],
+)
+def test_any_other_parameter_of_a_redis_url_is_refused_by_name(parameter: str, way_out: str) -> None:
+    line = refusal(read_redis_settings, REDIS_URL=f"rediss://localhost/0?{parameter}")
+    assert f" {parameter.partition('=')[0]}: " in line
+    assert way_out in line
+
+
+def test_tls_that_is_to_be_verified_is_there() -> None:
+    line = refusal(read_redis_settings, REDIS_URL="redis://localhost", REDIS_TLS_VERIFY="true")
+    assert "rediss://" in line
+    assert read_redis_settings({"REDIS_URL": "redis://localhost", "REDIS_TLS_VERIFY": "false"}).url
 
 
 def test_a_missing_redis_is_refused() -> None:
@@ -212,14 +276,30 @@ def test_whether_to_verify_is_true_or_false(given: str) -> None:
 # PORT, WEB_CONCURRENCY
 
 
-def test_a_port_that_a_platform_sets_is_listened_to_from_everywhere() -> None:
-    assert read_bind({"PORT": "5000"}) == "0.0.0.0:5000"
-    assert read_bind({"PORT": " 65535 "}) == "0.0.0.0:65535"
+@pytest.mark.parametrize(
+    ("environ", "bind"),
+    [
+        ({}, "127.0.0.1:8000"),
+        ({"PORT": "", "ZEXA_BIND": " "}, "127.0.0.1:8000"),
+        ({"PORT": " 65535 "}, "127.0.0.1:65535"),
+        ({"PORT": "5000", "DYNO": ""}, "127.0.0.1:5000"),
+        ({"PORT": "5000", "DYNO": "web.1"}, "0.0.0.0:5000"),
+        ({"PORT": "5000", "DYNO": "web.1", "ZEXA_BIND": "127.0.0.1"}, "127.0.0.1:5000"),
+        ({"ZEXA_BIND": "0.0.0.0"}, "0.0.0.0:8000"),
+        ({"ZEXA_BIND": " localhost "}, "127.0.0.1:8000"),
+        ({"ZEXA_BIND": "::", "PORT": "5000"}, "[::]:5000"),
+        ({"ZEXA_BIND": "[::1]"}, "[::1]:8000"),
+    ],
+)
+def test_only_zexa_bind_and_heroku_open_more_than_this_machine(environ: dict[str, str], bind: str) -> None:
+    assert read_bind(environ) == bind
 
 
-@pytest.mark.parametrize("environ", [{}, {"PORT": ""}, {"PORT": " "}])
-def test_without_a_port_only_this_machine_is_listened_to(environ: dict[str, str]) -> None:
-    assert read_bind(environ) == "127.0.0.1:8000"
+@pytest.mark.parametrize("given", ["0.0.0.0:8000", "*", "all", "example.com", "unix:/tmp/x", "127.0.0.1,::1", "1"])
+def test_where_to_listen_is_an_address_without_a_port(given: str) -> None:
+    line = refusal(read_bind, ZEXA_BIND=given)
+    assert line.startswith("ZEXA_BIND")
+    assert "PORT is the port" in line
 
 
 @pytest.mark.parametrize("given", ["0", "65536", "-1", "80.0", "http", "8000 8001", "0x50", "\u0665", "9" * 5000])
@@ -249,7 +329,7 @@ def test_look_ups_are_off_unless_there_is_a_token(environ: dict[str, str]) -> No
 
 
 def test_one_token_or_several_between_commas() -> None:
-    for given, tokens in ((TOKEN, [TOKEN]), (f" {TOKEN} ,, -._~+/89abcdefgh== ", [TOKEN, "-._~+/89abcdefgh=="])):
+    for given, tokens in ((TOKEN, [TOKEN]), (f" {TOKEN} , -._~+/89abcdefgh== ", [TOKEN, "-._~+/89abcdefgh=="])):
         settings = read_lookup({"ZEXA_LOOKUP_TOKEN": given})
         assert settings is not None
         assert settings.tokens == tuple(token.encode() for token in tokens)
@@ -302,7 +382,7 @@ def test_the_batch_size_is_a_whole_number_of_its_range(given: str) -> None:
 
 def test_no_failure_opts_out_unless_it_is_named() -> None:
     assert WorkerSettings.read(ENVIRON).reading.opt_out_failures == frozenset()
-    assert not ReceiverSettings.read(ENVIRON | {"ZEXA_OPT_OUT_FAILURES": " , "}).failures_may_opt_out
+    assert not ReceiverSettings.read(ENVIRON | {"ZEXA_OPT_OUT_FAILURES": " "}).failures_may_opt_out
 
 
 def test_failures_that_opt_out_are_codes_and_reasons_between_commas() -> None:
@@ -332,6 +412,53 @@ def test_what_both_processes_need_both_refuse_to_do_without(
     read: Callable[[Mapping[str, str]], object], name: str
 ) -> None:
     assert name in refusal(read, **(ENVIRON | {name: ""}))
+
+
+@pytest.mark.parametrize("read", [ReceiverSettings.read, WorkerSettings.read])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ZEXA_WEBHOOK_SECERT", "ZEXA_WEBHOOK_SECRET"),
+        ("ZEXA_WEBHOOK_SECRETS", "ZEXA_WEBHOOK_SECRET"),
+        ("ZEXA_SECRET", "ZEXA_WEBHOOK_SECRET"),
+        ("ZEXA_Journal", "ZEXA_JOURNAL"),
+        ("zexa_batch_size", "ZEXA_BATCH_SIZE"),
+        ("ZEXA_LOOKUP_TOKEN_FIEL", "ZEXA_LOOKUP_TOKEN_FILE"),
+        ("ZEXA_REGION", "ZEXA_DEFAULT_REGION"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_that_is_meant(
+    read: Callable[[Mapping[str, str]], object], name: str, meant: str
+) -> None:
+    assert refusal(read, **(ENVIRON | {name: PASSWORD})) == f"{name} is no setting: did you mean {meant}?"
+    read(ENVIRON | {name: " "})  # as good as unset
+
+
+def test_a_setting_that_is_like_none_is_refused_and_escaped() -> None:
+    assert ".env.example" in refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_42": "1"}))
+    line = refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_\x1b[2J\n\udcff" + "x" * 999: "1"}))
+    assert line.isprintable()
+    assert len(line) < 200
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_settings_of_this_and_later_versions_are_known(name: str) -> None:
+    require_known_names({name: "x"})
+
+
+def test_what_describes_a_service_called_zexa_is_no_setting() -> None:
+    require_known_names(
+        {
+            "ZEXA_SYNC_SERVICE_HOST": "10.0.0.1",
+            "ZEXA_SYNC_SERVICE_PORT_HTTP": "8000",
+            "ZEXA_SYNC_PORT": "tcp://10.0.0.1:8000",
+            "ZEXA_SYNC_PORT_8000_TCP_ADDR": "10.0.0.1",
+            "ZEXA_SERVICE_HOST": "10.0.0.1",
+            "ZEXA_PORT_80_TCP": "tcp://10.0.0.1:80",
+            "PZEXA_X": "1",
+        }
+    )
+    assert "ZEXA_PORT" in refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_PORT": "8000"}))
 
 
 # ZEXA_REPORT_TIMEZONE

@@ -16,6 +16,7 @@ from models.errors import error_line
 from models.schema import require_head
 from sync.addresses import CHANNELS, is_storable, sender_text
 from sync.addresses import channel_name as name_of_channel
+from sync.arguments import SECONDS
 from sync.environment import read_database_url, read_redis_settings
 from sync.events import EARLIEST
 from sync.opt_outs.csv_files import DELIMITERS
@@ -84,7 +85,7 @@ BY = click.option("--by", "by", required=True, type=words, metavar="NAME", help=
 MAX_STALE = click.option(
     "--max-staleness",
     "max_staleness",
-    type=click.FloatRange(0),
+    type=SECONDS,
     default=MAX_STALENESS.total_seconds(),
     show_default=True,
     metavar="SECONDS",

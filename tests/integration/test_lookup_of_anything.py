@@ -1,0 +1,70 @@
+"""The look-up of an application: whatever stands among its addresses, it raises nothing and allows nobody wrongly."""
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import URL
+
+from models.database import open_database
+from sync.development.embedded import RedisServer
+from sync.queue import open_queue
+from sync.suppression import Lookup, Status, check, is_suppressed, lookup
+from tests.events_builder import ANA, RUI
+
+NO_TEXTS: list[Any] = [None, 912345678, 9.5, math.nan, b"912345678", True, [], ["912345678"], {}, {"a"}, object()]
+
+
+@pytest.fixture
+def asked(migrated_url: URL, redis: Redis) -> Iterator[Lookup]:
+    reader = open_database(migrated_url, is_read_only=True)
+    yield Lookup(reader, open_queue(redis), default_region="AO")
+    reader.dispose()
+
+
+def test_what_is_no_text_is_invalid_and_the_others_are_answered(asked: Lookup) -> None:
+    answers = asked.check([ANA, *NO_TEXTS, "\udcff", "912 345 678"])
+    assert [str(answer.status) for answer in answers] == ["allowed", *["invalid"] * (len(NO_TEXTS) + 1), "allowed"]
+    assert [answer.input for answer in answers[1:-2]] == NO_TEXTS
+    assert all(answer.is_suppressed() and answer.address is None and answer.problem for answer in answers[1:-1])
+
+
+@pytest.mark.parametrize("scope", NO_TEXTS)
+def test_a_scope_that_is_no_text_narrows_nothing(asked: Lookup, scope: Any) -> None:
+    assert [answer.status for answer in asked.check([ANA], scope, scope)] == [Status.ALLOWED]
+
+
+@pytest.mark.parametrize(
+    ("staleness", "status"),
+    [
+        (math.nan, Status.UNKNOWN),
+        (-math.inf, Status.UNKNOWN),
+        (-1, Status.UNKNOWN),
+        (-1e300, Status.UNKNOWN),
+        (timedelta.min, Status.UNKNOWN),
+        (math.inf, Status.ALLOWED),
+        (1e300, Status.ALLOWED),
+        (timedelta.max, Status.ALLOWED),
+    ],
+)
+def test_an_age_that_is_no_number_allows_nobody(asked: Lookup, staleness: Any, status: Status) -> None:
+    assert [answer.status for answer in asked.check([RUI], max_staleness=staleness)] == [status]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_application_is_answered_likewise(
+    migrated_url: URL, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", str(migrated_url))
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("ZEXA_SENDER_OF_THE_APPLICATION", "x")  # it may have variables of its own
+    lookup.cache_clear()
+    try:
+        assert [answer.status for answer in check([None])] == [Status.INVALID]  # type: ignore[list-item]
+        assert is_suppressed(None)  # type: ignore[arg-type]
+        assert check([]) == []
+    finally:
+        lookup.cache_clear()
