@@ -89,13 +89,13 @@ def resubscribe(
 ) -> list[Ended]:
     """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; keep that in the history.
 
+    Several spellings of one person have one answer.
+
     Without a channel or sender all scopes of an address end. With one, an opt-out that holds for any of them stays:
     it says more than was taken back. It is kept in the history also if there is nothing to end. The time is that of
     `clock` once nobody else can state anything.
     """
-    meant = {
-        address: persons_of(resubscription.channel, address, default_region) for address in dict.fromkeys(addresses)
-    }
+    meant = _meant(addresses, resubscription.channel, default_region)
     hold_statements(connection, alone=True)
     now = clock()
     # Of one person the first spelling is kept; the statement holds for all of them.
@@ -120,11 +120,25 @@ def resubscribe(
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
     after = read_rows(connection, stated)
-    return [_ended(address, several, before, after, resubscription) for address, several in meant.items()]
+    return [_ended(text, several, before, after, resubscription) for text, several in meant.items()]
+
+
+def _meant(addresses: Sequence[str], channel: str | None, default_region: str) -> dict[str, list[Address]]:
+    """Return whom `addresses` may mean, by the text of the person that each means first.
+
+    Several spellings of one person are one, though each may be another id of Slack's.
+    """
+    meant: dict[str, list[Address]] = {}
+    texts: dict[str, str] = {}
+    for given in dict.fromkeys(addresses):
+        several = persons_of(channel, given, default_region)
+        text = texts.setdefault(several[0].person, several[0].text) if several else given
+        meant.setdefault(text, []).extend(several)
+    return meant
 
 
 def _ended(
-    given: str,
+    text: str,
     meant: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
@@ -134,7 +148,7 @@ def _ended(
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
     in_force = [after[key] for key in were if _is_in_force(after[key])]
     return Ended(
-        address=meant[0].text if meant else given,
+        address=text,
         ended=[after[key] for key in were if not _is_in_force(after[key])],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

@@ -1,6 +1,7 @@
 """`zexa-sync trace`: what it says of messages whose rows the product itself made, on both databases."""
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import URL, Engine, insert, update
 
-from models import LedgerEntry, MessageStatus, OptOut
+from models import Body, LedgerEntry, MessageStatus, OptOut
 from sync.apply import apply
 from sync.cli import main
 from sync.raw_events import RawEvent
@@ -73,12 +74,15 @@ def test_a_fact_is_shown_with_its_three_times_and_both_lags(engine: Engine, trac
 
 def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, trace: Trace) -> None:
     delivered = happened("message.delivered", channel="sms", to=ADDRESS, campaign_id="cmp_1")
-    store(engine, delivered, happened("message.optout", seconds=60, channel="sms", to=ADDRESS))
+    stop = happened("message.optout", seconds=60, channel="sms", to=ADDRESS)
+    store(engine, delivered, stop)
     store(engine, happened("campaign.sent", campaign_id="cmp_1", name="June"))
     found = json.loads(trace("msg_1", "--json").stdout)
     assert list(found) == ["message_id", "why", "facts", "message_status", "campaign_status", "opt_outs"]
     assert found["facts"][0] == {
         "event": "message.delivered",
+        "digest": hashlib.sha256(delivered.body).hexdigest(),
+        "holds": True,
         "occurred_at": "2026-06-24T10:05:00Z",
         "is_dated": True,
         "received_at": "2026-06-24T10:05:01.500000Z",
@@ -101,10 +105,13 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
             "sender": "",
             "opted_out_at": "2026-06-24T10:06:00Z",
             "opted_in_at": None,
+            "received_at": "2026-06-24T10:05:01.500000Z",
             "source": "event",
             "message_id": "msg_1",
             "note": None,
+            "opt_out_id": hashlib.sha256(stop.body).hexdigest(),
             "updated_at": "2026-06-24T10:07:06.500000Z",
+            "person": ADDRESS,
             "is_active": True,
             "found_by": ["message_id", "address"],
         }
@@ -211,7 +218,8 @@ def test_what_only_a_body_that_gave_way_told_is_said_to_come_from_it(engine: Eng
     store(engine, happened("message.optout"), happened("message.delivered", channel="sms", to=ADDRESS))
     store(engine, happened("message.delivered", seconds=10))
     assert why(trace("msg_1", "--json"))[1:] == [
-        "No fact names channel, recipient: a body that gave way to another one did.",
+        "message.delivered came with 2 different bodies: the one that occurred 2026-06-24 10:05:10Z holds, and the "
+        "others tell only what it leaves out.",
         "message.optout (occurred 2026-06-24 10:05:00Z) is a decision of the recipient and changes no status.",
         "The opt-out names no address itself: it holds for those its message went to.",
     ]
@@ -227,7 +235,8 @@ def test_opt_outs_of_the_address_are_shown_whatever_they_came_with(engine: Engin
     ]
     with engine.begin() as connection:
         for row in rows:
-            connection.execute(insert(OptOut).values({"sender": "", "source": "manual", "updated_at": APPLIED} | row))
+            times = {"received_at": OCCURRED, "updated_at": APPLIED}
+            connection.execute(insert(OptOut).values({"sender": "", "source": "manual"} | times | row))
     found = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
     assert [(row["channel"], row["address"], row["is_active"], row["found_by"]) for row in found] == [
         ("email", "a@example.com", True, ["message_id"]),
@@ -239,10 +248,22 @@ def test_opt_outs_of_the_address_are_shown_whatever_they_came_with(engine: Engin
     assert "Inactive opt-out: it is of its address\n" in text
 
 
+def test_opt_outs_are_shown_of_everybody_whom_the_message_names_in_any_spelling(engine: Engine, trace: Trace) -> None:
+    store(engine, happened("message.delivered", to="+5215512345678"))
+    store(engine, happened("message.optout", to="ZEXA", **{"from": "+5491112345678"}))
+    for number, to in enumerate(("+525512345678", "+541112345678")):
+        store(engine, happened("message.optout", message_id=f"another_{number}", channel="sms", to=to))
+    found = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
+    assert [(row["channel"], row["found_by"]) for row in found] == [("", ["message_id", "address"])] * 2 + [
+        ("sms", ["address"])
+    ] * 2
+
+
 def test_an_opt_out_alone_makes_a_message_known(engine: Engine, trace: Trace) -> None:
     row = {"channel": "sms", "address": ADDRESS, "sender": "", "source": "import", "updated_at": APPLIED}
     with engine.begin() as connection:
-        connection.execute(insert(OptOut).values(row | {"opted_out_at": OCCURRED, "message_id": "msg_9"}))
+        times = {"opted_out_at": OCCURRED, "received_at": OCCURRED}
+        connection.execute(insert(OptOut).values(row | times | {"message_id": "msg_9"}))
     assert why(trace("msg_9", "--json")) == ["No status can be explained: the ledger has no fact of this message."]
 
 
@@ -310,10 +331,9 @@ def test_a_body_of_any_length_stays_on_its_lines(engine: Engine, trace: Trace) -
 
 
 def test_a_body_that_is_not_text_is_base64_and_explains_nothing(engine: Engine, trace: Trace) -> None:
-    entry = {"subject_id": "msg_1", "event": "message.failed", "outcome": "applied", "body": b"\xff\x00"}
-    times = {"occurred_at": OCCURRED, "received_at": RECEIVED, "applied_at": APPLIED}
+    store(engine, happened("message.failed"))
     with engine.begin() as connection:
-        connection.execute(insert(LedgerEntry).values(entry | times))
+        connection.execute(update(Body).values(body=b"\xff\x00"))
     result = trace("msg_1", "--json")
     assert why(result) == ["The body of message.failed cannot be read, so nothing can be explained."]
     (fact,) = json.loads(result.stdout)["facts"]
