@@ -26,7 +26,7 @@ from sync.opt_outs.csv_cells import as_it_was
 from sync.opt_outs.csv_files import NOT_READABLE, CsvFile, FileError
 from sync.opt_outs.csv_records import Record
 from sync.opt_outs.moments import read_moment
-from sync.opt_outs.stating import Outcome, scope_of, time_in_force
+from sync.opt_outs.stating import Outcome, outcome_of_all, scope_of, time_in_force
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.
@@ -183,7 +183,7 @@ def _record(
                 stands[key] = after
                 outcomes.append(_outcome(before, after))
                 statements.append(_statement(row, key, at, defaults))
-            _count(counts, outcomes[0])
+            _count(counts, outcome_of_all(outcomes))
         state(connection, statements, now)
 
 

@@ -93,6 +93,8 @@ def resubscribe(
 ) -> list[Ended]:
     """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; keep that in the history.
 
+    Several spellings of one person have one answer.
+
     Without a channel or sender all scopes of an address end. With one, an opt-out that holds for any of them stays:
     it says more than was taken back. It is kept in the history also if there is nothing to end, and of one person once,
     whichever spellings are given. The time is that of `clock` once nobody else can state anything.
@@ -146,7 +148,7 @@ def _meant(
 
 
 def _ended(
-    given: str,
+    text: str,
     meant: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
@@ -156,7 +158,7 @@ def _ended(
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
     in_force = [after[key] for key in were if _is_in_force(after[key])]
     return Ended(
-        address=meant[0].text if meant else given,
+        address=text,
         ended=[after[key] for key in were if not _is_in_force(after[key])],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

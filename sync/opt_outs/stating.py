@@ -1,6 +1,6 @@
 """Opt-outs by a person's word. Like an event's they are only ever added, and never weaken what stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -69,10 +69,7 @@ def state_opt_outs(
     unique = {one.key: one for several in stated for one in several}
     state(connection, unique.values(), now)
     after = read_rows(connection, persons)
-    return [
-        min((outcome_of(before.get(one.key), after[one.key]) for one in several), key=_WORST.index)
-        for several in stated
-    ]
+    return [outcome_of_all(outcome_of(before.get(one.key), after[one.key]) for one in several) for several in stated]
 
 
 def time_in_force(ended: datetime | None, now: datetime) -> datetime:
@@ -90,5 +87,9 @@ def outcome_of(before: OptOutRow | None, after: OptOutRow) -> Outcome:
     return Outcome.LATER if after.opted_out_at > before.opted_out_at or not was_in_force else Outcome.UNCHANGED
 
 
-# Of two addresses that one text may be, what is told is what a person has to know first.
-_WORST = (Outcome.ENDED, Outcome.NEW, Outcome.LATER, Outcome.UNCHANGED)
+def outcome_of_all(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return, of what became of each address that one text may be, what a person has to know first."""
+    return min(outcomes, key=_FIRST_TOLD.index)
+
+
+_FIRST_TOLD = (Outcome.ENDED, Outcome.NEW, Outcome.LATER, Outcome.UNCHANGED)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.addresses import person_of
 from sync.events import Event, disbelieved_times
 from sync.raw_events import RawEvent
 from sync.reading import Reading
@@ -24,7 +25,7 @@ class FoundBy(StrEnum):
     """Why an opt-out concerns a message."""
 
     MESSAGE_ID = "message_id"  # it came with this message
-    ADDRESS = "address"  # it is of the address the message went to, whatever it came with
+    ADDRESS = "address"  # it is of a person whom the message names, whatever it came with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace
         message = _row(connection, MESSAGES, MESSAGES.c.message_id, message_id)
         campaign_id = message and message["campaign_id"]
         campaign = _row(connection, CAMPAIGNS, CAMPAIGNS.c.campaign_id, campaign_id) if campaign_id else None
-        opt_outs = _opt_outs(connection, message_id, _addresses(facts, message))
+        opt_outs = _opt_outs(connection, message_id, _persons(facts, message))
     trace = Trace(message_id=message_id, facts=facts, message=message, campaign=campaign, opt_outs=opt_outs)
     return replace(trace, why=_why(trace))
 
@@ -130,19 +131,20 @@ def _row(connection: Connection, of: Table, key: Column[Any], value: str) -> Row
     return None if row is None else dict(row)
 
 
-def _addresses(facts: Sequence[Fact], message: Row | None) -> set[str]:
-    """Every address the message was ever said to have gone to: an opt-out without one holds for all of them."""
-    named = {fact.event.message.recipient for fact in facts if fact.event and fact.event.message}
-    return {address for address in (*named, message and message["recipient"]) if address}
+def _persons(facts: Sequence[Fact], message: Row | None) -> set[str]:
+    """Return everybody whom any body of the message names: an opt-out holds for all of them."""
+    bodies = [fact.event.message for fact in facts if fact.event and fact.event.message]
+    named = [address for body in bodies for address in (*body.addresses, body.recipient)]
+    return {person_of(address) for address in (*named, message and message["recipient"]) if address}
 
 
-def _opt_outs(connection: Connection, message_id: str, addresses: set[str]) -> tuple[OptOutFound, ...]:
-    is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.address.in_(addresses))
+def _opt_outs(connection: Connection, message_id: str, persons: set[str]) -> tuple[OptOutFound, ...]:
+    is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.person.in_(persons))
     query = select(OPT_OUTS, IN_FORCE.label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
     found = []
     for row in connection.execute(query).mappings():
         by_message = [FoundBy.MESSAGE_ID] if row["message_id"] == message_id else []
-        by_address = [FoundBy.ADDRESS] if row["address"] in addresses else []
+        by_address = [FoundBy.ADDRESS] if row["person"] in persons else []
         columns = {key.name: row[key.name] for key in OPT_OUTS.columns}
         found.append(OptOutFound(row=columns, is_active=bool(row["is_active"]), found_by=(*by_message, *by_address)))
     return tuple(found)

@@ -323,11 +323,11 @@ def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform
     for seconds in (0.5, 3.0):
         received = RawEvent(body=stop(f"+24491234500{seconds:.0f}"), received_at=now - timedelta(seconds=seconds))
         apply(engine, [received], reading=AO, now=now)
-    apply(engine, [raw(b"not json"), raw(b"nor this")], reading=AO, now=now)
+    apply(engine, [raw(b"[]"), raw(b"[1]")], reading=AO, now=now)
     with engine.begin() as connection:
         row = {"body": b"{}", "received_at": now, "due_at": now + timedelta(days=1), "may_opt_out": False}
         connection.execute(insert(INBOX).values(**row))
-        connection.execute(DEAD_LETTERS.update().where(DEAD_LETTERS.c.body == b"nor this").values(resolved_at=now))
+        connection.execute(DEAD_LETTERS.update().where(DEAD_LETTERS.c.body == b"[1]").values(resolved_at=now))
     waiting = RawEvent(body=stop(), received_at=now - timedelta(minutes=5))
     enqueue(open_queue(redis), [waiting], at_front=True)
     status, headers, document = web.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}")

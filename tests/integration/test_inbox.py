@@ -248,17 +248,17 @@ def test_where_redis_refuses_to_write_the_inbox_takes_it_and_redis_takes_the_nex
     monkeypatch.setattr("receiver.circuit.PAUSE_SECONDS_MIN", 0.05)
     with private_redis(tmp_path / "redis", is_durable=False) as server, Redis.from_url(server.url) as redis:
         intake = open_intake(server.url)
-        intake.store(b"before")
+        intake.store(b'"before"')
         break_it(redis)
-        intake.store(b"meanwhile")
-        intake.store(b"meanwhile, too")
+        intake.store(b'"meanwhile"')
+        intake.store(b'"meanwhile, too"')
         redis.replicaof("NO", "ONE")
         redis.config_set("maxmemory", 0)
         redis.config_set("min-replicas-to-write", 0)
         gevent.sleep(0.2)
-        intake.store(b"after")
-        assert [one.body for one in queued(redis)] == [b"before", b"after"]
-        assert bodies_in(engine) == [b"meanwhile", b"meanwhile, too"]
+        intake.store(b'"after"')
+        assert [one.body for one in queued(redis)] == [b'"before"', b'"after"']
+        assert bodies_in(engine) == [b'"meanwhile"', b'"meanwhile, too"']
 
 
 def test_a_redis_that_does_not_answer_is_waited_for_once(open_intake: Opener, engine: Engine, tmp_path: Any) -> None:

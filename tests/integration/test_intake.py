@@ -75,9 +75,9 @@ def test_a_crowd_takes_along_who_comes_in_the_same_turn_and_one_alone_waits_for_
 
 
 def test_a_delivery_on_its_own_is_a_job_of_its_own(intake: Intake, redis: Redis) -> None:
-    intake.store(b"one")
-    intake.store(b"two")
-    assert groups(redis) == [[b"one"], [b"two"]]
+    intake.store(b'"one"')
+    intake.store(b'"two"')
+    assert groups(redis) == [[b'"one"'], [b'"two"']]
 
 
 def test_any_bytes_arrive_as_they_were(intake: Intake, redis: Redis) -> None:
@@ -88,8 +88,8 @@ def test_any_bytes_arrive_as_they_were(intake: Intake, redis: Redis) -> None:
 
 def test_opt_outs_have_a_job_of_their_own_at_the_front(intake: Intake, redis: Redis) -> None:
     stop = json.dumps({"event": "message.optout"}).encode()
-    assert store_all(intake, [b"one", stop, b"two"]) == [None] * 3
-    assert groups(redis) == [[stop], [b"one", b"two"]]
+    assert store_all(intake, [b'"one"', stop, b'"two"']) == [None] * 3
+    assert groups(redis) == [[stop], [b'"one"', b'"two"']]
 
 
 def test_a_group_holds_a_bounded_number_of_events_and_bytes(intake: Intake, redis: Redis) -> None:
@@ -97,7 +97,7 @@ def test_a_group_holds_a_bounded_number_of_events_and_bytes(intake: Intake, redi
     assert store_all(intake, small) == [None] * len(small)
     assert [len(group) for group in groups(redis)] == [module.GROUP_EVENTS_MAX, 1]
     redis.flushall()
-    large = [b"x" * (module.GROUP_BYTES_MAX // 4)] * 5
+    large = [b"1" * (module.GROUP_BYTES_MAX // 4)] * 5
     assert store_all(intake, large) == [None] * 5
     assert [len(group) for group in groups(redis)] == [4, 1]
 
@@ -114,32 +114,32 @@ def test_what_waits_in_one_process_is_bounded(intake: Intake, redis: Redis) -> N
 def test_where_neither_store_is_there_every_delivery_of_the_group_is_told_so(inbox: Inbox) -> None:
     intake = Intake(RedisSettings(url=f"redis://127.0.0.1:{free_port()}/0", verify_tls=True), inbox)
     for _ in range(2):
-        errors = store_all(intake, [b"one", b"two"])
+        errors = store_all(intake, [b'"one"', b'"two"'])
         assert [type(error) for error in errors] == [StoreUnavailable] * 2
 
 
 def test_a_delivery_whose_client_hangs_up_changes_nothing_for_the_others(intake: Intake, redis: Redis) -> None:
-    greenlets = [gevent.spawn(intake.store, body) for body in (b"one", b"two", b"three")]
+    greenlets = [gevent.spawn(intake.store, body) for body in (b'"one"', b'"two"', b'"three"')]
     gevent.sleep(0)  # all three have joined the group
     greenlets[0].kill(block=False)
     gevent.joinall(greenlets)
     assert [greenlet.exception for greenlet in greenlets[1:]] == [None, None]
-    assert groups(redis) == [[b"one", b"two", b"three"]]
+    assert groups(redis) == [[b'"one"', b'"two"', b'"three"']]
 
 
 def test_failures_go_to_the_front_where_they_may_opt_out(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> None:
     settings = RedisSettings(url=redis_server.url, verify_tls=True)
     intake = Intake(settings, inbox, failures_may_opt_out=True)
     failure = b'{"event": "message.failed"}'
-    assert store_all(intake, [b"one", failure]) == [None, None]
+    assert store_all(intake, [b'"one"', failure]) == [None, None]
     assert sorted(groups(redis), key=lambda group: group != [failure]) == groups(redis)
     intake.redis.connection_pool.disconnect()
 
 
 def test_an_opt_out_under_any_spelling_of_its_name_goes_to_the_front(intake: Intake, redis: Redis) -> None:
     stops = [json.dumps({"event": name}).encode() for name in ("Message.OptOut", "message.opt_out", "MESSAGE OPT-OUT")]
-    assert store_all(intake, [b"one", *stops, b"two"]) == [None] * 5
-    assert groups(redis) == [stops, [b"one", b"two"]]
+    assert store_all(intake, [b'"one"', *stops, b'"two"']) == [None] * 5
+    assert groups(redis) == [stops, [b'"one"', b'"two"']]
 
 
 def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_apart(
@@ -147,7 +147,7 @@ def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_
 ) -> None:
     assert waiting(open_queue(redis)) == Waiting(oldest=None, oldest_opt_out=None)
     times = [datetime.now(UTC)]
-    for body in (b"one", b'{"event": "message.optout"}', b"two"):
+    for body in (b'"one"', b'{"event": "message.optout"}', b'"two"'):
         assert store_all(intake, [body]) == [None]
         times.append(datetime.now(UTC))
     found = waiting(open_queue(redis))
@@ -157,7 +157,7 @@ def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_
 
 
 def test_deliveries_alone_are_noted_as_no_opt_out(intake: Intake, redis: Redis) -> None:
-    assert store_all(intake, [b"one", b"two"]) == [None, None]
+    assert store_all(intake, [b'"one"', b'"two"']) == [None, None]
     found = waiting(open_queue(redis))
     assert found.oldest
     assert found.oldest_opt_out is None

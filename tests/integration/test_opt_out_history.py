@@ -36,7 +36,7 @@ def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, A
 def add(engine: Engine, at: datetime, reason: str = "told us by letter") -> None:
     statement = Statement(channel="", sender="", at=at, by="Rosa", reason=reason)
     with engine.begin() as connection:
-        state_opt_outs(connection, [ANA], statement, NOW)
+        state_opt_outs(connection, [(ANA,)], statement, NOW)
 
 
 def remove(engine: Engine, at: datetime, channel: str | None = None, sender: str | None = None) -> None:
@@ -73,6 +73,8 @@ def test_an_opt_out_is_noted_with_its_times_its_event_and_the_digest_of_the_body
         "stated_by": None,
         "reason": None,
         "subject_id": "m1",
+        "opt_out_id": hashlib.sha256(stop(**{"from": "ZEXA"})).hexdigest(),
+        "person": ANA,
     }
 
 

@@ -172,13 +172,24 @@ def test_a_re_subscription_without_an_opt_out_holds_for_a_row_with_an_earlier_ti
 def test_invalid_rows_are_told_by_line_and_kept_as_they_are_and_the_others_are_taken(
     engine: Engine, command: Command
 ) -> None:
-    good, bad = b"912345678,,,\n", b"Ana\n,sms,,\nx912345678,,,\n923000111,no channel,,\n923000111,,yesterday,\n"
-    more = b'"923000\n111",,,"\0"\n923000112,\xff,,\n923000113,email,,\n"923000111"x,,,\n'
-    header = b"to,channel,opted_out_at,reason\n"
-    Path("in.csv").write_bytes(header + good + bad + more)
+    unreadable = b"the row cannot be read or has not the columns of the header"
+    bad = {
+        b"Ana": b"the address is none: no address",
+        b",sms,,": b"the address is none: no address",
+        b"x912345678,,,": b"the address is none: no address",
+        b"923000111;923000112,,,": b"the address is none: two addresses",
+        b"923000111,,yesterday,": b"opted_out_at is no time such as 2026-06-24T10:05:00Z",
+        b'"923000\n111",,,"\0"': b"reason is no text that can be kept",
+        b"923000112,\xff,,": b"channel is no text that can be kept",
+        b"923000113,email,,": b"the address is none: an address of another channel",
+        b'"923000111"x,,,': unreadable,
+    }
+    header = b"to,channel,opted_out_at,reason"
+    Path("in.csv").write_bytes(b"".join(line + b"\n" for line in (header, b"912345678,,,", *bad)))
     result = command("import", "in.csv", *BY, "--invalid", "bad.csv")
     assert result.exit_code == 1
-    assert Path("bad.csv").read_bytes() == header + bad + more
+    kept = [header + b",invalid_reason", *(line + b"," + why for line, why in bad.items())]
+    assert Path("bad.csv").read_bytes() == b"".join(line + b"\n" for line in kept)
     assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
         f"line {n}" for n in (3, 4, 5, 6, 7, 8, 10, 11, 12)
     ]
@@ -186,6 +197,11 @@ def test_invalid_rows_are_told_by_line_and_kept_as_they_are_and_the_others_are_t
     assert [row["address"] for row in table(engine, OPT_OUTS)] == [ANA]
     assert sorted(os.listdir()) == ["bad.csv", "in.csv"]
     assert command("import", "in.csv", *BY, "--invalid", "in.csv").exit_code == 2
+
+
+def test_a_channel_of_no_known_name_in_a_row_names_none(engine: Engine, command: Command) -> None:
+    assert imported(command, "to,channel\n912345678,Whats App\n923000111,no channel\n") == {"new": 2}
+    assert [(row["channel"], row["address"]) for row in table(engine, OPT_OUTS)] == [("", RUI), ("whatsapp", ANA)]
 
 
 def test_many_invalid_rows_are_told_by_their_number(command: Command) -> None:

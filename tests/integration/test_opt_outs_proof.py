@@ -120,7 +120,7 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
 ) -> None:
     now = datetime.now(UTC)
     apply(engine, [raw(STOP, now - timedelta(seconds=0.25))], reading=AO, now=now)
-    give(engine, b"not json")
+    give(engine, b"[]")
     shown = command("status", "--json")
     document = json.loads(shown.stdout)
     assert shown.exit_code == 0
@@ -134,6 +134,8 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
         "failed_jobs": 0,
         "inbox_rows": 0,
         "dead_letters": 1,
+        "ignored_opt_outs": 0,
+        "nameless_opt_outs": 0,
         "opt_outs_last_day": 1,
         "opt_outs_within_one_second_share": 1.0,
     }

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +18,12 @@ from redis import Redis
 from sqlalchemy import URL
 
 from models.database import open_database
+from sync.addresses import Problem
 from sync.apply import apply
 from sync.cli import main
 from sync.development.embedded import RedisServer
 from sync.opt_outs import scrubbing
-from sync.opt_outs.csv_files import named, opened_csv
+from sync.opt_outs.csv_files import NOT_READABLE, named, opened_csv
 from sync.opt_outs.csv_records import read_records
 from sync.opt_outs.outputs import written_together
 from sync.opt_outs.scrubbing import Counts, Files, Scope, scrub
@@ -34,6 +36,7 @@ from tests.events_builder import ANA, AO, RUI, body, minute, patient, raw
 Scrub = Callable[..., Result]
 
 NAMES = ("clean.csv", "removed.csv", "invalid.csv")
+UNREADABLE = b"the row cannot be read or has not the columns of the header"
 ARGUMENTS = ("--out", NAMES[0], "--removed", NAMES[1], "--invalid", NAMES[2])
 
 
@@ -86,7 +89,7 @@ def test_each_row_goes_as_it_is_to_one_of_three_files_that_all_have_the_header(c
     assert written() == [
         head + b'Rui,+244923000111,y\r\n"Eva\r\nof two lines",923000112,\r\n',
         head + b'"Ana ""A"" S", (912) 345-678,x\r\n',
-        head + b"Nobody,,z\r\n",
+        b'name,phone,"note, more",invalid_reason\r\nNobody,,z,no address\r\n',
     ]
     *counts, as_of = result.stdout.splitlines()
     numbers = [["clean", "2", NAMES[0]], ["removed", "1", NAMES[1]], ["invalid", "1", NAMES[2]]]
@@ -112,7 +115,8 @@ def test_the_delimiter_is_the_one_with_which_the_header_has_the_column(command: 
     rows = [["a, b; c|d\te", "phone"], ["1", "912345678"], ["2", "923000111"]]
     lines = [delimiter.join([f'"{row[0]}"', row[1]]).encode() + b"\n" for row in rows]
     assert command(b"".join(lines)).exit_code == 0
-    assert written() == [lines[0] + lines[2], lines[0] + lines[1], lines[0]]
+    of_invalid = lines[0].replace(b"\n", f"{delimiter}invalid_reason\n".encode())
+    assert written() == [lines[0] + lines[2], lines[0] + lines[1], of_invalid]
 
 
 @pytest.mark.parametrize(
@@ -121,37 +125,42 @@ def test_the_delimiter_is_the_one_with_which_the_header_has_the_column(command: 
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_byte_order_mark_encoding_and_line_ends_stay(command: Scrub, encoding: str, mark: bytes, end: str) -> None:
-    header, ana, rui = (f"{line}{end}".encode(encoding) for line in ("nome;phone", "Ança;912345678", "Zoë;923000111"))
-    assert command(mark + header + ana + rui).exit_code == 0
-    assert written() == [mark + header + rui, mark + header + ana, mark + header]
+    lines = ("nome;phone", "Ança;912345678", "Zoë;923000111", "Bé;x", "nome;phone;invalid_reason", "Bé;x;no address")
+    header, ana, rui, bad, of_invalid, told = (f"{line}{end}".encode(encoding) for line in lines)
+    assert command(mark + header + ana + bad + rui).exit_code == 0
+    assert written() == [mark + header + rui, mark + header + ana, mark + of_invalid + told]
 
 
 def test_bytes_that_are_no_utf_8_survive_and_are_no_address(command: Scrub) -> None:
     head = b"n\xe3o,phone\n"
     assert command(head + b"Jos\xe9,923000111\nx,923\xff000111\n").exit_code == 0
-    assert written() == [head + b"Jos\xe9,923000111\n", head, head + b"x,923\xff000111\n"]
+    of_invalid = b"n\xe3o,phone,invalid_reason\nx,923\xff000111,too long or no text\n"
+    assert written() == [head + b"Jos\xe9,923000111\n", head, of_invalid]
 
 
 @pytest.mark.parametrize(
-    "row",
+    ("row", "why"),
     [
-        b"Rui\n",  # too short to have the column
-        b"\n",
-        b'"Rui"x,923000111\n',
-        b'Rui,923000111,"open\n',
-        b"Silva, Rui,923000111,\n",  # something moved the columns: more fields than the header has
-        b"Rui,923000111,,more\n",
-        b"Rui,923000111.0\n",  # a quantity
-        b"Rui,9.23000111E+8\n",
-        b"Rui,923000111;923000112\n",
-        b"Rui,923000111 Ana,\n",
-        b'"' + b"long " * 40_000 + b'",923000111\n',
+        (b"Rui", UNREADABLE),  # too short to have the column
+        (b"", UNREADABLE),
+        (b'"Rui"x,923000111', UNREADABLE),
+        (b'Rui,923000111,"open', UNREADABLE),
+        (b"Silva, Rui,923000111,", b"no address"),  # something moved the columns: more fields than the header has
+        (b"Rui,923000111,,more", UNREADABLE),
+        (b"Rui,923000111.0", b"a decimal number"),
+        (b"Rui,9.23000111E+8", b"an extension or a second number"),
+        (b"Rui,923000111;923000112", b"two addresses"),
+        (b"Rui,923000111 Ana,", b"an extension or a second number"),
+        (b'"' + b"long " * 40_000 + b'",923000111', UNREADABLE),
     ],
 )
-def test_what_cannot_be_read_is_never_clean_and_takes_no_other_row_with_it(command: Scrub, row: bytes) -> None:
+def test_what_cannot_be_read_is_never_clean_and_takes_no_other_row_with_it(
+    command: Scrub, row: bytes, why: bytes
+) -> None:
     head, good = b"name,phone,note\n", b"Eva,923000112,\n"
-    assert command(head + good + row + good).exit_code == 0
-    assert written() == [head + good + good, head, head + row]
+    assert command(head + good + row + b"\n" + good).exit_code == 0
+    of_invalid = b"name,phone,note,invalid_reason\n"
+    assert written() == [head + good + good, head, of_invalid + row + b"," + why + b"\n"]
 
 
 def test_surplus_fields_that_are_blank_do_no_harm(command: Scrub) -> None:
@@ -161,9 +170,11 @@ def test_surplus_fields_that_are_blank_do_no_harm(command: Scrub) -> None:
 
 def test_the_last_row_needs_no_line_end_and_a_file_no_rows(command: Scrub) -> None:
     assert command(b"phone\n912345678").exit_code == 0
-    assert written() == [b"phone\n", b"phone\n912345678", b"phone\n"]
+    assert written() == [b"phone\n", b"phone\n912345678", b"phone,invalid_reason\n"]
+    assert command(b"phone\nx").exit_code == 0
+    assert written() == [b"phone\n", b"phone\n", b"phone,invalid_reason\nx,no address\n"]
     assert command(b"phone").exit_code == 0
-    assert written() == [b"phone"] * 3
+    assert written() == [b"phone", b"phone", b"phone,invalid_reason\n"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"number\n1\n", b"phone,phone\n1,2\n", b"Phone,PHONE\n1,2\n"])
@@ -180,7 +191,7 @@ def test_a_column_is_found_in_any_case_and_between_blanks(command: Scrub) -> Non
 
 def test_a_scope_may_be_asked_for(command: Scrub) -> None:
     command(b"phone\n912345678\n", "--channel", "whatsapp")
-    assert written() == [b"phone\n912345678\n", b"phone\n", b"phone\n"]
+    assert written() == [b"phone\n912345678\n", b"phone\n", b"phone,invalid_reason\n"]
 
 
 def test_a_stale_answer_writes_nothing_unless_it_is_allowed(command: Scrub, redis: Redis) -> None:
@@ -221,7 +232,7 @@ def test_a_store_that_goes_away_meanwhile_leaves_nothing(
         with engine.begin() as connection:
             # On PostgreSQL the views that read it go too.
             cascade = " CASCADE" if engine.dialect.name == "postgresql" else ""
-            connection.exec_driver_sql(f"DROP VIEW IF EXISTS active_opt_outs{cascade}")
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS opt_outs{cascade}")
         engine.dispose()
         return before(self, *arguments)  # type: ignore[arg-type]
 
@@ -300,7 +311,7 @@ def test_more_rows_than_one_look_takes_stay_in_order(command: Scrub, monkeypatch
     assert written() == [
         b"phone\n" + b"".join(lines[::3]),
         b"phone\n" + b"".join(line for number, line in enumerate(lines) if number % 3),
-        b"phone\n",
+        b"phone,invalid_reason\n",
     ]
 
 
@@ -339,6 +350,9 @@ def any_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any")
 
 
+REASON = re.compile(b",(?:" + b"|".join(re.escape(why.encode()) for why in (NOT_READABLE, *Problem)) + b")(?=[\r\n])")
+
+
 def test_of_any_file_every_row_is_in_one_output_and_no_opt_out_is_clean(any_folder: Path, redis: Redis) -> None:
     with opened_lookup(any_folder, redis) as lookup:
 
@@ -350,13 +364,19 @@ def test_of_any_file_every_row_is_in_one_output_and_no_opt_out_is_clean(any_fold
             scrubbing.ROWS_PER_LOOK = rows_per_look
             clean, removed, invalid = scrubbed(any_folder, lookup, content)
             header = (mark + "name,phone,note\n").encode()
-            parts = [part.removeprefix(header) for part in (clean, removed, invalid)]
-            assert all(part.startswith(header) for part in (clean, removed, invalid))
-            assert is_a_merge(content.removeprefix(header), parts)
+            of_invalid = (mark + "name,phone,note,invalid_reason\n").encode()
+            headers = (header, header, of_invalid)
+            outputs = (clean, removed, invalid)
+            assert all(part.startswith(head) for part, head in zip(outputs, headers, strict=True))
+            parts = [part.removeprefix(head) for part, head in zip(outputs, headers, strict=True)]
+            parts[2] = REASON.sub(b"", parts[2])
+            # A last row without a line end has one behind its reason.
+            last = [parts[2], parts[2].removesuffix(b"\n")]
+            assert any(is_a_merge(content.removeprefix(header), [*parts[:2], rows]) for rows in last)
             # Read again, each output has only rows of its kind.
-            assert scrubbed(any_folder, lookup, clean) == [clean, header, header]
-            assert scrubbed(any_folder, lookup, removed) == [header, removed, header]
-            assert scrubbed(any_folder, lookup, invalid)[0] == header
+            assert scrubbed(any_folder, lookup, clean) == [clean, header, of_invalid]
+            assert scrubbed(any_folder, lookup, removed) == [header, removed, of_invalid]
+            assert scrubbed(any_folder, lookup, invalid)[0] == of_invalid
             for _, _, fields in list(read_records(iter(lines_of(clean)), ","))[1:]:
                 assert fields
                 assert not lookup.is_suppressed(fields[1])

@@ -74,7 +74,8 @@ def test_a_fact_is_shown_with_its_three_times_and_both_lags(engine: Engine, trac
 
 def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, trace: Trace) -> None:
     delivered = happened("message.delivered", channel="sms", to=ADDRESS, campaign_id="cmp_1")
-    store(engine, delivered, happened("message.optout", seconds=60, channel="sms", to=ADDRESS))
+    stop = happened("message.optout", seconds=60, channel="sms", to=ADDRESS)
+    store(engine, delivered, stop)
     store(engine, happened("campaign.sent", campaign_id="cmp_1", name="June"))
     found = json.loads(trace("msg_1", "--json").stdout)
     assert list(found) == ["message_id", "why", "facts", "message_status", "campaign_status", "opt_outs"]
@@ -108,7 +109,9 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
             "source": "event",
             "message_id": "msg_1",
             "note": None,
+            "opt_out_id": hashlib.sha256(stop.body).hexdigest(),
             "updated_at": "2026-06-24T10:07:06.500000Z",
+            "person": ADDRESS,
             "is_active": True,
             "found_by": ["message_id", "address"],
         }
@@ -275,6 +278,17 @@ def test_opt_outs_of_the_address_are_shown_whatever_they_came_with(engine: Engin
     text = trace("msg_1").stdout
     assert "Active opt-out: it came with this message\n" in text
     assert "Inactive opt-out: it is of its address\n" in text
+
+
+def test_opt_outs_are_shown_of_everybody_whom_the_message_names_in_any_spelling(engine: Engine, trace: Trace) -> None:
+    store(engine, happened("message.delivered", to="+5215512345678"))
+    store(engine, happened("message.optout", to="ZEXA", **{"from": "+5491112345678"}))
+    for number, to in enumerate(("+525512345678", "+541112345678")):
+        store(engine, happened("message.optout", message_id=f"another_{number}", channel="sms", to=to))
+    found = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
+    assert [(row["channel"], row["found_by"]) for row in found] == [("", ["message_id", "address"])] * 2 + [
+        ("sms", ["address"])
+    ] * 2
 
 
 def test_an_opt_out_alone_makes_a_message_known(engine: Engine, trace: Trace) -> None:

@@ -77,6 +77,7 @@ def test_the_documented_sample_is_read_whole() -> None:
             message_id="msg_abc123",
             channel="sms",
             recipient=ANA,
+            addresses=(ANA,),
             status_at=datetime(2026, 6, 24, 10, 4, 55, tzinfo=UTC),
         ),
     )
@@ -199,7 +200,7 @@ def test_a_name_that_holds_nothing_leaves_the_word_to_the_next(nothing: Any) -> 
 
 def test_whole_numbers_are_ids_too() -> None:
     told = message(body("message.delivered", TEN, message_id=7, campaign_id=0, to=244912345678, from_=12345))
-    assert told == MessageDetails(message_id="7", campaign_id="0", recipient=ANA, sender="12345")
+    assert told == MessageDetails(message_id="7", campaign_id="0", recipient=ANA, addresses=(ANA,), sender="12345")
 
 
 def test_ids_are_opaque() -> None:
@@ -217,14 +218,17 @@ def test_data_that_is_no_object_is_as_good_as_empty(name: str) -> None:
     assert (event.subject_id, event.occurred_at) == (f"sha256:{digest(content)}", OCCURRED)
 
 
-@pytest.mark.parametrize(("given", "read_as"), [("SMS", "sms"), (" WhatsApp ", "whatsapp"), ("push", "push")])
+@pytest.mark.parametrize(
+    ("given", "read_as"),
+    [("SMS", "sms"), (" WhatsApp ", "whatsapp"), ("Whats App", "whatsapp"), ("\u017fms", "sms"), ("Push", "push")],
+)
 def test_a_channel_is_read_in_lower_case(given: str, read_as: str) -> None:
     assert message(body("message.delivered", TEN, channel=given)).channel == read_as
     assert campaign(body("campaign.sent", TEN, channel=given)).channel == read_as
 
 
 @pytest.mark.parametrize(
-    "given", ["", " ", "a b", "\0", "\ud800", "\u017fms", "x" * 65, 7, True, ["sms"], {"type": "sms"}]
+    "given", ["", " ", "a b", "\0", "\ud800", "\u017fmt", "x" * 65, 7, True, ["sms"], {"type": "sms"}]
 )
 def test_what_can_be_no_channels_name_counts_as_none(given: Any) -> None:
     assert message(body("message.delivered", TEN, channel=given)).channel is None
@@ -531,7 +535,8 @@ def test_a_moment_is_one_in_any_zone(local: datetime, offset: int) -> None:
         ({"error": {"message": "no route"}, "error_code": "E1"}, "E1", "no route"),
         ({"error": {"code": "inner", "message": "inner"}, "code": "E1", "reason": "outer"}, "E1", "outer"),
         ({"error_code": 0}, "0", None),
-        ({"error": ["no route"], "code": None, "reason": True}, None, None),
+        ({"error": ["no route"], "code": None, "reason": True}, None, "no route"),
+        ({"error": [[True, None]], "code": None, "reason": True}, None, None),
         ({"error": " ", "reason": "\t"}, None, None),
         ({}, None, None),
     ],

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.addresses import person_of
 from sync.events import Event, parse
 from sync.merge import (
     CampaignRow,
@@ -100,13 +101,14 @@ def said(kind: str, at: float, **data: Any) -> StoredStatement:
     anything = "" if kind == "opted_out" else None
     scope = {"channel": anything, "sender": anything}
     statement = {"kind": kind, "address": ANA, "occurred_at": minute(at), "received_at": None, "source": "manual"}
-    return statement | dict.fromkeys(("message_id", "digest", "reason")) | scope | data
+    statement |= dict.fromkeys(("message_id", "digest", "reason", "opt_out_id")) | scope | data
+    return statement | {"person": person_of(str(statement["address"]))}
 
 
 def _columns(statement: OptOutStatement, occurred_at: datetime, received_at: datetime) -> StoredStatement:
     of = {name: getattr(statement, name) for name in ("kind", "channel", "address", "sender", "source")}
-    of |= {name: getattr(statement, name) for name in ("message_id", "digest", "reason")}
-    return of | {"occurred_at": occurred_at, "received_at": received_at}
+    of |= {name: getattr(statement, name) for name in ("message_id", "digest", "reason", "opt_out_id")}
+    return of | {"person": person_of(statement.address), "occurred_at": occurred_at, "received_at": received_at}
 
 
 def opt_outs(statements: Sequence[StoredStatement]) -> dict[OptOutKey, OptOutRow]:
@@ -257,7 +259,8 @@ def test_an_opt_out_alone_makes_a_row_without_a_status() -> None:
 
 
 def test_an_opt_out_holds_for_the_address_in_its_data() -> None:
-    assert opt_outs(stored(told("optout", 1, channel="SMS", to="912 345 678", from_=" ZEXA "))) == {
+    stop = told("optout", 1, channel="SMS", to="912 345 678", from_=" ZEXA ")
+    assert opt_outs(stored(stop)) == {
         ("sms", ANA, "ZEXA"): OptOutRow(
             channel="sms",
             address=ANA,
@@ -268,6 +271,7 @@ def test_an_opt_out_holds_for_the_address_in_its_data() -> None:
             source="event",
             message_id="x",
             note=None,
+            opt_out_id=stop.digest,
         )
     }
 

@@ -1,5 +1,6 @@
 """The one look into a body before it is parsed: no opt-out escapes it, however it is spelled."""
 
+import gzip
 import json
 
 import pytest
@@ -43,6 +44,36 @@ def test_a_failure_that_opts_out_is_seen_where_failures_may(which: list[bool]) -
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_an_opt_out_that_is_not_utf8_is_seen_too(encoding: str) -> None:
     assert may_opt_out('{"event": "message.optout"}'.encode(encoding), failures_may=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Message.OptOut",
+        "message_opt-out",
+        "MESSAGE OPT OUT",
+        "messageOptout",
+        "message.opt\u00a0out",
+        "me\\nssage\\/optout",
+    ],
+)
+def test_an_opt_out_is_seen_under_every_spelling_of_its_name(name: str) -> None:
+    content = f'{{"event": "{name}", "data": {{"to": "+244912345678"}}}}'.encode()
+    assert parse(raw(content), AO).name == "message.optout"
+    assert may_opt_out(content, failures_may=False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(body("message.delivered")), b"stop 1", b"x", b"<event/>", b"event=message.delivered", b"{"],
+)
+def test_what_is_compressed_or_no_json_may_say_anything(content: bytes) -> None:
+    assert may_opt_out(content, failures_may=False)
+
+
+@pytest.mark.parametrize("content", [b"", b" \r\n\t", b"{}", b" [1] ", b"null", b'"x"', b"1", b"\xef\xbb\xbf{}"])
+def test_what_is_json_without_the_name_or_nothing_at_all_is_no_opt_out(content: bytes) -> None:
+    assert not may_opt_out(content, failures_may=True)
 
 
 def test_an_opt_out_that_was_cut_off_is_seen() -> None:

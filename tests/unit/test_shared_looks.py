@@ -1,4 +1,4 @@
-"""Looks that questions share: everyone is answered by one that began after they asked, and only within their scope."""
+"""Looks that questions share: everyone is answered by one that began after they asked."""
 
 from collections.abc import Callable
 
@@ -6,20 +6,18 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from receiver.shared_looks import SPELLINGS_MAX, Scope, SharedLooks
-
-ANY = Scope(None, None)
+from receiver.shared_looks import PERSONS_MAX, SharedLooks
 
 
 class Store:
     """Answers a look with what was wanted of it, once it is let."""
 
     def __init__(self) -> None:
-        self.looks: list[tuple[Scope, frozenset[str]]] = []
+        self.looks: list[frozenset[str]] = []
         self.is_open = Event()
 
-    def look(self, wanted: set[str], scope: Scope) -> frozenset[str]:
-        self.looks.append((scope, frozenset(wanted)))
+    def look(self, wanted: set[str]) -> frozenset[str]:
+        self.looks.append(frozenset(wanted))
         self.is_open.wait(5)
         return frozenset(wanted)
 
@@ -33,8 +31,8 @@ def store() -> Store:
     return Store()
 
 
-def ask(looks: SharedLooks[frozenset[str]], *questions: tuple[str, Scope]) -> list[gevent.Greenlet]:
-    asking = [gevent.spawn(looks.look, {wanted}, scope) for wanted, scope in questions]
+def ask(looks: SharedLooks[frozenset[str]], *questions: str) -> list[gevent.Greenlet]:
+    asking = [gevent.spawn(looks.look, {wanted}) for wanted in questions]
     gevent.sleep(0.001)
     return asking
 
@@ -42,56 +40,47 @@ def ask(looks: SharedLooks[frozenset[str]], *questions: tuple[str, Scope]) -> li
 def test_who_comes_alone_is_looked_for_at_once(store: Store) -> None:
     store.is_open.set()
     looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
-    assert [looks.look({name}, ANY) for name in "ab"] == [{"a"}, {"b"}]
-    assert [wanted for _, wanted in store.looks] == [{"a"}, {"b"}]
+    assert [looks.look({name}) for name in "ab"] == [{"a"}, {"b"}]
+    assert store.looks == [{"a"}, {"b"}]
 
 
 def test_who_comes_while_a_look_is_on_its_way_waits_for_the_next_together(store: Store) -> None:
     looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
-    asking = ask(looks, ("a", ANY))
-    asking += ask(looks, ("b", ANY), ("c", ANY))
-    assert [wanted for _, wanted in store.looks] == [{"a"}]  # never by one that began before they asked
+    asking = ask(looks, "a")
+    asking += ask(looks, "b", "c")
+    assert store.looks == [{"a"}]  # never by one that began before they asked
     store.is_open.set()
     gevent.joinall(asking, timeout=5, raise_error=True)
-    assert [wanted for _, wanted in store.looks] == [{"a"}, {"b", "c"}]
+    assert store.looks == [{"a"}, {"b", "c"}]
     assert [one.value for one in asking] == [{"a"}, {"b", "c"}, {"b", "c"}]
 
 
 def test_who_comes_while_another_waits_for_company_joins_it(store: Store) -> None:
     store.is_open.set()
     looks = SharedLooks(store.look, at_once=1, wait_seconds=lambda: 0.02)
-    asking = ask(looks, ("a", ANY))
-    asking += ask(looks, ("b", ANY))
+    asking = ask(looks, "a")
+    asking += ask(looks, "b")
     assert store.looks == []
     gevent.joinall(asking, timeout=5, raise_error=True)
-    assert [wanted for _, wanted in store.looks] == [{"a", "b"}]
+    assert store.looks == [{"a", "b"}]
     assert [one.value for one in asking] == [{"a", "b"}] * 2
-
-
-def test_another_scope_is_another_look(store: Store) -> None:
-    looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
-    sms = Scope("sms", None)
-    asking = ask(looks, ("a", ANY), ("b", ANY), ("c", sms), ("d", sms))
-    store.is_open.set()
-    gevent.joinall(asking, timeout=5, raise_error=True)
-    assert store.looks == [(ANY, {"a"}), (ANY, {"b"}), (sms, {"c", "d"})]
 
 
 def test_a_look_grows_no_longer_than_its_bound(store: Store) -> None:
     looks = SharedLooks(store.look, at_once=1, wait_seconds=at_once)
-    asking = ask(looks, ("a", ANY), ("b", ANY))
-    many = {str(number) for number in range(SPELLINGS_MAX)}
-    asking.append(gevent.spawn(looks.look, many, ANY))
+    asking = ask(looks, "a", "b")
+    many = {str(number) for number in range(PERSONS_MAX)}
+    asking.append(gevent.spawn(looks.look, many))
     store.is_open.set()
     gevent.joinall(asking, timeout=5, raise_error=True)
-    assert [wanted for _, wanted in store.looks] == [{"a"}, {"b"}, many]
+    assert store.looks == [{"a"}, {"b"}, many]
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, BaseException])
 def test_whatever_ends_a_look_everyone_is_told_and_the_next_begins(kind: type[BaseException]) -> None:
     is_open = Event()
 
-    def look(wanted: set[str], _scope: Scope) -> set[str]:
+    def look(wanted: set[str]) -> set[str]:
         is_open.wait(5)
         if "bad" in wanted:
             raise kind
@@ -103,7 +92,7 @@ def test_whatever_ends_a_look_everyone_is_told_and_the_next_begins(kind: type[Ba
     def asker(name: str) -> Callable[[], None]:
         def run() -> None:
             try:
-                told.append(looks.look({name}, ANY))
+                told.append(looks.look({name}))
             except kind:
                 told.append(kind)
 
@@ -116,4 +105,4 @@ def test_whatever_ends_a_look_everyone_is_told_and_the_next_begins(kind: type[Ba
     is_open.set()
     gevent.joinall(asking, timeout=5, raise_error=True)
     assert told == [{"good"}, kind, kind]
-    assert looks.look({"next"}, ANY) == {"next"}
+    assert looks.look({"next"}) == {"next"}
