@@ -1,5 +1,6 @@
 """The command line. Each command is a module of `sync.commands`, loaded only when it is asked for."""
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -8,14 +9,32 @@ import click
 from models.schema import SchemaError
 from sync import __version__
 from sync.environment import SettingError
+from sync.program import as_invoked
 
-COMMANDS = ("bench", "dead-letters", "dev", "opt-outs", "rebuild", "report", "simulate", "status", "trace", "worker")
+COMMANDS = (
+    *("bench", "dead-letters", "dev", "opt-outs", "rebuild", "report", "send", "simulate", "status", "trace"),
+    "worker",
+)
+# These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.
+APART = ("bench", "dev", "worker")
+HELP = ("-h", "--help")
 
 
 class WrongSetting(click.ClickException):
     """A setting is missing or wrong, which is wrong use."""
 
     exit_code = 2
+
+
+class HelpText(click.HelpFormatter):
+    """Names the command line in examples as it was invoked."""
+
+    def getvalue(self) -> str:
+        return as_invoked(super().getvalue())
+
+
+# Of all commands, those of groups included.
+click.Context.formatter_class = HelpText
 
 
 class Commands(click.Group):
@@ -32,6 +51,18 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Give a command without settings those of a running `dev`, before its options read any."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command and name not in APART and not any(option in rest for option in HELP):
+            from sync.development.run_state import join_running  # noqa: PLC0415
+
+            if join_running(os.environ):
+                click.echo("using the system that `zexa-sync dev` runs in .zexa", err=True)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         """Say in one line what any command may find wrong at its start."""
         try:
@@ -42,7 +73,7 @@ class Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Commands, context_settings={"help_option_names": list(HELP)})
 @click.version_option(__version__, prog_name="zexa-sync")
 def main() -> None:
     """Mirrors Zexa's delivery events and opt-outs into your own database.
