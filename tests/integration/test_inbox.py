@@ -28,6 +28,9 @@ from sync.worker import EventWorker, relieve
 from tests.events_builder import AO, body, minute, raw
 
 
+pytestmark = pytest.mark.every_redis
+
+
 def delivered(number: int) -> bytes:
     return body("message.delivered", minute(1), id=f"msg_{number}", to="+244912345678", channel="sms")
 

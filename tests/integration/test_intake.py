@@ -19,6 +19,9 @@ from sync.queue import open_queue, waiting_opt_outs
 from sync.raw_events import RawEvent, from_json
 
 
+pytestmark = pytest.mark.every_redis
+
+
 @pytest.fixture
 def inbox(tmp_path: Path) -> Inbox:
     """One whose database is not there."""

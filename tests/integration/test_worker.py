@@ -23,6 +23,9 @@ from tests.events_builder import AO
 from tests.processes import wait_for
 
 
+pytestmark = pytest.mark.every_redis
+
+
 def delivered(number: int) -> RawEvent:
     data = {"message_id": f"msg_{number}", "channel": "sms", "to": "+244912345678"}
     document = {"event": "message.delivered", "timestamp": "2026-06-24T10:05:00Z", "data": data}
