@@ -12,7 +12,16 @@ from sync.environment import SettingError
 from sync.program import as_invoked
 
 COMMANDS = (
-    *("bench", "dead-letters", "dev", "opt-outs", "rebuild", "report", "send", "simulate", "status", "trace"),
+    "bench",
+    "dead-letters",
+    "dev",
+    "opt-outs",
+    "rebuild",
+    "report",
+    "send",
+    "simulate",
+    "status",
+    "trace",
     "worker",
 )
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.
