@@ -296,7 +296,8 @@ def test_a_database_and_a_redis_of_the_users_own_are_used_instead(
         assert connection.execute(text("SELECT count(*) FROM message_status")).scalar() == 1
     engine.dispose()
     assert redis.dbsize() > 0
-    assert {path.name for path in dev.data.iterdir()} == {"dev.lock", "release.log", "web.log", "worker.log"}
+    logs = {"release.log", "web.log", "worker.log"}
+    assert {path.name for path in dev.data.iterdir()} == {"dev.lock", "running.json"} | logs
     assert dev.end(run, signal.SIGINT) == 0
     assert redis.ping()
 

