@@ -10,15 +10,42 @@ from models.schema import SchemaError
 from sync import __version__
 from sync.environment import SettingError
 from sync.interrupt import INTERRUPTED, silent_interrupt
+from sync.program import as_invoked
 from sync.setting_names import require_known_names
 
-COMMANDS = ("bench", "dead-letters", "dev", "opt-outs", "rebuild", "report", "simulate", "status", "trace", "worker")
+COMMANDS = (
+    "bench",
+    "dead-letters",
+    "dev",
+    "opt-outs",
+    "rebuild",
+    "report",
+    "send",
+    "simulate",
+    "status",
+    "trace",
+    "worker",
+)
+# These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.
+APART = ("bench", "dev", "worker")
+HELP = ("-h", "--help")
 
 
 class WrongSetting(click.ClickException):
     """A setting is missing or wrong, which is wrong use."""
 
     exit_code = 2
+
+
+class HelpText(click.HelpFormatter):
+    """Names the command line in examples as it was invoked."""
+
+    def getvalue(self) -> str:
+        return as_invoked(super().getvalue())
+
+
+# Of all commands, those of groups included.
+click.Context.formatter_class = HelpText
 
 
 class Commands(click.Group):
@@ -39,10 +66,20 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse a misspelt setting before any command, but let a person ask how the command is used."""
-        if not (ctx.resilient_parsing or set(args) & set(ctx.help_option_names)):
+        """Refuse a misspelt setting, and give a command without settings those of a running `dev`.
+
+        Before its options read any; but let a person ask how a command is used.
+        """
+        is_help = ctx.resilient_parsing or any(option in args for option in HELP)
+        if not is_help:
             require_known_names(os.environ)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command and name not in APART and not is_help:
+            from sync.development.run_state import join_running  # noqa: PLC0415
+
+            if join_running(os.environ):
+                click.echo("using the system that `zexa-sync dev` runs in .zexa", err=True)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Say in one line what any command may find wrong at its start."""
@@ -57,7 +94,7 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Commands, context_settings={"help_option_names": list(HELP)})
 @click.version_option(__version__, prog_name="zexa-sync")
 def main() -> None:
     """Mirrors Zexa's delivery events and opt-outs into your own database.

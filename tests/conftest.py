@@ -1,5 +1,6 @@
 """Real servers for the tests: one private Redis and one PostgreSQL per test process, a database per test.
 
+Redis is Valkey, and for tests marked `every_redis` also Redis 6.2. ZEXA_TEST_REDIS=redis-6.2 runs all tests on it.
 ZEXA_TEST_POSTGRES_URL names a server to use instead of the embedded PostgreSQL, and ZEXA_DATABASE_SCHEMA, or
 `options` of that URL, the schema of the tables. Databases are copies of ZEXA_TEST_POSTGRES_TEMPLATE.
 """
@@ -20,6 +21,7 @@ from sqlalchemy import URL, Engine, make_url, text
 from models.database import open_database
 from sync.development.embedded import RedisServer, private_redis
 from sync.environment import read_database_url
+from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
@@ -85,9 +87,15 @@ def engine(migrated_url: URL) -> Iterator[Engine]:
     engine.dispose()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "redis_server" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_redis"):
+        metafunc.parametrize("redis_server", SERVERS, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with private_redis(tmp_path_factory.mktemp("redis"), is_durable=False) as server:
+def redis_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    name = getattr(request, "param", DEFAULT_SERVER)
+    with private_redis(tmp_path_factory.mktemp("redis"), is_durable=False, binary=server_binary(name)) as server:
         yield server
 
 

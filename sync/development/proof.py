@@ -1,7 +1,6 @@
 """Proof that all of it works: one signed event of our own, sent as the provider sends, followed into the database."""
 
 import http.client
-import json
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,8 @@ from sqlmodel import select
 
 from models import MessageStatus
 from receiver.signature import sign
+from sync.events import EventType
+from sync.simulator.single import Facts, write_body
 
 PATH = "/webhooks/zexa"  # as it is given to the provider
 HTTP_SECONDS = 10
@@ -30,23 +31,22 @@ class SampleDelivery:
 def sample_delivery(prefix: str, secret: bytes) -> SampleDelivery:
     """Return a delivery signed with `secret`, of a message id of its own that starts with `prefix`."""
     message_id = prefix + token_hex(4)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    data = {
-        "message_id": message_id,
-        "channel": "sms",
-        "to": "+244912345678",
-        "status": "delivered",
-        "delivered_at": now,
-    }
-    body = json.dumps({"event": "message.delivered", "timestamp": now, "data": data}).encode()
+    facts = Facts(
+        event=EventType.DELIVERED,
+        occurred_at=datetime.now(UTC),
+        message_id=message_id,
+        channel="sms",
+        to="+244912345678",
+    )
+    body = write_body(facts)
     return SampleDelivery(message_id=message_id, body=body, signature=sign(body, secret).decode())
 
 
-def as_curl(delivery: SampleDelivery, port: int) -> str:
-    """Return a shell's command that sends `delivery`, in one line."""
-    headers = ["Content-Type: application/json", f"X-Zexa-Signature: {delivery.signature}"]
-    words = [f"http://127.0.0.1:{port}{PATH}", *(word for header in headers for word in ("-H", header))]
-    return shlex.join(["curl", "-i", *words, "-d", delivery.body.decode()])
+def as_curl(body: bytes, signature: str, url: str) -> str:
+    """Return a shell's command that sends `body`, in one line."""
+    headers = ["Content-Type: application/json", f"X-Zexa-Signature: {signature}"]
+    words = [url, *(word for header in headers for word in ("-H", header))]
+    return shlex.join(["curl", "-i", *words, "--data-binary", body.decode()])
 
 
 def post(delivery: SampleDelivery, port: int) -> int | None:

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 
 from receiver.settings import read_secrets
 from sync.development.data_folder import kept_secret
-from sync.development.embedded import free_port, redis_command, redis_url
+from sync.development.embedded import find_redis_binary, free_port, redis_command, redis_url
 from sync.development.processes import DevelopmentError
 from sync.settings import WorkerSettings
 
@@ -51,7 +51,7 @@ def prepare(data: Path, port: int, given: Mapping[str, str]) -> Setup:
     if not _is_given(given, "REDIS_URL"):
         redis_port = free_port()
         own["REDIS_URL"] = redis_url(redis_port)
-        commands["redis"] = redis_command(data / "redis", port=redis_port)
+        commands["redis"] = redis_command(data / "redis", port=redis_port, binary=find_redis_binary())
     own = {name: value for name, value in own.items() if not _is_given(given, name)}
     binaries = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)])
     environ = {**given, **own, "PATH": binaries, "PORT": str(port)}

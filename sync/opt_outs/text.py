@@ -7,6 +7,7 @@ from typing import Any
 from sync.opt_out_rule import OptOutSource, is_in_force
 from sync.opt_outs.finding import StoredOptOut
 from sync.opt_outs.moments import iso_text
+from sync.program import program
 from sync.rebuilding.text import masked_address, masked_text
 from sync.suppression import Answer, Match
 from sync.tracing.explaining import moment_text
@@ -15,7 +16,7 @@ from sync.tracing.text import visible
 _HELD_BY: Mapping[str, str] = {
     "queue": "an opt-out received later waits in the queue",
     "inbox": "an opt-out received later waits in the inbox",
-    "dead_letters": "what may be a later opt-out is a dead letter; see `zexa-sync dead-letters list`",
+    "dead_letters": f"what may be a later opt-out is a dead letter; see `{program()} dead-letters list`",
     "message": "a later opt-out names no address, and what waits may tell whose it is",
     "redis": "Redis did not answer",
     "database": "the database did not answer",

@@ -1,6 +1,7 @@
-"""Reads the options of `zexa-sync simulate`. What cannot be meant is refused before anything is sent."""
+"""Reads the options of `zexa-sync simulate` and `send`. What cannot be meant is refused before anything is sent."""
 
 import math
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -9,8 +10,16 @@ import click
 from yarl import URL
 
 from receiver.requests import PATH
+from receiver.settings import DEFAULT_PORT, read_secrets
+from sync.environment import SettingError, read_whole_number
 from sync.events import EARLIEST, LATEST, EventType
 from sync.simulator.traffic import KINDS, SPAN
+
+
+class WrongUse(click.ClickException):
+    """Printed as one line, without the usage that click adds to its own."""
+
+    exit_code = 2
 
 
 def read_share(_context: click.Context, _option: click.Parameter, given: str) -> float:
@@ -57,8 +66,11 @@ def read_number(_context: click.Context, _option: click.Parameter, given: float)
     return given
 
 
-def read_url(_context: click.Context, _argument: click.Parameter, given: str) -> URL:
-    """Read a URL, or a host and port; PATH is added where there is no path."""
+def read_url(_context: click.Context, _argument: click.Parameter, given: str | None) -> URL:
+    """Read a URL, or a host and port; PATH is added if there is no path. Without one, the receiver on this machine."""
+    if given is None:
+        port = read_whole_number(os.environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
+        return URL(f"http://127.0.0.1:{port}{PATH}")
     try:
         url = URL(given if "://" in given else f"http://{given}")
         is_usable = url.scheme in ("http", "https") and bool(url.raw_host) and bool(url.port)
@@ -67,6 +79,28 @@ def read_url(_context: click.Context, _argument: click.Parameter, given: str) ->
     if not is_usable:
         raise click.BadParameter("give a URL such as http://127.0.0.1:8000")
     return url if url.path not in ("", "/") else url.with_path(PATH)
+
+
+def read_event(_context: click.Context, _option: click.Parameter, given: str) -> EventType:
+    """Read the name of one event, long or short."""
+    known: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
+    if given.strip() not in known:
+        raise click.BadParameter(f"give one of {', '.join(KINDS)}, or a full name such as message.delivered")
+    return known[given.strip()]
+
+
+def require_own_machine(url: URL, *, allow_remote: bool) -> None:
+    """Raise WrongUse if `url` is another machine and that is not allowed."""
+    if not allow_remote and not is_loopback(url):
+        raise WrongUse(f"{url.raw_host} is not this machine: give --allow-remote if it is a server of yours")
+
+
+def signing_secret(given: str) -> bytes:
+    """Return the first of the secrets in `given`, which the receiver takes too; raise WrongUse if there is none."""
+    try:
+        return read_secrets({"ZEXA_WEBHOOK_SECRET": given})[0]
+    except SettingError:
+        raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver") from None
 
 
 def is_loopback(url: URL) -> bool:

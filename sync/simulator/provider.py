@@ -21,7 +21,7 @@ _CHANNELS = {"sms": 55, "whatsapp": 20, "email": 15, "telegram": 7, "slack": 3}
 _SENDERS = {"sms": "KIANDA", "whatsapp": "+244923000100", "telegram": "KiandaBot", "email": "loja@example.com"}
 _FINAL = {EventType.DELIVERED: 93, EventType.FAILED: 4, EventType.UNDELIVERABLE: 3}
 _TITLES = ("Promoção", "Boletim", "Lembrete", "Convite", "Saldos", "Aviso")
-_STATUS_FIELDS = {
+STATUS_FIELDS = {
     EventType.DELIVERED: ("delivered", "delivered_at"),
     EventType.FAILED: ("failed", "failed_at"),
     EventType.UNDELIVERABLE: ("undeliverable", "failed_at"),
@@ -128,7 +128,7 @@ class Provider:
         """Write the event of what happened at `moment`; its `timestamp` is up to 5 s later."""
         spell_time = time_format(self._random)
         occurred_at = moment + self._seconds(0, 5)
-        status, field_name = _STATUS_FIELDS[kind]
+        status, field_name = STATUS_FIELDS[kind]
         data = data | {"status": status, field_name: spell_time(moment)}
         if kind in (EventType.FAILED, EventType.UNDELIVERABLE):
             data |= spell_failure(self._random)

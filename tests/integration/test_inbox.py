@@ -28,6 +28,8 @@ from sync.stop import Stop
 from sync.worker import EventWorker
 from tests.events_builder import AO, body, minute, raw
 
+pytestmark = pytest.mark.every_redis
+
 
 def delivered(number: int) -> bytes:
     return body("message.delivered", minute(1), id=f"msg_{number}", to="+244912345678", channel="sms")

@@ -18,6 +18,8 @@ from sync.environment import RedisSettings
 from sync.queue import Waiting, open_queue, waiting
 from sync.raw_events import RawEvent, from_json
 
+pytestmark = pytest.mark.every_redis
+
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Inbox:

@@ -27,6 +27,7 @@ from sync.simulator.counts import Counts
 from sync.simulator.report import Run, Summary, as_text, summarise
 from sync.simulator.sender import Plan, Sender
 from sync.simulator.traffic import generate
+from tests.faults.servers import steady_port
 
 SECRET = b"s3cret"
 SOON = (0.01, 0.01, 0.01)
@@ -76,7 +77,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving(answer: Callable[[bytes, int], int | None]) -> Iterator[Receiver]:
+def receiving(answer: Callable[[bytes, int], int | None], port: int = 0) -> Iterator[Receiver]:
     receiver = Receiver(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,7 +98,7 @@ def receiving(answer: Callable[[bytes, int], int | None]) -> Iterator[Receiver]:
         def log_message(self, *_args: object) -> None:
             pass
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", port), Handler) as server:
         receiver.url = URL(f"http://127.0.0.1:{server.server_port}/webhooks/zexa")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -129,8 +130,11 @@ def summary_of(counts: Counts, events: int, rate: float = 0) -> Summary:
 
 
 def simulate(*arguments: str, secret: str | None = "s3cret") -> click.testing.Result:
-    environ = {"ZEXA_WEBHOOK_SECRET": secret}
-    return click.testing.CliRunner(env=environ).invoke(main, ["simulate", *arguments])
+    return invoke("simulate", *arguments, secret=secret)
+
+
+def invoke(*arguments: str, secret: str | None = "s3cret") -> click.testing.Result:
+    return click.testing.CliRunner(env={"ZEXA_WEBHOOK_SECRET": secret}).invoke(main, arguments)
 
 
 def test_a_delivery_is_signed_over_its_raw_body():
@@ -371,6 +375,60 @@ def test_ctrl_c_stops_and_tells_what_was_done():
     summary = json.loads(output)
     assert (summary["deliveries"], summary["accepted"], summary["unfinished"]) == (5, 0, 5)
     assert "Traceback" not in errors
+
+
+def test_it_says_what_it_waits_for_if_nothing_listens_and_goes_on_once_something_does():
+    port = steady_port()
+    with running("--events", "5", f"http://127.0.0.1:{port}") as process:
+        assert process.stderr
+        line = process.stderr.readline()
+        assert line.startswith(f"nothing listens at http://127.0.0.1:{port}: waiting for it for up to 60 s, Ctrl-C")
+        with receiving(lambda _body, _nth: 200, port):
+            output, _ = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(output)["accepted"], json.loads(output)["retries"]) == (0, 5, 0)
+
+
+def test_it_gives_up_in_a_line_if_nothing_comes_to_listen(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sync.commands.simulate.WAIT_SECONDS", 0)
+    port = steady_port()
+    result = simulate(f"http://127.0.0.1:{port}")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1:] == [
+        f"Error: nothing listens at http://127.0.0.1:{port}: nothing was sent",
+    ]
+
+
+def test_without_a_url_it_goes_to_the_port_of_the_environment(monkeypatch: pytest.MonkeyPatch):
+    with receiving(lambda _body, _nth: 200) as receiver:
+        monkeypatch.setenv("PORT", str(receiver.url.port))
+        result = simulate("--events", "3")
+    assert result.exit_code == 0, result.output
+    assert len(receiver.received) == 3
+
+
+def test_one_event_is_sent_once_signed_and_as_documented():
+    with receiving(lambda _body, _nth: 503) as receiver:
+        result = invoke("send", "--event", "failed", "--to", "+244912345678", "--json", str(receiver.url))
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["refused_with"] == 503
+    (delivered,) = receiver.received
+    assert verify(delivered.body, delivered.signature, [SECRET]) is Verdict.GENUINE
+    document = json.loads(delivered.body)
+    assert (document["event"], document["data"]["to"]) == ("message.failed", "+244912345678")
+
+
+def test_an_event_about_a_message_needs_an_address_and_one_about_a_campaign_does_not():
+    assert invoke("send", "--event", "delivered").exit_code == 2
+    with receiving(lambda _body, _nth: 200) as receiver:
+        assert invoke("send", "--event", "campaign.completed", str(receiver.url)).exit_code == 0
+    assert json.loads(receiver.received[0].body)["data"]["campaign_id"].startswith("cmp_")
+
+
+def test_one_event_to_nobody_is_one_line():
+    result = invoke("send", "--event", "sent", f"http://127.0.0.1:{steady_port()}")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "nothing listens at" in result.stderr
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_never_in_the_output():

