@@ -24,7 +24,7 @@ _CONNECT = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-# Poolers take no connection with `options`, not even with those that libpq reads from PGOPTIONS.
+# Over whatever the URL says. Poolers take no connection with `options`, not even with those of PGOPTIONS.
 _ALWAYS = {"client_encoding": "UTF8", "options": ""}
 WAL_BYTES_MAX = 16 * 1024 * 1024
 
@@ -61,7 +61,7 @@ def open_database(
         return engine
     schema = schema_of(url)
     engine = create_engine(
-        url.difference_update_query(["options"]),
+        url,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",  # what begins transactions is `Sessions`
         pool_size=pool_size,

@@ -926,15 +926,12 @@ def test_a_database_that_is_away_raises(absent: Engine) -> None:
 
 
 def test_a_database_that_cannot_be_written_raises_and_nothing_is_applied(engine: Engine) -> None:
-    with engine.connect() as connection:
-        is_sqlite = engine.dialect.name == "sqlite"
-        connection.execute(text("PRAGMA query_only = ON" if is_sqlite else "SET default_transaction_read_only = on"))
-        connection.commit()
+    reader = open_database(engine.url, is_read_only=True)
     batch = [told("optout", 1, channel="sms", to=ANA), raw(b"{")]
     with pytest.raises(DBAPIError) as caught:
-        give(engine, *batch)
+        give(reader, *batch)
     assert ANA not in str(caught.value)
-    engine.dispose()
+    reader.dispose()
     assert not any(everything(engine).values())
     assert give(engine, *batch) == Tally(received=2, applied=1, dead=1)
 

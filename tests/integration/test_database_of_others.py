@@ -22,6 +22,10 @@ from tests.integration.test_schema import TABLE_NAMES, alembic, spelled, upgrade
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
+# Another application's.
+FOREIGN = [f"CREATE TABLE IF NOT EXISTS public.{name} (id integer)" for name in ("events", "alembic_version")]
+
+
 def said_by(process: "subprocess.Popen[str]") -> tuple[int, str]:
     said, _ = process.communicate(timeout=60)
     return process.returncode, said
@@ -60,7 +64,7 @@ def in_schema(database_url: URL, request: pytest.FixtureRequest) -> tuple[URL, d
 
 def test_the_release_makes_the_schema_and_all_tables_in_it(in_schema: tuple[URL, dict[str, str]]) -> None:
     url, environ = in_schema
-    execute(url, "CREATE TABLE public.events (id integer)", "CREATE TABLE public.alembic_version (version_num text)")
+    execute(url, *FOREIGN)
     assert said_by(upgrade(**environ)) == (0, "")
     assert said_by(upgrade(**environ)) == (0, "")
     assert said_by(alembic("check", **environ)) == (0, "No new upgrade operations detected.\n")
@@ -87,8 +91,14 @@ def humble(database_url: URL) -> Iterator[URL]:
     """The database as a role that may neither make a schema nor use those that are there."""
     role = f"zexa_{uuid4().hex}"
     execute(database_url, f"CREATE ROLE {role} LOGIN", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    yield database_url.difference_update_query(["options"]).set(username=role)
+    url = database_url.difference_update_query(["options"]).set(username=role)
+    with administering(url) as engine, engine.connect() as connection:
+        is_let_in = connection.exec_driver_sql("SELECT current_user").scalar() == role
+    if is_let_in:
+        yield url
     execute(database_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+    if not is_let_in:
+        pytest.skip("this pooler lets everybody in as the same role")
 
 
 def test_a_role_that_may_not_make_its_tables_is_told_so_in_one_line(humble: URL, database_url: URL) -> None:

@@ -1225,7 +1225,7 @@ def test_on_a_terminal_progress_is_shown_apart_from_the_data(
     ],
 )
 @pytest.mark.parametrize("arguments", [("--check",), ()])
-def test_a_failure_is_one_line_without_connection_details(
+def test_a_failure_is_one_line_without_a_password(
     command: Command,
     monkeypatch: pytest.MonkeyPatch,
     environ: dict[str, str],
@@ -1238,7 +1238,7 @@ def test_a_failure_is_one_line_without_connection_details(
     result = command(*arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (status, "", 1)
     assert result.stderr.startswith(f"Error: {expected}")
-    assert not [detail for detail in ("someone", "hunter2", "127.0.0.1", "nowhere") if detail in result.stderr]
+    assert not [detail for detail in ("hunter2", "nowhere") if detail in result.stderr]
 
 
 def test_help_says_what_it_does_not_do(command: Command) -> None:

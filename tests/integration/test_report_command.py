@@ -201,7 +201,7 @@ def test_a_day_is_a_date_or_counts_from_today() -> None:
         ({"DATABASE_URL": "postgres://someone:hunter2@127.0.0.1:1/name"}, 1, "the database of DATABASE_URL cannot be"),
     ],
 )
-def test_a_failure_is_one_line_without_connection_details(
+def test_a_failure_is_one_line_without_a_password(
     command: Command, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], status: int, expected: str
 ) -> None:
     for name, value in environ.items():
@@ -209,7 +209,7 @@ def test_a_failure_is_one_line_without_connection_details(
     result = command("daily")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (status, "", 1)
     assert result.stderr.startswith(f"Error: {expected}")
-    assert not [detail for detail in ("someone", "hunter2", "127.0.0.1") if detail in result.stderr]
+    assert not [detail for detail in ("hunter2",) if detail in result.stderr]
 
 
 @pytest.mark.usefixtures("_june")

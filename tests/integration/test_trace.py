@@ -397,7 +397,7 @@ def test_characters_that_the_output_cannot_write_are_escaped(engine: Engine) -> 
         ({"DATABASE_URL": "sqlite:////nowhere/zexa.db"}, "the database of DATABASE_URL cannot be read"),
     ],
 )
-def test_a_failure_is_one_line_without_connection_details(
+def test_a_failure_is_one_line_without_a_password(
     trace: Trace, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], expected: str
 ) -> None:
     for name, value in environ.items():
@@ -407,7 +407,7 @@ def test_a_failure_is_one_line_without_connection_details(
     assert result.stdout == ""
     assert result.stderr.startswith(f"Error: {expected}")
     assert result.stderr.count("\n") == 1
-    assert not [detail for detail in ("someone", "hunter2", "127.0.0.1", "nowhere") if detail in result.stderr]
+    assert not [detail for detail in ("hunter2", "nowhere") if detail in result.stderr]
 
 
 def test_a_schema_that_is_not_at_head_is_one_line(database_url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
