@@ -10,6 +10,8 @@ from sqlalchemy import URL
 from tests.conftest import ROOT
 from tests.system.conftest import TEMPLATE
 
+pytestmark = pytest.mark.needs("pgbouncer")
+
 # What reaches the database in every way there is, in a few minutes on two cores. The rest runs likewise: set the same
 # variables, and give pytest what to run. Each part has its schema from one of the two places that may name it.
 PARTS = [

@@ -24,6 +24,7 @@ from tests.system.conftest import TEMPLATE
 
 SCHEMA = "zexa"
 NOW = datetime.now(UTC)
+pytestmark = pytest.mark.needs("pgbouncer")
 DEPENDED_ON = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
