@@ -298,7 +298,7 @@ def test_what_cannot_be_read_is_a_dead_letter_with_its_reason_and_nothing_of_it_
             "received_at": RECEIVED,
             "attempts": 1,
             "resolved_at": None,
-            # Nobody knows what a body says that is no JSON text, unless it says nothing. NaN is none, though it reads.
+            # Nobody knows what a body says that is no JSON text, unless it says nothing. NaN is no JSON either.
             "may_opt_out": b"message.optout" in content
             or (letter["reason"] in ("not_json", "not_utf8") and content.strip() != b"")
             or content == b"NaN",
