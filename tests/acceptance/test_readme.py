@@ -123,7 +123,7 @@ def test_make_run_and_the_commands_beside_it_work_as_they_stand(workplace: Path)
         )
         assert simulated.returncode == 0, simulated.stdout + simulated.stderr
         assert "1,000" in simulated.stdout
-        (signed,) = [command for command in blocks("console", ROOT / "docs" / "signing.md")]
+        (signed,) = blocks("console", ROOT / "docs" / "signing.md")
         by_hand = subprocess.run(
             ["bash", "-e", "-c", signed.replace(":8000", f":{port}")],
             cwd=workplace,
