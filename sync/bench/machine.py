@@ -31,10 +31,10 @@ class Machine:
 def describe_machine(redis_url: str, databases: Sequence[Database]) -> Machine:
     """Return a description of this machine and of what runs on it."""
     with Redis.from_url(redis_url) as client:
-        versions = {
-            "python": platform.python_version(),
-            "redis-server": redis_figures(client, "server")["redis_version"],
-        }
+        server = redis_figures(client, "server")
+        # Valkey calls itself the Redis that it is compatible with, and its own version beside.
+        own = {"valkey-server": server["valkey_version"]} if "valkey_version" in server else {}
+        versions = {"python": platform.python_version()} | (own or {"redis-server": server["redis_version"]})
     versions |= {database.name: version(database) for database in databases}
     return Machine(
         cores=_cores(),

@@ -36,7 +36,7 @@ def figures(*arguments: str) -> dict[str, dict[str, Any]]:
     assert finished.returncode == 0, finished.stderr
     document = json.loads(finished.stdout)
     assert document["machine"]["cores"] >= 1
-    assert {"python", "redis-server", "SQLite", "rq", "gunicorn"} <= document["machine"]["versions"].keys()
+    assert {"python", "valkey-server", "SQLite", "rq", "gunicorn"} <= document["machine"]["versions"].keys()
     assert all(figure["value"] > 0 for figure in document["figures"] if figure["unit"] != "events")
     return {f"{figure['part']}: {figure['name']}": figure for figure in document["figures"]}
 

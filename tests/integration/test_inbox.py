@@ -348,7 +348,7 @@ def test_where_neither_takes_it_the_delivery_is_told_so(open_intake: Opener, eng
 def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: Any) -> None:
     with private_redis(tmp_path / "redis", is_durable=False) as server, Redis.from_url(server.url) as redis:
         queue = open_queue(redis)
-        fill(queue, jobs=200)
+        fill(queue, jobs=2000)  # so that a tenth of it is room for a batch
         redis.config_set("maxmemory", redis.info("memory")["used_memory"])
         with connect(RedisSettings(url=server.url, verify_tls=True), connections=2, seconds=2) as connection:
             relieve(connection, Applier(engine, reading=AO, batch_size=100), Stop())
@@ -356,9 +356,9 @@ def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: 
         assert memory["used_memory"] < 0.9 * memory["maxmemory"] or queue.is_empty()
         applied = count(engine, "events")
         assert applied > 0
-        assert applied + 20 * len(queue) == 4000  # none is lost and none is left behind
+        assert applied + 20 * len(queue) == 40_000  # none is lost and none is left behind
         new_worker(redis, engine).work(burst=True)
-    assert count(engine, "events") == 4000
+    assert count(engine, "events") == 40_000
 
 
 def fill(queue: Queue, *, jobs: int) -> None:
