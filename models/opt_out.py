@@ -16,7 +16,8 @@ class OptOut(SQLModel, table=True):
 
     `opted_out_at` and `opted_in_at` are the latest times stated. `received_at` is the latest first receipt among the
     opt-outs, or the time that a person or a file states: what decides whether the row is in force. `person` is the same
-    for every spelling of the address. `opt_out_id` is the same for all rows that follow from one opt-out.
+    for every spelling of the address. `opt_out_id` is the same for all rows that
+    follow from one opt-out: the digest of its body, or a random text.
     """
 
     __tablename__ = "opt_outs"

@@ -11,7 +11,7 @@ from gevent.lock import BoundedSemaphore
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import URL, Connection, Table, insert, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import SQLModel
 
 from models.database import open_database
@@ -26,17 +26,14 @@ BUSY_SECONDS = 0.2
 GOOD_SECONDS = 5.0
 BAD_SECONDS = 1.0
 
+READ_ONLY_SQLSTATE = "25006"
 PROBE_KEY = "zexa-sync:probe"
 _INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
 # What events are merged into, and how. `to_regclass` finds no table that is missing, which is a matter of the schema.
 _MAY_WRITE = text(
     """
-    SELECT NOT pg_is_in_recovery()
-        AND current_setting('transaction_read_only') = 'off'
-        AND coalesce((
-            SELECT bool_and(has_table_privilege(to_regclass(name), action))
-            FROM unnest(CAST(:names AS text[]), CAST(:actions AS text[])) AS needed (name, action)
-        ), true)
+    SELECT coalesce(bool_and(has_table_privilege(to_regclass(name), action)), true)
+    FROM unnest(CAST(:names AS text[]), CAST(:actions AS text[])) AS needed (name, action)
     """
 )
 _ONLY_READ = frozenset({"report_calendar", "zexa_sync_compatibility"})
@@ -52,7 +49,7 @@ class Readiness:
         self._database = open_database(
             url, pool_size=1, pool_seconds=READY_SECONDS, statement_seconds=READY_SECONDS, busy_seconds=BUSY_SECONDS
         )
-        # On SQLite this looks past another writer.
+        # On SQLite this looks past another writer. A standby takes no other transactions than its.
         self._reader = open_database(url, pool_size=1, busy_seconds=BUSY_SECONDS, is_read_only=True)
         self._clock = clock
         self._turn = BoundedSemaphore()
@@ -101,11 +98,12 @@ class Readiness:
                         usable["database"] = False
                         _write_and_roll_back(connection)
                         usable["database"] = True
-            except OperationalError as error:
-                if not _is_busy(error):
+            except DBAPIError as error:
+                is_busy = _is_busy(error)
+                if not is_busy and not _is_standby(error):
                     raise
                 with self._reader.connect() as connection:
-                    return {"database": True, "schema": _fits(connection)}
+                    return {"database": is_busy, "schema": _fits(connection)}
         return usable
 
 
@@ -135,3 +133,8 @@ def _write_and_roll_back(connection: Connection) -> None:
 def _is_busy(error: DBAPIError) -> bool:
     """Return whether SQLite has another writer just now, which shows that it can be written to."""
     return isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+def _is_standby(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL begins no transaction that writes, whatever asks for one."""
+    return getattr(error.orig, "sqlstate", None) == READ_ONLY_SQLSTATE

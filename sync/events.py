@@ -67,14 +67,17 @@ class MessageDetails:
 
     `channel` is one of the five the provider has or, in lower case, what it calls another. `recipient` is as the tables
     keep it, also if nobody can be messaged there. `addresses` are those whose persons the event names: of its
-    recipient, and of an opt-out also of its sender if that can be a person.
+    recipient, and of an opt-out also of its sender if that can be a person. `is_recipient_named` says whether one of
+    them surely is the recipient. `scope_sender` is the sender that an opt-out holds for, None for any.
     """
 
     message_id: str | None = None
     channel: str | None = None
     recipient: str | None = None
     addresses: tuple[str, ...] = ()
+    is_recipient_named: bool = False
     sender: str | None = None
+    scope_sender: str | None = None
     campaign_id: str | None = None
     status_at: datetime | None = None  # the moment `data` names for the status itself
     failure_code: str | None = None
@@ -316,7 +319,9 @@ def _message(name: str, data: dict[str, Any], reading: Reading, latest: datetime
         channel=channel,
         recipient=named.recipient,
         addresses=named.addresses,
+        is_recipient_named=named.is_recipient_named,
         sender=named.sender,
+        scope_sender=named.scope_sender,
         campaign_id=optional(data, _CAMPAIGN_ID),
         status_at=_moment(data, _MOMENTS.get(name, ()), latest),
         failure_code=told.code,
@@ -326,44 +331,56 @@ def _message(name: str, data: dict[str, Any], reading: Reading, latest: datetime
 
 
 class _Named(NamedTuple):
-    """The recipient and the sender as the tables keep them, and the addresses of the persons that are named."""
+    """Whom an event is about, in the words of MessageDetails."""
 
     recipient: str | None
     sender: str | None
     addresses: tuple[str, ...]
+    is_recipient_named: bool
+    scope_sender: str | None = None
 
 
 def _recipient_and_sender(channel: str, recipient: str | None, sender: str | None, region: str) -> _Named:
     """Return whom an event is about; what is no address of anybody is kept as it is told."""
-    sender = sender_text(sender, region) or None if sender else None
+    sender = _sender_as_told(sender, region)
     if recipient is None:
-        return _Named(None, sender, ())
+        return _Named(None, sender, (), False)
     addresses = texts_of(channel, recipient, region)
-    return _Named(addresses[0] if addresses else recipient.strip(), sender, addresses)
+    return _Named(addresses[0] if addresses else recipient.strip(), sender, addresses, bool(addresses))
 
 
 def _parties(channel: str, recipient: str | None, sender: str | None, region: str) -> _Named:
     """Return who has opted out, of whom.
 
     Many providers turn `to` and `from` round in a STOP, so each that can be a person's is taken for one: a sender that
-    is a number is opted out too, which harms nobody. A sender that cannot be is the sender that the opt-out holds for,
-    and so is a recipient that looks like the name of one.
+    is a number is opted out too, which harms nobody. Only beside a `to` that is the name of a sender is `from` surely
+    the recipient. What cannot be a person's is the sender that the opt-out holds for.
     """
-    persons = [
-        address
-        for text in (recipient, sender)
-        if text and can_be_person(channel, text, region)
-        for address in texts_of(channel, text, region)
-    ]
-    if recipient and not persons and channel == "slack":  # there anything may be an id
-        persons = list(texts_of(channel, recipient, region))
-    addresses = tuple(dict.fromkeys(persons))
-    name = None
-    if sender and not can_be_person(channel, sender, region) and not is_placeholder(sender):
-        name = sender_text(sender, region) or None
-    elif recipient and is_sender_name(recipient, region):
-        name = sender_text(recipient, region)
-    return _Named(addresses[0] if addresses else None, name, addresses)
+    of_recipient, of_sender = (_persons(channel, text, region) for text in (recipient, sender))
+    if recipient and not of_recipient and not of_sender and channel == "slack":  # there anything may be an id
+        of_recipient = texts_of(channel, recipient, region)
+    is_name = recipient is not None and not of_recipient and is_sender_name(recipient, region)
+    is_reversed = is_name and bool(of_sender)
+    told = _sender_as_told(sender, region)
+    name = None if of_sender or not sender or is_placeholder(sender) else told
+    if name is None and is_name:
+        name = _sender_as_told(recipient, region)
+    surely = of_recipient or (of_sender if is_reversed else ())
+    return _Named(
+        recipient=surely[0] if surely else None,
+        sender=name if is_reversed or (sender and is_placeholder(sender)) else told,
+        addresses=tuple(dict.fromkeys((*of_recipient, *of_sender))),
+        is_recipient_named=bool(surely),
+        scope_sender=name,
+    )
+
+
+def _persons(channel: str, text: str | None, region: str) -> tuple[str, ...]:
+    return texts_of(channel, text, region) if text and can_be_person(channel, text, region) else ()
+
+
+def _sender_as_told(sender: str | None, region: str) -> str | None:
+    return sender_text(sender, region) or None if sender else None
 
 
 def _campaign(name: str, data: dict[str, Any], latest: datetime) -> CampaignDetails:

@@ -111,7 +111,7 @@ def opt_outs_of(events: Iterable[Event]) -> list[OptOutStatement]:
                 statement = OptOutStatement(
                     channel=scope_channel(own.channel) or scope_channel(details.channel),
                     address=address,
-                    sender=own.sender or "",
+                    sender=own.scope_sender or "",
                     occurred_at=event.claimed_at,
                     source=OptOutSource.EVENT if event.name == EventType.OPT_OUT else OptOutSource.FAILURE,
                     message_id=own.message_id,
@@ -129,9 +129,12 @@ def scope_channel(channel: str | None) -> str:
 
 
 def nameless_opt_outs(events: Iterable[Event]) -> list[Event]:
-    """Return the opt-outs among every body of one subject, if none of these bodies names anybody."""
+    """Return the opt-outs among every body of one subject, if none of these bodies surely names the recipient.
+
+    Of one that only has a sender, which may be a person, nobody can tell whether somebody else was meant.
+    """
     events = list(events)
-    if any(event.message and event.message.addresses for event in events if event.name in MESSAGE_EVENTS):
+    if any(event.message and event.message.is_recipient_named for event in events if event.name in MESSAGE_EVENTS):
         return []
     return [event for event in events if event.message and event.message.is_opt_out]
 

@@ -365,7 +365,7 @@ def opt_out_row(key: Key, stops: list[Stop], words: Sequence[Word]) -> Row:
         "source": last.source,
         "message_id": last.message_id,
         "note": last.note,
-        "opt_out_id": last.digest or key[1],
+        "opt_out_id": last.digest or None,  # of a person's word it is random
     }
 
 
@@ -436,11 +436,16 @@ def opt_out_counts(opt_outs: list[Row]) -> list[Row]:
             "channel": channel,
             "source": source,
             # One opt-out counts once, though it holds for several addresses.
-            "opt_outs": len({row["opt_out_id"] for row in rows}),
-            "in_force": len({row["opt_out_id"] for row in rows if is_in_force(row)}),
+            "opt_outs": len({identity(row) for row in rows}),
+            "in_force": len({identity(row) for row in rows if is_in_force(row)}),
         }
         for (day, channel, source), rows in groups.items()
     ]
+
+
+def identity(row: Row) -> Any:
+    """Which opt-out a row follows from."""
+    return row["opt_out_id"] or (row["address"], row["channel"], row["sender"])
 
 
 def day_of(time: datetime) -> str:

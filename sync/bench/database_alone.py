@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.tables import BODIES, CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.addresses import person_of
 from sync.development.processes import StopAsked
 from sync.events import Event, parse
 from sync.merge import by_subject, campaign_row, distinct, holding, message_row
@@ -98,7 +99,8 @@ def _statements(facts: list[Event]) -> list[StoredStatement]:
     found: list[StoredStatement] = []
     for statement in opt_outs_of(facts):
         fact = by_digest[statement.digest or ""]
-        found.append(asdict(statement) | {"occurred_at": fact.occurred_at, "received_at": fact.received_at})
+        told = {"occurred_at": fact.occurred_at, "received_at": fact.received_at}
+        found.append(asdict(statement) | told | {"person": person_of(statement.address)})
     return found
 
 

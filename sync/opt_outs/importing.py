@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
+from uuid import uuid4
 
 from sqlalchemy import Engine
 
@@ -67,6 +68,7 @@ class Stated:
     """What one row of a file says; `at` is None where it names no time."""
 
     keys: Sequence[OptOutKey] = field(repr=False)  # of each address that the row may mean
+    word_id: str = field(default_factory=lambda: uuid4().hex)
     at: datetime | None
     reason: str | None = field(repr=False)
 
@@ -233,5 +235,5 @@ def _statement(row: Stated, key: OptOutKey, at: datetime, defaults: Defaults) ->
         source=OptOutSource.IMPORT,
         stated_by=defaults.by,
         reason=row.reason,
-        opt_out_id=person_of(row.keys[0][1]),
+        opt_out_id=row.word_id,
     )

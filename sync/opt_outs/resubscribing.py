@@ -148,7 +148,7 @@ def _meant(
 
 
 def _ended(
-    text: str,
+    given: str,
     meant: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
@@ -158,7 +158,7 @@ def _ended(
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
     in_force = [after[key] for key in were if _is_in_force(after[key])]
     return Ended(
-        address=text,
+        address=meant[0].text if meant else given,
         ended=[after[key] for key in were if not _is_in_force(after[key])],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -51,6 +52,7 @@ def state_opt_outs(
     stated: list[list[OptOutStatement]] = []
     for several in addresses:
         keys = [(statement.channel, address, statement.sender) for address in several]
+        word_id = uuid4().hex
         stated.append(
             [
                 OptOutStatement(
@@ -61,7 +63,7 @@ def state_opt_outs(
                     source=OptOutSource.MANUAL,
                     stated_by=statement.by,
                     reason=statement.reason,
-                    opt_out_id=person_of(several[0]),
+                    opt_out_id=word_id,
                 )
                 for key in keys
             ]

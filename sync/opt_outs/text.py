@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sync.opt_out_rule import OptOutSource, is_in_force
+from sync.opt_out_rule import is_in_force
 from sync.opt_outs.finding import StoredOptOut
 from sync.opt_outs.moments import iso_text
 from sync.program import program
@@ -23,7 +23,6 @@ _HELD_BY: Mapping[str, str] = {
 }
 
 # The id of an opt-out that an event states is the digest of its body.
-_SOURCES_OF_DIGESTS = frozenset({OptOutSource.EVENT, OptOutSource.FAILURE})
 
 
 def answers_text(answers: Sequence[Answer]) -> str:
@@ -96,8 +95,6 @@ def opt_out_document(row: StoredOptOut, *, shows_addresses: bool) -> dict[str, A
     if not shows_addresses:
         for name in ("address", "person"):
             shown[name] = masked_address(row[name])
-        if row["source"] not in _SOURCES_OF_DIGESTS:  # otherwise it is the person
-            shown["opt_out_id"] = row["opt_out_id"] and masked_address(row["opt_out_id"])
         for name in ("sender", "note"):
             shown[name] = row[name] and masked_text(row[name])
     return shown

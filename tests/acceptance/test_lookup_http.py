@@ -155,8 +155,14 @@ def test_without_a_token_in_the_settings_there_is_nothing_there(migrated_platfor
     bare = migrated_platform.request("GET", "/nothing", Authorization=f"Bearer {TOKEN}")
     assert bare[0] == 404
     for method, path in PATHS:
-        status, headers, document = migrated_platform.request(method, path, Authorization=f"Bearer {TOKEN}")
-        assert (status, headers["Content-Type"], document) == (404, bare[1]["Content-Type"], bare[2])
+        told = [
+            migrated_platform.request(method, path, **headers)
+            for headers in ({"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer wrong"}, {})
+        ]
+        expected = f"There is nothing at {path}. {path} answers only if ZEXA_LOOKUP_TOKEN is set.\n".encode()
+        for status, headers, document in told:
+            assert (status, headers["Content-Type"], document) == (404, bare[1]["Content-Type"], expected)
+            assert headers.keys() == bare[1].keys()
 
 
 def test_a_token_that_could_be_guessed_keeps_the_process_from_starting(migrated_platform: Platform) -> None:
@@ -278,7 +284,7 @@ def test_where_redis_is_away_an_opt_out_is_still_told(tmp_path: Path, migrated_u
 
 
 def test_more_questions_at_once_than_it_answers_are_told_to_come_again(tmp_path: Path) -> None:
-    nowhere = make_url("sqlite:////nowhere/zexa.db")
+    nowhere = make_url("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with (
         private_redis(tmp_path / "redis", is_durable=False) as redis,
         platform(tmp_path / "logs", nowhere, redis.url) as web,

@@ -1,14 +1,16 @@
 """HTTP in, rows out, through the Procfile's own processes."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from redis import Redis
 from sqlalchemy import URL, Engine, text
 
+from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
 from sync.queue import open_queue
-from tests.processes import Platform, wait_for
+from tests.processes import ROOT, Platform, wait_for
 
 pytestmark = pytest.mark.every_redis
 SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()
@@ -91,9 +93,12 @@ def test_no_address_body_or_secret_stands_in_a_log_or_in_a_job_description(
     assert migrated_platform.deliver(SAMPLE) == 200
     assert migrated_platform.deliver(opted_out("+244912345678")) == 200
     assert migrated_platform.deliver(b'{"event": "message.optout", "data": {"from": "+244912345678"}}') == 200
+    # A dead letter, whose text names the person that its fields do not.
+    nameless = b'{"event": "message.optout", "data": {"from": "30300", "text": "STOP, says +244912345678"}}'
+    assert migrated_platform.deliver(nameless) == 200
     assert migrated_platform.request("POST", "/webhooks/zexa", SAMPLE, X_Zexa_Signature="244912345678")[0] == 403
     assert migrated_platform.request("GET", "/check/244912345678?to=244912345678")[0] == 404
-    assert [job.description for job in open_queue(redis).get_jobs()] == ["1 raw event(s)"] * 3
+    assert [job.description for job in open_queue(redis).get_jobs()] == ["1 raw event(s)"] * 4
     migrated_platform.start_worker()
 
     def dead_letters() -> object:
@@ -112,11 +117,32 @@ def test_no_address_body_or_secret_stands_in_a_log_or_in_a_job_description(
     assert "msg_" not in logs
 
 
-def test_web_and_worker_refuse_a_schema_that_is_not_at_head_with_one_line(fresh_platform: Platform) -> None:
+def test_web_and_worker_refuse_a_schema_that_stays_behind_with_one_line(
+    fresh_platform: Platform, tmp_path: Path
+) -> None:
+    # Python imports this first. They wait for a minute otherwise.
+    (tmp_path / "sitecustomize.py").write_text("import models.schema\nmodels.schema.SCHEMA_SECONDS = 1.0\n")
     for name in ("web", "worker"):
-        status, said = fresh_platform.run(name)
+        status, said = fresh_platform.run(name, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
         assert status == 1
-        assert said.count("run `alembic upgrade head`") == 1
+        (awaited, refused) = [line for line in said.splitlines() if "run `alembic upgrade head`" in line]
+        assert (json.loads(awaited)["event"], json.loads(awaited)["level"]) == ("schema.awaited", "warning")
+        assert refused.startswith("zexa-sync: the database schema is empty")
+        assert "Traceback" not in said
+        assert "worker.started" not in said
+
+
+def test_web_and_worker_refuse_a_schema_that_is_ahead_and_incompatible_at_once_with_one_line(
+    migrated_platform: Platform, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+        connection.execute(text(f"UPDATE {COMPATIBILITY_TABLE} SET oldest_revision = '9999'"))
+    for name in ("web", "worker"):
+        status, said = migrated_platform.run(name)
+        assert status == 1
+        (line,) = [line for line in said.splitlines() if "schema" in line]
+        assert line.startswith("zexa-sync: the database schema is at 9999")
         assert "Traceback" not in said
 
 

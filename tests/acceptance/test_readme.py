@@ -91,7 +91,7 @@ def test_opt_outs_are_asked_told_and_scrubbed_as_it_stands(
     )
     assert result.returncode == 0, result.stdout + result.stderr
     written = [(workplace / f"{name}.csv").read_text().splitlines()[1:] for name in ("clean", "removed", "invalid")]
-    assert written == [["Rui,+244 923 000 111"], ["Ana,912345678"], ["Eva,-"]]
+    assert written == [["Rui,+244 923 000 111"], ["Ana,912345678"], ["Eva,-,no address"]]
 
 
 def test_make_run_and_the_commands_beside_it_work_as_they_stand(workplace: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from sync.addresses import person_of
 from sync.events import Event, parse
 from sync.merge import by_subject, campaign_row, distinct, holding, message_row
 from sync.opt_out_rule import opt_out_rows, opt_outs_of
@@ -74,8 +75,11 @@ def test_the_tables_are_the_plain_fold_of_what_was_sent(migrated_platform: Platf
     assert rows(reader, columns, "message_status") == of(map(message_row, subjects), columns)
     columns = "campaign_id, status, name, details"
     assert rows(reader, columns, "campaign_status") == of(map(campaign_row, subjects), columns)
-    statements = [asdict(statement) for subject in subjects for statement in opt_outs_of(subject)]
-    stopped = opt_out_rows(statement | {"received_at": RECEIVED} for statement in statements)
+    statements = [statement for subject in subjects for statement in opt_outs_of(subject)]
+    stopped = opt_out_rows(
+        asdict(statement) | {"received_at": RECEIVED, "person": person_of(statement.address)}
+        for statement in statements
+    )
     assert stopped
     columns = "channel, address, sender, message_id"
     assert rows(reader, columns, "active_opt_outs") == of(stopped.values(), columns)

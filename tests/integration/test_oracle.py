@@ -298,6 +298,8 @@ def stored(engine: Engine) -> dict[str, list[Row]]:
     tables = {name: _rows(engine, name) for name in COLUMNS}
     # One row for each spelling of a person: the oracle has only that in E.164.
     tables["active_opt_outs"] = [row for row in tables["active_opt_outs"] if row["address"].startswith("+")]
+    for row in [*tables["opt_outs"], *tables["active_opt_outs"]]:
+        row["opt_out_id"] = None if row["source"] in ("manual", "import") else row["opt_out_id"]
     for row in [*tables["report_daily"], *tables["report_opt_outs"]]:
         row["day"] = str(row["day"])
     for row in tables["campaign_status"]:

@@ -188,3 +188,19 @@ def test_a_dead_letter_that_may_be_a_stop_holds_answers_back_and_no_other_does(e
         told[name] = may_opt_out
         clear(engine)
     assert told == dict.fromkeys(MAY_BE_A_STOP, True) | dict.fromkeys(HOLDS_NOTHING, False)
+
+
+def nameless(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(NAMELESS_OPT_OUTS.c.subject_id)).scalars())
+
+
+def test_a_stop_that_names_only_its_sender_waits_for_its_message_to_tell_whose_it_is(
+    engine: Engine, lookup: Lookup
+) -> None:
+    """Of a sender that is a number nobody can tell whether the person or we are meant: both are taken for it."""
+    give(engine, [body("message.optout", minute(1), message_id="m1", **{"from": OURS})])
+    assert nameless(engine) == ["m1"]
+    give(engine, [body("message.delivered", minute(0), message_id="m1", to="+244911000002")])
+    assert nameless(engine) == []
+    assert suppressed(lookup, ["+244911000002", OURS]) == [True, True]

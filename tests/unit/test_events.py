@@ -78,6 +78,7 @@ def test_the_documented_sample_is_read_whole() -> None:
             channel="sms",
             recipient=ANA,
             addresses=(ANA,),
+            is_recipient_named=True,
             status_at=datetime(2026, 6, 24, 10, 4, 55, tzinfo=UTC),
         ),
     )
@@ -200,7 +201,9 @@ def test_a_name_that_holds_nothing_leaves_the_word_to_the_next(nothing: Any) -> 
 
 def test_whole_numbers_are_ids_too() -> None:
     told = message(body("message.delivered", TEN, message_id=7, campaign_id=0, to=244912345678, from_=12345))
-    assert told == MessageDetails(message_id="7", campaign_id="0", recipient=ANA, addresses=(ANA,), sender="12345")
+    assert told == MessageDetails(
+        message_id="7", campaign_id="0", recipient=ANA, addresses=(ANA,), is_recipient_named=True, sender="12345"
+    )
 
 
 def test_ids_are_opaque() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.errors import error_line
 from models.schema import require_head
-from sync.addresses import CHANNELS, is_storable, sender_text
+from sync.addresses import CHANNELS, is_placeholder, is_storable, sender_text
 from sync.addresses import channel_name as name_of_channel
 from sync.arguments import SECONDS
 from sync.environment import read_database_url, read_redis_settings
@@ -47,7 +47,7 @@ def words(given: str) -> str:
 
 def sender_name(given: str) -> str:
     """Return a text that names a sender: '' would mean the opt-outs that hold for any."""
-    if not sender_text(text := words(given), ""):
+    if is_placeholder(text := words(given)) or not sender_text(text, ""):
         raise click.BadParameter("it names no sender")
     return text
 
