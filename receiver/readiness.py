@@ -26,7 +26,8 @@ BUSY_SECONDS = 0.2
 GOOD_SECONDS = 5.0
 BAD_SECONDS = 1.0
 
-READ_ONLY_SQLSTATE = "25006"
+# "cannot set transaction read-write mode during recovery", and a transaction that only reads.
+_STANDBY_SQLSTATES = ("0A000", "25006")
 PROBE_KEY = "zexa-sync:probe"
 _INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
 # What events are merged into, and how. `to_regclass` finds no table that is missing, which is a matter of the schema.
@@ -137,4 +138,4 @@ def _is_busy(error: DBAPIError) -> bool:
 
 def _is_standby(error: DBAPIError) -> bool:
     """Return whether PostgreSQL begins no transaction that writes, whatever asks for one."""
-    return getattr(error.orig, "sqlstate", None) == READ_ONLY_SQLSTATE
+    return getattr(error.orig, "sqlstate", None) in _STANDBY_SQLSTATES

@@ -43,6 +43,8 @@ def fault_of(error: Exception) -> Fault:
         return Fault.ABSENCE
     if not isinstance(error, DBAPIError):
         return Fault.EVENTS
+    if (error.statement or "").startswith("BEGIN"):
+        return Fault.ABSENCE  # no event was given to it yet: a standby takes no transaction that may write
     state = str(getattr(error.orig, "sqlstate", None) or "")
     if isinstance(error, DataError | IntegrityError) or state.startswith(_TOO_LARGE):
         return Fault.EVENTS

@@ -156,7 +156,7 @@ def test_without_a_token_in_the_settings_there_is_nothing_there(migrated_platfor
     assert bare[0] == 404
     for method, path in PATHS:
         told = [
-            migrated_platform.request(method, path, **headers)
+            migrated_platform.request(method, path, b"", **headers)
             for headers in ({"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer wrong"}, {})
         ]
         expected = f"There is nothing at {path}. {path} answers only if ZEXA_LOOKUP_TOKEN is set.\n".encode()

@@ -14,6 +14,8 @@ from tests.processes import ROOT, Platform, wait_for
 
 pytestmark = pytest.mark.every_redis
 SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()
+# How the line begins with which a process ends.
+SPEAKERS = {"web": "zexa-sync: ", "worker": "Error: "}
 
 
 def delivered(message_id: str) -> bytes:
@@ -127,7 +129,7 @@ def test_web_and_worker_refuse_a_schema_that_stays_behind_with_one_line(
         assert status == 1
         (awaited, refused) = [line for line in said.splitlines() if "run `alembic upgrade head`" in line]
         assert (json.loads(awaited)["event"], json.loads(awaited)["level"]) == ("schema.awaited", "warning")
-        assert refused.startswith("zexa-sync: the database schema is empty")
+        assert refused.startswith(SPEAKERS[name] + "the database schema is empty")
         assert "Traceback" not in said
         assert "worker.started" not in said
 
@@ -142,7 +144,7 @@ def test_web_and_worker_refuse_a_schema_that_is_ahead_and_incompatible_at_once_w
         status, said = migrated_platform.run(name)
         assert status == 1
         (line,) = [line for line in said.splitlines() if "schema" in line]
-        assert line.startswith("zexa-sync: the database schema is at 9999")
+        assert line.startswith(SPEAKERS[name] + "the database schema is at 9999")
         assert "Traceback" not in said
 
 

@@ -140,10 +140,10 @@ def test_the_line_by_which_excel_is_told_the_delimiter_is_understood_and_kept(
     assert result.exit_code == 0, result.output
     assert Path("removed.csv").read_bytes() == line + header + told[0]
     assert Path("clean.csv").read_bytes() == line + header + told[1]
-    invalid = line + header[:-2] + delimiter + b"invalid_reason\r\n" + told[2][:-2] + delimiter + b"no address\r\n"
-    assert Path("invalid.csv").read_bytes() == invalid
+    invalid = line + header[:-2] + delimiter + b"invalid_reason\r\n" + told[2][:-2] + delimiter
+    assert Path("invalid.csv").read_bytes() == invalid + b"no address\r\n"
     assert command("import", "in.csv", *BY, "--invalid", "bad.csv").exit_code == 1
-    assert Path("bad.csv").read_bytes() == invalid
+    assert Path("bad.csv").read_bytes() == invalid + b"the address is none: no address\r\n"
     assert {key[1] for key in keys(engine)} == {ANA, RUI}
 
 

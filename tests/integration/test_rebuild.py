@@ -1227,7 +1227,11 @@ def test_on_a_terminal_progress_is_shown_apart_from_the_data(
         ({"DATABASE_URL": " "}, 2, "DATABASE_URL is not set"),
         ({"ZEXA_DEFAULT_REGION": "Angola"}, 2, "ZEXA_DEFAULT_REGION is not a two-letter region"),
         ({"DATABASE_URL": "postgres://someone:hunter2@127.0.0.1:1/name"}, 1, "the database of DATABASE_URL failed ("),
-        ({"DATABASE_URL": "sqlite:////nowhere/zexa.db"}, 1, "the database of DATABASE_URL failed (unable to open database file)"),
+        (
+            {"DATABASE_URL": "sqlite:////nowhere/zexa.db"},
+            1,
+            "the database of DATABASE_URL failed (unable to open database file)",
+        ),
     ],
 )
 @pytest.mark.parametrize("arguments", [("--check",), ()])
