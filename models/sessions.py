@@ -65,7 +65,9 @@ class Sessions:
 
     def _begin_transaction(self, connection: Connection) -> None:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql(self._begin, execution_options={"no_parameters": True})
+            # Nothing of it is streamed, though the engine may stream what it reads.
+            options = {"no_parameters": True, "stream_results": False}
+            connection.exec_driver_sql(self._begin, execution_options=options)
 
 
 def execute_single(connection: Connection, text: str, parameters: Any) -> list[Any]:

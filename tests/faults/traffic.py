@@ -37,7 +37,7 @@ def traffic(seed: int, *, messages: int = 0, poison_share: float = POISON_SHARE)
 
 def recipient(message: str) -> str:
     """Return the number a message of ours was sent to."""
-    return f"+2449{int(message.removeprefix('msg_')) % 10**8:08}"
+    return f"+24492{int(message.removeprefix('msg_')) % 10**7:07}"  # of a range that no other country's numbers have
 
 
 def channel(message: str) -> str:
