@@ -66,7 +66,7 @@ class Sessions:
     def _begin_transaction(self, connection: Connection) -> None:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
             # Nothing of it is streamed, though the engine may stream what it reads.
-            options = {"no_parameters": True, "stream_results": False}
+            options = {"no_parameters": True, "stream_results": False, "yield_per": None}
             connection.exec_driver_sql(self._begin, execution_options=options)
 
 
