@@ -34,8 +34,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "further_bodies": ("body_id",),
     "message_status": ("updated_at",),
     "campaign_status": ("updated_at",),
-    "opt_outs": ("updated_at", "opt_out_id"),  # of a person's word that id is random
-    "opt_out_history": ("id", "applied_at", "opt_out_id"),
+    "opt_outs": ("updated_at",),
+    "opt_out_history": ("id", "applied_at"),
     "nameless_opt_outs": (),
     "dead_letters": (),
 }

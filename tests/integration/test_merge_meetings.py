@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, event, text
 
 from models.database import open_database
 from sync.raw_events import RawEvent
-from tests.events_builder import ANA, AO, RUI, body, clear, everything, minute, raw
+from tests.events_builder import ANA, AO, RUI, Row, body, clear, everything, minute, raw
 from tests.integration.test_oracle import Step, take
 from tests.oracle import Added, Removed
 from tests.processes import wait_for
@@ -126,12 +126,20 @@ def second_engine(migrated_url: URL) -> Iterator[Engine]:
     engine.dispose()
 
 
+def without_random_ids(engine: Engine) -> dict[str, list[Row]]:
+    """Everything, but for the id of a person's word: that is random. The id of a STOP is its body's digest."""
+    tables = everything(engine)
+    for row in [*tables["opt_outs"], *tables["opt_out_history"]]:
+        row["opt_out_id"] = None if row["source"] in ("manual", "import") else row["opt_out_id"]
+    return tables
+
+
 @pytest.mark.parametrize("meeting", MEETINGS)
 def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine: Engine, meeting: str) -> None:
     before, first, second = MEETINGS[meeting]
     for step in (before, first, second):
         give(engine, step)
-    at_once = everything(engine)
+    at_once = without_random_ids(engine)
     step, is_met = 0, True
     while is_met:
         clear(engine)
@@ -140,7 +148,7 @@ def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine
         with held(engine, step, other) as is_held:
             give(engine, first)
         other.join()
-        assert everything(engine) == at_once, f"the first worker was held at step {step}"
+        assert without_random_ids(engine) == at_once, f"the first worker was held at step {step}"
         step, is_met = step + 1, is_held.is_set()
     assert step >= 3
 
