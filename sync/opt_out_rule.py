@@ -172,8 +172,8 @@ def opt_out_rows(statements: Iterable[StoredStatement]) -> dict[OptOutKey, OptOu
     }
 
 
-def _strength(statement: StoredStatement) -> tuple[datetime, str, bool, str, str, str]:
-    # The last two only tell apart what people state of one moment, which has neither message nor digest.
+def _strength(statement: StoredStatement) -> tuple[datetime, str, bool, str, str, str, str]:
+    # The last three only tell apart what people state of one moment, which has neither message nor digest.
     return (
         statement["occurred_at"],
         statement["message_id"] or "",
@@ -181,6 +181,7 @@ def _strength(statement: StoredStatement) -> tuple[datetime, str, bool, str, str
         statement["digest"] or "",
         statement["source"],
         statement["reason"] or "",
+        statement["opt_out_id"] or "",
     )
 
 

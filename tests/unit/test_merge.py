@@ -276,6 +276,11 @@ def test_an_opt_out_holds_for_the_address_in_its_data() -> None:
     }
 
 
+def test_of_two_words_alike_the_same_one_counts_in_whatever_order_they_come() -> None:
+    (found,) = opt_outs([said("opted_out", 1, opt_out_id="b"), said("opted_out", 1, opt_out_id="a")]).values()
+    assert found.opt_out_id == "b"
+
+
 def test_an_opt_out_without_sender_or_channel_holds_for_any() -> None:
     assert claims(told("optout", 1, to=ANA)).keys() == {("", ANA, "")}
     assert claims(told("optout", 1, channel="sms", to=ANA)).keys() == {("sms", ANA, "")}
