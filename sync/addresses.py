@@ -31,6 +31,7 @@ __all__ = [
     "person_of",
     "persons_of",
     "read_address",
+    "read_on_any",
     "sender_key",
     "sender_text",
     "spellings_of",
@@ -88,7 +89,9 @@ def _problem(channel: str, text: str) -> Problem | None:
 def _quickly_read(channel: str, text: str, default_region: str) -> str | None:
     """Return the text of the one address that is surely meant; None if only reading the whole tells."""
     if "@" not in text:
-        return quickly_read(text, default_region) if channel != "slack" else None
+        if channel == "slack":  # which alone knows what digits are
+            return text if text.isascii() and text.isdigit() and len(text) <= ADDRESS_BYTES_MAX else None
+        return quickly_read(text, default_region)
     email = quickly_folded_email(text)
     is_sure = email is not None and len(email) <= ADDRESS_BYTES_MAX and not email.endswith(_DOMAINS_OF_IDS)
     return email if is_sure else None
@@ -220,8 +223,16 @@ def texts_of(channel: str, text: str, default_region: str) -> tuple[str, ...]:
 
 def persons_of(channel: str | None, text: str, default_region: str) -> tuple[Address, ...]:
     """Return every address that `text` may be, each with its person; without a channel also those of Slack's ids."""
-    readings = [read_address(one, text, default_region) for one in (("", "slack") if channel is None else (channel,))]
-    return tuple(dict.fromkeys(address for reading in readings for address in reading.addresses))
+    return read_on_any(channel, text, default_region).addresses
+
+
+def read_on_any(channel: str | None, text: str, default_region: str) -> AddressReading:
+    """Return what `read_address` does; without a channel also what `text` is as an id of Slack's."""
+    reading = read_address(channel or "", text, default_region)
+    if channel is not None:
+        return reading
+    on_slack = read_address("slack", text, default_region).addresses
+    return AddressReading(tuple(dict.fromkeys((*reading.addresses, *on_slack))), reading.problem)
 
 
 def is_spelled_alike(address: str) -> bool:

@@ -18,8 +18,7 @@ from sync.addresses import (
     channel_name,
     is_placeholder,
     is_spelled_alike,
-    persons_of,
-    read_address,
+    read_on_any,
     sender_key,
     sender_text,
 )
@@ -218,8 +217,7 @@ class Lookup:
         return Look(found=seen.found, freshness=freshness(begun, queued, seen.waiting))
 
     def _asked(self, address: str, channel: str | None) -> Asked:
-        problem = read_address(channel or "", address, self._default_region).problem
-        return Asked(persons_of(channel, address, self._default_region), problem)
+        return Asked(*read_on_any(channel, address, self._default_region))
 
 
 def _limit(staleness: timedelta | float) -> timedelta:
