@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, event, text
 
 from models.database import open_database
 from sync.raw_events import RawEvent
-from tests.events_builder import ANA, AO, RUI, Row, body, clear, everything, minute, raw
+from tests.events_builder import ANA, AO, RUI, body, clear, minute, raw, without_random_ids
 from tests.integration.test_oracle import Step, take
 from tests.oracle import Added, Removed
 from tests.processes import wait_for
@@ -124,14 +124,6 @@ def second_engine(migrated_url: URL) -> Iterator[Engine]:
     engine = open_database(migrated_url)
     yield engine
     engine.dispose()
-
-
-def without_random_ids(engine: Engine) -> dict[str, list[Row]]:
-    """Everything, but for the id of a person's word: that is random. The id of a STOP is its body's digest."""
-    tables = everything(engine)
-    for row in [*tables["opt_outs"], *tables["opt_out_history"]]:
-        row["opt_out_id"] = None if row["source"] in ("manual", "import") else row["opt_out_id"]
-    return tables
 
 
 @pytest.mark.parametrize("meeting", MEETINGS)
