@@ -41,7 +41,10 @@ def quickly_read(text: str, default_region: str) -> str | None:
     international = f"+{text}"
     if region.is_whole(text):
         return international if is_kept(international) else None
-    one, other = quickly_judged(text, default_region), quickly_judged(international, "")
+    one = quickly_judged(text, default_region)
+    if one is not None and one.is_valid and not _may_be_valid(international):
+        return one.number
+    other = quickly_judged(international, "")
     return _better(one, other) if one is not None and other is not None else None
 
 
@@ -73,11 +76,32 @@ def quickly_judged(digits: str, region: str) -> Quick | None:
 def _quickly_judged_abroad(number: str) -> Quick | None:
     if len(number) <= _START_CHARACTERS or number[1] == "0":
         return None
+    end, plan = _plan_of(number)
+    if plan is None:
+        return Quick(number, False, False)
+    rest = number[end:]
+    return None if rest[:1] == "0" or plan.national_prefix.match(rest) else _in_plan(number[1:end], rest, plan)
+
+
+def _plan_of(number: str) -> "tuple[int, _Plan | None]":
+    """Return where the calling code of a number with a plus ends, and its plan if there is such a code."""
     for end in (2, 3, 4):
         if plan := _plan(number[1:end]):
-            rest = number[end:]
-            return None if rest[:1] == "0" or plan.national_prefix.match(rest) else _in_plan(number[1:end], rest, plan)
-    return None
+            return end, plan
+    return 0, None
+
+
+def _may_be_valid(number: str) -> bool:
+    """Return False only if parsing would surely find that `number`, with a plus, lies in no known range.
+
+    Of a number with what may be a prefix for calls within the country, parsing judges the whole or what stands behind.
+    """
+    end, plan = _plan_of(number)
+    if plan is None or plan.valid is None or plan.is_rewritten or number[1:end] in _OF_TWO_SPELLINGS:
+        return plan is not None
+    rest = number[end:]
+    prefix = plan.national_prefix.match(rest)
+    return any(plan.valid.fullmatch(digits) for digits in (rest, rest[prefix.end() :] if prefix else rest))
 
 
 def _in_plan(calling_code: str, rest: str, plan: "_Plan") -> Quick | None:
@@ -114,6 +138,7 @@ class _Plan(NamedTuple):
     any_lengths: frozenset[int]  # also of those that are dialled within an area only
     prefix: str  # a pattern of what may stand before a number within the country
     national_prefix: re.Pattern[str]
+    is_rewritten: bool  # what is behind such a prefix is written otherwise with the calling code
     valid: re.Pattern[str] | None  # None if several regions share the calling code
 
 
@@ -130,6 +155,7 @@ def _plan(calling_code: str) -> _Plan | None:
         any_lengths=lengths.union(metadata.general_desc.possible_length_local_only),
         prefix=prefix,
         national_prefix=re.compile(prefix),
+        is_rewritten=metadata.national_prefix_transform_rule is not None,
         valid=_valid(metadata) if len(regions) == 1 else None,
     )
 

@@ -86,6 +86,11 @@ def test_what_is_read_quickly_is_what_the_library_reads() -> None:
         for region in EVERY_REGION[place % ONE_IN :: ONE_IN]:
             if quick := quickly_read(number[1:], region):
                 assert [quick] == said_by_the_library(number[1:], region)
+    for place, (region, parsed) in enumerate((region, parsed) for (region, _), parsed in NATIONAL.items()):
+        significant = phonenumbers.national_significant_number(parsed)
+        for other in {region, *EVERY_REGION[place % ONE_IN :: ONE_IN]}:
+            if quick := quickly_read(significant, other):
+                assert [quick] == said_by_the_library(significant, other)
 
 
 def test_what_is_judged_quickly_is_what_the_library_judges() -> None:
@@ -125,6 +130,8 @@ digits = st.one_of(
 @example("244912345", "AO")  # it begins with the calling code, and is long enough for a number
 @example("0867518326552", "CN")  # no calling code begins with a nought
 @example("37580254109976", "AO")  # 80 is dialled within Belarus
+@example("910912345", "AO")  # behind India's calling code a nought
+@example("997912345", "AO")  # no calling code
 @example("5422971530714", "AO")  # 15 behind an area stands for the nine
 def test_any_digits_are_read_quickly_as_the_library_reads_them(text: str, region: str) -> None:
     for way in ((text, region), (f"+{text}", "")):
