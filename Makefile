@@ -29,9 +29,9 @@ test: lint  ## Run every check: ruff, mypy, and all tests on real Valkey, Redis,
 test-faults: $(TESTABLE)  ## Kill, freeze, fill and lock every server under load, and compare every row (under 10 minutes on two cores).
 	$(BIN)/python -m pytest tests/faults -n $(PYTEST_PROCESSES) --dist worksteal -o tmp_path_retention_policy=failed
 
-test-system: $(TESTABLE)  ## Test what needs packages of Debian (installed if you are root).
+test-system: $(TESTABLE)  ## Test what needs packages of Debian (installed if you are root) and every Python of this machine.
 	$(BIN)/python -m tests.system.packages
-	$(BIN)/python -m pytest tests/system -o tmp_path_retention_policy=failed
+	$(BIN)/python -m pytest tests/system -n $(PYTEST_PROCESSES) --dist worksteal -o tmp_path_retention_policy=failed
 
 lint: $(TESTABLE)  ## Check style and types.
 	$(BIN)/ruff check
