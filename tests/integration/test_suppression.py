@@ -563,7 +563,7 @@ def test_who_is_stopped_in_the_middle_leaves_no_connection_for_others_to_read_th
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.sessions.closing", stopped)
+        patch.setattr("psycopg.Cursor.fetchall", stopped)
         for _ in range(3):  # more often than there are connections
             with pytest.raises(Stopped):
                 lookup.check([ANA])
