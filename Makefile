@@ -47,7 +47,7 @@ requirements: $(TESTABLE)  ## Pin the dependencies of pyproject.toml anew, keepi
 	$(COMPILE) --group dev -c requirements.txt -c requirements-run.txt -o requirements-dev.txt pyproject.toml
 
 clean:  ## Remove what was installed and cached. The data of `make run`, in .zexa, stays.
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PINNED): requirements.txt requirements-run.txt
