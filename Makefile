@@ -29,9 +29,9 @@ test: lint  ## Run every check: ruff, mypy, and all tests on real Valkey, Redis,
 test-faults: $(TESTABLE)  ## Kill, freeze, fill and lock every server under load, and compare every row (under 10 minutes on two cores).
 	$(BIN)/python -m pytest tests/faults -n $(PYTEST_PROCESSES) --dist worksteal -o tmp_path_retention_policy=failed
 
-test-system: $(TESTABLE)  ## Test what needs packages of Debian (installed if you are root).
+test-system: $(TESTABLE)  ## Test what needs packages of Debian (installed if you are root) and every Python of this machine.
 	$(BIN)/python -m tests.system.packages
-	$(BIN)/python -m pytest tests/system -o tmp_path_retention_policy=failed
+	$(BIN)/python -m pytest tests/system -n $(PYTEST_PROCESSES) --dist worksteal -o tmp_path_retention_policy=failed
 
 lint: $(TESTABLE)  ## Check style and types.
 	$(BIN)/ruff check
@@ -47,7 +47,7 @@ requirements: $(TESTABLE)  ## Pin the dependencies of pyproject.toml anew, keepi
 	$(COMPILE) --group dev -c requirements.txt -c requirements-run.txt -o requirements-dev.txt pyproject.toml
 
 clean:  ## Remove what was installed and cached. The data of `make run`, in .zexa, stays.
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PINNED): requirements.txt requirements-run.txt

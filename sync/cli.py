@@ -75,10 +75,12 @@ class Commands(click.Group):
             require_known_names(os.environ)
         name, command, rest = super().resolve_command(ctx, args)
         if command and name not in APART and not is_help:
-            from sync.development.run_state import join_running  # noqa: PLC0415
+            from sync.development.run_state import has_stopped, join_running  # noqa: PLC0415
 
             if join_running(os.environ):
                 click.echo("using the system that `zexa-sync dev` runs in .zexa", err=True)
+            elif has_stopped(os.environ):
+                click.echo("the system of `zexa-sync dev` in .zexa does not run now", err=True)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -8,8 +8,9 @@ import pytest
 
 from sync.development.embedded import bundled_binary, find_redis_binary
 
-SERVERS = ("valkey", "redis-6.2")
-DEFAULT_SERVER = os.environ.get("ZEXA_TEST_REDIS") or "valkey"
+CHOSEN_SERVER = os.environ.get("ZEXA_TEST_REDIS")
+SERVERS = (CHOSEN_SERVER,) if CHOSEN_SERVER else ("valkey", "redis-6.2")
+DEFAULT_SERVER = SERVERS[0]
 
 
 def server_binary(name: str) -> str:

@@ -42,13 +42,22 @@ def join_running(environ: MutableMapping[str, str], folder: Path = DEFAULT_FOLDE
 
     What `environ` has already stays. With a database or a Redis of its own it is left alone.
     """
-    if any(environ.get(name, "").strip() for name in OTHER_SYSTEMS):
+    if _means_another(environ):
         return False
     settings = _settings_of_living(folder / STATE_FILE)
     for name, text in settings.items():
         if not environ.get(name, "").strip():
             environ[name] = text
     return bool(settings)
+
+
+def has_stopped(environ: Mapping[str, str], folder: Path = DEFAULT_FOLDER) -> bool:
+    """Return whether `folder` has the data of a `zexa-sync dev` that `environ` would mean, if it ran."""
+    return folder.is_dir() and not _means_another(environ)
+
+
+def _means_another(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name, "").strip() for name in OTHER_SYSTEMS)
 
 
 def _settings_of_living(path: Path) -> dict[str, str]:

@@ -274,7 +274,10 @@ def test_one_that_ended_or_was_killed_is_not_used(dev: Dev) -> None:
     assert not state.exists()
     state.write_text(kept)  # as a kill leaves it
     result = beside(dev, "status")
-    assert (result.returncode, "DATABASE_URL is not set" in result.stderr, BESIDE in result.stderr) == (2, True, False)
+    assert (result.returncode, result.stdout) == (2, "")
+    said, error = result.stderr.splitlines()
+    assert said == "the system of `zexa-sync dev` in .zexa does not run now"
+    assert error.startswith("Error: DATABASE_URL is not set: ")
 
 
 def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(running_dev: Dev) -> None:

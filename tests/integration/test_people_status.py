@@ -113,7 +113,7 @@ def test_counting_is_bounded_and_goes_by_the_index(
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET enable_seqscan = off")  # of forty rows it would read all
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # of forty rows it would read all
         for statement, given in on_ledger:
             plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
             assert "ix_events_ignored" in plan

@@ -87,8 +87,10 @@ def role(engine: Engine, url: URL) -> Iterator[URL]:
     name = f"zexa_{uuid4().hex}"
     with engine.begin() as connection:
         connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'"))
-        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"))
-        connection.execute(text(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name}"))
+        schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar_one()
+        connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
+        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {name}"))
+        connection.execute(text(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {name}"))
     try:
         yield url.set(username=name, password="secret")
     finally:

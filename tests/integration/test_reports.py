@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from alembic import command
-from sqlalchemy import URL, Connection, Engine, create_engine, insert, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
@@ -413,7 +413,7 @@ def test_an_address_is_masked(engine: Engine, address: str, masked: str) -> None
 @pytest.fixture
 def as_reporting(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
-        connection.execute(text("SET ROLE zexa_reporting"))
+        connection.execute(text("SET LOCAL ROLE zexa_reporting"))
         yield connection
 
 
@@ -454,8 +454,8 @@ def test_who_may_make_no_role_migrates_all_the_same_and_is_told(
 ) -> None:
     """As on hosts that give out databases, and no right to make roles."""
     name = f"limited_{uuid4().hex}"
-    admin = create_engine(database_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
+    admin = open_database(database_url)
+    with admin.begin() as connection:
         has_role = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = 'zexa_reporting'")).first()
         if has_role:
             connection.execute(text("ALTER ROLE zexa_reporting RENAME TO zexa_reporting_aside"))
@@ -465,13 +465,13 @@ def test_who_may_make_no_role_migrates_all_the_same_and_is_told(
     try:
         engine = open_database(database_url)
         with engine.begin() as connection:
-            connection.execute(text(f"SET SESSION AUTHORIZATION {name}"))
+            connection.execute(text(f"SET LOCAL SESSION AUTHORIZATION {name}"))
             command.upgrade(alembic_config(connection), "head")
             assert connection.execute(text("SELECT count(*) FROM report_daily")).scalar_one() == 0
         engine.dispose()
         assert "the role zexa_reporting was not made (InsufficientPrivilege)" in caplog.text
     finally:
-        with admin.connect() as connection:
+        with admin.begin() as connection:
             connection.execute(text(f"REASSIGN OWNED BY {name} TO CURRENT_USER"))
             connection.execute(text(f"DROP OWNED BY {name}"))
             connection.execute(text(f"DROP ROLE {name}"))

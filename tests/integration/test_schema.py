@@ -15,9 +15,10 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
+from sqlalchemy.schema import CreateSchema
 from sqlmodel import SQLModel
 
-from models.database import open_database
+from models.database import open_database, schema_of
 from models.schema import COMPATIBILITY_TABLE, HEAD, VERSION_TABLE, SchemaBehind, SchemaError, require_head
 from sync.reports.calendar import calendar
 from tests.conftest import ROOT, alembic_config, migrate
@@ -45,8 +46,15 @@ VIEWS = {
 @pytest.fixture
 def empty_engine(database_url: URL) -> Iterator[Engine]:
     engine = open_database(database_url)
+    if schema := named_schema(database_url):
+        with engine.begin() as connection:
+            connection.execute(CreateSchema(schema))
     yield engine
     engine.dispose()
+
+
+def named_schema(url: URL) -> str | None:
+    return schema_of(url) if url.get_backend_name() == "postgresql" else None
 
 
 def tables_and_views(engine: Engine) -> set[str]:
@@ -192,7 +200,11 @@ def run_with_the_plain_driver(url: URL, script: str) -> None:
             connection.executescript(script)
         connection.close()
     else:
-        with psycopg.connect(spelled(url)) as connection:
+        path = f'"{named_schema(url) or "public"}"'
+        with psycopg.connect(spelled(url.difference_update_query(["options"]))) as connection:
+            # Others of the same pool may have left another value behind.
+            connection.execute(b"SET LOCAL standard_conforming_strings = on")
+            connection.execute(f"SET LOCAL search_path = {path}".encode())
             connection.execute(script.encode())
 
 
@@ -257,14 +269,17 @@ def test_a_database_with_another_applications_table_of_one_of_our_names_is_refus
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_table_of_one_of_our_names_in_another_schema_is_not_in_the_way(empty_engine: Engine) -> None:
-    with empty_engine.begin() as connection:
-        connection.execute(text("CREATE TABLE events (id integer PRIMARY KEY)"))
-        connection.execute(text("CREATE SCHEMA zexa"))
-        connection.execute(text("SET LOCAL search_path = zexa, public"))
+def test_a_table_of_one_of_our_names_in_another_schema_is_not_in_the_way(database_url: URL) -> None:
+    engine = open_database(database_url.difference_update_query(["options"]))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE IF NOT EXISTS public.events (id integer PRIMARY KEY)"))
+        theirs = set(inspect(connection).get_table_names("public"))
+        connection.execute(text("CREATE SCHEMA ours"))
+        connection.execute(text("SET LOCAL search_path = ours, public"))
         command.upgrade(alembic_config(connection), "head")
-        assert set(inspect(connection).get_table_names("zexa")) == {*TABLE_NAMES, VERSION_TABLE}
-        assert set(inspect(connection).get_table_names("public")) == {"events"}
+        assert set(inspect(connection).get_table_names("ours")) == {*TABLE_NAMES, VERSION_TABLE}
+        assert set(inspect(connection).get_table_names("public")) == theirs
+    engine.dispose()
 
 
 # The command itself

@@ -563,7 +563,7 @@ def test_who_is_stopped_in_the_middle_leaves_no_connection_for_others_to_read_th
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.sessions.closing", stopped)
+        patch.setattr("psycopg.Cursor.fetchall", stopped)
         for _ in range(3):  # more often than there are connections
             with pytest.raises(Stopped):
                 lookup.check([ANA])
@@ -571,6 +571,7 @@ def test_who_is_stopped_in_the_middle_leaves_no_connection_for_others_to_read_th
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
 
 
+@pytest.mark.direct("a database to which a pooler keeps connections cannot be renamed")
 @ON_POSTGRESQL
 def test_where_the_server_is_still_away_after_its_restart_nobody_is_allowed(
     engine: Engine, rested: tuple[Engine, Lookup], migrated_url: URL, postgres_server: URL

@@ -38,12 +38,17 @@ def pgbouncer(server: URL, folder: Path, *, left_behind: str = LEFT_BEHIND, **se
     port = free_port()
     quoted = left_behind.replace("'", "''")
     host = server.host or str(server.query["host"])
-    target = f"host={host} port={server.port or 5432} user={server.username}"
+    target = f"host={host} port={server.port or 5432}"
+    # Everybody is let in as the role they say they are, if the server has it: PgBouncer asks.
+    users = folder / "users.txt"
+    users.write_text(f'"{server.username}" ""\n')
     lines = {
         "listen_addr": "127.0.0.1",
         "listen_port": port,
         "unix_socket_dir": "",
-        "auth_type": "any",
+        "auth_type": "trust",
+        "auth_file": users,
+        "auth_user": server.username,
         "pool_mode": "transaction",
         "default_pool_size": 12,
         "max_client_conn": 400,
