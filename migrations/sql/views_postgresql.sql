@@ -544,7 +544,7 @@ COMMENT ON COLUMN report_daily.undeliverable IS 'messages that cannot be deliver
 COMMENT ON COLUMN report_daily.opt_outs IS
     'of these messages, those that were answered with an opt-out (STOP, or a click on unsubscribe)';
 COMMENT ON COLUMN report_daily.conflicts IS
-    'of these messages, those for which two different final statuses were told; the later one counts';
+    'of these messages, those whose events state two different final statuses; the later one counts';
 COMMENT ON COLUMN report_daily.delivery_rate IS 'delivered / finalised, from 0 to 1; null if the latter is 0';
 COMMENT ON COLUMN report_daily.opt_out_rate IS 'opt_outs / delivered, from 0 to 1; null if the latter is 0';
 
@@ -567,7 +567,7 @@ COMMENT ON COLUMN report_campaigns.unfinished IS 'messages that are known, but n
 COMMENT ON COLUMN report_campaigns.opt_outs IS
     'of these messages, those that were answered with an opt-out (STOP, or a click on unsubscribe)';
 COMMENT ON COLUMN report_campaigns.conflicts IS
-    'of these messages, those for which two different final statuses were told; the later one counts';
+    'of these messages, those whose events state two different final statuses; the later one counts';
 COMMENT ON COLUMN report_campaigns.silent IS
     'message_total - finalised of a completed campaign: messages whose end no event tells; '
     'null while it is not completed, or if no event tells the total';
@@ -590,7 +590,7 @@ COMMENT ON COLUMN report_failures.last_seen_at IS 'when the last of them failed 
 COMMENT ON VIEW report_opt_outs IS 'How many left, one row per day, channel and source.';
 COMMENT ON COLUMN report_opt_outs.day IS 'day, in the time zone of the reports, of the opt-out itself';
 COMMENT ON COLUMN report_opt_outs.channel IS 'the channel it holds for; empty if it holds for any';
-COMMENT ON COLUMN report_opt_outs.source IS 'event or failure (both told by the provider), manual or import';
+COMMENT ON COLUMN report_opt_outs.source IS 'event or failure (both stated by the provider), manual or import';
 COMMENT ON COLUMN report_opt_outs.opt_outs IS
     'opt-outs of that day; of a person who opted out again the latest day counts';
 COMMENT ON COLUMN report_opt_outs.in_force IS 'those of them that no later opt-in has ended';
