@@ -151,7 +151,7 @@ def _is_slack_id(text: str) -> bool:
 def _is_opaque(inner: str, found: tuple[Address, ...] | Problem) -> bool:
     """Return whether Slack alone knows what `inner` is: no e-mail address of a whole domain, no number with a plus."""
     if "@" not in inner:
-        return inner[:1] != "+"
+        return inner.lstrip("( ")[:1] != "+"
     if isinstance(found, Problem):
         return found is Problem.NO_ADDRESS
     _, at, domain = found[0].text.rpartition("@")
