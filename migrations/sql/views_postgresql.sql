@@ -535,8 +535,8 @@ LEFT JOIN failing ON failing.channel = ended.channel AND failing.address = ended
 COMMENT ON VIEW report_daily IS 'How the messages of each day ended, one row per day, channel and sender.';
 COMMENT ON COLUMN report_daily.day IS
     'day, in the time zone of the reports, on which the messages got their final status';
-COMMENT ON COLUMN report_daily.channel IS 'sms, whatsapp, telegram, email or slack; empty where no event names it';
-COMMENT ON COLUMN report_daily.sender IS 'the sender id or address; empty where no event names it';
+COMMENT ON COLUMN report_daily.channel IS 'sms, whatsapp, telegram, email or slack; empty if no event names it';
+COMMENT ON COLUMN report_daily.sender IS 'the sender id or address; empty if no event names it';
 COMMENT ON COLUMN report_daily.finalised IS 'messages with a final status: delivered + failed + undeliverable';
 COMMENT ON COLUMN report_daily.delivered IS 'messages that reached the recipient, or that the carrier accepted';
 COMMENT ON COLUMN report_daily.failed IS 'messages that failed after all attempts';
@@ -544,20 +544,20 @@ COMMENT ON COLUMN report_daily.undeliverable IS 'messages that cannot be deliver
 COMMENT ON COLUMN report_daily.opt_outs IS
     'of these messages, those that were answered with an opt-out (STOP, or a click on unsubscribe)';
 COMMENT ON COLUMN report_daily.conflicts IS
-    'of these messages, those for which two different final statuses were told; the later one counts';
-COMMENT ON COLUMN report_daily.delivery_rate IS 'delivered / finalised, from 0 to 1; null where the latter is 0';
-COMMENT ON COLUMN report_daily.opt_out_rate IS 'opt_outs / delivered, from 0 to 1; null where the latter is 0';
+    'of these messages, those whose events state two different final statuses; the later one counts';
+COMMENT ON COLUMN report_daily.delivery_rate IS 'delivered / finalised, from 0 to 1; null if the latter is 0';
+COMMENT ON COLUMN report_daily.opt_out_rate IS 'opt_outs / delivered, from 0 to 1; null if the latter is 0';
 
 COMMENT ON VIEW report_campaigns IS
-    'Where each campaign stands, one row a campaign of which an event or a message is known.';
+    'How each campaign stands, one row a campaign of which an event or a message is known.';
 COMMENT ON COLUMN report_campaigns.campaign_id IS 'the campaign';
-COMMENT ON COLUMN report_campaigns.name IS 'its name, where an event tells it';
-COMMENT ON COLUMN report_campaigns.channel IS 'its channel, where an event tells it, else empty';
-COMMENT ON COLUMN report_campaigns.status IS 'sent or completed; null where only messages of it are known';
+COMMENT ON COLUMN report_campaigns.name IS 'its name, if an event tells it';
+COMMENT ON COLUMN report_campaigns.channel IS 'its channel, if an event tells it, else empty';
+COMMENT ON COLUMN report_campaigns.status IS 'sent or completed; null if only messages of it are known';
 COMMENT ON COLUMN report_campaigns.sent_at IS 'when all its messages were handed to carriers, UTC';
 COMMENT ON COLUMN report_campaigns.completed_at IS 'when every message had a final status, as the provider says, UTC';
 COMMENT ON COLUMN report_campaigns.duration_seconds IS 'completed_at - sent_at';
-COMMENT ON COLUMN report_campaigns.message_total IS 'how many messages it has, where an event tells it';
+COMMENT ON COLUMN report_campaigns.message_total IS 'how many messages it has, if an event tells it';
 COMMENT ON COLUMN report_campaigns.messages IS 'messages of it that are known: finalised + unfinished';
 COMMENT ON COLUMN report_campaigns.finalised IS 'messages with a final status: delivered + failed + undeliverable';
 COMMENT ON COLUMN report_campaigns.delivered IS 'messages that reached the recipient, or that the carrier accepted';
@@ -567,18 +567,18 @@ COMMENT ON COLUMN report_campaigns.unfinished IS 'messages that are known, but n
 COMMENT ON COLUMN report_campaigns.opt_outs IS
     'of these messages, those that were answered with an opt-out (STOP, or a click on unsubscribe)';
 COMMENT ON COLUMN report_campaigns.conflicts IS
-    'of these messages, those for which two different final statuses were told; the later one counts';
+    'of these messages, those whose events state two different final statuses; the later one counts';
 COMMENT ON COLUMN report_campaigns.silent IS
-    'message_total - finalised of a completed campaign: messages nobody told the end of; '
-    'null while it is not completed, or where no event tells the total';
-COMMENT ON COLUMN report_campaigns.delivery_rate IS 'delivered / finalised, from 0 to 1; null where the latter is 0';
-COMMENT ON COLUMN report_campaigns.opt_out_rate IS 'opt_outs / delivered, from 0 to 1; null where the latter is 0';
+    'message_total - finalised of a completed campaign: messages whose end no event tells; '
+    'null while it is not completed, or if no event tells the total';
+COMMENT ON COLUMN report_campaigns.delivery_rate IS 'delivered / finalised, from 0 to 1; null if the latter is 0';
+COMMENT ON COLUMN report_campaigns.opt_out_rate IS 'opt_outs / delivered, from 0 to 1; null if the latter is 0';
 
 COMMENT ON VIEW report_failures IS 'Why messages failed, one row per day, channel, code and reason.';
 COMMENT ON COLUMN report_failures.day IS
     'day, in the time zone of the reports, on which the messages got their final status';
-COMMENT ON COLUMN report_failures.channel IS 'sms, whatsapp, telegram, email or slack; empty where no event names it';
-COMMENT ON COLUMN report_failures.failure_code IS 'the code the provider gives; empty where it gives none';
+COMMENT ON COLUMN report_failures.channel IS 'sms, whatsapp, telegram, email or slack; empty if no event names it';
+COMMENT ON COLUMN report_failures.failure_code IS 'the code the provider gives; empty if it gives none';
 COMMENT ON COLUMN report_failures.failure_reason IS
     'the reason the provider gives, numbers and addresses in it masked; else empty';
 COMMENT ON COLUMN report_failures.messages IS 'messages that failed or are undeliverable for this reason';
@@ -589,14 +589,14 @@ COMMENT ON COLUMN report_failures.last_seen_at IS 'when the last of them failed 
 
 COMMENT ON VIEW report_opt_outs IS 'How many left, one row per day, channel and source.';
 COMMENT ON COLUMN report_opt_outs.day IS 'day, in the time zone of the reports, of the opt-out itself';
-COMMENT ON COLUMN report_opt_outs.channel IS 'the channel it holds for; empty where it holds for any';
-COMMENT ON COLUMN report_opt_outs.source IS 'event or failure (both told by the provider), manual or import';
+COMMENT ON COLUMN report_opt_outs.channel IS 'the channel it holds for; empty if it holds for any';
+COMMENT ON COLUMN report_opt_outs.source IS 'event or failure (both stated by the provider), manual or import';
 COMMENT ON COLUMN report_opt_outs.opt_outs IS
     'opt-outs of that day; of a person who opted out again the latest day counts';
 COMMENT ON COLUMN report_opt_outs.in_force IS 'those of them that no later opt-in has ended';
 COMMENT ON COLUMN report_opt_outs.delivered IS
-    'messages delivered that day on that channel; on all channels where it is empty';
-COMMENT ON COLUMN report_opt_outs.opt_out_rate IS 'opt_outs / delivered; null where the latter is 0';
+    'messages delivered that day on that channel; on all channels if it is empty';
+COMMENT ON COLUMN report_opt_outs.opt_out_rate IS 'opt_outs / delivered; null if the latter is 0';
 
 COMMENT ON VIEW report_lag IS 'How long events take from the provider to the tables, one row an hour.';
 COMMENT ON COLUMN report_lag.hour IS 'begin of the hour in which the events were received, UTC';
@@ -614,10 +614,10 @@ COMMENT ON COLUMN report_lag.applied_p99_seconds IS
 
 COMMENT ON VIEW report_recipients IS
     'How messages to each address end: the list to clean. One row per channel and address.';
-COMMENT ON COLUMN report_recipients.channel IS 'sms, whatsapp, telegram, email or slack; empty where no event names it';
+COMMENT ON COLUMN report_recipients.channel IS 'sms, whatsapp, telegram, email or slack; empty if no event names it';
 COMMENT ON COLUMN report_recipients.address IS 'the address, masked as +24491****78 or a****@example.com';
 COMMENT ON COLUMN report_recipients.messages IS 'messages to it that are known';
-COMMENT ON COLUMN report_recipients.last_status IS 'how the last of them ended; null where none has a final status';
+COMMENT ON COLUMN report_recipients.last_status IS 'how the last of them ended; null if none has a final status';
 COMMENT ON COLUMN report_recipients.last_status_at IS 'when the last of them ended, UTC';
 COMMENT ON COLUMN report_recipients.last_delivered_at IS 'when one was last delivered, UTC; null if never';
 COMMENT ON COLUMN report_recipients.failures_in_a_row IS 'messages that failed or are undeliverable since then';

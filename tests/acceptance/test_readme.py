@@ -43,7 +43,7 @@ def test_every_command_is_one_that_a_test_knows() -> None:
 
 
 def test_every_command_of_the_table_explains_itself() -> None:
-    named = re.findall(r"^\| `zexa-sync ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    named = re.findall(r"^\| `zexa-sync ([a-z-]+)", (ROOT / "docs" / "commands.md").read_text(), re.MULTILINE)
     listed = subprocess.run(
         [sys.executable, "-m", "sync", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -79,7 +79,7 @@ def test_opt_outs_are_asked_told_and_scrubbed_as_it_stands(
     workplace: Path, migrated_url: URL, redis: Redis, redis_server: RedisServer
 ) -> None:
     assert redis.dbsize() == 0
-    (told,) = [command for command in blocks("console", ROOT / "README.md") if "opt-outs" in command]
+    (told,) = blocks("console", ROOT / "docs" / "commands.md")
     (workplace / "customers.csv").write_text("name,phone\nAna,912345678\nRui,+244 923 000 111\nEva,-\n")
     environ = {
         "PATH": f"{workplace / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -139,7 +139,7 @@ def test_make_run_and_the_commands_beside_it_work_as_they_stand(workplace: Path)
             return subprocess.run(trace, cwd=workplace, env=plain, capture_output=True, check=False).returncode == 0
 
         wait_for(is_traced, seconds=20, what="the row of the event that was signed by hand")
-        (curl,) = [command for command in blocks("console", ROOT / "README.md") if "curl " in command]
+        (curl,) = blocks("console", ROOT / "docs" / "suppression.md")
         told = subprocess.run(
             ["bash", "-c", curl.replace(":8000", f":{port}")], env=environ, capture_output=True, text=True, check=True
         )

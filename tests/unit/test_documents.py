@@ -1,0 +1,64 @@
+"""The documents hold together: links lead somewhere, lines wrap, and the changelog names the version of the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sync import __version__
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [path.relative_to(ROOT) for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])]
+LINE_MAX = 100
+# Their author rewrites these together with the web process.
+WIDE = {"0003-wsgi-layer.md", "0014-deliveries-come-before-look-ups.md", "architecture.md"}
+
+
+def without_code(document: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", (ROOT / document).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of the headings, as a host of repositories makes them."""
+    headings = re.findall(r"^#+ (.*)$", without_code(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_link_between_documents_leads_to_a_page_and_a_heading(document: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", without_code(document)) if "://" not in link]
+    for link in links:
+        name, _, anchor = link.partition("#")
+        page = (ROOT / document).parent / name if name else ROOT / document
+        assert page.exists(), link
+        assert not anchor or anchor in anchors(page.resolve().relative_to(ROOT)), link
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name not in WIDE], ids=str)
+def test_lines_wrap(document: Path) -> None:
+    lines = [line for line in without_code(document).splitlines() if not line.startswith("|")]
+    # A link is one word, and cannot be broken.
+    assert [line for line in lines if len(line) > LINE_MAX and "](http" not in line] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [path for path in DOCUMENTS if path.parts[0] == "docs" and path.parent.name != "decisions"]
+    assert [page.as_posix() for page in pages if f"]({page.as_posix()})" not in readme] == []
+
+
+def test_the_changelog_names_the_version_of_the_code() -> None:
+    versions = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == __version__
+
+
+def test_the_map_names_every_folder_of_the_code() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = {path.parent for package in ("receiver", "sync", "models") for path in (ROOT / package).rglob("*.py")}
+    named = {folder.relative_to(ROOT).as_posix() for folder in folders}
+    inside = {name for name in named if any(name.startswith(f"{other}/") for other in named - {"sync"})}
+    assert {name for name in named - inside if f"`{name}/`" not in text} == set()
