@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sync.development.embedded import bundled_binary, find_redis_binary
+from sync.devtools.dev.embedded import bundled_binary, find_redis_binary
 
 SERVERS = ("valkey", "redis-6.2")
 DEFAULT_SERVER = os.environ.get("ZEXA_TEST_REDIS") or "valkey"

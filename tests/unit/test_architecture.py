@@ -58,7 +58,7 @@ HAND_OFF = {"sync.queue", "sync.raw_events", "sync.environment", "sync.setting_n
 
 
 def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_module_the_look_up() -> None:
-    looking_up = {"sync.suppression", "sync.suppression.checking", "sync.opt_outs.latency"}
+    looking_up = {"sync.suppression", "sync.suppression.lookup", "sync.status.latency"}
     for module in (module for module in TREES if module.startswith("receiver")):
         of_sync = {name for name in imports(module) if name.split(".")[0] == "sync"}
         more = {"receiver.lookup": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
@@ -97,7 +97,7 @@ def test_the_tables_know_nobody() -> None:
 
 
 # What plays the provider, or runs the whole system beside itself, knows how a delivery is signed and where it goes.
-ON_THE_OTHER_SIDE = ("sync.bench", "sync.commands", "sync.development", "sync.simulator")
+ON_THE_OTHER_SIDE = ("sync.devtools.bench", "sync.commands", "sync.devtools.dev", "sync.devtools.simulate")
 
 
 def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
@@ -109,10 +109,10 @@ def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
 def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
     assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
         "sync.queue",
-        "sync.full_redis",
-        "sync.job_fetching",
-        "sync.job_lists",
-        "sync.worker",
+        "sync.worker.full_redis",
+        "sync.worker.fetch",
+        "sync.worker.job_lists",
+        "sync.worker.rq_worker",
     }
 
 
