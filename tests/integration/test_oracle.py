@@ -31,7 +31,7 @@ from sync.opt_outs.add import Statement, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.rebuild.walk import Walk, check
+from sync.rebuild.walk import Walk, check_rows
 from tests.events_builder import Row, minute, patient, raw
 from tests.oracle import (
     COLUMNS,
@@ -318,7 +318,7 @@ def _rows(engine: Engine, name: str) -> list[Row]:
 
 def drifts(engine: Engine, reading: Reading) -> list[Any]:
     noted: list[Any] = []
-    check(engine, Walk(reading=reading, rows_per_slice=7), noted.append)
+    check_rows(engine, Walk(reading=reading, rows_per_slice=7), noted.append)
     return noted
 
 

@@ -39,7 +39,7 @@ from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.rebuild import repair, retry, walk
 from sync.rebuild.compare import Drift, compare
-from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check, rebuild_rows
+from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
 from sync.terminal.masking import masked_address, masked_text
 from tests.conftest import NOW
 from tests.events_builder import (
@@ -127,7 +127,7 @@ def command(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Command:
 def checked(engine: Engine, rows_per_slice: int = ROWS_PER_SLICE, reading: Reading = AO) -> tuple[list[Drift], Counts]:
     drifts: list[Drift] = []
     walk = Walk(reading=reading, rows_per_slice=rows_per_slice)
-    check(engine, walk, drifts.append)
+    check_rows(engine, walk, drifts.append)
     assert len(drifts) == walk.counts.drifting
     return sorted(drifts, key=lambda drift: (drift.table, *drift.key.values())), walk.counts
 
@@ -694,7 +694,7 @@ def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engi
     drifts: list[Drift] = []
     add_again = add(OptOut, **written("opt_outs", row))
     walk = Walk(reading=AO, rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
-    check(reader, walk, drifts.append)
+    check_rows(reader, walk, drifts.append)
     assert [drift.key["address"] for drift in drifts] == [EMAIL, ANA]
     assert walk.counts.tables["opt_outs"].missing == 2
 
