@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from sync.worker.job_lists import EventQueue, finish, give_back, show_in_hand, t
 from tests.events_builder import patient
 
 RECEIVED = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
-COMMANDS_MAX = 30
+COMMANDS_MAX = 11  # of a step with two jobs
 
 
 class Killed(BaseException):
@@ -139,7 +140,9 @@ class Machine(RuleBasedStateMachine):
         )
         self.stored.update(bodies)
 
-    steps_of_all = st.tuples(st.sampled_from(["take", "finish", "give back", "show", "maintain"]), st.integers(0, 1))
+    steps_of_all = st.tuples(
+        st.sampled_from(["take", "take", "finish", "finish", "give back", "show", "maintain"]), st.integers(0, 1)
+    )
 
     @rule(deed=steps_of_all)
     def go_on(self, deed: tuple[str, int]) -> None:
@@ -188,4 +191,20 @@ def test_no_job_is_lost_stuck_or_left_whoever_is_killed_at_whatever_moment(
 ) -> None:
     monkeypatch.setattr(job_lists, "STRANDED_SECONDS", -1)
     machine = type("MachineOnRedis", (Machine,), {"redis": redis})
-    run_state_machine_as_test(machine, settings=settings(patient, max_examples=150, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(patient, max_examples=300, stateful_step_count=30))
+
+
+@pytest.mark.parametrize("name", ["take", "finish", "give back", "show", "maintain"])
+def test_a_kill_before_any_command_of_a_step_loses_and_leaves_nothing(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(job_lists, "STRANDED_SECONDS", -1)
+    for is_seen, at in product([False, True], range(COMMANDS_MAX + 4)):
+        machine = type("MachineOnRedis", (Machine,), {"redis": redis})()
+        machine.store(events=2, at_front=True)
+        machine.store(events=1, at_front=False)
+        machine.step("take" if name != "take" else "show", 0)
+        if is_seen:
+            machine.maintain()
+        machine.be_killed(deed=(name, 0), at=at)
+        machine.teardown()
