@@ -26,10 +26,10 @@ from receiver.question import Question
 from receiver.settings import LookupSettings, ReceiverSettings
 from receiver.shared_looks import SharedLooks
 from receiver.turns import give_way, in_turns
-from sync.opt_outs.latency import latency
 from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
+from sync.status.latency import latency
 from sync.suppression import Answer, Freshness, Lookup
-from sync.suppression.checking import Answers, Look
+from sync.suppression.lookup import Answers, Look
 
 # Small hosted plans allow 20 connections in all, to either store.
 CONNECTIONS = 2

@@ -1,6 +1,6 @@
 """`python -m sync` is `zexa-sync`. Nothing slow is imported before Ctrl-C is taken care of."""
 
-from sync.interrupt import silent_interrupt
+from sync.terminal.interrupt import silent_interrupt
 
 
 def main() -> None:

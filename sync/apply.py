@@ -17,7 +17,7 @@ from sync.failures import Fault, error_kind, fault_of
 from sync.known_good import known_good, type_by_look, type_named
 from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.reports.deltas import keep_deltas
+from sync.rollups.deltas import keep_deltas
 from sync.singly import Singly
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from sync.store.inbox import remove_from_inbox, take_inbox

@@ -1,7 +1,6 @@
-"""The command line. Each command is a module of `sync.commands`, loaded only when it is asked for."""
+"""The command line: which command is in which folder. A command is loaded only when it is asked for."""
 
 import os
-from importlib import import_module
 from typing import Any
 
 import click
@@ -9,23 +8,25 @@ import click
 from models.schema import SchemaError
 from sync import __version__
 from sync.environment import SettingError
-from sync.interrupt import INTERRUPTED, silent_interrupt
-from sync.program import as_invoked
 from sync.setting_names import require_known_names
+from sync.terminal.groups import LazyGroup
+from sync.terminal.interrupt import INTERRUPTED
+from sync.terminal.program import as_invoked
+from sync.terminal.running_dev import has_stopped, join_running
 
-COMMANDS = (
-    "bench",
-    "dead-letters",
-    "dev",
-    "opt-outs",
-    "rebuild",
-    "report",
-    "send",
-    "simulate",
-    "status",
-    "trace",
-    "worker",
-)
+COMMANDS = {
+    "bench": "sync.devtools.bench.command:bench",
+    "dead-letters": "sync.dead_letters.commands.group:dead_letters",
+    "dev": "sync.devtools.dev.command:dev",
+    "opt-outs": "sync.opt_outs.commands.group:opt_outs",
+    "rebuild": "sync.rebuild.command:rebuild",
+    "report": "sync.reports.command:report",
+    "send": "sync.devtools.simulate.send:send",
+    "simulate": "sync.devtools.simulate.command:simulate",
+    "status": "sync.status.measure.measure.command:status",
+    "trace": "sync.trace.command:trace",
+    "worker": "sync.worker.command:worker",
+}
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.
 APART = ("bench", "dev", "worker")
 HELP = ("-h", "--help")
@@ -48,20 +49,8 @@ class HelpText(click.HelpFormatter):
 click.Context.formatter_class = HelpText
 
 
-class Commands(click.Group):
-    """Finds a command in the module of its name, so that the worker does not load what the others need."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        with silent_interrupt():
-            module = import_module(f"sync.commands.{cmd_name.replace('-', '_')}")
-        command = getattr(module, cmd_name.replace("-", "_"))
-        assert isinstance(command, click.Command)
-        return command
+class Commands(LazyGroup):
+    """The commands by name, in the environment that they are to run in."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -75,8 +64,6 @@ class Commands(click.Group):
             require_known_names(os.environ)
         name, command, rest = super().resolve_command(ctx, args)
         if command and name not in APART and not is_help:
-            from sync.development.run_state import has_stopped, join_running  # noqa: PLC0415
-
             if join_running(os.environ):
                 click.echo("using the system that `zexa-sync dev` runs in .zexa", err=True)
             elif has_stopped(os.environ):
@@ -96,7 +83,7 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": list(HELP)})
+@click.command(cls=Commands, places=COMMANDS, context_settings={"help_option_names": list(HELP)})
 @click.version_option(__version__, prog_name="zexa-sync")
 def main() -> None:
     """Mirrors Zexa's delivery events and opt-outs into your own database.

@@ -26,7 +26,7 @@ from sync.raw_events import RawEvent, from_json, to_json
 
 QUEUE_NAME = "zexa"
 SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
-JOB_FUNCTION = "sync.applier.apply_job"  # by name: the web process does not load the worker
+JOB_FUNCTION = "sync.worker.applier.apply_job"  # by name: the web process does not load the worker
 
 # Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that
 # a look-up can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.

@@ -19,7 +19,7 @@ from redis import Redis
 from sqlalchemy import URL, Engine, make_url, text
 
 from models.database import open_database
-from sync.development.embedded import RedisServer, private_redis
+from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.environment import read_database_url
 from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL
 
-from sync.development.embedded import free_port
+from sync.devtools.dev.embedded import free_port
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a secret of the tests"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sync.development.embedded import bundled_binary, find_redis_binary
+from sync.devtools.dev.embedded import bundled_binary, find_redis_binary
 
 CHOSEN_SERVER = os.environ.get("ZEXA_TEST_REDIS")
 SERVERS = (CHOSEN_SERVER,) if CHOSEN_SERVER else ("valkey", "redis-6.2")

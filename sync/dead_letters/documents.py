@@ -1,13 +1,13 @@
 """Letters, failed jobs and bodies as JSON's types. Times are ISO 8601 in UTC; a body is there only if given."""
 
-import base64
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sync.dead_letters.finding import Letter
+from sync.dead_letters.find import Letter
 from sync.queue import FailedJob
 from sync.raw_events import RawEvent
+from sync.terminal.text import body_document
 
 
 def letter_document(letter: Letter, body: bytes | None = None) -> dict[str, Any]:
@@ -19,14 +19,6 @@ def job_document(job: FailedJob, raw_events: list[RawEvent] | None = None) -> di
         return _with_times(asdict(job))
     bodies = [{"received_at": _iso(raw.received_at), **body_document(raw.body)} for raw in raw_events]
     return _with_times(asdict(job)) | {"bodies": bodies}
-
-
-def body_document(body: bytes) -> dict[str, str | None]:
-    """As text or, where the body is not UTF-8, in Base64."""
-    try:
-        return {"body": body.decode("utf-8"), "body_base64": None}
-    except UnicodeDecodeError:
-        return {"body": None, "body_base64": base64.b64encode(body).decode("ascii")}
 
 
 def _with_times(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,40 +1,26 @@
 """Lays out letters and failed jobs for a person. Every value is escaped, and nothing is read as markup."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from sync.dead_letters.finding import Letter
-from sync.dead_letters.ignored_facts import IgnoredTally
-from sync.dead_letters.replaying import Replayed, Verdict
+from sync.dead_letters.find import Letter
+from sync.dead_letters.replay import Replayed, Verdict
+from sync.dead_letters.replay_ignored import IgnoredTally
 from sync.queue import FailedJob
 from sync.raw_events import RawEvent
-from sync.tracing.explaining import moment_text
-from sync.tracing.text import UNWRAPPED_COLUMNS, visible
+from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
+from sync.terminal.times import moment_text
 
 # Enough to name a letter among many millions; the whole digest is in `show` and in JSON.
 DIGITS_SHOWN = 12
-# Fewer are replayed before a bar could be read.
-MANY = 200
-
-
-def say(text: str) -> None:
-    """Print `text`; what the encoding of standard output lacks is an escape, never an error.
-
-    Written to `sys.stdout` itself: click would look for the stream behind it, and tear the bar that `progress` shows.
-    """
-    encoding = sys.stdout.encoding or "utf-8"  # rich's stream, which keeps lines above its bar, names none
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()
 
 
 def letters_text(letters: Sequence[Letter], matching: int) -> str:
@@ -78,12 +64,6 @@ def fields_text(of: Letter | FailedJob) -> str:
     return "\n".join(f"{name:<{width}}  {_value_text(value)}" for name, value in fields.items())
 
 
-def body_text(title: str, body: bytes) -> str:
-    """Return `body` exactly, under `title`; only a newline breaks a line, other control characters are shown."""
-    lines = body.decode("utf-8", "backslashreplace").split("\n")
-    return "\n".join(["", title, *(f"  {visible(line)}" for line in lines)])
-
-
 def raw_event_text(raw: RawEvent) -> str:
     return body_text(f"Body received {moment_text(raw.received_at)}", raw.body)
 
@@ -102,11 +82,6 @@ def verdicts_text(counts: Mapping[Verdict, int]) -> str:
 def ignored_text(tally: IgnoredTally) -> str:
     told = ", ".join(f"{count:,} {_words(name)}" for name, count in asdict(tally).items())
     return f"Of the ledger's ignored facts: {told}."
-
-
-def number_text(number: int, noun: str) -> str:
-    """Return for example `1 raw event` or `2,000 raw events`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _words(name: str) -> str:
@@ -142,17 +117,3 @@ def _table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     with console.capture() as capture:
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
     return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
-
-
-@contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error if a person is watching and `total` is many or unknown; yield what advances it."""
-    console = Console(stderr=True)
-    if not console.is_terminal or (total is not None and total <= MANY):
-        yield lambda _done: None
-        return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    # Where both go to one terminal, the lines stand above the bar; a file gets its lines whatever is watched.
-    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)

@@ -1,72 +1,16 @@
 """Lays out answers and opt-outs for a person, and as JSON's types. Every value is escaped."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sync.opt_out_rule import is_in_force
-from sync.opt_outs.finding import StoredOptOut
-from sync.opt_outs.moments import iso_text
-from sync.program import program
-from sync.rebuilding.text import masked_address, masked_text
-from sync.suppression import Answer, Match
-from sync.tracing.explaining import moment_text
-from sync.tracing.text import visible
-
-_HELD_BY: Mapping[str, str] = {
-    "queue": "an opt-out received later waits in the queue",
-    "inbox": "an opt-out received later waits in the inbox",
-    "dead_letters": f"what may be a later opt-out is a dead letter; see `{program()} dead-letters list`",
-    "message": "a later opt-out names no address, and what waits may tell whose it is",
-    "redis": "Redis did not answer",
-    "database": "the database did not answer",
-}
+from sync.opt_outs.find import StoredOptOut
+from sync.terminal.masking import masked_address, masked_text
+from sync.terminal.text import table_text
+from sync.terminal.times import iso_text, moment_text
 
 # The id of an opt-out that an event states is the digest of its body.
-
-
-def answers_text(answers: Sequence[Answer]) -> str:
-    """Return a table of `answers` of one look-up, and as of when they are."""
-    names = ("status", "given", "address", "opt-out")
-    rows = [(str(of.status), of.input, of.address or "-", _match_text(of.match)) for of in answers]
-    return f"{table_text(names, rows)}\n{as_of_text(answers[0].as_of, answers[0].held_by)}"
-
-
-def as_of_text(as_of: datetime | None, held_by: str | None) -> str:
-    """Return up to when every acknowledged opt-out is reflected, and why no longer."""
-    moment = moment_text(as_of) if as_of else "unknown"
-    return f"As of {moment}" + (f": {_HELD_BY.get(held_by, held_by)}." if held_by else ".")
-
-
-def answers_document(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Return `answers` of one look-up as JSON's types; `match` is null or the opt-out that holds."""
-    return {
-        "as_of": iso_text(answers[0].as_of),
-        "held_by": answers[0].held_by,
-        "results": [
-            {
-                # What of an argument is no text would make this no JSON.
-                "input": of.input.encode("utf-8", "backslashreplace").decode(),
-                "address": of.address,
-                "status": of.status,
-                "match": of.match and of.match._asdict() | {"since": iso_text(of.match.since)},
-            }
-            for of in answers
-        ],
-    }
-
-
-def _match_text(match: Match | None) -> str:
-    if match is None:
-        return "-"
-    message = f", message {match.message_id}" if match.message_id else ""
-    scope = scope_text(match.channel, match.sender)
-    return f"{scope}, since {moment_text(match.since)} ({match.source}{message})"
-
-
-def scope_text(channel: str, sender: str) -> str:
-    """Return what an opt-out holds for."""
-    return f"{channel or 'any channel'}, {f'sender {sender}' if sender else 'any sender'}"
 
 
 def opt_outs_text(rows: Sequence[StoredOptOut], *, shows_addresses: bool) -> str:
@@ -98,13 +42,3 @@ def opt_out_document(row: StoredOptOut, *, shows_addresses: bool) -> dict[str, A
         for name in ("sender", "note"):
             shown[name] = row[name] and masked_text(row[name])
     return shown
-
-
-def table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return cells in aligned columns under `names`; the last one is as long as its values."""
-    lines = [list(names), *([visible(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    widths[-1] = 0
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )

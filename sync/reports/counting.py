@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 
 from models.tables import MESSAGES
-from sync.reports.compacting import CALENDAR
+from sync.rollups.compact import CALENDAR
 
 _FAILED = ("failed", "undeliverable")
 _FINAL = ("delivered", *_FAILED)

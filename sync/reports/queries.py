@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, or_, select
 
+from models.report_views import CAMPAIGNS, DAILY, FAILURES, LAG, OPT_OUTS
 from models.tables import MESSAGES
 from sync.reports import counting
-from sync.reports.remaking import stored_timezone
-from sync.reports.views import CAMPAIGNS, DAILY, FAILURES, LAG, OPT_OUTS
+from sync.rollups.recount import stored_timezone
 
 Row = Mapping[str, Any]
 

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sync.opt_outs.csv_cells import defused
-from sync.rebuilding.text import masked_text
 from sync.reports.queries import Report, Row
-from sync.tracing.text import visible
+from sync.terminal.csv_cells import defused
+from sync.terminal.masking import masked_text
+from sync.terminal.text import visible
 
 BAR_CELLS = 24
 WIDE_COLUMNS = 140

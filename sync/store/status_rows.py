@@ -15,7 +15,7 @@ from models.tables import CAMPAIGNS, MESSAGES
 from sync.events import Event
 from sync.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
 from sync.reading import Reading
-from sync.reports.contribution import Change
+from sync.rollups.contribution import Change
 from sync.statements import columns_of, insert_missing, locked_rows, overwrite
 from sync.store.ledger import read_events
 
@@ -33,7 +33,7 @@ class Merged(NamedTuple):
 def merge_messages(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> Merged:
     """Bring the rows of the messages that these events are about up to date.
 
-    Whoever calls this owes the roll-ups what was written (`sync.reports.deltas`), in the same transaction.
+    Whoever calls this owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
     """
     return _merge_rows(connection, MESSAGES, message_row, events, reading, now)
 

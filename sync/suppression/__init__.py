@@ -12,8 +12,8 @@ from models.database import open_database
 from sync.environment import read_database_url, read_redis_settings
 from sync.queue import connect, open_queue
 from sync.settings import read_default_region
-from sync.suppression.checking import MAX_STALENESS, Answer, Lookup, Match, Status
 from sync.suppression.freshness import Freshness
+from sync.suppression.lookup import MAX_STALENESS, Answer, Lookup, Match, Status
 
 __all__ = ["MAX_STALENESS", "Answer", "Freshness", "Lookup", "Match", "Status", "check", "is_suppressed", "lookup"]
 

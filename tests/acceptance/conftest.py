@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import URL, Engine
 
 from models.database import open_database
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from tests.processes import Platform, platform
 
 

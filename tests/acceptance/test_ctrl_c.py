@@ -9,7 +9,7 @@ import pytest
 from tests.processes import ROOT
 
 
-@pytest.mark.parametrize("module", ["sync.cli", "click", "sync.commands.status", "sync.suppression"])
+@pytest.mark.parametrize("module", ["sync.cli", "click", "sync.status.command", "sync.suppression"])
 def test_ctrl_c_while_modules_are_imported_ends_in_silence(module: str) -> None:
     """A module that takes its time stands in for a slow disk."""
     program = f"""

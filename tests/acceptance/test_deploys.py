@@ -13,9 +13,9 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
-from sync.applier import BATCH_BYTES
 from sync.queue import enqueue, open_queue
 from sync.raw_events import BODY_BYTES_MAX, RawEvent
+from sync.worker.applier import BATCH_BYTES
 from tests.acceptance.test_nothing_lost import body, is_job_taken, locked_ledger, message_ids, stop, wait_for_all
 from tests.conftest import NOW
 from tests.processes import START_SECONDS, Platform, wait_for

@@ -20,7 +20,7 @@ from redis import Redis
 from sqlalchemy import URL, make_url, text
 
 from models.database import open_database
-from sync.development.embedded import RedisServer, free_port
+from sync.devtools.dev.embedded import RedisServer, free_port
 from tests.processes import ROOT, wait_for
 
 ARRIVED = re.compile(r"arrived: from HTTP to its row in message_status in \d+ ms")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import migrate
 from tests.processes import ROOT, SECRET, Platform, platform, wait_for
 

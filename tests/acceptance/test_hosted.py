@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from tests.acceptance.test_main_path import SAMPLE
 from tests.processes import ROOT, platform, procfile, wait_for
 from tests.tls import tls_front

@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import make_url
 
-from sync.development.embedded import RedisServer, private_redis
+from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.queue import open_queue
 from sync.raw_events import from_json
 from tests.conftest import migrate

@@ -19,7 +19,7 @@ from sqlalchemy import URL, Engine, insert, make_url
 from models.database import open_database
 from models.tables import DEAD_LETTERS, INBOX
 from sync.apply import apply
-from sync.development.embedded import RedisServer, private_redis
+from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from tests.conftest import NOW, migrate

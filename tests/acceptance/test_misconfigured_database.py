@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from sync.development.embedded import RedisServer, free_port
+from sync.devtools.dev.embedded import RedisServer, free_port
 from tests.processes import platform, wait_for
 
 PASSWORD = "opensesame"

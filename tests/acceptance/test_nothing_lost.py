@@ -15,7 +15,7 @@ from rq import Queue
 from rq.registry import FailedJobRegistry
 from sqlalchemy import URL, Engine, make_url, text
 
-from sync.development.embedded import RedisServer, free_port, private_redis
+from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.queue import open_queue
 from tests.processes import Platform, platform, wait_for
 from tests.wire import Wire

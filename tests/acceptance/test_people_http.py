@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from models.database import open_database
 from sync.apply import apply
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import NOW, migrate
 from tests.events_builder import AO, raw
 from tests.people import (

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import URL, Engine, text
 
-from sync.development.embedded import RedisServer, free_port
+from sync.devtools.dev.embedded import RedisServer, free_port
 from tests.processes import ROOT, wait_for
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])

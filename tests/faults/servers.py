@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 from redis import Redis
 
-from sync.development.embedded import RedisServer, private_redis
+from sync.devtools.dev.embedded import RedisServer, private_redis
 
 # Below every usual range of outgoing ports: while nothing listens on a port of that range, whoever connects
 # to it again and again may be given it as his own, and then talks to himself.

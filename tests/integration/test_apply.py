@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 
 from models.database import open_database
 from sync.apply import Tally, apply
-from sync.opt_outs.resubscribing import Resubscription, resubscribe
-from sync.opt_outs.stating import Statement, state_opt_outs
+from sync.opt_outs.add import Statement, state_opt_outs
+from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from tests.conftest import NOW

@@ -14,7 +14,7 @@ from redis import Redis
 from sqlalchemy import URL
 
 from sync.cli import main
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import ROOT
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

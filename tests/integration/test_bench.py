@@ -15,9 +15,9 @@ from sqlmodel import Session, SQLModel
 from models import LedgerEntry, OptOut
 from models.database import open_database
 from models.tables import LEDGER, OPT_OUTS
-from sync.bench.figures import Figure, Target, Yardstick, as_document
-from sync.bench.lookups import ALONE, ELSEWHERE, EMPTY
-from sync.development.embedded import RedisServer
+from sync.devtools.bench.figures import Figure, Target, Yardstick, as_document
+from sync.devtools.bench.lookups import ALONE, ELSEWHERE, EMPTY
+from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[2]

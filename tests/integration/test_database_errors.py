@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line, is_misconfigured
-from sync.development.embedded import free_port
+from sync.devtools.dev.embedded import free_port
 
 PERSON = "+244912345678"
 PASSWORD = "opensesame"

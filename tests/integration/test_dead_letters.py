@@ -22,17 +22,17 @@ from rq.job import Job
 from sqlalchemy import URL, Engine, create_engine, event, insert, select, text, update
 
 from models import Body, DeadLetter, FurtherBody, LedgerEntry
-from sync.applier import Applier
 from sync.apply import apply
 from sync.cli import main
-from sync.dead_letters.finding import Selection
-from sync.dead_letters.ignored_facts import IgnoredTally, apply_ignored
-from sync.dead_letters.replaying import Verdict, replay
-from sync.development.embedded import RedisServer, free_port
+from sync.dead_letters.find import Selection
+from sync.dead_letters.replay import Verdict, replay
+from sync.dead_letters.replay_ignored import IgnoredTally, apply_ignored
+from sync.devtools.dev.embedded import RedisServer, free_port
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent, from_json
-from sync.stop import Stop
-from sync.worker import EventWorker
+from sync.worker.applier import Applier
+from sync.worker.rq_worker import EventWorker
+from sync.worker.stop import Stop
 from tests.conftest import NOW, ROOT
 from tests.events_builder import ANA, AO, RECEIVED, RUI, TEN, Row, body, minute, rows
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from sync.development import embedded
-from sync.development.embedded import EmbeddedError, answers, find_redis_binary, private_redis, stop
+from sync.devtools.dev import embedded
+from sync.devtools.dev.embedded import EmbeddedError, answers, find_redis_binary, private_redis, stop
 from tests.redis_servers import SERVERS, server_binary
 
 HAS_WHEEL = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}

@@ -13,16 +13,16 @@ from structlog.testing import capture_logs
 
 from models.tables import INBOX
 from sync import apply as module
-from sync.applier import TRIES, Applier, NotApplied
 from sync.apply import Tally, apply, drain
-from sync.dead_letters.finding import Selection
-from sync.dead_letters.replaying import Verdict, replay
+from sync.dead_letters.find import Selection
+from sync.dead_letters.replay import Verdict, replay
 from sync.failures import Fault, fault_of
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from sync.singly import Held
-from sync.stop import Stop
-from sync.worker import EventWorker
+from sync.worker.applier import TRIES, Applier, NotApplied
+from sync.worker.rq_worker import EventWorker
+from sync.worker.stop import Stop
 from tests.events_builder import ANA, AO, body, minute, raw
 from tests.processes import wait_for
 

@@ -17,15 +17,15 @@ from receiver import intake as module
 from receiver.inbox import Inbox, InboxUnavailable
 from receiver.intake import Intake, StoreUnavailable
 from sync import apply
-from sync.applier import Applier
 from sync.apply import Tally, drain
-from sync.development.embedded import RedisServer, free_port, private_redis
+from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.environment import RedisSettings
-from sync.full_redis import relieve
 from sync.queue import connect, enqueue, open_queue
 from sync.raw_events import RawEvent, from_json
-from sync.stop import Stop
-from sync.worker import EventWorker
+from sync.worker.applier import Applier
+from sync.worker.full_redis import relieve
+from sync.worker.rq_worker import EventWorker
+from sync.worker.stop import Stop
 from tests.events_builder import AO, body, minute, raw
 
 pytestmark = pytest.mark.every_redis

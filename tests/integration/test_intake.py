@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from receiver import intake as module
 from receiver.inbox import Inbox
 from receiver.intake import Intake, Lane, StoreUnavailable
-from sync.development.embedded import RedisServer, free_port
+from sync.devtools.dev.embedded import RedisServer, free_port
 from sync.environment import RedisSettings
 from sync.queue import Waiting, open_queue, waiting
 from sync.raw_events import RawEvent, from_json

@@ -10,7 +10,7 @@ from redis import Redis
 from sqlalchemy import URL
 
 from models.database import open_database
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from sync.queue import open_queue
 from sync.suppression import Lookup, Status, check, is_suppressed, lookup
 from tests.events_builder import ANA, RUI

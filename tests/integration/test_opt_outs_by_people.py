@@ -16,10 +16,10 @@ from sqlalchemy import URL, Engine, select
 from models.tables import HISTORY, OPT_OUTS
 from sync.apply import apply
 from sync.cli import main
-from sync.dead_letters.finding import Selection
-from sync.dead_letters.replaying import replay
-from sync.development.embedded import RedisServer
-from sync.opt_outs.resubscribing import AHEAD_SECONDS_MAX, Resubscription, resubscribe, resubscribe_patiently
+from sync.dead_letters.find import Selection
+from sync.dead_letters.replay import replay
+from sync.devtools.dev.embedded import RedisServer
+from sync.opt_outs.remove import AHEAD_SECONDS_MAX, Resubscription, resubscribe, resubscribe_patiently
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from sync.store.dead_letters import DeadLetter, keep_dead_letters

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, delete, insert, select
 
 from models.tables import OPT_OUTS
 from sync.cli import main
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import NOW, ROOT
 from tests.events_builder import ANA, RUI
 

@@ -17,10 +17,10 @@ from models.database import open_database
 from models.tables import HISTORY, OPT_OUTS
 from sync.apply import apply
 from sync.cli import main
-from sync.opt_outs import importing
-from sync.opt_outs.csv_files import named, opened_csv
-from sync.opt_outs.importing import Counts, Defaults, import_opt_outs
-from sync.opt_outs.resubscribing import Resubscription, resubscribe
+from sync.opt_outs import import_file
+from sync.opt_outs.csv.open import named, opened_csv
+from sync.opt_outs.import_file import Counts, Defaults, import_opt_outs
+from sync.opt_outs.remove import Resubscription, resubscribe
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 
@@ -212,7 +212,7 @@ def test_many_invalid_rows_are_told_by_their_number(command: Command) -> None:
 def test_a_large_file_is_taken_in_several_transactions(
     engine: Engine, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "ROWS_PER_TRANSACTION", 7)
+    monkeypatch.setattr(import_file, "ROWS_PER_TRANSACTION", 7)
     content = "to\n" + "".join(f"9230001{number % 30:02}\n" for number in range(50))
     assert imported(command, content) == {"new": 30, "unchanged": 20}
     assert len(table(engine, HISTORY)) == 30
@@ -268,12 +268,12 @@ def test_any_file_twice_is_as_once_and_makes_nothing_earlier(
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_text("to,channel,opted_out_at,opted_in_at\n" + "".join(",".join(line) + "\n" for line in lines))
     before = {row["address"] + row["channel"]: row for row in table(any_engine, OPT_OUTS)}
-    importing.ROWS_PER_TRANSACTION = size
+    import_file.ROWS_PER_TRANSACTION = size
     try:
         first, once = read(any_engine, path), everything(any_engine)
         second, twice = read(any_engine, path), everything(any_engine)
     finally:
-        importing.ROWS_PER_TRANSACTION = 2_000
+        import_file.ROWS_PER_TRANSACTION = 2_000
     assert once == twice
     assert (second.new, second.later, first.rows) == (0, 0, len(lines))
     for row in once[0]:

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Engine
 
 from sync.apply import apply
 from sync.cli import main
-from sync.development.embedded import RedisServer
+from sync.devtools.dev.embedded import RedisServer
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from tests.events_builder import ANA, AO, body, minute, raw

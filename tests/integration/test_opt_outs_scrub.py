@@ -21,12 +21,12 @@ from models.database import open_database
 from sync.addresses import Problem
 from sync.apply import apply
 from sync.cli import main
-from sync.development.embedded import RedisServer
-from sync.opt_outs import scrubbing
-from sync.opt_outs.csv_files import NOT_READABLE, named, opened_csv
-from sync.opt_outs.csv_records import read_records
-from sync.opt_outs.outputs import written_together
-from sync.opt_outs.scrubbing import Counts, Files, Scope, scrub
+from sync.devtools.dev.embedded import RedisServer
+from sync.opt_outs import scrub_file
+from sync.opt_outs.csv.open import NOT_READABLE, named, opened_csv
+from sync.opt_outs.csv.records import read_records
+from sync.opt_outs.csv.write import written_together
+from sync.opt_outs.scrub_file import Counts, Files, Scope, scrub
 from sync.queue import enqueue, open_queue
 from sync.raw_events import RawEvent
 from sync.suppression import Lookup
@@ -224,7 +224,7 @@ def test_where_a_store_is_away_nothing_is_written(
 def test_a_store_that_goes_away_meanwhile_leaves_nothing(
     command: Scrub, monkeypatch: pytest.MonkeyPatch, migrated_url: URL
 ) -> None:
-    monkeypatch.setattr(scrubbing, "ROWS_PER_LOOK", 2)
+    monkeypatch.setattr(scrub_file, "ROWS_PER_LOOK", 2)
     before = Lookup.check
 
     def check(self: Lookup, *arguments: object) -> object:
@@ -253,7 +253,7 @@ def test_what_was_there_stays_where_the_run_fails_or_is_stopped(
                 raise failure
             os.kill(os.getpid(), signal.SIGINT)
 
-        monkeypatch.setattr(scrubbing, "_require_fresh", fail)
+        monkeypatch.setattr(scrub_file, "_require_fresh", fail)
         result = command(b"phone\n912345678\n")
         assert result.exit_code == 1
         assert "nothing was written" in result.stderr
@@ -305,7 +305,7 @@ def test_a_file_keeps_its_permissions_and_a_link_its_place(command: Scrub) -> No
 
 
 def test_more_rows_than_one_look_takes_stay_in_order(command: Scrub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scrubbing, "ROWS_PER_LOOK", 7)
+    monkeypatch.setattr(scrub_file, "ROWS_PER_LOOK", 7)
     lines = [f"{ANA if number % 3 else f'9230001{number:02}'}\n".encode() for number in range(50)]
     assert command(b"phone\n" + b"".join(lines)).exit_code == 0
     assert written() == [
@@ -361,7 +361,7 @@ def test_of_any_file_every_row_is_in_one_output_and_no_opt_out_is_clean(any_fold
         def holds(lines: list[tuple[str, str]], mark: str, rows_per_look: int) -> None:
             text = mark + "name,phone,note\n" + "".join(row + end for row, end in lines)
             content = text.encode("utf-8", "surrogateescape")
-            scrubbing.ROWS_PER_LOOK = rows_per_look
+            scrub_file.ROWS_PER_LOOK = rows_per_look
             clean, removed, invalid = scrubbed(any_folder, lookup, content)
             header = (mark + "name,phone,note\n").encode()
             of_invalid = (mark + "name,phone,note,invalid_reason\n").encode()
@@ -384,7 +384,7 @@ def test_of_any_file_every_row_is_in_one_output_and_no_opt_out_is_clean(any_fold
         try:
             holds()
         finally:
-            scrubbing.ROWS_PER_LOOK = 20_000
+            scrub_file.ROWS_PER_LOOK = 20_000
 
 
 def scrubbed(folder: Path, lookup: Lookup, content: bytes) -> list[bytes]:

@@ -27,11 +27,11 @@ from structlog.testing import capture_logs
 from models.database import open_database
 from models.views import ACTIVE_OPT_OUTS, OPT_OUT_STATEMENTS
 from sync.apply import apply
-from sync.opt_outs.resubscribing import Resubscription, resubscribe
-from sync.opt_outs.stating import Statement, state_opt_outs
+from sync.opt_outs.add import Statement, state_opt_outs
+from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.rebuilding.running import Walk, check
+from sync.rebuild.walk import Walk, check_rows
 from tests.events_builder import Row, minute, patient, raw
 from tests.oracle import (
     COLUMNS,
@@ -318,7 +318,7 @@ def _rows(engine: Engine, name: str) -> list[Row]:
 
 def drifts(engine: Engine, reading: Reading) -> list[Any]:
     noted: list[Any] = []
-    check(engine, Walk(reading=reading, rows_per_slice=7), noted.append)
+    check_rows(engine, Walk(reading=reading, rows_per_slice=7), noted.append)
     return noted
 
 

@@ -14,8 +14,8 @@ from models.tables import HISTORY, OPT_OUTS
 from sync.addresses import Problem
 from sync.apply import apply
 from sync.cli import main
-from sync.development.embedded import RedisServer
-from sync.opt_outs.csv_files import DELIMITERS, NOT_READABLE
+from sync.devtools.dev.embedded import RedisServer
+from sync.opt_outs.csv.open import DELIMITERS, NOT_READABLE
 from tests.conftest import NOW
 from tests.events_builder import AO, clear, raw
 from tests.people import (

@@ -37,11 +37,10 @@ from sync.cli import main
 from sync.events import parse
 from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.rebuilding import patience, repairing, running
-from sync.rebuilding.comparing import Drift, compare
-from sync.rebuilding.running import ROWS_PER_SLICE, Counts, Walk, check
-from sync.rebuilding.running import rebuild as rebuild_rows
-from sync.rebuilding.text import masked_address, masked_text
+from sync.rebuild import repair, retry, walk
+from sync.rebuild.compare import Drift, compare
+from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
+from sync.terminal.masking import masked_address, masked_text
 from tests.conftest import NOW
 from tests.events_builder import (
     ANA,
@@ -128,7 +127,7 @@ def command(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Command:
 def checked(engine: Engine, rows_per_slice: int = ROWS_PER_SLICE, reading: Reading = AO) -> tuple[list[Drift], Counts]:
     drifts: list[Drift] = []
     walk = Walk(reading=reading, rows_per_slice=rows_per_slice)
-    check(engine, walk, drifts.append)
+    check_rows(engine, walk, drifts.append)
     assert len(drifts) == walk.counts.drifting
     return sorted(drifts, key=lambda drift: (drift.table, *drift.key.values())), walk.counts
 
@@ -695,7 +694,7 @@ def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engi
     drifts: list[Drift] = []
     add_again = add(OptOut, **written("opt_outs", row))
     walk = Walk(reading=AO, rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
-    check(reader, walk, drifts.append)
+    check_rows(reader, walk, drifts.append)
     assert [drift.key["address"] for drift in drifts] == [EMAIL, ANA]
     assert walk.counts.tables["opt_outs"].missing == 2
 
@@ -727,7 +726,7 @@ def test_a_row_that_was_put_right_since_it_was_compared_is_not_written_again(eng
     damage(engine, change(MessageStatus, {"message_id": "msg_2"}, status="delivered"))
     (found_wrong,) = compare(reader, reading=AO, rows_per_slice=ROWS_PER_SLICE)
     damage(engine, change(MessageStatus, {"message_id": "msg_2"}, status="undeliverable"))
-    repairing.repair(engine, found_wrong, reading=AO)
+    repair.repair(engine, found_wrong, reading=AO)
     assert (everything(engine), updated_at(engine)) == (before, stamps)
 
 
@@ -737,7 +736,7 @@ def test_a_fact_that_came_since_a_row_was_compared_counts(engine: Engine, reader
     (found_wrong,) = compare(reader, reading=AO, rows_per_slice=ROWS_PER_SLICE)
     store(engine, EVENTS[0])
     damage(engine, change(MessageStatus, {"message_id": "msg_1"}, status="sent"))
-    repairing.repair(engine, found_wrong, reading=AO)
+    repair.repair(engine, found_wrong, reading=AO)
     assert checked(reader)[0] == []
 
 
@@ -916,8 +915,8 @@ def rebuilding_all_the_while(reader: Engine, writer: Engine, reading: Reading) -
 @contextmanager
 def impatient(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Let `engine` wait a moment only; yield the kinds of errors it met."""
-    monkeypatch.setattr(repairing, "LOCK_SECONDS", 0.1)
-    monkeypatch.setattr(patience, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(repair, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(retry, "PAUSES_SECONDS", (0.01, 0.01))
     kinds: list[str] = []
 
     def shorten(connection: Any, _record: Any) -> None:
@@ -1189,7 +1188,7 @@ def test_ctrl_c_ends_after_the_slice_with_what_was_done(
 ) -> None:
     store(engine, *[of_message(f"msg_{number}", "optout", 1, to=ANA) for number in range(9)])
     damage(engine, remove(MessageStatus), remove(OptOut))
-    monkeypatch.setattr(running, "ROWS_PER_SLICE", 2)
+    monkeypatch.setattr(walk, "ROWS_PER_SLICE", 2)
     with interrupted_in_the_second_slice():
         result = command(*arguments, "--json")
     assert result.exit_code == 1

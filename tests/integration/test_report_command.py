@@ -16,13 +16,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL, Engine, text
 from structlog.testing import capture_logs
 
+from models.report_views import VIEWS
 from sync.apply import apply
 from sync.cli import main
-from sync.commands.report import read_day
-from sync.opt_outs.csv_cells import defused
 from sync.raw_events import RawEvent
+from sync.reports.command import read_day
 from sync.reports.queries import REPORTS
-from sync.reports.views import VIEWS
+from sync.terminal.csv_cells import defused
 from tests.conftest import NOW, ROOT
 from tests.events_builder import ANA, AO, TEN, body, minute, raw
 

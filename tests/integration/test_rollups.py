@@ -28,20 +28,19 @@ from models import MessageStatus
 from models.database import open_database
 from sync.apply import apply
 from sync.cli import main
-from sync.dead_letters.finding import Selection
-from sync.dead_letters.replaying import Verdict, replay
-from sync.development.embedded import RedisServer
+from sync.dead_letters.find import Selection
+from sync.dead_letters.replay import Verdict, replay
+from sync.devtools.dev.embedded import RedisServer
 from sync.events import Reason
 from sync.raw_events import RawEvent
-from sync.rebuilding.patience import patiently
-from sync.rebuilding.rollups import check_rollups, rebuild_rollups
-from sync.rebuilding.running import ROWS_PER_SLICE, Counts, Walk
-from sync.rebuilding.running import rebuild as rebuild_rows
-from sync.reports.calendar import calendar
-from sync.reports.compacting import CALENDAR, compact
-from sync.reports.contribution import COUNTS
-from sync.reports.deltas import DELTAS
-from sync.reports.remaking import remake, stored_timezone
+from sync.rebuild.retry import patiently
+from sync.rebuild.rollups import check_rollups, rebuild_rollups
+from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, rebuild_rows
+from sync.rollups.calendar import calendar
+from sync.rollups.compact import CALENDAR, compact
+from sync.rollups.contribution import COUNTS
+from sync.rollups.deltas import DELTAS
+from sync.rollups.recount import remake, stored_timezone
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from tests.conftest import NOW, ROOT
 from tests.events_builder import AO, TEN, Row, body, clear, patient, raw, rows

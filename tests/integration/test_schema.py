@@ -20,7 +20,7 @@ from sqlmodel import SQLModel
 
 from models.database import open_database, schema_of
 from models.schema import COMPATIBILITY_TABLE, HEAD, VERSION_TABLE, SchemaBehind, SchemaError, require_head
-from sync.reports.calendar import calendar
+from sync.rollups.calendar import calendar
 from tests.conftest import ROOT, alembic_config, migrate
 from tests.events_builder import ROLLUPS, TABLES
 from tests.processes import wait_for

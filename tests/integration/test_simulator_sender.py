@@ -23,10 +23,10 @@ from yarl import URL
 
 from receiver.signature import Verdict, verify
 from sync.cli import main
-from sync.simulator.counts import Counts
-from sync.simulator.report import Run, Summary, as_text, summarise
-from sync.simulator.sender import Plan, Sender
-from sync.simulator.traffic import generate
+from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.report import Run, Summary, as_text, summarise
+from sync.devtools.simulate.sender import Plan, Sender
+from sync.devtools.simulate.traffic import generate
 from tests.faults.servers import steady_port
 
 SECRET = b"s3cret"
@@ -389,7 +389,7 @@ def test_it_says_what_it_waits_for_if_nothing_listens_and_goes_on_once_something
 
 
 def test_it_gives_up_in_a_line_if_nothing_comes_to_listen(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sync.commands.simulate.WAIT_SECONDS", 0)
+    monkeypatch.setattr("sync.devtools.simulate.command.WAIT_SECONDS", 0)
     port = steady_port()
     result = simulate(f"http://127.0.0.1:{port}")
     assert result.exit_code == 1

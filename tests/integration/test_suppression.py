@@ -10,16 +10,16 @@ from sqlalchemy import URL, Engine, create_engine, insert, make_url
 
 from models.database import open_database
 from models.tables import DEAD_LETTERS, INBOX
-from sync.applier import Applier
 from sync.apply import apply
 from sync.environment import RedisSettings
-from sync.opt_outs.resubscribing import Resubscription, resubscribe
+from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.queue import connect, enqueue, open_queue, requeue, waiting
 from sync.raw_events import RawEvent, may_opt_out
 from sync.reading import Reading
-from sync.stop import Stop
 from sync.suppression import Lookup, Status
-from sync.worker import EventWorker
+from sync.worker.applier import Applier
+from sync.worker.rq_worker import EventWorker
+from sync.worker.stop import Stop
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, raw
 

@@ -19,7 +19,8 @@ from models import Body, LedgerEntry, MessageStatus, OptOut
 from sync.apply import apply
 from sync.cli import main
 from sync.raw_events import RawEvent
-from sync.tracing.text import lag_text, visible
+from sync.terminal.text import visible
+from sync.terminal.times import lag_text
 from tests.events_builder import AO
 
 Trace = Callable[..., Result]

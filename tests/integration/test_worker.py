@@ -14,12 +14,12 @@ from rq import Queue
 from rq.job import Job
 from sqlalchemy import Engine, text
 
-from sync.applier import Applier
-from sync.job_lists import take
 from sync.queue import Waiting, enqueue, open_queue, waiting
 from sync.raw_events import RawEvent
-from sync.stop import Stop
-from sync.worker import EventWorker
+from sync.worker.applier import Applier
+from sync.worker.job_lists import take
+from sync.worker.rq_worker import EventWorker
+from sync.worker.stop import Stop
 from tests.events_builder import AO
 from tests.processes import wait_for
 
@@ -273,8 +273,8 @@ def moves(redis: Redis) -> int:
 def test_under_load_events_gather_before_the_next_batch_and_nobody_asks_for_them_meanwhile(
     worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.pace.PACE_SECONDS", 5)
-    monkeypatch.setattr("sync.pace.FULL_LOAD_EVENTS_PER_SECOND", 1e-9)
+    monkeypatch.setattr("sync.worker.pace.PACE_SECONDS", 5)
+    monkeypatch.setattr("sync.worker.pace.FULL_LOAD_EVENTS_PER_SECOND", 1e-9)
     redis.config_resetstat()
     with at_work(worker):
         enqueue(queue, [delivered(number) for number in range(30)], at_front=False)
@@ -304,7 +304,7 @@ def test_a_worker_asked_to_stop_finishes_one_batch_and_gives_back_the_next(
 def test_a_worker_whose_database_is_busy_is_seen_alive_and_its_jobs_are_not_stranded(
     worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.worker.HOLD_SECONDS", 0.1)
+    monkeypatch.setattr("sync.worker.rq_worker.HOLD_SECONDS", 0.1)
     (job_id, *_) = enqueue_two_batches(queue)
     first_seen = queue.intermediate_queue.get_first_seen_key(job_id)
     work = threading.Thread(target=worker.work, kwargs={"burst": True})
@@ -334,7 +334,7 @@ def test_a_batch_is_finished_though_redis_goes_away_meanwhile(
         return jobs
 
     worker.run_maintenance_tasks()
-    monkeypatch.setattr("sync.worker.take", take_until_away)
+    monkeypatch.setattr("sync.worker.rq_worker.take", take_until_away)
     (first,) = Job.fetch_many(
         [worker.connection.lmove(queue.key, queue.intermediate_queue_key).decode()], redis, worker.serializer
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from sync.development.embedded import free_port, stop
+from sync.devtools.dev.embedded import free_port, stop
 from tests.processes import wait_for
 
 # What others of the same pool left behind on every connection to the server.

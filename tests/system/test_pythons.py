@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.development.embedded import free_port
+from sync.devtools.dev.embedded import free_port
 from tests.processes import ROOT, wait_for
 from tests.system.pythons import VERSIONS, find_python
 

@@ -20,8 +20,10 @@ TREES = {
 }
 PURE_OF_SYNC = {
     *("address_readings", "addresses", "email_addresses", "numbering_plan", "phone_numbers", "written_text"),
-    *("events", "known_good", "merge", "pace", "raw_events", "reading", "redis_url", "reports.contribution"),
-    "opt_outs.csv_records",
+    *("events", "known_good", "merge", "worker.pace", "raw_events", "reading", "redis_url", "rollups.contribution"),
+    "opt_outs.csv.records",
+    "terminal.csv_cells",
+    "terminal.masking",
 }
 PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
@@ -58,7 +60,7 @@ HAND_OFF = {"sync.queue", "sync.raw_events", "sync.environment", "sync.setting_n
 
 
 def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_module_the_look_up() -> None:
-    looking_up = {"sync.suppression", "sync.suppression.checking", "sync.opt_outs.latency"}
+    looking_up = {"sync.suppression", "sync.suppression.lookup", "sync.status.latency"}
     for module in (module for module in TREES if module.startswith("receiver")):
         of_sync = {name for name in imports(module) if name.split(".")[0] == "sync"}
         more = {"receiver.lookup": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
@@ -97,7 +99,7 @@ def test_the_tables_know_nobody() -> None:
 
 
 # What plays the provider, or runs the whole system beside itself, knows how a delivery is signed and where it goes.
-ON_THE_OTHER_SIDE = ("sync.bench", "sync.commands", "sync.development", "sync.simulator")
+ON_THE_OTHER_SIDE = ("sync.devtools",)
 
 
 def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
@@ -109,10 +111,10 @@ def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
 def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
     assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
         "sync.queue",
-        "sync.full_redis",
-        "sync.job_fetching",
-        "sync.job_lists",
-        "sync.worker",
+        "sync.worker.full_redis",
+        "sync.worker.fetch",
+        "sync.worker.job_lists",
+        "sync.worker.rq_worker",
     }
 
 
@@ -148,17 +150,23 @@ def test_the_worker_process_names_a_command_that_exists() -> None:
     python, option, package, command = procfile()["worker"]
     assert (python, option) == ("python", "-m")
     assert f"{package}.__main__" in TREES
-    assert f"{package}.commands.{command}" in TREES
+    assert command in commands()
 
 
-def test_every_command_of_the_command_line_has_its_module() -> None:
-    (commands,) = [
+def commands() -> dict[str, str]:
+    (found,) = [
         ast.literal_eval(node.value)
         for node in TREES["sync.cli"].body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
     ]
-    modules = {module.removeprefix("sync.commands.") for module in TREES if module.startswith("sync.commands.")}
-    assert {command.replace("-", "_") for command in commands} == modules
+    return dict(found)
+
+
+def test_every_command_of_the_command_line_has_its_module() -> None:
+    for name, place in commands().items():
+        module, _, function = place.partition(":")
+        assert function == name.replace("-", "_")
+        assert function in {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}, place
 
 
 def test_the_job_function_that_the_queue_names_exists() -> None:
@@ -230,7 +238,8 @@ def test_no_pin_says_where_packages_come_from(file: str) -> None:
         assert "--hash=sha256:" in requirement, requirement
 
 
-def test_every_package_is_listed_for_the_build() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {path.parent.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
-    assert sorted(listed) == sorted(".".join(folder.parts) for folder in folders)
+def test_every_folder_of_code_is_a_package_and_found_for_the_build() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert sorted(patterns) == sorted(f"{package}*" for package in PACKAGES)
+    folders = {path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.reports.calendar import FIRST, calendar
-from sync.reports.contribution import COUNTS, Change, deltas
+from sync.rollups.calendar import FIRST, calendar
+from sync.rollups.contribution import COUNTS, Change, deltas
 
 TEN = datetime(2026, 6, 24, 10, 7, 3, tzinfo=UTC)
 NONE = dict.fromkeys(COUNTS, 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.opt_outs.csv_cells import as_it_was, columns_text, defused
+from sync.terminal.csv_cells import as_it_was, columns_text, defused
 
 
 @pytest.mark.parametrize(

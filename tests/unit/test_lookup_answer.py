@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from receiver.lookup import _moment, _results
 from sync.suppression import Answer, Freshness, Match, Status
-from sync.suppression.checking import Answers
+from sync.suppression.lookup import Answers
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, 5, tzinfo=UTC)
 NUMBERS = ("+244912345678", "+351912345678")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.pace import PACE_SECONDS, pause_seconds
+from sync.worker.pace import PACE_SECONDS, pause_seconds
 
 
 @pytest.mark.parametrize("events", [200, 500, 999])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.program import as_invoked, program
+from sync.terminal.program import as_invoked, program
 
 
 def test_as_a_module_it_is_python_m_sync(monkeypatch: pytest.MonkeyPatch) -> None:

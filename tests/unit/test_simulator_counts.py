@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from sync.simulator.counts import Latencies
+from sync.devtools.simulate.counts import Latencies
 
 
 @pytest.mark.parametrize("percent", [50, 90, 99])

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sync.devtools.simulate.traffic import KINDS, SHUFFLE_WINDOW, SPAN, START, Delivery, generate
 from sync.events import Event, EventType, Outcome, parse
 from sync.raw_events import RawEvent
-from sync.simulator.traffic import KINDS, SHUFFLE_WINDOW, SPAN, START, Delivery, generate
 from tests.events_builder import AO
 
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
@@ -35,7 +35,7 @@ def documents(deliveries: list[Delivery]) -> list[dict]:
 
 def test_the_same_seed_gives_the_same_bodies_in_any_process():
     program = (
-        "import hashlib; from sync.simulator.traffic import generate; digest = hashlib.sha256();"
+        "import hashlib; from sync.devtools.simulate.traffic import generate; digest = hashlib.sha256();"
         "[digest.update(d.body) for d in generate(events=500, duplicates=0.1, shuffle=True, seed=7)];"
         "print(digest.hexdigest())"
     )

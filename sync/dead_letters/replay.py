@@ -1,0 +1,125 @@
+"""Replays dead letters: reads their bytes again, and merges those that this version understands.
+
+A letter is marked in the transaction that merges it, so whenever a replay is stopped, it can be begun again.
+"""
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, func, update
+
+from models.tables import DEAD_LETTERS
+from sync.apply import all_stated, merge_events, read, try_known_good
+from sync.dead_letters.find import Selection, pages
+from sync.events import Event, Outcome, Reason
+from sync.failures import error_kind
+from sync.known_good import type_by_look
+from sync.raw_events import RawEvent
+from sync.reading import Reading
+from sync.singly import Singly
+from sync.store.dead_letters import DeadLetter
+
+LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
+
+
+class Verdict(StrEnum):
+    """What became of a letter; all but the last are resolved."""
+
+    APPLIED = "applied"  # the ledger took it, and the rows that follow from it are up to date
+    IGNORED = "ignored"  # the ledger took it; its type is unknown to this version
+    UNCHANGED = "unchanged"  # the ledger had this body already
+    STILL_DEAD = "still_dead"  # it cannot be applied now either
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """A letter after its replay. `reason` and `error` are the present ones of a letter still dead, else None."""
+
+    digest: str
+    verdict: Verdict
+    reason: str | None = None
+    error: str | None = None
+
+
+def replay(
+    engine: Engine, selection: Selection, *, reading: Reading, page_size: int = LETTERS_PER_PAGE
+) -> Iterator[Replayed]:
+    """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
+
+    Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
+    pass through, as does Held if known good events fail as well; what was yielded before stays done.
+    """
+    singly = _replaying(engine, reading)
+    for page in pages(engine, selection, page_size):
+        for replayed in singly.together(page):
+            yield from replayed
+
+
+def _replaying(engine: Engine, reading: Reading) -> Singly[Any, list[Replayed]]:
+    def attempt(letters: Sequence[Any]) -> list[Replayed]:
+        now = datetime.now(UTC)
+        with engine.begin() as connection:
+            replayed = _merge(connection, letters, reading, now)
+            _mark(connection, replayed, now)
+        return replayed
+
+    def refuse(letter: Any, error: Exception) -> list[Replayed]:
+        # Only the kind of error is kept: its text may quote the event.
+        dead, reason, kind = Verdict.STILL_DEAD, Reason.REFUSED, error_kind(error)
+        replayed = [Replayed(digest=letter.digest, verdict=dead, reason=reason, error=kind)]
+        with engine.begin() as connection:
+            _mark(connection, replayed, datetime.now(UTC))
+        return replayed
+
+    return Singly(
+        attempt=attempt,
+        refuse=refuse,
+        type_of=lambda letter: type_by_look(letter.body),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+    )
+
+
+def _merge(connection: Connection, letters: Sequence[Any], reading: Reading, now: datetime) -> list[Replayed]:
+    raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
+    stated = all_stated(read(raw_events, reading), reading)
+    events = [one for one in stated if isinstance(one, Event)]
+    taken = merge_events(connection, events, reading, now)
+    digests = {fact.digest for fact in taken}
+    return [_replayed(letter.digest, one, digests) for letter, one in zip(letters, stated, strict=True)]
+
+
+def _replayed(digest: str, stated: Event | DeadLetter, taken: Set[str]) -> Replayed:
+    if isinstance(stated, DeadLetter):
+        return Replayed(digest=digest, verdict=Verdict.STILL_DEAD, reason=stated.reason, error=stated.error)
+    if stated.digest not in taken:
+        return Replayed(digest=digest, verdict=Verdict.UNCHANGED)
+    is_ignored = stated.outcome is Outcome.IGNORED
+    return Replayed(digest=digest, verdict=Verdict.IGNORED if is_ignored else Verdict.APPLIED)
+
+
+def _mark(connection: Connection, replayed: Sequence[Replayed], now: datetime) -> None:
+    """Resolve what was merged; of what is still dead count the attempt and keep why. In order of digest, as workers."""
+    columns = DEAD_LETTERS.c
+    marks = update(DEAD_LETTERS).where(columns.digest == bindparam("of"))
+    marks = marks.values(
+        resolved_at=func.coalesce(bindparam("at", type_=columns.resolved_at.type), columns.resolved_at),
+        attempts=columns.attempts + bindparam("more", type_=columns.attempts.type),
+        reason=func.coalesce(bindparam("why", type_=columns.reason.type), columns.reason),
+        error=func.coalesce(bindparam("what", type_=columns.error.type), columns.error),
+    )
+    rows = []
+    for one in replayed:
+        is_dead = one.verdict is Verdict.STILL_DEAD
+        rows.append(
+            {
+                "of": one.digest,
+                "at": None if is_dead else now,
+                "more": int(is_dead),
+                "why": one.reason,
+                "what": one.error,
+            }
+        )
+    connection.execute(marks, rows)

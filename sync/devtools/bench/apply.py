@@ -1,0 +1,152 @@
+"""How many events workers apply: ours beside the database alone and RQ's own worker.
+
+Everything is queued before the workers start and let go once they listen. Rates come from the ledger itself; but for
+those of copies, which the ledger does not note.
+"""
+
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, func, select
+
+from models.tables import BODIES, LEDGER
+from sync.apply import apply
+from sync.devtools.bench.database_alone import (
+    READING,
+    Statement,
+    free_body_ids,
+    insert_batches,
+    prepare_batches,
+    row_lists,
+)
+from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
+from sync.devtools.bench.ledger import applied_per_second
+from sync.devtools.bench.servers import Database
+from sync.devtools.bench.stage import Bench, open_stage
+from sync.devtools.dev.processes import DevelopmentError
+from sync.devtools.simulate.traffic import generate
+from sync.raw_events import RawEvent
+from sync.statements import bulk_insert
+
+# About what one group holds when 64 connections deliver.
+GROUP_EVENTS = 32
+# A stock worker takes 5 ms an event and more.
+STOCK_EVENTS = 400
+
+ALONE, STOCK = "the database alone", "a stock SimpleWorker"
+PLAIN = "the database alone, by SQLAlchemy's lists of rows"
+ONE, TWO, SINGLE = "1 worker", "2 workers", "1 worker, one event a job"
+WORKERS = {ONE: (1, GROUP_EVENTS), TWO: (2, GROUP_EVENTS), SINGLE: (1, 1)}
+COPIES = "1 worker, copies"
+# Copies take less than a second for some ten thousand: the end must be seen at once.
+COPIES_PAUSE_SECONDS = 0.01
+
+
+def raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
+    """Return `count` different events as they would come from the receiver now."""
+    now = datetime.now(UTC)
+    return [RawEvent(body=delivery.body, received_at=now) for delivery in generate(events=count, seed=seed)]
+
+
+def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figure]:
+    """Return the events per second that reach the tables of `database`."""
+    given = raw_events(events)
+    rates: dict[str, list[float]] = defaultdict(list)
+    for turn in range(1, bench.rounds + 1):
+        bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {bench.rounds}")
+        rates[STOCK].append(_measure_stock(bench, database, given[:STOCK_EVENTS]))
+        rates[ALONE].append(measure_alone(bench, database, given))
+        rates[PLAIN].append(measure_alone(bench, database, given, statement=row_lists))
+        for name, (workers, group) in WORKERS.items():
+            rates[name].append(measure_workers(bench, database, given, workers=workers, group=group))
+        rates[COPIES].append(measure_copies(bench, database, given))
+    middles = {name: middle(of) for name, of in rates.items()}
+    copies = Figure(
+        part="apply",
+        name=f"{database.name}, {COPIES}",
+        value=middles[COPIES],
+        unit="events/s",
+        yardsticks=(Yardstick(name="the same events, new", value=middles[ONE]),),
+        note=f"{GROUP_EVENTS} events a job, each in the tables already",
+    )
+    return [*(_figure(database, name, middles) for name in WORKERS), copies]
+
+
+def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
+    is_judged = name == ONE and database.kind == "postgresql"
+    return Figure(
+        part="apply",
+        name=f"{database.name}, {name}",
+        value=rates[name],
+        unit="events/s",
+        yardsticks=(
+            Yardstick(name=ALONE, value=rates[ALONE], target=Target(at_least=0.75) if is_judged else None),
+            Yardstick(name=PLAIN, value=rates[PLAIN]),
+            Yardstick(name=STOCK, value=rates[STOCK], target=Target(at_least=100) if is_judged else None),
+        ),
+        note="" if name == SINGLE else f"{GROUP_EVENTS} events a job",
+    )
+
+
+def measure_workers(
+    bench: Bench, database: Database, given: list[RawEvent], *, workers: int, group: int, keeps_rows: bool = False
+) -> float:
+    """Return the events per second of our own workers on `group` events a job."""
+    groups = [given[start : start + group] for start in range(0, len(given), group)]
+    begun = datetime.now(UTC)
+    with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
+        stage.enqueue_groups(groups)
+        stage.start_workers(workers)
+        stage.release()
+        stage.wait_until_applied()
+        return applied_per_second(stage.engine, events=len(given), since=begun)
+
+
+def measure_copies(bench: Bench, database: Database, given: list[RawEvent]) -> float:
+    """Return the events per second of one worker on events that it has applied before, from first job to last."""
+    groups = [given[start : start + GROUP_EVENTS] for start in range(0, len(given), GROUP_EVENTS)]
+    with open_stage(bench, database) as stage:
+        for start in range(0, len(given), stage.batch_size):
+            batch = given[start : start + stage.batch_size]
+            apply(stage.engine, batch, reading=READING, now=datetime.now(UTC))
+        stage.enqueue_groups(groups)
+        stage.start_workers(1)
+        begun = time.monotonic()
+        stage.release()
+        stage.wait_until_applied(pause_seconds=COPIES_PAUSE_SECONDS)
+        seconds = time.monotonic() - begun
+        _require_copies(stage.engine, len(given))
+        return len(given) / seconds
+
+
+def _require_copies(engine: Engine, events: int) -> None:
+    with engine.connect() as connection:
+        counts = [connection.execute(select(func.count()).select_from(table)).scalar() for table in (LEDGER, BODIES)]
+    if counts != [events, events]:
+        raise DevelopmentError(f"copies of {events:,} events left other rows than these: such a run tells nothing")
+
+
+def _measure_stock(bench: Bench, database: Database, given: list[RawEvent]) -> float:
+    with open_stage(bench, database) as stage:
+        stage.enqueue_plainly(given)
+        stage.start_stock_worker()
+        stage.release()
+        stage.wait_until_applied()
+        return applied_per_second(stage.engine, events=len(given))
+
+
+def measure_alone(
+    bench: Bench,
+    database: Database,
+    given: list[RawEvent],
+    *,
+    keeps_rows: bool = False,
+    statement: Statement = bulk_insert,
+) -> float:
+    """Return the events per second of inserting the rows of `given`, which are not in the tables yet."""
+    with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
+        body_ids = free_body_ids(stage.engine, len(given))
+        batches = prepare_batches(given, batch_size=stage.batch_size, now=datetime.now(UTC), body_ids=body_ids)
+        seconds = insert_batches(stage.engine, batches, bench.is_stop_asked, statement)
+        return (len(given) - stage.batch_size) / seconds

@@ -1,0 +1,249 @@
+"""`zexa-sync bench`: the project's own benchmark."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+
+from models.errors import error_line
+from sync.devtools.bench.apply import measure_apply
+from sync.devtools.bench.end_to_end import measure_end_to_end
+from sync.devtools.bench.figures import Figure
+from sync.devtools.bench.growth import measure_growth
+from sync.devtools.bench.lookups import measure_lookups
+from sync.devtools.bench.machine import describe_machine
+from sync.devtools.bench.opt_outs_first import measure_opt_outs_first
+from sync.devtools.bench.opted_out import NUMBERS_MAX
+from sync.devtools.bench.receive import measure_receive
+from sync.devtools.bench.report import document, print_report
+from sync.devtools.bench.reports import measure_reports
+from sync.devtools.bench.servers import KINDS, Database, open_databases, open_redis
+from sync.devtools.bench.stage import Bench, migrate
+from sync.devtools.bench.suppression import measure_check, measure_scrub
+from sync.devtools.dev.embedded import EmbeddedError
+from sync.devtools.dev.processes import DevelopmentError
+from sync.environment import SettingError
+from sync.terminal.options import FiniteRange
+from sync.terminal.signals import StopAsked, stop_signals
+
+PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression", "reports")
+CONNECTIONS_MAX = 1000
+MESSAGES_MAX = 100_000_000
+
+
+class Numbers(click.ParamType[tuple[int, ...]]):
+    """Whole numbers between commas."""
+
+    name = "numbers"
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least, self.most = least, most
+
+    def convert(
+        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in value.split(",")]
+        if not all(word.isascii() and word.isdigit() and self.least <= int(word) <= self.most for word in words):
+            self.fail(f"give whole numbers from {self.least} to {self.most} between commas", param, ctx)
+        return tuple(sorted({int(word) for word in words}))
+
+
+@click.command()
+@click.argument("part", type=click.Choice([*PARTS, "all"]), default="all")
+@click.option(
+    "--events",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(100, 1_000_000),
+    metavar="N",
+    help="How many events are queued for one measurement of applying; many batches, or it is refused.",
+)
+@click.option(
+    "--seconds",
+    default=8.0,
+    show_default=True,
+    type=FiniteRange(1, 3600),
+    metavar="S",
+    help="How long each measurement over HTTP takes, all rounds of it together.",
+)
+@click.option(
+    "--rounds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    metavar="R",
+    help="How often ours and its yardsticks take turns in receiving and applying; medians are told.",
+)
+@click.option(
+    "--connections",
+    default="1,16,64,256",
+    show_default=True,
+    type=Numbers(1, CONNECTIONS_MAX),
+    metavar="C,...",
+    help="Connections at which receiving is measured.",
+)
+@click.option(
+    "--database",
+    "kind",
+    default="both",
+    show_default=True,
+    type=click.Choice([*KINDS, "both"]),
+    help="What applying and reports are measured on; all else takes PostgreSQL unless it is sqlite.",
+)
+@click.option(
+    "--messages",
+    default="0,1000000",
+    show_default=True,
+    type=Numbers(0, MESSAGES_MAX),
+    metavar="M,...",
+    help="How many messages are in the tables when growth and reports are measured; millions take minutes.",
+)
+@click.option(
+    "--backlog",
+    default=300_000,
+    show_default=True,
+    type=click.IntRange(1, 10_000_000),
+    metavar="N",
+    help="How many deliveries wait in the queue when opt-outs are measured.",
+)
+@click.option(
+    "--opted-out",
+    default="1000,1000000",
+    show_default=True,
+    type=Numbers(0, NUMBERS_MAX),
+    metavar="N,...",
+    help="How many opt-outs are in the table when look-ups are measured.",
+)
+@click.option(
+    "--addresses",
+    default=200_000,
+    show_default=True,
+    type=click.IntRange(1000, 10_000_000),
+    metavar="N",
+    help="How many addresses are looked up at once, and stand in the list that is scrubbed, for suppression.",
+)
+@click.option("--database-url", metavar="URL", help="Measure on this database, which must be empty.")
+@click.option("--redis-url", metavar="URL", help="Measure on this Redis, which must be empty.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object, machine and figures.")
+def bench(
+    part: str,
+    events: int,
+    seconds: float,
+    rounds: int,
+    connections: tuple[int, ...],
+    kind: str,
+    messages: tuple[int, ...],
+    backlog: int,
+    opted_out: tuple[int, ...],
+    addresses: int,
+    database_url: str | None,
+    redis_url: str | None,
+    is_json: bool,
+) -> None:
+    """Measure how fast this project is on this machine, beside yardsticks of the same run.
+
+    \b
+    receive     requests/s and latency of one web process, beside an empty Flask
+                route and `queue.enqueue` in each request, under the same gunicorn;
+                and what the journal (ZEXA_JOURNAL) costs
+    apply       events/s of the workers, beside the database alone (the same rows
+                inserted by one process, no queue) and RQ's own SimpleWorker
+    end-to-end  events/s from HTTP to row with one and two web processes, the
+                backlog, memory, and the time from a POST to its row at 100 and
+                1,000 events/s
+    opt-outs    from POST to `active_opt_outs` while many deliveries wait
+    growth      events/s with many messages in the tables; Redis per queued event
+    suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
+                and what they take from these, beside what empty requests and
+                another web process's look-ups take; of one address and of many in
+                Python; and scrubbing a CSV file
+    reports     milliseconds of each report with many messages in the tables, three
+                facts each, beside counting the same from the messages
+
+    \b
+    Examples:
+      Everything, in about ten minutes:
+        zexa-sync bench
+      Only the receiver, longer, at the connections that matter to you:
+        zexa-sync bench receive --connections 8,32 --seconds 30
+      Does it stay as fast with millions of messages?
+        zexa-sync bench growth --messages 0,1000000,5000000
+      How long do the reports take with ten million messages? (some ten minutes, 20 GB)
+        zexa-sync bench reports --messages 10000000 --database postgresql
+
+    Starts a Redis (nothing of it on disk) and a PostgreSQL of its own and throws them away. Servers given by
+    --database-url and --redis-url must not hold anything, and are emptied between measurements. The load comes
+    from wrk where it is on PATH, else from the simulator. Everything shares this machine, so let it rest
+    meanwhile: the load average it began with is reported. DATABASE_URL and REDIS_URL are not read.
+
+    Figures are shown with their targets, met or not met, which does not change the exit status: 0 once
+    measured, 1 where something could not be measured or Ctrl-C stopped it, 2 on wrong use.
+    """
+    parts = PARTS if part == "all" else (part,)
+    kinds = KINDS if kind == "both" else (kind,)
+    try:
+        with _surroundings(kinds, database_url, redis_url, rounds) as (surroundings, databases):
+            first, *_ = databases
+            machine = describe_machine(surroundings.redis_url, databases)
+            measures: dict[str, Callable[[], list[Figure]]] = {
+                "receive": lambda: measure_receive(surroundings, first, connections=connections, seconds=seconds),
+                "apply": lambda: [
+                    figure for database in databases for figure in measure_apply(surroundings, database, events=events)
+                ],
+                "end-to-end": lambda: measure_end_to_end(surroundings, first, seconds=seconds),
+                "opt-outs": lambda: measure_opt_outs_first(surroundings, first, backlog=backlog),
+                "growth": lambda: measure_growth(surroundings, first, events=events, messages=messages),
+                "suppression": lambda: [
+                    *measure_lookups(surroundings, first, opt_outs=opted_out, seconds=seconds),
+                    *measure_check(surroundings, first, opt_outs=max(opted_out), addresses=addresses),
+                    *measure_scrub(surroundings, first, rows=addresses),
+                ],
+                "reports": lambda: [
+                    figure
+                    for database in databases
+                    for figure in measure_reports(surroundings, database, messages=messages)
+                ],
+            }
+            figures = [figure for name in parts for figure in measures[name]()]
+    except StopAsked:
+        raise click.ClickException("stopped; nothing that was started still runs") from None
+    except (DevelopmentError, EmbeddedError, SettingError) as error:
+        raise click.ClickException(str(error)) from None
+    except DBAPIError as error:
+        raise click.ClickException(f"the database failed: {error_line(error)}") from None
+    if is_json:
+        click.echo(json.dumps(document(machine, figures), indent=2))
+    else:
+        print_report(machine, figures)
+
+
+@contextmanager
+def _surroundings(
+    kinds: tuple[str, ...], database_url: str | None, redis_url: str | None, rounds: int
+) -> Iterator[tuple[Bench, list[Database]]]:
+    """Yield what all measurements share, with migrated databases; it is all gone afterwards."""
+    with (
+        stop_signals() as is_stop_asked,
+        TemporaryDirectory(prefix="zexa-bench-") as name,
+        open_redis(Path(name) / "redis", redis_url) as opened_redis_url,
+        open_databases(Path(name), database_url, kinds) as databases,
+    ):
+        surroundings = Bench(
+            folder=Path(name),
+            redis_url=opened_redis_url,
+            secret=secrets.token_hex(32),
+            rounds=rounds,
+            console=Console(stderr=True),
+            is_stop_asked=is_stop_asked,
+        )
+        for database in databases:
+            migrate(surroundings, database)
+        yield surroundings, databases

@@ -1,0 +1,127 @@
+"""The yardstick of applying: the rows that applying would write, made beforehand and inserted by one process.
+
+The same batches and transactions as ours, without queue, parsing or merging. What is measured is how fast this
+database takes these rows from Python: by our own statements, and by SQLAlchemy's own way with a list of rows.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from models.tables import BODIES, CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.addresses import person_of
+from sync.events import Event, parse
+from sync.merge import by_subject, campaign_row, distinct, holding, message_row
+from sync.opt_out_rule import StoredStatement, opt_out_rows, opt_outs_of
+from sync.raw_events import RawEvent
+from sync.reading import Reading
+from sync.settings import DEFAULT_REGION
+from sync.statements import bulk_insert, columns_of
+from sync.terminal.signals import StopAsked
+
+READING = Reading(default_region=DEFAULT_REGION)
+
+Batch = list[tuple[Table, list[dict[str, Any]]]]
+Statement = Callable[[Connection, Table, list[dict[str, Any]]], tuple[Any, list[dict[str, Any]] | None]]
+
+
+def prepare_batches(
+    raw_events: Sequence[RawEvent], *, batch_size: int, now: datetime, body_ids: Sequence[int]
+) -> list[Batch]:
+    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which ours writes them.
+
+    `body_ids` are as many ids of `bodies` that no row has.
+    """
+    return [
+        _batch(raw_events[start : start + batch_size], now, body_ids[start : start + batch_size])
+        for start in range(0, len(raw_events), batch_size)
+    ]
+
+
+def free_body_ids(engine: Engine, count: int) -> list[int]:
+    """Return `count` ids of `bodies` that no row has, nor will get from a worker."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            ids = text("SELECT nextval('bodies_id_seq') FROM generate_series(1, :count)")
+            return list(connection.execute(ids, {"count": count}).scalars())
+        last = connection.execute(text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'bodies'"))
+        first = last.scalar_one() + 1
+        return list(range(first, first + count))
+
+
+def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Sequence[int]) -> Batch:
+    facts = list(holding(distinct(parse(raw, READING) for raw in raw_events)).values())
+    subjects = by_subject(facts).values()
+    stamp = {"updated_at": now}
+    statements = [statement for of in subjects for statement in _statements(of)]
+    rows = [
+        [_entry(fact, now, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
+        [_body(fact, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
+        [columns_of(message) | stamp for of in subjects if (message := message_row(of))],
+        [columns_of(campaign) | stamp for of in subjects if (campaign := campaign_row(of))],
+        [columns_of(opt_out) | stamp for opt_out in opt_out_rows(statements).values()],
+    ]
+    return list(zip((LEDGER, BODIES, MESSAGES, CAMPAIGNS, OPT_OUTS), rows, strict=True))
+
+
+def _entry(fact: Event, now: datetime, body_id: int) -> dict[str, Any]:
+    return {
+        "subject_id": fact.subject_id,
+        "event": fact.name,
+        "occurred_at": fact.occurred_at,
+        "received_at": fact.received_at,
+        "applied_at": now,
+        "body_id": body_id,
+        "is_dated": fact.is_dated,
+        "outcome": fact.outcome,
+        "digest": fact.digest,
+    }
+
+
+def _body(fact: Event, body_id: int) -> dict[str, Any]:
+    return {
+        "id": body_id,
+        "received_at": fact.received_at,
+        "subject_id": fact.subject_id,
+        "event": fact.name,
+        "body": fact.body,
+    }
+
+
+def _statements(facts: list[Event]) -> list[StoredStatement]:
+    """Return what these facts of one subject state of opt-outs, as the database would tell it."""
+    by_digest = {fact.digest: fact for fact in facts}
+    found: list[StoredStatement] = []
+    for statement in opt_outs_of(facts):
+        fact = by_digest[statement.digest or ""]
+        told = {"occurred_at": fact.occurred_at, "received_at": fact.received_at}
+        found.append(asdict(statement) | told | {"person": person_of(statement.address)})
+    return found
+
+
+def row_lists(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:
+    """Return an insert as SQLAlchemy's documentation has it; on PostgreSQL it sends long lists of values."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table), rows
+
+
+def insert_batches(
+    engine: Engine, batches: Sequence[Batch], is_stop_asked: Callable[[], bool], statement: Statement = bulk_insert
+) -> float:
+    """Insert `batches`, a transaction each; return the seconds of all but the first, which warms up."""
+    begun = 0.0
+    for number, batch in enumerate(batches):
+        if number == 1:
+            begun = time.monotonic()
+        if is_stop_asked():
+            raise StopAsked
+        with engine.begin() as connection:
+            for table, rows in batch:
+                if rows:
+                    insert, given = statement(connection, table, rows)
+                    connection.execute(insert.on_conflict_do_nothing(), given)
+    return time.monotonic() - begun

@@ -1,0 +1,97 @@
+"""What a run of `zexa-sync dev` is made of: the Procfile's commands, and settings for whatever the user left open.
+
+Starts nothing. Never for production: there is no keeper that restarts a process, and Redis asks for no password.
+"""
+
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from receiver.settings import read_secrets
+from sync.devtools.dev.data_folder import kept_secret
+from sync.devtools.dev.embedded import find_redis_binary, free_port, redis_command, redis_url
+from sync.devtools.dev.processes import DevelopmentError
+from sync.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+
+# A browser that keeps its connection open would otherwise hold up Ctrl-C for as long as a platform allows.
+WEB_STOP_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """`commands` are the Procfile's, by name, and that of a private Redis unless the user named another."""
+
+    data: Path
+    port: int
+    commands: Mapping[str, list[str]]
+    environ: Mapping[str, str] = field(repr=False)
+    database_url: URL
+    secret: bytes = field(repr=False)
+
+
+def prepare(data: Path, port: int, given: Mapping[str, str]) -> Setup:
+    """Return the setup of a run on `port` with its data in `data`; `given` is the user's environment.
+
+    Raises SettingError where a setting is wrong, EmbeddedError where a private Redis is needed and there is
+    none, DevelopmentError where there is nothing to run.
+    """
+    commands = _procfile()
+    commands["web"] += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", str(WEB_STOP_SECONDS)]
+    own = {"DATABASE_URL": f"sqlite:///{data / 'zexa.db'}", "WEB_CONCURRENCY": "1"}
+    if not _is_given(given, "ZEXA_WEBHOOK_SECRET"):
+        own["ZEXA_WEBHOOK_SECRET"] = kept_secret(data)
+    if not _is_given(given, "REDIS_URL"):
+        redis_port = free_port()
+        own["REDIS_URL"] = redis_url(redis_port)
+        commands["redis"] = redis_command(data / "redis", port=redis_port, binary=find_redis_binary())
+    own = {name: value for name, value in own.items() if not _is_given(given, name)}
+    binaries = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)])
+    environ = {**given, **own, "PATH": binaries, "PORT": str(port)}
+    database_url = _absolute(WorkerSettings.read(environ).database_url)
+    environ["DATABASE_URL"] = database_url.render_as_string(hide_password=False)
+    return Setup(
+        data=data,
+        port=port,
+        commands=commands,
+        environ=environ,
+        database_url=database_url,
+        secret=read_secrets(environ)[0],
+    )
+
+
+def _is_given(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name, "").strip())
+
+
+def _absolute(database_url: URL) -> URL:
+    """Return the URL of a SQLite file as seen from any folder: ours need not be the one the processes run in."""
+    if database_url.get_backend_name() != "sqlite":
+        return database_url
+    return database_url.set(database=str(Path(database_url.database or "").absolute()))
+
+
+def _procfile() -> dict[str, list[str]]:
+    path = ROOT / "Procfile"
+    if not path.is_file():
+        raise DevelopmentError(f"there is no {path}: run this from a checkout of the project")
+    lines = (line.partition(":") for line in path.read_text().splitlines())
+    return {name: shlex.split(command) for name, colon, command in lines if colon}
+
+
+def require_free(port: int) -> None:
+    """Raise DevelopmentError where another program listens on `port`, or we may not."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            reason = (error.strerror or "it is unusable").lower()
+            raise DevelopmentError(f"port {port} cannot be used, {reason}: name another with --port") from None

@@ -1,0 +1,112 @@
+"""Reads the options of `zexa-sync simulate` and `send`. What cannot be meant is refused before anything is sent."""
+
+import math
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import click
+from yarl import URL
+
+from receiver.requests import PATH
+from receiver.settings import DEFAULT_PORT, read_secrets
+from sync.devtools.simulate.traffic import KINDS, SPAN
+from sync.environment import SettingError, read_whole_number
+from sync.events import EARLIEST, LATEST, EventType
+
+
+class WrongUse(click.ClickException):
+    """Printed as one line, without the usage that click adds to its own."""
+
+    exit_code = 2
+
+
+def read_share(_context: click.Context, _option: click.Parameter, given: str) -> float:
+    """Read `10%` or `0.1`."""
+    try:
+        share = float(given[:-1]) / 100 if given.endswith("%") else float(given)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise click.BadParameter("give a share from 0% to 100%, for example 10% or 0.1")
+    return share
+
+
+def read_kinds(_context: click.Context, _option: click.Parameter, given: str | None) -> frozenset[EventType]:
+    """Read names of events, long or short, between commas; all where none is given."""
+    if given is None:
+        return frozenset(EventType)
+    known: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
+    names = [name.strip() for name in given.split(",")]
+    if not all(name in known for name in names):
+        raise click.BadParameter(f"give event names, or short ones of {', '.join(KINDS)}, separated by commas")
+    return frozenset(known[name] for name in names)
+
+
+def read_start(_context: click.Context, _option: click.Parameter, given: str | None) -> datetime:
+    """Read a time; without one, events of the two hours up to now."""
+    if given is None:
+        return datetime.now(UTC).replace(microsecond=0) - SPAN
+    try:
+        start = datetime.fromisoformat(given)
+        start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
+        is_usable = EARLIEST <= start <= LATEST - timedelta(days=1)
+    except (ValueError, OverflowError):
+        is_usable = False
+    if not is_usable:
+        raise click.BadParameter("give a time of this century such as 2026-06-24T10:00:00Z")
+    return start
+
+
+def read_number(_context: click.Context, _option: click.Parameter, given: float) -> float:
+    """Refuse what click lets through: infinity and not-a-number."""
+    if not 0 <= given <= 1_000_000:
+        raise click.BadParameter("give a number from 0 to 1000000")
+    return given
+
+
+def read_url(_context: click.Context, _argument: click.Parameter, given: str | None) -> URL:
+    """Read a URL, or a host and port; PATH is added if there is no path. Without one, the receiver on this machine."""
+    if given is None:
+        port = read_whole_number(os.environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
+        return URL(f"http://127.0.0.1:{port}{PATH}")
+    try:
+        url = URL(given if "://" in given else f"http://{given}")
+        is_usable = url.scheme in ("http", "https") and bool(url.raw_host) and bool(url.port)
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise click.BadParameter("give a URL such as http://127.0.0.1:8000")
+    return url if url.path not in ("", "/") else url.with_path(PATH)
+
+
+def read_event(_context: click.Context, _option: click.Parameter, given: str) -> EventType:
+    """Read the name of one event, long or short."""
+    known: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
+    if given.strip() not in known:
+        raise click.BadParameter(f"give one of {', '.join(KINDS)}, or a full name such as message.delivered")
+    return known[given.strip()]
+
+
+def require_own_machine(url: URL, *, allow_remote: bool) -> None:
+    """Raise WrongUse if `url` is another machine and that is not allowed."""
+    if not allow_remote and not is_loopback(url):
+        raise WrongUse(f"{url.raw_host} is not this machine: give --allow-remote if it is a server of yours")
+
+
+def signing_secret(given: str) -> bytes:
+    """Return the first of the secrets in `given`, which the receiver takes too; raise WrongUse if there is none."""
+    try:
+        return read_secrets({"ZEXA_WEBHOOK_SECRET": given})[0]
+    except SettingError:
+        raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver") from None
+
+
+def is_loopback(url: URL) -> bool:
+    """Say whether `url` is surely of this machine. Names are not looked up: what one means can change."""
+    host = url.raw_host or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

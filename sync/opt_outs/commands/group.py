@@ -1,0 +1,37 @@
+"""`zexa-sync opt-outs`: who must not be messaged, asked and told by people."""
+
+import click
+
+from sync.terminal.groups import LazyGroup
+
+_ROOM = "sync.opt_outs.commands"
+SUBCOMMANDS = {
+    "add": f"{_ROOM}.add_remove:add",
+    "check": f"{_ROOM}.check:check",
+    "evidence": f"{_ROOM}.evidence:evidence",
+    "export": f"{_ROOM}.export:export",
+    "import": f"{_ROOM}.import_:import_",
+    "list": f"{_ROOM}.list_:list_",
+    "remove": f"{_ROOM}.add_remove:remove",
+    "scrub": f"{_ROOM}.scrub:scrub_",
+    "sent-after": f"{_ROOM}.evidence:sent_after",
+}
+
+
+@click.command(cls=LazyGroup, places=SUBCOMMANDS)
+def opt_outs() -> None:
+    """Ask who must not be messaged, and record what people decide about it.
+
+    An opt-out holds for one channel and sender, or for any where it names none. Whoever asks without naming them
+    gets the strict answer: any channel, any sender. Events add opt-outs and never end one; only a person does,
+    with `remove`. Everything stated here stays in the table opt_out_history for good, with who and why.
+
+    \b
+    For example:
+      zexa-sync opt-outs check 912345678
+      zexa-sync opt-outs add 912345678 --by "Maria, support" --reason "asked by phone"
+      zexa-sync opt-outs remove 912345678 --by "Maria, support" --reason "signed up again, form 1234"
+      zexa-sync opt-outs scrub list.csv --column phone --out clean.csv --removed removed.csv --invalid invalid.csv
+
+    Exit status: 0 on success, 1 on a negative answer or a failure, 2 on wrong use.
+    """

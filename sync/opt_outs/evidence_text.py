@@ -1,0 +1,149 @@
+"""Lays out what can be proved, for a person and as JSON's types. Every value is escaped, bodies are exact."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sync.opt_outs.evidence import Evidence
+from sync.suppression.text import scope_text
+from sync.terminal.masking import masked_address, masked_text
+from sync.terminal.text import body_document, body_text, table_text, visible
+from sync.terminal.times import iso_text, moment_text
+
+Row = Mapping[str, Any]
+
+_STATED_BY = {"event": "the recipient, by Zexa", "failure": "a carrier, by Zexa"}
+_KINDS = {"opted_out": "opted out", "opted_in": "subscribed again"}
+
+
+def evidence_document(found: Evidence) -> dict[str, Any]:
+    """Return all of it as JSON's types; a body is text in `body` or, where it is not UTF-8, in `body_base64`."""
+    return {
+        "address": found.address,
+        "opt_outs": [_document(row) | {"is_active": bool(row["is_active"])} for row in found.opt_outs],
+        "statements": [_document(row) for row in found.statements],
+        "facts": [_document(row) for row in found.facts],
+        "messages_afterwards": [_document(row) for row in found.messages_afterwards],
+    }
+
+
+def _document(row: Row) -> dict[str, Any]:
+    shown = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    if "body" not in row:
+        return shown
+    body = row["body"]
+    return shown | ({"body": None, "body_base64": None} if body is None else body_document(bytes(body)))
+
+
+def evidence_text(found: Evidence) -> str:
+    """Return the evidence in the order in which somebody would tell it."""
+    if not found.is_known:
+        return f"Nobody ever stated anything about {visible(found.address)}."
+    return "\n\n".join(_parts(found))
+
+
+def _parts(found: Evidence) -> Iterator[str]:
+    yield f"Evidence of {visible(found.address)}. All times are UTC."
+    yield _titled("In force or ended", _opt_outs_text(found.opt_outs) if found.opt_outs else "  no row of opt_outs")
+    for number, row in enumerate(found.statements, 1):
+        yield _statement_text(number, row)
+    for row in found.facts:
+        yield _fact_text(row)
+    after = found.messages_afterwards
+    yield _titled("Messages with a status later than the first opt-out", _messages_text(after) if after else "  none")
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}\n{text}"
+
+
+def _opt_outs_text(rows: Sequence[Row]) -> str:
+    names = ("in force", "opted out", "opted in", "holds for", "source", "message")
+    return table_text(
+        names,
+        [
+            (
+                "yes" if row["is_active"] else "no",
+                _moment(row["opted_out_at"]),
+                _moment(row["opted_in_at"]),
+                scope_text(row["channel"], row["sender"]),
+                row["source"],
+                row["message_id"] or "-",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _statement_text(number: int, row: Row) -> str:
+    by = row["stated_by"] or _STATED_BY.get(row["source"], "-")
+    fields = {
+        "occurred": _moment(row["occurred_at"]),
+        "received": _moment(row["received_at"]),
+        "applied": f"{_moment(row['applied_at'])}, the moment it took effect",
+        "holds for": scope_text(row["channel"], row["sender"]),
+        "stated by": f"{by} ({row['source']})",
+        "reason": row["reason"],
+        "message": row["message_id"],
+        "event": row["event"],
+        "sha-256": row["digest"],
+    }
+    title = f"Statement {number}: {_KINDS[row['kind']]}"
+    body = "" if row["body"] is None else body_text("  Body as it was signed", bytes(row["body"]))
+    return _titled(title, _fields_text(fields)) + body
+
+
+def _fact_text(row: Row) -> str:
+    fields = {name: _moment(row[f"{name}_at"]) for name in ("occurred", "received")}
+    title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
+    return _titled(title, _fields_text(fields)) + body_text("  Body as it was signed", bytes(row["body"]))
+
+
+def _fields_text(fields: Mapping[str, str | None]) -> str:
+    return "\n".join(f"  {name:<9}  {visible(value)}" for name, value in fields.items() if value)
+
+
+def _messages_text(rows: Sequence[Row]) -> str:
+    names = ("status at", "status", "channel", "sender", "message")
+    return table_text(names, [_message_cells(row) for row in rows])
+
+
+def _message_cells(row: Row) -> Sequence[str]:
+    channel, sender = row["channel"] or "-", row["sender"] or "-"
+    return _moment(row["status_at"]), row["status"] or "-", channel, sender, row["message_id"]
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment_text(moment) if moment else "-"
+
+
+def late_document(row: Row, *, shows_addresses: bool) -> dict[str, Any]:
+    """Return a row of `sent_after_opt_out` as JSON's types, what names a person masked unless asked for."""
+    shown = _document(row)
+    if not shows_addresses:
+        shown["address"] = masked_address(row["address"])
+        for name in ("sender", "opt_out_sender"):
+            shown[name] = row[name] and masked_text(row[name])
+    return shown
+
+
+def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
+    """Return a table of these messages, the first of `count`."""
+    if not rows:
+        return "No message was sent after an opt-out of its address."
+    shown = [late_document(row, shows_addresses=shows_addresses) | {"row": row} for row in rows]
+    names = ("status at", "seconds after", "status", "address", "opted out", "holds for", "message")
+    cells = [
+        (
+            _moment(late["row"]["status_at"]),
+            f"{late['seconds_after_opt_out']:,.0f}",
+            late["status"],
+            late["address"],
+            _moment(late["row"]["opted_out_at"]),
+            scope_text(late["opt_out_channel"], late["opt_out_sender"]),
+            late["message_id"],
+        )
+        for late in shown
+    ]
+    number = f"{count:,}" if count == len(rows) else f"the latest {len(rows):,} of {count:,}"
+    return f"Messages with a status later than an opt-out of their address: {number}\n{table_text(names, cells)}"

@@ -1,0 +1,107 @@
+"""Takes people who must not be messaged out of a list: every row goes, as it is, to exactly one of three files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import BinaryIO
+
+from sync.opt_outs.csv.open import NOT_READABLE, REASON_COLUMN, CsvFile
+from sync.opt_outs.csv.records import Record
+from sync.suppression import Lookup, Status
+
+ROWS_PER_LOOK = 20_000
+
+
+class UnknownStatusError(Exception):
+    """Some address is neither known to be suppressed nor known to be allowed."""
+
+    def __init__(self, as_of: datetime | None, held_by: str | None) -> None:
+        super().__init__("the look-up cannot answer")
+        self.as_of = as_of
+        self.held_by = held_by
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """How many rows went where, and the earliest moment that an answer was as of."""
+
+    clean: int = 0
+    removed: int = 0
+    invalid: int = 0
+    as_of: datetime | None = None
+    held_by: str | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.clean + self.removed + self.invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is asked of each address: see `Lookup.check`."""
+
+    channel: str | None
+    sender: str | None
+    max_staleness: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    clean: BinaryIO
+    removed: BinaryIO
+    invalid: BinaryIO
+
+
+def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: Callable[[Counts], None]) -> Counts:
+    """Write each record of `given` to one of `files`; `on_look` is told the counts now and then.
+
+    `clean` gets only what is known to be allowed. Raises UnknownStatusError where of some row that cannot be known;
+    what was written until then is of no use.
+    """
+    counts = Counts()
+    _require_fresh(lookup, scope, counts)
+    for file, text in (
+        (files.clean, given.header_text),
+        (files.removed, given.header_text),
+        (files.invalid, given.with_column(given.header_text, REASON_COLUMN)),
+    ):
+        file.write(given.encoding.mark + given.encoding.encode(text))
+    while rows := list(islice(given.records, ROWS_PER_LOOK)):
+        _sort_out(lookup, given, files, scope, counts, rows)
+        on_look(counts)
+    return counts
+
+
+def _require_fresh(lookup: Lookup, scope: Scope, counts: Counts) -> None:
+    """Find out before a long file is read."""
+    freshness = lookup.freshness()
+    if not freshness.is_within(scope.max_staleness, datetime.now(UTC)):
+        raise UnknownStatusError(freshness.as_of, freshness.held_by)
+    counts.as_of, counts.held_by = freshness.as_of, freshness.held_by
+
+
+def _sort_out(
+    lookup: Lookup, given: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
+) -> None:
+    clean: list[str] = []
+    removed: list[str] = []
+    invalid: list[str] = []
+    cells = [given.cell(fields) for _, _, fields in rows]
+    answers = lookup.check([cell or "" for cell in cells], scope.channel, scope.sender, scope.max_staleness)
+    goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed}
+    for (_, text, _), cell, answer in zip(rows, cells, answers, strict=True):
+        if answer.status is Status.UNKNOWN:
+            raise UnknownStatusError(answer.as_of, answer.held_by)
+        if answer.status is Status.INVALID:
+            invalid.append(given.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
+        else:
+            goes_to[answer.status].append(text)
+    for file, texts in ((files.clean, clean), (files.removed, removed), (files.invalid, invalid)):
+        file.write(given.encoding.encode("".join(texts)))
+    counts.clean += len(clean)
+    counts.removed += len(removed)
+    counts.invalid += len(invalid)
+    as_of, held_by = answers[0].as_of, answers[0].held_by
+    if as_of is not None and (counts.as_of is None or as_of < counts.as_of):
+        counts.as_of, counts.held_by = as_of, held_by

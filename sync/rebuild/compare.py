@@ -1,0 +1,245 @@
+"""Compares rows with those that the ledger's bodies make, each slice as it stands at one moment. Writes nothing."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field, fields
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, select
+
+from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
+from sync.events import Event
+from sync.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
+from sync.opt_out_rule import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of
+from sync.reading import Reading
+from sync.rebuild.ledger_slices import Known, Range, next_range, read_ledger
+from sync.rebuild.retry import patiently
+from sync.statements import RowValues, columns_of, hold_one_moment, is_one_of, slices, values_of
+
+Row = Mapping[str, Any]
+Stored = Mapping[str, tuple[Any, ...]]
+
+# What a row of a status table says, without `updated_at`, which says when we worked.
+_KINDS: Mapping[str, type[MessageRow | CampaignRow]] = {MESSAGES.name: MessageRow, CAMPAIGNS.name: CampaignRow}
+_HISTORY_KEY = ("address", "channel", "sender", "digest")
+
+
+class Kind(StrEnum):
+    """How a row drifts from the ledger."""
+
+    CHANGED = "changed"  # it says something else than its facts
+    MISSING = "missing"  # its facts make a row, and there is none
+    SURPLUS = "surplus"  # no fact makes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One row that is not what the ledger makes it: as it is `stored` and as it is `expected`, None for no row."""
+
+    table: str
+    key: Row = field(repr=False)
+    stored: Row | None = field(repr=False)
+    expected: Row | None = field(repr=False)
+
+    @property
+    def kind(self) -> Kind:
+        if self.stored is None:
+            return Kind.MISSING
+        return Kind.SURPLUS if self.expected is None else Kind.CHANGED
+
+    @property
+    def subject(self) -> str | None:
+        """The message or campaign whose row it is; None for a row about an address."""
+        return next((self.key[name] for name in ("subject_id", "message_id", "campaign_id") if name in self.key), None)
+
+    @property
+    def columns(self) -> dict[str, tuple[Any, Any]]:
+        """The columns that differ, stored and expected; those of a row that is not there are None."""
+        stored, expected = self.stored or {}, self.expected or {}
+        pairs = {name: (stored.get(name), expected.get(name)) for name in {**stored, **expected}}
+        return {name: pair for name, pair in pairs.items() if name not in self.key and pair[0] != pair[1]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """What comparing one range of subjects found. Rows of `opt_outs` belong to no range."""
+
+    facts: int
+    unreadable: int  # bodies
+    right: Mapping[str, int]  # rows by table
+    drifts: list[Drift]
+    repairing: list[Event] = field(repr=False)  # every body of the subjects whose rows are missing or changed
+
+
+def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterator[Slice]:
+    """Yield what is found of the whole ledger and of the rows by subject, slice by slice.
+
+    Each slice is read in one short transaction of its own, which has ended when the slice is yielded. `engine`
+    may be read-only, and then nobody is kept from writing.
+    """
+    after: str | None = None
+    while True:
+        found, end = patiently(partial(_compare_next, engine, after, reading, rows_per_slice))
+        yield found
+        if end is None:
+            return
+        after = end
+
+
+def _compare_next(engine: Engine, after: str | None, reading: Reading, rows: int) -> tuple[Slice, str | None]:
+    with engine.begin() as connection:
+        hold_one_moment(connection)
+        subjects = next_range(connection, after, rows)
+        known = read_ledger(connection, subjects.holds, reading)
+        messages = _stored(connection, MESSAGES, subjects)
+        campaigns = _stored(connection, CAMPAIGNS, subjects)
+        nameless = _stored_nameless(connection, subjects)
+        statements = [statement for events in known.events.values() for statement in opt_outs_of(events)]
+        noted = _noted(connection, statements)
+    return _slice(known, messages, campaigns, nameless, statements, noted), subjects.end
+
+
+def _stored(connection: Connection, table: Table, subjects: Range) -> Stored:
+    """Return the stored rows by key, each as the values of its fields, of which the key is the first."""
+    columns = [table.c[name] for name in _KINDS[table.name].__slots__]
+    query = select(*columns).where(subjects.holds(columns[0]))
+    return {row[0]: row for row in map(tuple, connection.execute(query))}
+
+
+def _stored_nameless(connection: Connection, subjects: Range) -> list[Row]:
+    query = select(NAMELESS_OPT_OUTS).where(subjects.holds(NAMELESS_OPT_OUTS.c.subject_id))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _noted(connection: Connection, statements: Iterable[OptOutStatement]) -> set[tuple[Any, ...]]:
+    """Return the keys of what the history has about the addresses of `statements`, of what events stated."""
+    found: set[tuple[Any, ...]] = set()
+    for some in slices(sorted({statement.address for statement in statements})):
+        query = select(*(HISTORY.c[name] for name in _HISTORY_KEY)).where(HISTORY.c.digest.is_not(None))
+        found |= {tuple(row) for row in connection.execute(query.where(is_one_of(connection, HISTORY.c.address, some)))}
+    return found
+
+
+def _slice(
+    known: Known,
+    messages: Stored,
+    campaigns: Stored,
+    nameless: list[Row],
+    statements: list[OptOutStatement],
+    noted: set[tuple[Any, ...]],
+) -> Slice:
+    messages_expected = {subject: message_row(events) for subject, events in known.events.items()}
+    campaigns_expected = {subject: campaign_row(events) for subject, events in known.events.items()}
+    parts = (
+        _ledger_drifts(known),
+        _drifts(MESSAGES, messages, messages_expected, known.unreadable),
+        _drifts(CAMPAIGNS, campaigns, campaigns_expected, known.unreadable),
+        _nameless_drifts(nameless, known),
+        _history_drifts(statements, noted),
+    )
+    drifts = [drift for of_table, _ in parts for drift in of_table]
+    tables = (LEDGER, MESSAGES, CAMPAIGNS, NAMELESS_OPT_OUTS, HISTORY)
+    repairing = {subject for drift in drifts if drift.expected and (subject := drift.subject)}
+    repairing |= _subjects_stating(drifts, known)
+    return Slice(
+        facts=known.fact_count,
+        unreadable=sum(known.unreadable.values()),
+        right={table.name: right for table, (_, right) in zip(tables, parts, strict=True)},
+        drifts=drifts,
+        repairing=[event for subject in sorted(repairing) for event in known.events.get(subject, ())],
+    )
+
+
+def _subjects_stating(drifts: Iterable[Drift], known: Known) -> set[str]:
+    digests = {drift.key["digest"] for drift in drifts if drift.table == HISTORY.name}
+    return {event.subject_id for event in known.read if event is not None and event.digest in digests}
+
+
+def _ledger_drifts(known: Known) -> tuple[list[Drift], int]:
+    """Compare what the ledger says of each body with how the body is read now."""
+    held = holding(event for event in known.read if event is not None)
+    drifts = []
+    for row, event in zip(known.stored, known.read, strict=True):
+        if event is None:
+            continue
+        expected = {
+            "occurred_at": event.occurred_at,
+            "is_dated": event.is_dated,
+            "holds": held[event.key] is event or row.subject_id in known.unreadable,
+        }
+        stored = {
+            "occurred_at": row.occurred_at,
+            "is_dated": row.is_dated,
+            "holds": bool(row.holds) or row.subject_id in known.unreadable,
+        }
+        if stored != expected:
+            key = {"subject_id": row.subject_id, "event": row.event, "digest": row.digest}
+            drifts.append(Drift(table=LEDGER.name, key=key, stored=stored, expected=expected))
+    return drifts, len(known.stored) - sum(known.unreadable.values()) - len(drifts)
+
+
+def _drifts(
+    table: Table, stored: Stored, expected: Mapping[str, RowValues | None], unreadable: Collection[str]
+) -> tuple[list[Drift], int]:
+    """Return the rows that drift, in the order of their keys, and how many are right."""
+    (key,) = table.primary_key
+    drifts, right = [], 0
+    for subject in sorted(stored.keys() | {subject for subject, row in expected.items() if row}):
+        found, row = stored.get(subject), expected.get(subject)
+        if row and found == values_of(row):
+            right += 1
+        # Whether a body that cannot be read makes a row cannot be said, so such a row stays.
+        elif row or subject not in unreadable:
+            drifts.append(
+                Drift(
+                    table=table.name,
+                    key={key.name: subject},
+                    stored=_named(table, found) if found else None,
+                    expected=columns_of(row) if row else None,
+                )
+            )
+    return drifts, right
+
+
+def _named(table: Table, values: tuple[Any, ...]) -> Row:
+    return dict(zip(_KINDS[table.name].__slots__, values, strict=True))
+
+
+def _nameless_drifts(stored: list[Row], known: Known) -> tuple[list[Drift], int]:
+    expected = {
+        (subject, event.digest): {
+            "subject_id": subject,
+            "digest": event.digest,
+            "received_at": event.received_at,
+            "holds_until": event.received_at + NAMELESS_FOR,
+        }
+        for subject, events in known.events.items()
+        for event in nameless_opt_outs(events)
+    }
+    found = {(row["subject_id"], row["digest"]): row for row in stored}
+    drifts = [
+        Drift(
+            table=NAMELESS_OPT_OUTS.name,
+            key={"subject_id": key[0], "digest": key[1]},
+            stored=found.get(key),
+            expected=expected.get(key),
+        )
+        for key in sorted(expected.keys() | found.keys())
+        if found.get(key) != expected.get(key) and (key in expected or key[0] not in known.unreadable)
+    ]
+    return drifts, len(expected.keys() & found.keys()) - sum(drift.kind is Kind.CHANGED for drift in drifts)
+
+
+def _history_drifts(statements: Iterable[OptOutStatement], noted: set[tuple[Any, ...]]) -> tuple[list[Drift], int]:
+    """Return what bodies state and the history has not. What it has besides was stated once, and stays."""
+    drifts, right = [], 0
+    names = [field.name for field in fields(OptOutStatement)]
+    for statement in statements:
+        said = dict(zip(names, astuple(statement), strict=True))
+        key = {name: said[name] for name in _HISTORY_KEY}
+        if tuple(key.values()) in noted:
+            right += 1
+        else:
+            drifts.append(Drift(table=HISTORY.name, key=key, stored=None, expected=said))
+    return drifts, right

@@ -1,0 +1,57 @@
+"""Shows on standard error how far a walk came, where that is a terminal."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sync.rebuild.walk import Counts
+
+
+class Bar:
+    def __init__(self, progress: Progress, counts: Counts, facts: int) -> None:
+        self._progress = progress
+        self._counts = counts
+        self._facts = facts
+        self._begun = time.monotonic()
+        self._task = progress.add_task("", total=facts)
+
+    def draw(self) -> None:
+        """Show the counts as they are now."""
+        done = self._counts.facts
+        rate = done / max(time.monotonic() - self._begun, 0.001)
+        total = max(done, self._facts)  # which is an estimate, and workers add to it
+        text = f"{done:,} of about {total:,} facts, {rate:,.0f}/s"
+        self._progress.update(self._task, completed=done, total=total, description=text)
+        self._progress.refresh()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while something is printed, if that is printed on a terminal too."""
+        is_in_the_way = sys.stdout.isatty()
+        if is_in_the_way:
+            self._progress.stop()
+        yield
+        if is_in_the_way:
+            self._progress.start()
+
+
+@contextmanager
+def bar(counts: Counts, count_facts: Callable[[], int]) -> Iterator[Bar]:
+    """Yield a bar that is seen only on a terminal; `count_facts`, about how many there are, is asked only then."""
+    console = Console(stderr=True)
+    columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    # Rows on standard output must not be drawn into, and a thread of its own would compete with the walk.
+    with Progress(
+        *columns,
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not console.is_terminal,
+    ) as progress:
+        yield Bar(progress, counts, count_facts() if console.is_terminal else 0)

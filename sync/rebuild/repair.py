@@ -1,0 +1,119 @@
+"""Repairs what comparing found. Missing and changed rows go the way of a worker, so they are safe beside workers.
+
+A row too many is the exception: a worker that finds it there and waits for its lock would find nothing to write once it
+is deleted. So nobody writes to the ledger while rows are deleted.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, delete, text
+
+from models.tables import CAMPAIGNS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
+from sync.apply import merge_rows
+from sync.events import Event
+from sync.merge import campaign_row, message_row
+from sync.opt_out_rule import nameless_opt_outs
+from sync.reading import Reading
+from sync.rebuild.compare import Drift, Kind, Slice
+from sync.rebuild.ledger_slices import Known, read_ledger
+from sync.rebuild.retry import patiently
+from sync.rollups.contribution import COUNTED, Change
+from sync.rollups.deltas import keep_deltas
+from sync.statements import is_one_of, locked_rows
+from sync.store.ledger import settle_again
+
+LOCK_SECONDS = 2
+
+_ROW_OF: tuple[tuple[Table, Callable[[Iterable[Event]], Any]], ...] = (
+    (MESSAGES, message_row),
+    (CAMPAIGNS, campaign_row),
+)
+# What is needed of a row that goes, to take back what it counted.
+_TELLING: Mapping[str, list[Any]] = {MESSAGES.name: [MESSAGES.c[name] for name in sorted({"message_id", *COUNTED})]}
+
+
+def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
+    """Repair the rows of one slice; return how many were removed, by table.
+
+    Owns its transactions: one for what is to be written, and one before it where rows are to be removed. Errors of
+    the database are SQLAlchemy's DBAPIError; what is then undone is found again by another run.
+    """
+    surplus = [drift for drift in found.drifts if drift.kind is Kind.SURPLUS]
+    removed = patiently(partial(_remove, engine, surplus, reading)) if surplus else {}
+    if found.repairing:
+        patiently(partial(_write, engine, found, reading))
+    return removed
+
+
+def _write(engine: Engine, found: Slice, reading: Reading) -> None:
+    now = datetime.now(UTC)
+    keys = {(drift.key["subject_id"], drift.key["event"]) for drift in found.drifts if drift.table == LEDGER.name}
+    with engine.begin() as connection:
+        wait_briefly(connection)
+        if keys:
+            settle_again(connection, [event for event in found.repairing if event.key in keys], now)
+        merge_rows(connection, found.repairing, reading, now)
+
+
+def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str, int]:
+    subjects = sorted({subject for drift in surplus if (subject := drift.subject)})
+    with engine.begin() as connection:
+        wait_briefly(connection)
+        _hold_ledger_still(connection)
+        known = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
+        removed = {table.name: _remove_from(connection, table, row_of, surplus, known) for table, row_of in _ROW_OF}
+        return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, known)}
+
+
+def wait_briefly(connection: Connection) -> None:
+    """Let go of what is locked already rather than wait long for more. SQLite has a busy timeout instead."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+
+
+def _hold_ledger_still(connection: Connection) -> None:
+    """Wait until every transaction that wrote to the ledger has ended, and let none begin until this one has.
+
+    On SQLite this transaction is the only one that writes anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE events IN SHARE MODE"))
+
+
+def _remove_from(
+    connection: Connection,
+    table: Table,
+    row_of: Callable[[Iterable[Event]], Any],
+    surplus: list[Drift],
+    known: Known,
+) -> int:
+    (key,) = table.primary_key
+    asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
+    if not asked:
+        return 0
+    columns = _TELLING.get(table.name, [key])
+    locked = {row[key.name]: row for row in locked_rows(connection, table, asked, columns)}
+    gone = [
+        subject
+        for subject in locked
+        if row_of(known.events.get(subject, [])) is None and subject not in known.unreadable
+    ]
+    if table is MESSAGES:
+        keep_deltas(connection, [], [Change(old=locked[subject], new=None) for subject in gone])
+    return connection.execute(delete(table).where(key.in_(gone))).rowcount
+
+
+def _remove_named(connection: Connection, surplus: list[Drift], known: Known) -> int:
+    """Remove what is kept of opt-outs that name somebody, or that are none."""
+    removed = 0
+    for drift in surplus:
+        if drift.table == NAMELESS_OPT_OUTS.name:
+            subject, digest = drift.key["subject_id"], drift.key["digest"]
+            still = {event.digest for event in nameless_opt_outs(known.events.get(subject, []))}
+            if digest not in still and subject not in known.unreadable:
+                is_row = [NAMELESS_OPT_OUTS.c[name] == value for name, value in drift.key.items()]
+                removed += connection.execute(delete(NAMELESS_OPT_OUTS).where(*is_row)).rowcount
+    return removed

@@ -1,0 +1,35 @@
+"""Checks the roll-ups of the reports against `message_status`, or counts them anew; after the tables are looked at."""
+
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Engine
+
+from sync.rebuild.compare import Drift
+from sync.rebuild.retry import patiently
+from sync.rebuild.walk import Counts, TableCounts
+from sync.rollups.recount import compare_rollups, remake, stored_timezone
+from sync.statements import hold_one_moment
+
+
+def check_rollups(engine: Engine, counts: Counts, on_drift: Callable[[Drift], None]) -> None:
+    """Give `on_drift` each row of a roll-up that drifts, and count all. Writes nothing; `engine` may be read-only."""
+    with engine.begin() as connection:
+        hold_one_moment(connection)
+        rollups = compare_rollups(connection)
+    for rollup in rollups:
+        of_table = counts.tables[rollup.table] = TableCounts(right=rollup.right)
+        for key, stored, expected in rollup.differing:
+            drift = Drift(table=rollup.table, key=key, stored=stored, expected=expected)
+            of_table.add(drift.kind)
+            on_drift(drift)
+
+
+def rebuild_rollups(reader: Engine, writer: Engine, counts: Counts, *, timezone: str) -> None:
+    """Count the roll-ups anew, by the days of `timezone`, an IANA name, where they drift or go by another one."""
+    drifts: list[Drift] = []
+    check_rollups(reader, counts, drifts.append)
+    with reader.begin() as connection:
+        stored = stored_timezone(connection)
+    if drifts or stored != timezone:
+        patiently(partial(remake, writer, timezone))

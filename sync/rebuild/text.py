@@ -1,0 +1,139 @@
+"""Puts drifting rows and counts into words or JSON's types. Numbers and addresses are masked unless asked for.
+
+What is printed ends up in tickets: an address is shown as +244…678 or a…@example.com, and in free texts whatever
+looks like one is masked too.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sync.rebuild.compare import Drift, Kind
+from sync.rebuild.walk import Counts, TableCounts
+from sync.terminal.masking import masked_address, masked_text
+from sync.terminal.text import visible
+from sync.terminal.times import moment_text
+
+SHOWN_CHARACTERS_MAX = 200
+
+_ADDRESSES = frozenset({"recipient", "address"})
+_FREE_TEXTS = frozenset({"sender", "failure_code", "failure_reason", "name", "details", "note"})
+_KINDS: Mapping[Kind, str] = {
+    Kind.CHANGED: "the row says something else than {source}",
+    Kind.MISSING: "the row is missing",
+    Kind.SURPLUS: "no fact makes this row",
+}
+# What the rows of a table follow from, but for those that follow from their facts.
+_SOURCES: Mapping[str, str] = {"events": "its bodies", "opt_outs": "all that was stated"}
+_REPAIRS: Mapping[Kind, str] = {Kind.CHANGED: "changed", Kind.MISSING: "added", Kind.SURPLUS: "removed"}
+
+
+def drift_document(drift: Drift, *, shows_addresses: bool) -> dict[str, Any]:
+    """Return a drifting row as JSON's types: table, key, kind of drift, and each column stored and expected."""
+
+    def shown(name: str, value: Any) -> Any:
+        value = value if shows_addresses else _masked(name, value)
+        return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+    return {
+        "table": drift.table,
+        "key": {name: shown(name, value) for name, value in drift.key.items()},
+        "drift": drift.kind,
+        "columns": {
+            name: {"stored": shown(name, stored), "expected": shown(name, expected)}
+            for name, (stored, expected) in drift.columns.items()
+        },
+    }
+
+
+def drift_text(drift: Drift, *, shows_addresses: bool) -> str:
+    """Return a drifting row for a person: a line for the row and one for each column, stored → expected."""
+
+    def shown(name: str, value: Any) -> str:
+        return _value_text(value if shows_addresses else _masked(name, value))
+
+    key = " ".join(shown(name, value) for name, value in drift.key.items())
+    columns = drift.columns
+    width = max(map(len, columns), default=0)
+    lines = [
+        f"  {name:<{width}}  {shown(name, stored)} → {shown(name, expected)}"
+        for name, (stored, expected) in columns.items()
+    ]
+    found = _KINDS[drift.kind].format(source=_SOURCES.get(drift.table, "its facts"))
+    return "\n".join([f"{drift.table} {key}: {found}", *lines])
+
+
+def _masked(name: str, value: Any) -> Any:
+    if not isinstance(value, str) or not value:
+        return value
+    if name in _ADDRESSES:
+        return masked_address(value)
+    return masked_text(value) if name in _FREE_TEXTS else value
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return moment_text(value)
+    text = str(value)
+    cut = text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}… ({len(text)} characters)"
+    return visible(cut)
+
+
+def counts_document(counts: Counts, *, is_check: bool) -> dict[str, Any]:
+    """Return the last object of `--json`."""
+    return {
+        "summary": {
+            "is_check": is_check,
+            "is_complete": counts.is_complete,
+            "facts": counts.facts,
+            "unreadable": counts.unreadable,
+            "drifting" if is_check else "repaired": counts.drifting,
+            "tables": {
+                name: {"right": table.right, **_by_kind(table, is_check)} for name, table in counts.tables.items()
+            },
+        }
+    }
+
+
+def counts_text(counts: Counts, *, is_check: bool) -> str:
+    """Return the counts as a small table for a person, with what follows from them."""
+    names = ["right", *_by_kind(TableCounts(), is_check)]
+    rows = [["", *names]]
+    for name, table in counts.tables.items():
+        numbers = [table.right, *_by_kind(table, is_check).values()]
+        rows.append([name, *(f"{number:,}" for number in numbers)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * len(names)]
+    lines = [
+        "  ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True)) for row in rows
+    ]
+    read = f"{_number(counts.facts, 'fact')} read."
+    return "\n".join([read, *_unreadable_lines(counts), *lines, _conclusion(counts, is_check)])
+
+
+def _number(number: int, of: str) -> str:
+    return f"{number:,} {of}{'' if number == 1 else 's'}"
+
+
+def _by_kind(table: TableCounts, is_check: bool) -> dict[str, int]:
+    return {str(kind) if is_check else _REPAIRS[kind]: getattr(table, kind) for kind in Kind}
+
+
+def _unreadable_lines(counts: Counts) -> list[str]:
+    if not counts.unreadable:
+        return []
+    bodies, were = ("body", "was") if counts.unreadable == 1 else ("bodies", "were")
+    return [f"{counts.unreadable:,} {bodies} cannot be read by this version and {were} passed over."]
+
+
+def _conclusion(counts: Counts, is_check: bool) -> str:
+    number = _number(counts.drifting, "row")
+    until = "" if counts.is_complete else " up to here"
+    if is_check:
+        drift = "drifts" if counts.drifting == 1 else "drift"
+        return f"{number} {drift}{until}." if counts.drifting else f"No row drifts{until}."
+    return f"{number} repaired{until}." if counts.drifting else f"Nothing had to be repaired{until}."

@@ -1,0 +1,104 @@
+"""Folds what waits in `rollup_deltas` into the roll-ups, a bounded number of rows at a time.
+
+Any number of workers may do so at once, and be killed anywhere: what is taken is removed and added in one transaction.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, RowMapping, Table, and_, bindparam, delete, select, text
+
+from models import ReportCalendar, RollupCampaign, RollupDaily
+from sync.rollups.contribution import COUNTS
+from sync.rollups.deltas import DELTAS
+from sync.statements import bulk_insert
+
+DELTAS_PER_TRANSACTION = 20_000
+
+DAILY = cast(Table, RollupDaily.__table__)  # type: ignore[attr-defined]
+CAMPAIGNS = cast(Table, RollupCampaign.__table__)  # type: ignore[attr-defined]
+CALENDAR = cast(Table, ReportCalendar.__table__)  # type: ignore[attr-defined]
+
+Sums = dict[tuple[Any, ...], list[int]]
+
+
+def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
+    """Fold at most `limit` rows of `rollup_deltas` into the roll-ups; return how many.
+
+    Owns its transaction. Errors of the database are SQLAlchemy's DBAPIError: then nothing was folded.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Waits while the roll-ups are made anew (`sync.rollups.recount`), so that the calendar is theirs.
+            connection.execute(text("LOCK TABLE rollup_daily IN ROW EXCLUSIVE MODE"))
+        # Those that another has in hand are left to it. On SQLite there is no other.
+        oldest = select(DELTAS.c.id).order_by(DELTAS.c.id).limit(limit).with_for_update(skip_locked=True)
+        taken = connection.execute(delete(DELTAS).where(DELTAS.c.id.in_(oldest)).returning(*DELTAS.c)).mappings().all()
+        if taken:
+            _add(connection, DAILY, _by_day(taken, _read_calendar(connection)))
+            _add(connection, CAMPAIGNS, _by_campaign(taken))
+    return len(taken)
+
+
+class _Calendar:
+    def __init__(self, begins: Sequence[datetime], offsets: Sequence[timedelta]) -> None:
+        self._begins = begins
+        self._offsets = offsets
+
+    def day_of(self, moment: datetime) -> date:
+        return (moment + self._offsets[bisect_right(self._begins, moment) - 1]).date()
+
+
+def _read_calendar(connection: Connection) -> _Calendar:
+    query = select(CALENDAR.c.begins_at, CALENDAR.c.offset_seconds).order_by(CALENDAR.c.begins_at)
+    rows = connection.execute(query).all()
+    return _Calendar([row.begins_at for row in rows], [timedelta(seconds=row.offset_seconds) for row in rows])
+
+
+def _by_day(taken: Iterable[RowMapping], calendar: _Calendar) -> Sums:
+    names = _counts(DAILY)
+    sums: Sums = {}
+    for delta in taken:
+        if delta["quarter_at"] is not None:
+            key = calendar.day_of(delta["quarter_at"]), delta["channel"], delta["sender"]
+            _sum(sums, key, [delta[name] for name in names])
+    return sums
+
+
+def _by_campaign(taken: Iterable[RowMapping]) -> Sums:
+    names = _counts(CAMPAIGNS)
+    sums: Sums = {}
+    for delta in taken:
+        if delta["campaign_id"]:
+            _sum(sums, (delta["campaign_id"],), [delta[name] for name in names])
+    return sums
+
+
+def _counts(table: Table) -> list[str]:
+    return [name for name in COUNTS if name in table.columns]
+
+
+def _sum(sums: Sums, key: tuple[Any, ...], counts: list[int]) -> None:
+    held = sums.get(key)
+    sums[key] = counts if held is None else [one + other for one, other in zip(held, counts, strict=True)]
+
+
+def _add(connection: Connection, table: Table, sums: Sums) -> None:
+    """Add `sums` to the rows of their keys, in the order of these: compactors wait for each other, never in a circle.
+
+    Rows that come to nothing are removed: a message that moved to another day or campaign leaves none behind.
+    """
+    keys, counts = [column.name for column in table.primary_key], _counts(table)
+    rows = [dict(zip([*keys, *counts], [*key, *sums[key]], strict=True)) for key in sorted(sums) if any(sums[key])]
+    if not rows:
+        return
+    insert, given = bulk_insert(connection, table, rows)
+    added = {name: table.c[name] + insert.excluded[name] for name in counts}
+    upsert = insert.on_conflict_do_update(index_elements=keys, set_=added).returning(*table.c)
+    summed = connection.execute(upsert, given).mappings().all()
+    empty = [{f"of_{name}": row[name] for name in keys} for row in summed if not any(row[name] for name in counts)]
+    if empty:
+        is_row = and_(*(table.c[name] == bindparam(f"of_{name}") for name in keys))
+        connection.execute(delete(table).where(is_row), empty)

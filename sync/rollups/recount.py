@@ -1,0 +1,89 @@
+"""Counts the roll-ups anew from `message_status`, and compares them with it.
+
+For rows that were changed by other means than ours, and for another time zone: its days are other days.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, text
+
+from sync.rollups.calendar import calendar
+from sync.rollups.compact import CALENDAR, CAMPAIGNS, DAILY
+from sync.rollups.contribution import COUNTS
+from sync.rollups.deltas import DELTAS
+
+LOCK_SECONDS = 5
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What one roll-up says and what it should say, row by row, where they differ; and how many rows do not."""
+
+    table: str
+    right: int
+    differing: list[tuple[Row, Row | None, Row | None]]  # key, as it is, as it should be; None for no row
+
+
+def remake(engine: Engine, timezone: str) -> None:
+    """Count the roll-ups anew, by the days of `timezone`, an IANA name.
+
+    Owns its transaction, of which views show either nothing or all. On PostgreSQL workers go on meanwhile: of what
+    they write either both the row and its delta are seen, or neither. On SQLite they wait.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            connection.execute(text(f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            # Before the first query, which decides what all of them see: no compactor has deltas in hand then.
+            # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ
+            connection.execute(text("LOCK TABLE rollup_daily, rollup_campaigns IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(delete(CALENDAR))
+        connection.execute(insert(CALENDAR), [dict(row) for row in calendar(timezone)])
+        for table in (DAILY, CAMPAIGNS):
+            names = ", ".join(column.name for column in table.columns)
+            connection.execute(delete(table))
+            counted = f"SELECT {names} FROM {table.name}_plain"  # noqa: S608 - our own names
+            connection.execute(text(f"INSERT INTO {table.name} ({names}) {counted}"))
+        connection.execute(delete(DELTAS))
+
+
+def stored_timezone(connection: Connection) -> str | None:
+    """Return the IANA name of the time zone by whose days the roll-ups count; None where somebody removed it."""
+    found: str | None = connection.execute(select(CALENDAR.c.timezone).limit(1)).scalar()
+    return found
+
+
+def compare_rollups(connection: Connection) -> list[Compared]:
+    """Compare both roll-ups, with the deltas that wait, with what the rows of `message_status` come to.
+
+    The caller's transaction should see one moment (`sync.statements.hold_one_moment`). It reads the whole
+    table: seconds for each few million messages.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    return [
+        _compared(connection, "rollup_daily", ("day", "channel", "sender")),
+        _compared(connection, "rollup_campaigns", ("campaign_id",)),
+    ]
+
+
+def _compared(connection: Connection, table: str, key: tuple[str, ...]) -> Compared:
+    stored, expected = (_rows(connection, f"{table}_{kind}", key) for kind in ("now", "plain"))
+    differing = [
+        (dict(zip(key, name, strict=True)), stored.get(name), expected.get(name))
+        for name in sorted(stored.keys() | expected.keys())
+        if stored.get(name) != expected.get(name)
+    ]
+    right = sum(expected.get(name) == row for name, row in stored.items())
+    return Compared(table=table, right=right, differing=differing)
+
+
+def _rows(connection: Connection, view: str, key: tuple[str, ...]) -> Mapping[tuple[str, ...], Row]:
+    """Rows of nothing but zeros are none: deltas may wait that cancel each other."""
+    found = connection.execute(text(f"SELECT * FROM {view}")).mappings()  # noqa: S608 - our own names
+    rows = ({name: str(value) if name == "day" else value for name, value in row.items()} for row in found)
+    return {tuple(row[name] for name in key): row for row in rows if any(row[name] for name in COUNTS if name in row)}

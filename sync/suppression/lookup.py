@@ -1,0 +1,250 @@
+"""The look-up: for each address, may it be messaged? Fails closed: only `allowed` allows.
+
+An opt-out that is found holds however stale the tables are, for staleness can only hide opt-outs. So what is not
+found is `allowed` only where the answer is fresh enough.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine
+
+from sync.addresses import (
+    Address,
+    Problem,
+    channel_name,
+    is_placeholder,
+    is_spelled_alike,
+    read_on_any,
+    sender_key,
+    sender_text,
+)
+from sync.queue import OpenQueue, QueueUnavailable, waiting
+from sync.suppression.freshness import Freshness, freshness
+from sync.suppression.statement import Asker, Found, NotAnswered
+
+MAX_STALENESS = timedelta(minutes=1)
+
+
+class Status(StrEnum):
+    """What a look-up answers of one address."""
+
+    SUPPRESSED = "suppressed"  # an opt-out is in force
+    ALLOWED = "allowed"  # none is, as of `as_of`
+    INVALID = "invalid"  # it is no address of that channel, or of any
+    UNKNOWN = "unknown"  # a store did not answer, or the answer would be too stale
+
+
+class Match(NamedTuple):
+    """The opt-out that holds: of several the earliest. `channel` or `sender` is '' where it holds for any."""
+
+    channel: str
+    sender: str
+    since: datetime
+    source: str
+    message_id: str | None
+
+
+class Answer(NamedTuple):
+    """What is known of one address: `input` as given, `address` normalised (None where it is none).
+
+    `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known; `held_by`
+    says what keeps it in the past, as `Freshness` does. `problem` says why an address is invalid.
+    """
+
+    input: str
+    status: Status
+    address: str | None
+    match: Match | None
+    as_of: datetime | None
+    held_by: str | None = None
+    problem: Problem | None = None
+
+    def is_suppressed(self) -> bool:
+        """Return True unless the address is known to be allowed."""
+        return self.status is not Status.ALLOWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What is known of `given`, in one order with them.
+
+    Nearly all are of one kind: numbers of one spelling, as the tables have it, and without an opt-out. So only of the
+    `others` there is an answer of their own, and `absent` is the status of all the rest.
+    """
+
+    given: Sequence[Any]  # what is no text among them is no address
+    absent: Status
+    others: Mapping[str, Answer]
+    freshness: Freshness
+
+    def __iter__(self) -> Iterator[Answer]:
+        as_of, held_by = self.freshness.as_of, self.freshness.held_by
+        for given in self.given:
+            if isinstance(given, str):
+                yield self.others.get(given) or Answer(given, self.absent, given, None, as_of, held_by)
+            else:
+                yield Answer(given, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
+
+
+class Asked(NamedTuple):
+    addresses: tuple[Address, ...]  # that it may be
+    problem: Problem | None  # why nothing can be sent there, if nothing can
+
+
+class Scope(NamedTuple):
+    """Which opt-outs count: those that name this channel and sender, or none; of any where these are None."""
+
+    channel: str | None
+    sender_key: str | None
+
+    def holds(self, found: Found) -> bool:
+        return (self.channel is None or found.channel in ("", self.channel)) and (
+            self.sender_key is None or not found.sender or sender_key(found.sender) == self.sender_key
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The opt-outs that were found, and how fresh that is; `found` is None where nobody could look."""
+
+    found: list[Found] | None
+    freshness: Freshness
+
+
+class Lookup:
+    """Looks addresses up in one database, beside the queue and the inbox that feed it.
+
+    Its engine may be read-only. Safe for threads, and for greenlets where gevent patches sockets.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: OpenQueue,
+        *,
+        default_region: str,
+        in_turns: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    ) -> None:
+        """Addresses are read one by one through `in_turns`, where a caller has others to give way to."""
+        self._database = Asker(engine)
+        self._queue = queue
+        self._default_region = default_region
+        self._in_turns = in_turns
+
+    def check(
+        self,
+        addresses: Iterable[str],
+        channel: str | None = None,
+        sender: str | None = None,
+        max_staleness: timedelta | float = MAX_STALENESS,
+    ) -> list[Answer]:
+        """Return an answer for each of `addresses`, in their order: one query, however many.
+
+        The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
+        `sender` only those count that name it, or name none. Where the tables are staler than `max_staleness` (or
+        seconds), or a store does not answer, `unknown` stands in place of `allowed`. What is no text is `invalid`.
+        Raises nothing for what stands among `addresses`, or for what happens to a store.
+        """
+        return list(self.answers(addresses, channel, sender, max_staleness))
+
+    def answers(
+        self, addresses: Iterable[str], channel: str | None, sender: str | None, max_staleness: timedelta | float
+    ) -> Answers:
+        """Return what `check` returns, before it is written out for each address."""
+        scope = self._scope(channel, sender)
+        given: list[Any] = list(addresses)
+        texts = [address for address in given if isinstance(address, str)]
+        asked: dict[str, Asked] = {}
+        are_numbers_addresses = scope.channel not in ("email", "slack")
+        for address in self._in_turns(texts):
+            if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
+                asked[address] = self._asked(address, scope.channel)
+        wanted = set(texts).difference(asked)
+        wanted.update(address.person for one in asked.values() for address in one.addresses)
+        look = self.look(wanted)
+        is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
+        absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
+        found = _strongest(one for one in look.found or () if scope.holds(one))
+        others = {
+            address: _answer(address, one, found, look.freshness, absent)
+            for address, one in self._in_turns(asked.items())
+        }
+        if found:
+            as_of, held_by = look.freshness.as_of, look.freshness.held_by
+            for address in texts:
+                if address not in others and (match := found.get(address)):
+                    others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
+        return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
+
+    def _scope(self, channel: str | None, sender: str | None) -> Scope:
+        """Return what is asked for. What is none of the provider's channels, or no sender, narrows nothing."""
+        is_named = isinstance(sender, str) and not is_placeholder(sender)
+        key = sender_key(sender_text(sender or "", self._default_region)) if is_named else ""
+        return Scope(channel_name(channel) or None if isinstance(channel, str) else None, key or None)
+
+    def is_suppressed(
+        self,
+        address: str,
+        channel: str | None = None,
+        sender: str | None = None,
+        max_staleness: timedelta | float = MAX_STALENESS,
+    ) -> bool:
+        """Return True unless `address` is known to be allowed."""
+        (answer,) = self.check([address], channel, sender, max_staleness)
+        return answer.is_suppressed()
+
+    def freshness(self) -> Freshness:
+        """Return how fresh a look-up would be now."""
+        return self.look(set()).freshness
+
+    def look(self, wanted: set[str]) -> Look:
+        """Return what the stores say of `wanted` persons, in any scope; of a store that is away, that."""
+        begun = datetime.now(UTC)
+        try:
+            queued = waiting(self._queue)
+        except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
+            queued = None
+        try:
+            seen = self._database.ask(wanted, queued.oldest if queued else None)
+        except NotAnswered:
+            return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+        if queued is None:
+            return Look(found=seen.found, freshness=Freshness(as_of=None, held_by="redis"))
+        return Look(found=seen.found, freshness=freshness(begun, queued, seen.waiting))
+
+    def _asked(self, address: str, channel: str | None) -> Asked:
+        return Asked(*read_on_any(channel, address, self._default_region))
+
+
+def _limit(staleness: timedelta | float) -> timedelta:
+    """Return how old an answer may be; with what is no number it may not be of any age."""
+    if isinstance(staleness, timedelta):
+        return staleness
+    try:
+        return timedelta(seconds=staleness)
+    except OverflowError:
+        return timedelta.max if staleness > 0 else timedelta.min
+    except ValueError:  # nan
+        return timedelta.min
+
+
+def _answer(given: str, asked: Asked, found: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
+    """Return the answer to `given`; `absent` is the status of an address without an opt-out."""
+    as_of, held_by = freshness.as_of, freshness.held_by
+    for address in asked.addresses:
+        if match := found.get(address.person):
+            return Answer(given, Status.SUPPRESSED, address.text, match, as_of, held_by)
+    if asked.problem is not None:
+        return Answer(given, Status.INVALID, None, None, as_of, held_by, asked.problem)
+    return Answer(given, absent, asked.addresses[0].text, None, as_of, held_by)
+
+
+def _strongest(found: Iterable[Found]) -> dict[str, Match]:
+    """Return of each person the opt-out that holds."""
+    # Sorted backwards, so that of one person the earliest comes last, and stays.
+    ordered = sorted(found, key=lambda one: (one.opted_out_at, one.channel, one.sender), reverse=True)
+    return {one.person: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered}

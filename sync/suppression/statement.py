@@ -1,0 +1,136 @@
+"""The one statement of a look-up: made by SQLAlchemy once, and then given to the driver as it is.
+
+What SQLAlchemy does around each execution takes about as long as the driver's own part, and look-ups share their
+process with deliveries.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection, Engine, Select, select, true
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.in_array import WANTED, is_among, listed
+from models.sessions import execute_single
+from models.tables import OPT_OUTS
+from models.types import UTCDateTime
+from sync.store.opt_outs import IN_FORCE
+from sync.suppression.freshness import InDatabase, waiting_columns
+
+_FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
+_WAITING = select(*waiting_columns())
+
+
+class NotAnswered(Exception):  # noqa: N818 - a state, not a mistake
+    """The database did not answer, or not this question."""
+
+
+class ConnectionBroken(NotAnswered):
+    """The connection was closed, perhaps while it rested: another one may be answered."""
+
+
+class Found(NamedTuple):
+    """An opt-out in force, of one of the persons that were asked for."""
+
+    person: str
+    channel: str
+    sender: str
+    opted_out_at: datetime
+    source: str
+    message_id: str | None
+
+
+class Seen(NamedTuple):
+    """What the database says at one moment: the opt-outs in force, and what waits to become one."""
+
+    found: list[Found]
+    waiting: InDatabase
+
+
+class Statement(NamedTuple):
+    text: str
+    names: tuple[str, ...] | None  # of its parameters, where the driver takes them by their places
+
+
+class Asker:
+    """Asks one database, whose engine may be read-only. Safe for threads, and for greenlets as the engine is."""
+
+    def __init__(self, engine: Engine) -> None:
+        # A statement is a moment of its own, and needs no transaction around it.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._dialect = engine.dialect
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
+        moment: Any = UTCDateTime().dialect_impl(engine.dialect)
+        self._written, self._read = moment.bind_processor(engine.dialect), moment.result_processor(engine.dialect, None)
+        self._statement = cache(self._made)
+
+    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
+        """Return what there is, in one statement; over a new connection where one turned out to be broken.
+
+        `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
+        Raises NotAnswered.
+        """
+        parameters = {
+            "oldest_in_queue": oldest_in_queue and self._written(oldest_in_queue),
+            WANTED: listed(self._dialect.name, wanted),
+        }
+        statement = self._statement(bool(wanted))
+        try:
+            rows = self._rows(statement, parameters)
+        except ConnectionBroken:
+            self._engine.dispose()  # the others that rest may be broken too
+            rows = self._rows(statement, parameters)
+        read = self._read
+        in_inbox, in_dead_letters, nameless, *_ = rows[0]
+        return Seen(
+            found=[
+                Found(person, channel, sender, read(opted_out_at), source, message_id)
+                for _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                if person is not None
+            ],
+            waiting=InDatabase(
+                in_inbox=read(in_inbox),
+                in_dead_letters=read(in_dead_letters),
+                nameless=read(nameless),
+            ),
+        )
+
+    def _rows(self, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
+        try:
+            with self._engine.connect() as connection:
+                return self._execute(connection, statement, parameters)
+        except self._driver_error:
+            # SQLAlchemy wraps what statements raise, but not what a connection does that knows to be closed.
+            raise ConnectionBroken from None
+        except SQLAlchemyError:
+            raise NotAnswered from None
+
+    def _execute(self, connection: Connection, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
+        given: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
+        try:
+            return execute_single(connection, statement.text, given)
+        except self._driver_error as error:
+            if not self._dialect.is_disconnect(cast(Any, error), connection.connection.dbapi_connection, None):
+                raise NotAnswered from None
+            connection.invalidate()
+            raise ConnectionBroken from None
+        except BaseException:
+            connection.invalidate()  # nobody knows what it would say next
+            raise
+
+    def _made(self, is_of_any: bool) -> Statement:
+        compiled: Any = (_query(self._dialect.name) if is_of_any else _WAITING).compile(self._engine)
+        return Statement(str(compiled), tuple(compiled.positiontup) if compiled.positional else None)
+
+
+def _query(dialect: str) -> Select[Any]:
+    """Return the one statement of a look-up: a row, or more, for what is found, and what waits in each of them.
+
+    One statement sees one moment, and is one way to the database and back. What is found is of any channel and sender:
+    how senders are spelled alike is not for SQL to say, and nobody has many opt-outs.
+    """
+    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(is_among(dialect, OPT_OUTS.c.person), IN_FORCE)
+    waiting, found = _WAITING.subquery("waiting"), query.subquery("found")
+    return select(waiting, found).select_from(waiting.outerjoin(found, true()))

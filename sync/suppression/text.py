@@ -1,0 +1,63 @@
+"""Lays out answers for a person, and as JSON's types. Every value is escaped."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sync.suppression import Answer, Match
+from sync.terminal.program import program
+from sync.terminal.text import table_text
+from sync.terminal.times import iso_text, moment_text
+
+_HELD_BY: Mapping[str, str] = {
+    "queue": "an opt-out received later waits in the queue",
+    "inbox": "an opt-out received later waits in the inbox",
+    "dead_letters": f"what may be a later opt-out is a dead letter; see `{program()} dead-letters list`",
+    "message": "a later opt-out names no address, and what waits may tell whose it is",
+    "redis": "Redis did not answer",
+    "database": "the database did not answer",
+}
+
+
+def answers_text(answers: Sequence[Answer]) -> str:
+    """Return a table of `answers` of one look-up, and as of when they are."""
+    names = ("status", "given", "address", "opt-out")
+    rows = [(str(of.status), of.input, of.address or "-", _match_text(of.match)) for of in answers]
+    return f"{table_text(names, rows)}\n{as_of_text(answers[0].as_of, answers[0].held_by)}"
+
+
+def as_of_text(as_of: datetime | None, held_by: str | None) -> str:
+    """Return up to when every acknowledged opt-out is reflected, and why no longer."""
+    moment = moment_text(as_of) if as_of else "unknown"
+    return f"As of {moment}" + (f": {_HELD_BY.get(held_by, held_by)}." if held_by else ".")
+
+
+def answers_document(answers: Sequence[Answer]) -> dict[str, Any]:
+    """Return `answers` of one look-up as JSON's types; `match` is null or the opt-out that holds."""
+    return {
+        "as_of": iso_text(answers[0].as_of),
+        "held_by": answers[0].held_by,
+        "results": [
+            {
+                # What of an argument is no text would make this no JSON.
+                "input": of.input.encode("utf-8", "backslashreplace").decode(),
+                "address": of.address,
+                "status": of.status,
+                "match": of.match and of.match._asdict() | {"since": iso_text(of.match.since)},
+            }
+            for of in answers
+        ],
+    }
+
+
+def _match_text(match: Match | None) -> str:
+    if match is None:
+        return "-"
+    message = f", message {match.message_id}" if match.message_id else ""
+    scope = scope_text(match.channel, match.sender)
+    return f"{scope}, since {moment_text(match.since)} ({match.source}{message})"
+
+
+def scope_text(channel: str, sender: str) -> str:
+    """Return what an opt-out holds for."""
+    return f"{channel or 'any channel'}, {f'sender {sender}' if sender else 'any sender'}"

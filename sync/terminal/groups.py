@@ -1,0 +1,30 @@
+"""Groups of commands that load a command only when it is asked for."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sync.terminal.interrupt import silent_interrupt
+
+
+class LazyGroup(click.Group):
+    """Finds each subcommand in its module, so that no command loads what the others need."""
+
+    def __init__(self, *arguments: Any, places: Mapping[str, str], **options: Any) -> None:
+        """`places` names for each subcommand the module and the command in it, as `sync.trace.command:trace`."""
+        super().__init__(*arguments, **options)
+        self.places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self.places:
+            return None
+        module, _, name = self.places[cmd_name].partition(":")
+        with silent_interrupt():
+            command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command

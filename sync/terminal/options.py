@@ -1,0 +1,75 @@
+"""Reads the arguments that several commands have in common. What cannot be meant is refused in one line."""
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync.addresses import is_storable
+from sync.events import EARLIEST
+from sync.terminal.times import read_moment
+
+
+class FiniteRange(click.FloatRange):
+    """A number of a range; without `nan`, which click finds in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail("nan is no number", param, ctx)
+        return number
+
+
+class Text(click.ParamType[str]):
+    """A text. An argument of other bytes than UTF-8 is found in no store, and cannot be printed."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("it is no text in UTF-8", param, ctx)
+        return value
+
+
+# At most thirty years: what is added to a time must stay one.
+SECONDS = FiniteRange(0, 1_000_000_000)
+TEXT = Text()
+
+
+class WrongUse(click.ClickException):
+    """Printed as one line, without the usage that click adds to its own."""
+
+    exit_code = 2
+
+
+def words(given: str) -> str:
+    """Return a text that a database can keep, without the blanks around it."""
+    if not is_storable(given):
+        raise click.BadParameter("it is blank, longer than 1,024 bytes, or no text")
+    return given.strip()
+
+
+def moment(given: str) -> datetime:
+    """Return a time in ISO 8601 as an aware moment; UTC where it names no offset."""
+    read = read_moment(given)
+    if read is None:
+        raise click.BadParameter("give ISO 8601, for example 2026-06-24 or 2026-06-24T10:05:00Z")
+    if read < EARLIEST:
+        raise click.BadParameter("it lies before the year 2000")
+    return min(read, datetime.now(UTC))  # nobody has decided yet what lies ahead
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+FILE_GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+SHOW_ADDRESSES = click.option("--show-addresses", is_flag=True, help="Print numbers and addresses in full.")

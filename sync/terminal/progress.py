@@ -1,0 +1,51 @@
+"""Shows on standard error how far long work has come, if that is a terminal."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+# Fewer are replayed before a bar could be read.
+MANY = 200
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error if a person is watching and `total` is many or unknown; yield what advances it."""
+    console = Console(stderr=True)
+    if not console.is_terminal or (total is not None and total <= MANY):
+        yield lambda _done: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    # Where both go to one terminal, the lines stand above the bar; a file gets its lines whatever is watched.
+    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def file_progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told how much of `total` (bytes, or rows) is done, and how many rows that is."""
+    console = Console(stderr=True)
+    columns = TextColumn(what), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    # A thread of its own would compete with the reading.
+    with Progress(
+        *columns,
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not console.is_terminal,
+    ) as progress:
+        task, begun = progress.add_task("", total=total), time.monotonic()
+
+        def show(done: int, rows: int) -> None:
+            rate = rows / max(time.monotonic() - begun, 0.001)
+            progress.update(task, completed=done, description=f"{rows:,} rows, {rate:,.0f}/s")
+            progress.refresh()
+
+        yield show

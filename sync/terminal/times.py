@@ -1,0 +1,41 @@
+"""Reads the times that people and files give, and writes them."""
+
+from datetime import UTC, datetime, timedelta
+
+
+def read_moment(text: str) -> datetime | None:
+    """Return a time of ISO 8601 as an aware moment, UTC where it names no offset; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text.strip().upper())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def iso_text(moment: datetime | None) -> str | None:
+    """Return an aware moment as `read_moment` reads it back, to the microsecond where it has any."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def lag_text(lag: timedelta) -> str:
+    """Return a duration in the two greatest units that say something, and which way it goes."""
+    seconds = abs(lag.total_seconds())
+    way = "earlier" if lag < timedelta() else "later"
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms {way}"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s {way}"
+    whole, parts = round(seconds), []
+    for size, unit in _UNITS:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return f"{' '.join(parts[:2])} {way}"
+
+
+def moment_text(moment: datetime) -> str:
+    """Return an aware UTC moment as people read it, to the microsecond where it has any."""
+    return moment.isoformat(sep=" ").replace("+00:00", "Z")

@@ -1,0 +1,111 @@
+"""`zexa-sync trace`: shows one message's facts, row, opt-outs and reasons. It changes nothing."""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from sync.settings import read_reading
+from sync.terminal.stores import database
+from sync.terminal.text import say, visible
+from sync.trace.gather import Fact, Trace, trace_message
+from sync.trace.text import trace_text
+
+
+@click.command()
+@click.argument("message_id")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; it always holds the bodies.")
+@click.option("--bodies", "with_bodies", is_flag=True, help="Show the bodies too, exactly as they were signed.")
+def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
+    """Show everything known of one message, and why its status is what it is.
+
+    \b
+    For example:
+      zexa-sync trace msg_abc123
+      zexa-sync trace msg_abc123 --json
+
+    Shows each fact of the ledger with when it occurred, was received and was applied, the current row, its
+    campaign's row, and the opt-outs that came with the message or are of its address. A fact that came with several
+    different bodies is shown once for each. One of them holds, and the others tell only what it leaves out.
+
+    Bodies are your recipients' personal data, so they are shown only with --bodies. JSON always holds them, as text
+    in `body` or, if they are not UTF-8, in `body_base64`. All times are UTC. Characters that could change what a
+    terminal shows are printed as escapes such as \\x1b.
+
+    Exit status: 0 if anything is known of the message, 1 if nothing is, or on a failure. Reads DATABASE_URL,
+    ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
+    """
+    found = _read(message_id)
+    if as_json:
+        click.echo(json.dumps(as_document(found), indent=2))
+    elif found.is_known:
+        say(trace_text(found, with_bodies=with_bodies))
+    else:
+        say(
+            f"Nothing is known of message {visible(message_id)}: no fact, row or opt-out names it. Its events may "
+            "still wait in the queue, or be dead letters, which cannot be looked up by message."
+        )
+    sys.exit(0 if found.is_known else 1)
+
+
+def _read(message_id: str) -> Trace:
+    reading = read_reading(os.environ)
+    with database(is_read_only=True) as engine:
+        return trace_message(engine, message_id, reading=reading)
+
+
+def as_document(found: Trace) -> dict[str, Any]:
+    """Return `found` as JSON's types, with the same keys whatever is known."""
+    return {
+        "message_id": found.message_id,
+        "why": list(found.why),
+        "facts": [_fact_document(fact) for fact in found.facts],
+        "message_status": _row_document(found.message),
+        "campaign_status": _row_document(found.campaign),
+        "opt_outs": [
+            {**_columns(opt_out.row), "is_active": opt_out.is_active, "found_by": list(opt_out.found_by)}
+            for opt_out in found.opt_outs
+        ],
+    }
+
+
+def _fact_document(fact: Fact) -> dict[str, Any]:
+    text = _decoded(fact.body)
+    return {
+        "event": fact.name,
+        "digest": fact.digest,
+        "holds": fact.holds,
+        "occurred_at": _iso(fact.occurred_at),
+        "is_dated": fact.is_dated,
+        "received_at": _iso(fact.received_at),
+        "applied_at": _iso(fact.applied_at),
+        "received_after_seconds": (fact.received_at - fact.occurred_at).total_seconds() if fact.is_dated else None,
+        "applied_after_seconds": (fact.applied_at - fact.received_at).total_seconds(),
+        "outcome": fact.outcome,
+        "body": text,
+        "body_base64": base64.b64encode(fact.body).decode("ascii") if text is None else None,
+    }
+
+
+def _decoded(body: bytes) -> str | None:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _row_document(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if row is None else _columns(row)
+
+
+def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,161 @@
+"""Gathers everything the database knows of one message, as frozen data. It changes nothing and prints nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Connection, Engine, Table, or_, select
+
+from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from sync.addresses import person_of
+from sync.events import Event, disbelieved_times
+from sync.raw_events import RawEvent
+from sync.reading import Reading
+from sync.statements import hold_one_moment
+from sync.store.ledger import event_of, stored_bodies
+from sync.store.opt_outs import IN_FORCE
+from sync.trace.explain import explain
+
+Row = Mapping[str, Any]
+
+
+class FoundBy(StrEnum):
+    """Why an opt-out concerns a message."""
+
+    MESSAGE_ID = "message_id"  # it came with this message
+    ADDRESS = "address"  # it is of a person whom the message names, whatever it came with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One body of a fact. `event` is what this version reads in it, None where it cannot.
+
+    Of several bodies of one fact, one `holds`: the others tell only what it leaves out. `applied_at` and `outcome` are
+    those of the fact. `disbelieved` are the times it claims that do not count, each with the reason.
+    """
+
+    name: str
+    digest: str
+    holds: bool
+    occurred_at: datetime
+    received_at: datetime
+    applied_at: datetime
+    outcome: str
+    body: bytes = field(repr=False)
+    event: Event | None
+    disbelieved: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_dated(self) -> bool:
+        """Does the body name the time it occurred at? Otherwise that is when it was received."""
+        return self.event is not None and self.event.is_dated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptOutFound:
+    """A row of `opt_outs` that concerns the message."""
+
+    row: Row = field(repr=False)
+    is_active: bool
+    found_by: tuple[FoundBy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Everything known of one message: facts in the order they occurred, rows by the columns of their tables."""
+
+    message_id: str
+    facts: tuple[Fact, ...] = ()
+    message: Row | None = field(default=None, repr=False)
+    campaign: Row | None = field(default=None, repr=False)
+    opt_outs: tuple[OptOutFound, ...] = ()
+    why: tuple[str, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.facts or self.message or self.opt_outs)
+
+
+def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace:
+    """Return what is known of `message_id`, as it stood at one moment.
+
+    Reads in one short transaction, which keeps nobody from writing if `engine` is read-only. Errors of the
+    database are SQLAlchemy's DBAPIError and pass through.
+    """
+    if not _can_be_stored(message_id):
+        return Trace(message_id=message_id)
+    with engine.begin() as connection:
+        hold_one_moment(connection)
+        facts = _facts(connection, message_id, reading)
+        message = _row(connection, MESSAGES, MESSAGES.c.message_id, message_id)
+        campaign_id = message and message["campaign_id"]
+        campaign = _row(connection, CAMPAIGNS, CAMPAIGNS.c.campaign_id, campaign_id) if campaign_id else None
+        opt_outs = _opt_outs(connection, message_id, _persons(facts, message))
+    trace = Trace(message_id=message_id, facts=facts, message=message, campaign=campaign, opt_outs=opt_outs)
+    return replace(trace, why=_why(trace))
+
+
+def _can_be_stored(message_id: str) -> bool:
+    """No database holds NUL or half a surrogate pair, so such an id is known to be unknown."""
+    try:
+        return b"\0" not in message_id.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[Fact, ...]:
+    query = select(LEDGER.c.event, LEDGER.c.applied_at, LEDGER.c.outcome).where(LEDGER.c.subject_id == message_id)
+    entries = {row.event: row for row in connection.execute(query)}
+    facts = [
+        Fact(
+            name=row.event,
+            digest=row.digest,
+            holds=bool(row.holds),
+            occurred_at=row.occurred_at,
+            received_at=row.received_at,
+            applied_at=entries[row.event].applied_at,
+            outcome=entries[row.event].outcome,
+            body=row.body,
+            event=event_of(row.body, row.received_at, reading),
+            disbelieved=tuple(disbelieved_times(RawEvent(body=row.body, received_at=row.received_at))),
+        )
+        for row in connection.execute(stored_bodies(lambda subject: subject == message_id))
+    ]
+    return tuple(sorted(facts, key=lambda fact: (fact.occurred_at, fact.name, not fact.holds, fact.digest)))
+
+
+def _row(connection: Connection, of: Table, key: Column[Any], value: str) -> Row | None:
+    row = connection.execute(select(of).where(key == value)).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _persons(facts: Sequence[Fact], message: Row | None) -> set[str]:
+    """Return everybody whom any body of the message names: an opt-out holds for all of them."""
+    bodies = [fact.event.message for fact in facts if fact.event and fact.event.message]
+    named = [address for body in bodies for address in (*body.addresses, body.recipient)]
+    return {person_of(address) for address in (*named, message and message["recipient"]) if address}
+
+
+def _opt_outs(connection: Connection, message_id: str, persons: set[str]) -> tuple[OptOutFound, ...]:
+    is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.person.in_(persons))
+    query = select(OPT_OUTS, IN_FORCE.label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
+    found = []
+    for row in connection.execute(query).mappings():
+        by_message = [FoundBy.MESSAGE_ID] if row["message_id"] == message_id else []
+        by_address = [FoundBy.ADDRESS] if row["person"] in persons else []
+        columns = {key.name: row[key.name] for key in OPT_OUTS.columns}
+        found.append(OptOutFound(row=columns, is_active=bool(row["is_active"]), found_by=(*by_message, *by_address)))
+    return tuple(found)
+
+
+def _why(trace: Trace) -> tuple[str, ...]:
+    if not trace.is_known:
+        return ()
+    unreadable = [fact.name for fact in trace.facts if fact.event is None]
+    if unreadable:
+        return tuple(f"The body of {name} cannot be read, so nothing can be explained." for name in unreadable)
+    events = [fact.event for fact in trace.facts if fact.event]
+    times = [(fact.name, *claim) for fact in trace.facts for claim in fact.disbelieved]
+    return (*explain(events, trace.message), *(f"{name}: {field} does not count, {why}." for name, field, why in times))

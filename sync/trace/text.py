@@ -1,0 +1,112 @@
+"""Lays out a trace for a person: on a terminal with tables and emphasis, elsewhere as plain, unwrapped text.
+
+Every value comes from outside: what is not printable is shown as an escape, and nothing is read as markup.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sync.terminal.text import UNWRAPPED_COLUMNS, visible
+from sync.terminal.times import lag_text, moment_text
+from sync.trace.gather import Fact, FoundBy, OptOutFound, Trace
+
+_FOUND_BY: Mapping[FoundBy, str] = {
+    FoundBy.MESSAGE_ID: "came with this message",
+    FoundBy.ADDRESS: "is of its address",
+}
+
+
+def trace_text(found: Trace, *, with_bodies: bool) -> str:
+    """Return `found` as text for standard output, in as many columns and colours as that has."""
+    is_watched = sys.stdout.isatty()
+    console = Console(force_terminal=is_watched, width=None if is_watched else UNWRAPPED_COLUMNS)
+    with console.capture() as capture:
+        for part in _parts(found):
+            console.print(part)
+    lines = [line.rstrip() for line in capture.get().strip("\n").split("\n")]
+    if with_bodies:
+        lines += [line for fact in found.facts for line in _body_lines(fact)]
+    return "\n".join(lines)
+
+
+def _parts(found: Trace) -> Iterator[RenderableType]:
+    yield _title(f"Message {found.message_id}")
+    for sentence in found.why:
+        yield _indented(Text(visible(sentence)))
+    if found.facts:
+        yield _title("Facts in the ledger")
+        yield _indented(_facts_table(found.facts))
+    yield from _section("Row in message_status", found.message)
+    yield from _section("Row in campaign_status", found.campaign)
+    for opt_out in found.opt_outs:
+        yield from _section(_opt_out_title(opt_out), opt_out.row)
+
+
+def _title(text: str) -> Text:
+    return Text(f"\n{visible(text)}", style="bold")
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 2), expand=False)
+
+
+def _facts_table(facts: tuple[Fact, ...]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", overflow="fold")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for fact in facts:
+        received = lag_text(fact.received_at - fact.occurred_at) if fact.is_dated else ""
+        rows = (
+            (
+                fact.name if fact.holds else f"{fact.name}, another body",
+                "occurred",
+                fact.occurred_at,
+                "" if fact.is_dated else "not dated",
+            ),
+            (f"outcome: {fact.outcome}", "received", fact.received_at, received),
+            ("", "applied", fact.applied_at, lag_text(fact.applied_at - fact.received_at)),
+        )
+        for name, moment_name, moment, lag in rows:
+            table.add_row(*map(Text, (visible(name), moment_name, moment_text(moment), lag)))
+    return table
+
+
+def _opt_out_title(opt_out: OptOutFound) -> str:
+    state = "Active" if opt_out.is_active else "Inactive"
+    return f"{state} opt-out: it {' and '.join(_FOUND_BY[found_by] for found_by in opt_out.found_by)}"
+
+
+def _section(title: str, row: Mapping[str, Any] | None) -> Iterator[RenderableType]:
+    if row is None:
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in row.items():
+        table.add_row(Text(name), Text(_value_text(value)))
+    yield _title(title)
+    yield _indented(table)
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return moment_text(value) if isinstance(value, datetime) else visible(str(value))
+
+
+def _body_lines(fact: Fact) -> list[str]:
+    """Only a newline breaks a line of a body, so that it can be copied; other control characters are shown."""
+    lines = fact.body.decode("utf-8", "backslashreplace").split("\n")
+    of = "Body of" if fact.holds else "Another body of"
+    return ["", f"{of} {visible(fact.name)}", *(f"  {visible(line)}" for line in lines)]

@@ -1,0 +1,252 @@
+"""The worker: takes what waits in the queue into one batch and applies it in one transaction.
+
+A job's id stands in the queue, then in RQ's intermediate list until its
+events are committed and the job is removed. Killed at any moment in between, the id is still in one of the two
+lists: RQ's maintenance finds it stranded there and puts it back within a minute. Applying it
+twice changes nothing.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import redis.exceptions
+import structlog
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.worker import WorkerStatus
+
+from sync.apply import Read
+from sync.queue import QUEUE_NAME, SERIALIZER
+from sync.worker.applier import BATCH_BYTES, Applier, NotApplied
+from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
+from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take
+from sync.worker.pace import pause_seconds
+from sync.worker.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
+
+WORKER_TTL_SECONDS = 60
+# How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
+WAIT_SECONDS = 1
+
+# How often a worker that waits for the database says that it still holds its jobs.
+HOLD_SECONDS = 5
+
+TAKE_GROWTH = 2
+
+REDIS_SECONDS = 2
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Hand:
+    """Jobs in hand, which no list but the intermediate one holds, and what their raw events state."""
+
+    job_ids: list[str] = field(default_factory=list)
+    events: list[Read] = field(default_factory=list)
+    body_bytes: int = 0
+
+
+class EventWorker(SimpleWorker):
+    """RQ's worker, in one process, that coalesces jobs and waits where the database is away.
+
+    It differs from SimpleWorker in what it does with a job, and in that no signal interrupts it: RQ raises an
+    exception wherever the code is, which may lose the answer of a command that took a job. It takes no
+    commands over Redis either, which would cost one more connection a worker.
+    """
+
+    queue_class = EventQueue
+
+    def __init__(self, connection: Redis, applier: Applier, stop: Stop) -> None:
+        self.applier = applier
+        self.stop = stop
+        self._begun = 0.0  # when the last batch began, on the monotonic clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        super().__init__(
+            [EventQueue(QUEUE_NAME, connection=connection, serializer=SERIALIZER)],
+            connection=connection,
+            serializer=SERIALIZER,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            worker_ttl=WORKER_TTL_SECONDS,
+            log_job_description=False,
+            default_result_ttl=0,
+        )
+
+    @property
+    def dequeue_timeout(self) -> int:
+        return WAIT_SECONDS
+
+    @property
+    def connection_timeout(self) -> int:
+        return WAIT_SECONDS + REDIS_SECONDS
+
+    def _install_signal_handlers(self) -> None:
+        """Leave signals to `work`, which outlives this worker."""
+
+    def subscribe(self) -> None:
+        """Take no commands."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """End where Redis is away, instead of trying again without a look at whether to stop."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+            raise StopRequested from None
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """RQ asks this before it takes a job, when none is in hand: the moment to stop."""
+        if self.stop.is_requested:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
+
+        While the database is busy with a full batch the next is taken and read; after one that is not full events
+        gather before the next, the longer the more come. Ends when the queue is empty, or when something else is due.
+        """
+        self.set_state(WorkerStatus.BUSY)
+        hand = Hand()
+        self._read(job.id, job, hand, queue)
+        self._take(hand, queue)
+        while hand.job_ids:
+            gathered = time.monotonic() - self._begun
+            self._begun += gathered
+            ahead = Hand()
+            if not self._apply(hand, ahead, queue):
+                self._stop_with(hand.job_ids + ahead.job_ids, queue)
+                break
+            finish(queue, hand.job_ids, worker_key=self.key)
+            if ahead.job_ids and self.stop.is_requested:
+                self._stop_with(ahead.job_ids, queue)
+                break
+            self._let_gather(self.applier.batch_size if self._is_full(hand) else len(hand.events), gathered)
+            if ahead.job_ids or self._may_go_on:
+                self._take(ahead, queue)  # what came since
+            hand = ahead
+        self.set_state(WorkerStatus.IDLE)
+
+    def _let_gather(self, events: int, gathered_seconds: float) -> None:
+        """Pause as `sync.worker.pace` says. A signal waits until then: the pause is short, and nothing is in hand."""
+        taken = time.monotonic() - self._begun
+        size = self.applier.batch_size
+        time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
+
+    def _take(self, hand: Hand, queue: Queue) -> None:
+        """Take jobs until `hand` is a full batch or the queue is empty.
+
+        It was empty once it gives fewer than it was asked for. What comes while these are read is left for the next
+        batch: a steady stream would otherwise always bring one more, and keep those in hand from being applied.
+        """
+        is_empty = False
+        while not is_empty and not self._is_full(hand):
+            most = self._most_that_fit(hand)
+            job_ids = take(queue, most)
+            is_empty = len(job_ids) < most
+            left = deque(job_ids)
+            for job_id, job in fetch_jobs(job_ids, self.connection):
+                left.popleft()
+                self._read(job_id, job, hand, queue)
+                if self._is_full(hand):
+                    break
+            if left:
+                give_back(queue, list(left))
+                return
+
+    def _is_full(self, hand: Hand) -> bool:
+        return len(hand.events) >= self.applier.batch_size or hand.body_bytes >= BATCH_BYTES
+
+    def _most_that_fit(self, hand: Hand) -> int:
+        """Return how many more jobs to take, by what those in hand hold.
+
+        Jobs behind these may hold far more than these do, so their number grows in steps.
+        """
+        jobs = max(1, len(hand.job_ids))
+        by_events = (self.applier.batch_size - len(hand.events)) / max(1.0, len(hand.events) / jobs)
+        by_bytes = (BATCH_BYTES - hand.body_bytes) / max(1.0, hand.body_bytes / jobs)
+        return min(math.ceil(by_events), math.ceil(by_bytes), TAKE_GROWTH * jobs)
+
+    def _read(self, job_id: str, job: Job | None, hand: Hand, queue: Queue) -> None:
+        """Add `job`, which is in the intermediate list, to `hand`."""
+        try:
+            raw_events = raw_events_held(job)
+        except ValueError:
+            self._set_aside(job_id, job, queue)
+            return
+        hand.events += self.applier.read(raw_events)
+        hand.job_ids.append(job_id)
+        hand.body_bytes += body_bytes(raw_events)
+
+    def _set_aside(self, job_id: str, job: Job | None, queue: Queue) -> None:
+        """Put a job that nobody can apply among RQ's failed jobs, where a person finds it."""
+        assert job is not None  # one that is gone holds nothing unreadable
+        log.error("job.unreadable", job_id=job_id)
+        job.retries_left = 0
+        self.handle_job_failure(job, queue, exc_string="The job does not hold raw events.")
+        self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
+
+    def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:
+        """Apply `hand`, however long that is impossible, and meanwhile take what comes next into `ahead`.
+
+        Only behind a full batch: any other left next to nothing in the queue. Return False if asked to stop before the
+        database is back.
+        """
+        pause = PAUSE_SECONDS_MIN
+        is_away = False
+        is_full = self._is_full(hand)
+        while True:
+            applied = self._thread.submit(self.applier.apply, hand.events)
+            try:
+                if is_full and not ahead.job_ids and not is_away and self._may_go_on:
+                    self._take(ahead, queue)
+            finally:
+                # Also where Redis is away: a batch is never left to a thread that nobody waits for.
+                is_away = not self._is_applied(applied, hand, ahead, queue)
+            if not is_away:
+                return True
+            if not self._pause(pause, hand, ahead, queue):
+                return False
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+
+    @property
+    def _may_go_on(self) -> bool:
+        return not self.stop.is_requested and not super().should_run_maintenance_tasks
+
+    def _is_applied(self, applied: Future[None], hand: Hand, ahead: Hand, queue: Queue) -> bool:
+        """Wait for `applied`, visibly alive; return False if the batch must be given again."""
+        while True:
+            try:
+                applied.result(HOLD_SECONDS)
+            except TimeoutError:
+                # Where Redis is away too, the batch is still waited for.
+                with suppress(StopRequested, redis.exceptions.RedisError):
+                    self._hold(hand, ahead, queue)
+            except NotApplied:
+                return False
+            else:
+                return True
+
+    def _pause(self, seconds: float, hand: Hand, ahead: Hand, queue: Queue) -> bool:
+        """Wait about `seconds`, visibly alive and holding on to the jobs; return False if asked to stop."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not self.stop.is_requested:
+            self._hold(hand, ahead, queue)
+            self.stop.sleep(min(left, HOLD_SECONDS))
+        return not self.stop.is_requested
+
+    def _hold(self, hand: Hand, ahead: Hand, queue: Queue) -> None:
+        """Show that this worker lives, and that the jobs in hand are not stranded."""
+        self.heartbeat()
+        show_in_hand(queue, (*hand.job_ids, *ahead.job_ids))
+
+    def _stop_with(self, job_ids: Sequence[str], queue: Queue) -> None:
+        give_back(queue, job_ids)
+        log.info("batch.given_back", jobs=len(job_ids))

@@ -1,0 +1,186 @@
+"""Keeps a worker at work in this process: through absences of the database and of Redis, until told to stop."""
+
+import gc
+import signal
+import threading
+import time
+
+import redis.exceptions
+import structlog
+from redis import Redis
+from sqlalchemy.exc import DBAPIError
+
+from models.errors import error_line, is_misconfigured
+from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
+from sync.environment import SettingError
+from sync.queue import connect
+from sync.rollups.recount import stored_timezone
+from sync.settings import WorkerSettings
+from sync.worker.applier import Applier, NotApplied, applier
+from sync.worker.full_redis import relieve
+from sync.worker.rq_worker import REDIS_SECONDS, EventWorker
+from sync.worker.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop, cancelled_if_late
+
+REDIS_CONNECTIONS = 2
+# How long an event waits in the inbox at the most, while the database is there.
+DRAIN_SECONDS = 1.0
+# How long deltas wait for it: the views add up what waits, so this is a question of their speed only.
+COMPACT_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+def work(settings: WorkerSettings, *, burst: bool = False) -> None:
+    """Work until SIGTERM or SIGINT, or in a burst until queue and inbox are empty.
+
+    Raises SchemaError if this code cannot run on the schema, after a while if that is behind. RQ's worker ends itself
+    where Redis is away; here the next one takes its place, after a growing pause. The inbox is drained meanwhile, in a
+    thread of its own. What the database is busy with is cancelled if it keeps the process from ending in time.
+    """
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop.request)
+    with cancelled_if_late(stop, applier().cancel):
+        _work(settings, stop, burst=burst)
+
+
+def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
+    _require_schema(applier(), stop)
+    _say_which_timezone(applier(), settings, stop)
+    # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
+    gc.freeze()
+    if burst:
+        _work_on_queue(settings, stop, burst=True)
+        _drain(applier(), stop, burst=True)
+        _compact(applier(), stop)
+        return
+    drainer = threading.Thread(target=_drain, args=(applier(), stop), name="inbox")
+    drainer.start()
+    try:
+        _work_on_queue(settings, stop)
+    finally:
+        stop.request()
+        drainer.join()
+
+
+def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
+    """Drain the inbox until asked to stop, or in a burst until nothing of it is due."""
+    pause = PAUSE_SECONDS_MIN
+    compacted_at = time.monotonic()
+    while not stop.is_requested:
+        if time.monotonic() - compacted_at > COMPACT_SECONDS:
+            _compact(ours, stop)
+            compacted_at = time.monotonic()
+        try:
+            has_more = ours.drain()
+        except NotApplied:
+            stop.sleep(pause)
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+        except Exception as error:  # a thread that ends would leave the inbox to nobody, and say nothing
+            log.error("inbox.failed", error=type(error).__name__)
+            stop.sleep(PAUSE_SECONDS_MAX)
+        else:
+            pause = PAUSE_SECONDS_MIN
+            if burst and not has_more:
+                return
+            if not has_more:
+                stop.sleep(DRAIN_SECONDS)
+
+
+def _compact(ours: Applier, stop: Stop) -> None:
+    """Compact what waits. Where it fails deltas wait longer, and the reports are slower, not wrong."""
+    try:
+        while ours.compact() and not stop.is_requested:
+            pass
+    except NotApplied:
+        return  # whoever drains or applies says so
+    except Exception as error:
+        log.error("rollups.failed", error=type(error).__name__)
+
+
+def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False) -> None:
+    pause = PAUSE_SECONDS_MIN
+    is_away = False
+    while not stop.is_requested:
+        begun = time.monotonic()
+        error = _work_once(settings, stop, burst=burst, was_away=is_away)
+        if error is None and burst:
+            return
+        if error and not is_away:
+            log.error("redis.away", error=error)
+        is_away = bool(error)
+        pause = PAUSE_SECONDS_MIN if time.monotonic() - begun > PAUSE_SECONDS_MAX else pause
+        stop.sleep(pause)
+        pause = min(pause * 2, PAUSE_SECONDS_MAX)
+
+
+def _work_once(settings: WorkerSettings, stop: Stop, *, burst: bool, was_away: bool) -> str | None:
+    """Run one RQ worker to its end; return the kind of error where Redis was away."""
+    connection = connect(settings.redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS)
+    try:
+        connection.ping()
+        _relieve_if_full(connection, stop)
+        worker = EventWorker(connection, applier(), stop)
+        if was_away:
+            log.info("redis.back")
+        log.info("worker.started", worker=worker.name)
+        worker.work(burst=burst, logging_level="WARNING")
+    except redis.exceptions.RedisError as error:
+        return type(error).__name__
+    finally:
+        connection.connection_pool.disconnect()
+    log.info("worker.stopped", worker=worker.name)
+    return None
+
+
+def _relieve_if_full(connection: Redis, stop: Stop) -> None:
+    """Make room where Redis is at its `maxmemory`: no worker could so much as begin there."""
+    memory = connection.info("memory")
+    if memory.get("maxmemory") and memory["used_memory"] >= memory["maxmemory"]:
+        try:
+            relieve(connection, applier(), stop)
+        except NotApplied as error:
+            raise redis.exceptions.OutOfMemoryError(str(error)) from None
+
+
+def _say_which_timezone(applier: Applier, settings: WorkerSettings, stop: Stop) -> None:
+    """Say so where the roll-ups count by other days than the setting asks for, which is no reason not to work."""
+    if stop.is_requested:
+        return
+    try:
+        with applier.engine.connect() as connection:
+            stored = stored_timezone(connection)
+    except DBAPIError as error:
+        log.error("database.away", error=error_line(error))
+        return
+    if stored != settings.report_timezone:
+        log.warning("rollups.other_timezone", stored=stored, setting=settings.report_timezone)
+
+
+def _require_schema(applier: Applier, stop: Stop) -> None:
+    """Wait for the database to answer, and for a while for a schema that is behind: it may be migrated just now.
+
+    Raises SettingError if no waiting helps.
+    """
+    pause = PAUSE_SECONDS_MIN
+    is_away = False
+    awaited_since: float | None = None
+    while not stop.is_requested:
+        try:
+            require_head(applier.engine)
+            return
+        except SchemaBehind as error:
+            if awaited_since is None:
+                awaited_since = time.monotonic()
+                log.warning("schema.awaited", reason=str(error), seconds=SCHEMA_SECONDS)
+            if time.monotonic() - awaited_since > SCHEMA_SECONDS:
+                raise
+            stop.sleep(SCHEMA_PAUSE_SECONDS)
+        except DBAPIError as error:
+            if is_misconfigured(error):
+                raise SettingError(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
+            if not is_away:
+                log.error("database.away", error=error_line(error))
+            is_away = True
+            stop.sleep(pause)
+            pause = min(pause * 2, PAUSE_SECONDS_MAX)
