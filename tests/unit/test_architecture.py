@@ -20,7 +20,9 @@ TREES = {
 }
 PURE_OF_SYNC = {
     *("address_readings", "addresses", "email_addresses", "numbering_plan", "phone_numbers", "written_text"),
-    *("events", "known_good", "merge", "pace", "raw_events", "reading", "redis_url", "reports.contribution"),
+    *("events", "events.campaigns", "events.documents", "events.event", "events.failures"),
+    *("events.parse", "events.parties", "events.times", "events.values"),
+    *("known_good", "merge", "pace", "raw_events", "reading", "redis_url", "reports.contribution"),
     "opt_outs.csv_records",
 }
 PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}

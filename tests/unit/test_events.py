@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from msgspec.structs import fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 

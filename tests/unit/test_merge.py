@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from msgspec.structs import replace
 from datetime import datetime
 from itertools import combinations, permutations, product
 from typing import Any
