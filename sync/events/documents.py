@@ -7,6 +7,7 @@ test shows that both fill the same fields wherever the quick one fills any.
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import DecodeError, Meta, Struct, defstruct
@@ -27,7 +28,7 @@ SENDER = ("from", "sender_id", "senderId", "sender")
 CODE = ("error_code", "errorCode", "failure_code", "failureCode", "code")
 REASON = ("error", "reason", "error_message", "errorMessage", "failure_reason", "failureReason")
 # The fields that tell when the status of an event came about.
-STATUS_TIMES = {
+STATUS_TIMES: Mapping[str, tuple[str, ...]] = {
     EventType.DELIVERED: ("delivered_at", "deliveredAt"),
     EventType.FAILED: ("failed_at", "failedAt"),
     EventType.UNDELIVERABLE: ("undeliverable_at", "undeliverableAt", "failed_at", "failedAt"),

@@ -11,10 +11,10 @@ from sync.events.documents import (
     ANY_TIME,
     CAMPAIGN_ID,
     MESSAGE_ID,
+    NO_FIELDS,
     RECIPIENT,
     SENDER,
     STATUS_TIMES,
-    NO_FIELDS,
     Document,
     WholeDocument,
     decode,
@@ -104,8 +104,7 @@ def _claimed_times(document: Document, name: str) -> Iterator[tuple[str, Any]]:
     if document.timestamp is not None:
         yield "timestamp", document.timestamp
     fields = document.data or NO_FIELDS
-    known: Mapping[str, tuple[str, ...]] = STATUS_TIMES
-    for field_name in (*known.get(name, ()), *ANY_TIME):
+    for field_name in (*STATUS_TIMES.get(name, ()), *ANY_TIME):
         if (value := getattr(fields, field_name)) is not None:
             yield f"data.{field_name}", value
 

@@ -24,11 +24,10 @@ def identity(values: Iterable[Any]) -> str | None:
     for value in values:
         if value is None:
             continue  # by far the most common, so nothing else is asked
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if isinstance(value, str) and value and not value.isspace():
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if isinstance(text, str) and text and not text.isspace():
             try:
-                return bounded(value, ID_BYTES_MAX)
+                return bounded(text, ID_BYTES_MAX)
             except Unreadable as error:
                 unusable = unusable or error
     if unusable:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from msgspec.structs import replace
 from datetime import datetime
 from itertools import combinations, permutations, product
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sync.addresses import person_of
 from sync.events import Event, parse
