@@ -93,7 +93,8 @@ def _quickly_read(channel: str, text: str, default_region: str) -> str | None:
             return text if text.isascii() and text.isdigit() and len(text) <= ADDRESS_BYTES_MAX else None
         return quickly_read(text, default_region)
     email = quickly_folded_email(text)
-    is_sure = email is not None and len(email) <= ADDRESS_BYTES_MAX and not email.endswith(_DOMAINS_OF_IDS)
+    is_short = email is not None and (len(email) if email.isascii() else len(email.encode())) <= ADDRESS_BYTES_MAX
+    is_sure = email is not None and is_short and not email.endswith(_DOMAINS_OF_IDS)
     return email if is_sure else None
 
 

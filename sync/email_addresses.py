@@ -9,7 +9,8 @@ import unicodedata
 
 import idna
 
-_PLAIN = re.compile(r"[a-z0-9._+\-]+@[a-z0-9\-]+(?:\.[a-z0-9\-]+)+")
+# Of letters beyond ASCII only those of which folding makes nothing else, as in `graça`.
+_PLAIN = re.compile(r"[a-z0-9._+\-\u00e0-\u00f6\u00f8-\u00ff]+@[a-z0-9\-]+(?:\.[a-z0-9\-]+)+")
 _EMAIL = re.compile(r"[^@\s,;:<>()\[\]|\"\x00-\x1f\x7f]+@[^@\s,;:<>()\[\]|\"\x00-\x1f\x7f]+")
 _QUOTED = re.compile(r'"([^"@]+)"(@.*)')
 _ROUNDS = 4
@@ -18,7 +19,7 @@ _ROUNDS = 4
 def quickly_folded_email(text: str) -> str | None:
     """Return what `folded_email` surely makes of the commonest form of an e-mail address; None if that must tell."""
     folded = text.lower()
-    return folded if folded.isascii() and _PLAIN.fullmatch(folded) else None
+    return folded if _PLAIN.fullmatch(folded) else None
 
 
 def folded_email(text: str) -> str | None:

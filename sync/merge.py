@@ -6,11 +6,11 @@ to forget. An event here is what one body states; those under one key of the led
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import groupby
 from operator import attrgetter
+
+from msgspec import Struct
 
 from sync.events import Event, EventType
 
@@ -34,13 +34,13 @@ STATUS_OF: Mapping[str, Status] = {
 }
 CAMPAIGN_STATUS_OF: Mapping[str, str] = {EventType.CAMPAIGN_SENT: "sent", EventType.CAMPAIGN_COMPLETED: "completed"}
 
+_DELIVERED = Status.DELIVERED  # to look it up in the enumeration takes longer than to compare it
 _FINAL = frozenset({Status.DELIVERED, Status.UNDELIVERABLE, Status.FAILED})
 _FAILURES = frozenset({Status.UNDELIVERABLE, Status.FAILED})
 _RANK = {status: rank for rank, status in enumerate(reversed(Status))}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRow:
+class MessageRow(Struct, frozen=True, kw_only=True, gc=False):
     """A row of `message_status`, but for `updated_at`."""
 
     message_id: str
@@ -58,8 +58,7 @@ class MessageRow:
     conflict: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignRow:
+class CampaignRow(Struct, frozen=True, kw_only=True, gc=False):
     """A row of `campaign_status`, but for `updated_at`."""
 
     campaign_id: str
@@ -81,25 +80,30 @@ def distinct(events: Iterable[Event]) -> list[Event]:
     """Return one event for each body, that of its earliest receipt, sorted by key: the order in which workers lock."""
     earliest: dict[tuple[str, str, str], Event] = {}
     for event in events:
-        known = earliest.setdefault((event.subject_id, event.name, event.digest), event)
-        if event.received_at < known.received_at:
-            earliest[event.subject_id, event.name, event.digest] = event
-    return sorted(earliest.values(), key=attrgetter("key"))
+        body = event.subject_id, event.name, event.digest
+        known = earliest.setdefault(body, event)
+        if known is not event and event.received_at < known.received_at:
+            earliest[body] = event
+    return [earliest[body] for body in sorted(earliest)]
 
 
 def holding(events: Iterable[Event]) -> dict[Key, Event]:
     """Return the event that holds under each key, in the order of `events`."""
     kept: dict[Key, Event] = {}
     for event in events:
-        other = kept.get(event.key)
-        kept[event.key] = event if other is None else max(event, other, key=precedence)
+        key = event.subject_id, event.name
+        other = kept.setdefault(key, event)
+        if other is not event:
+            kept[key] = max(event, other, key=precedence)
     return kept
 
 
 def by_subject(events: Iterable[Event]) -> dict[str, list[Event]]:
     """Group events by subject, sorted by subject."""
-    ordered = sorted(events, key=attrgetter("subject_id"))
-    return {subject: list(group) for subject, group in groupby(ordered, key=attrgetter("subject_id"))}
+    groups: dict[str, list[Event]] = {}
+    for event in sorted(events, key=attrgetter("subject_id")):
+        groups.setdefault(event.subject_id, []).append(event)
+    return groups
 
 
 def message_row(events: Iterable[Event]) -> MessageRow | None:
@@ -109,8 +113,36 @@ def message_row(events: Iterable[Event]) -> MessageRow | None:
     greatest that names it; else from the greatest of the other bodies that does.
     """
     known = [event for event in events if _is_of_message(event)]
-    if not known:
-        return None
+    if len(known) == 1:
+        return row_of_one(known[0])
+    return row_of_several(known) if known else None
+
+
+def row_of_one(event: Event) -> MessageRow:
+    """Return what `row_of_several` does of a single event: by far the most messages have one."""
+    details, status = event.message, STATUS_OF.get(event.name)
+    assert details is not None
+    status_at = details.status_at or event.occurred_at
+    is_failure = status in _FAILURES
+    return MessageRow(
+        message_id=event.subject_id,
+        channel=details.channel,
+        recipient=details.recipient,
+        sender=details.sender,
+        campaign_id=details.campaign_id,
+        status=status,
+        status_at=event.occurred_at if status else None,
+        delivered_at=status_at if status is _DELIVERED else None,
+        failed_at=status_at if is_failure else None,
+        failure_code=details.failure_code if is_failure else None,
+        failure_reason=details.failure_reason if is_failure else None,
+        opted_out_at=event.occurred_at if details.is_opt_out else None,
+        conflict=False,
+    )
+
+
+def row_of_several(known: list[Event]) -> MessageRow:
+    """Return the row that follows from events that are all of one message."""
     # Greatest first, so that the first value found is the one that counts.
     held, others = _parted(known)
     channel = recipient = sender = campaign_id = None
@@ -122,7 +154,7 @@ def message_row(events: Iterable[Event]) -> MessageRow | None:
         greatest = greatest or event
         if status in _FINAL:
             finals.add(status)
-        if status is Status.DELIVERED:
+        if status is _DELIVERED:
             delivered = delivered or event
         elif status in _FAILURES:
             failed = failed or event

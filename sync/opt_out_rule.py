@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from sync.addresses import CHANNELS, person_of, sender_key
 from sync.events import Event, EventType
 from sync.merge import MESSAGE_EVENTS
@@ -67,8 +69,7 @@ class OptOutStatement:
         return self.channel or "", self.address, self.sender or ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptOutRow:
+class OptOutRow(Struct, frozen=True, kw_only=True, gc=False):
     """A row of `opt_outs`, but for `updated_at`."""
 
     channel: str

@@ -111,14 +111,14 @@ def from_json(entries: Any) -> list[RawEvent]:
     try:
         raw_events = [
             RawEvent(
-                received_at=datetime.fromisoformat(received_at),
-                body=body.encode("latin-1"),
-                inbox_id=inbox_id[0] if inbox_id else None,
+                received_at=datetime.fromisoformat(entry[0]),
+                body=entry[1].encode("latin-1"),
+                inbox_id=entry[2] if len(entry) > 2 else None,
             )
-            for received_at, body, *inbox_id in entries
+            for entry in entries
         ]
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         raise ValueError("no raw events") from None
-    if any(raw.received_at.tzinfo is None for raw in raw_events):
+    if None in {raw.received_at.tzinfo for raw in raw_events}:
         raise ValueError("a raw event without a time zone")
     return raw_events

@@ -1,15 +1,32 @@
 """Statements that any table takes, written for many rows at once. Every function works in the caller's transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
+from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Insert, Table, any_, bindparam, func, or_, select, text
+from msgspec.json import Encoder
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Insert,
+    LargeBinary,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from sync.merge import CampaignRow, MessageRow
-from sync.opt_out_rule import OptOutRow
+from models.types import UTCDateTime
 
 # SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
 KEYS_PER_QUERY = 10_000
@@ -31,6 +48,54 @@ def slices(keys: Sequence[Value]) -> Iterator[Sequence[Value]]:
     return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))
 
 
+class PackedArray(TypeDecorator[Any]):
+    """An array of PostgreSQL's that is sent as one text, which msgspec writes; psycopg looks at each element in Python.
+
+    Its elements are texts, numbers, truths, aware times, days or None, but no bytes.
+    """
+
+    impl = ARRAY
+    cache_ok = True
+
+    def __init__(self, item_type: TypeEngine[Any]) -> None:
+        super().__init__(item_type)
+        self.item_type = item_type
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:  # noqa: ARG002
+        return _packed_times if isinstance(self.item_type, UTCDateTime) else packed
+
+
+def _packed_times(times: Sequence[datetime | None]) -> str:
+    if None in {time.tzinfo for time in times if time is not None}:
+        raise ValueError("a naive datetime cannot be stored")
+    return packed(times)
+
+
+def packed(values: Sequence[Any]) -> str:
+    """Return `values` as https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO reads them.
+
+    JSON differs only in its brackets, and in what a backslash stands for.
+    """
+    text = _encode(values).decode()
+    if "\\" in text:
+        text = ",".join("NULL" if value is None else _quoted(value) for value in values)
+        return f"{{{text}}}"
+    return f"{{{text[1:-1]}}}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_encode = Encoder().encode
+
+
+def array_of(item_type: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type of a parameter that holds many values of `item_type`, for PostgreSQL."""
+    return ARRAY(item_type) if isinstance(item_type, LargeBinary) else PackedArray(item_type)
+
+
 def is_one_of(connection: Connection, column: Column[Any], keys: Sequence[Any]) -> ColumnElement[bool]:
     """Return the condition that `column` is one of `keys`, which are a slice.
 
@@ -39,21 +104,6 @@ def is_one_of(connection: Connection, column: Column[Any], keys: Sequence[Any]) 
     if connection.dialect.name == "sqlite":
         return column.in_(keys)
     return column == any_(bindparam(f"{column.name}_keys", list(keys), type_=ARRAY(column.type)))
-
-
-RowValues = MessageRow | CampaignRow | OptOutRow
-_VALUES = {kind: attrgetter(*kind.__slots__) for kind in (MessageRow, CampaignRow, OptOutRow)}
-
-
-def values_of(row: RowValues) -> tuple[Any, ...]:
-    """Return the values of a row, in the order of its fields."""
-    return tuple(_VALUES[type(row)](row))
-
-
-def columns_of(row: RowValues) -> dict[str, Any]:
-    """Return the columns of a row by name, in the order of its fields."""
-    # dataclasses.asdict() copies every value, which costs more than making the row.
-    return dict(zip(row.__slots__, values_of(row), strict=True))
 
 
 def insert_missing(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> set[str]:
@@ -68,8 +118,16 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
         rows = [row for row in rows if row[key.name] not in there]
         execute_many(connection, table, sqlite.insert(table), [row | {"updated_at": now} for row in rows])
         return {row[key.name] for row in rows}
-    insert, stamped = bulk_insert(connection, table, rows, updated_at=now)
-    return set(connection.execute(insert.on_conflict_do_nothing().returning(key), stamped).scalars().all())
+    statement = _insert_missing(table, tuple(rows[0]))
+    return set(connection.execute(statement, _parameters(rows, {"updated_at": now})).scalar_one() or ())
+
+
+@cache
+def _insert_missing(table: Table, names: tuple[str, ...]) -> Select[Any]:
+    (key,) = table.primary_key
+    inserted = _insert_arrays(table, names, ("updated_at",)).on_conflict_do_nothing().returning(key).cte("inserted")
+    # One row with all keys: a row for each takes Python longer.
+    return select(func.array_agg(inserted.c[key.name], type_=ARRAY(key.type)))
 
 
 def _found(connection: Connection, key: Column[Any], keys: Sequence[str]) -> Iterable[str]:
@@ -100,10 +158,10 @@ def overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], 
     says_else = or_(*(table.c[name].is_distinct_from(new) for name, new in values.items() if name != "updated_at"))
     keys = list(table.primary_key)
     upsert = insert.on_conflict_do_update(index_elements=keys, set_=values, where=says_else)
-    if rows_given is None:
-        connection.execute(upsert)
-    else:
+    if connection.dialect.name == "sqlite":
         execute_many(connection, table, upsert, rows_given)
+    else:
+        connection.execute(upsert, rows_given)
 
 
 def execute_many(connection: Connection, table: Table, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -127,31 +185,27 @@ def execute_many(connection: Connection, table: Table, statement: Insert, rows: 
     connection.exec_driver_sql(str(compiled), list(zip(*columns, strict=True)))
 
 
-def bulk_insert(
-    connection: Connection, table: Table, rows: list[dict[str, Any]], **constants: Any
-) -> tuple[Any, list[dict[str, Any]] | None]:
+def bulk_insert(connection: Connection, table: Table, rows: list[dict[str, Any]], **constants: Any) -> tuple[Any, Any]:
     """Return an insert of `rows`, to be given a conflict clause, and the parameters to execute it with.
 
-    `constants` are columns that every row has alike. PostgreSQL gets one array a column, or one value where all
-    rows have the same: a fraction of the work of a long list of values.
+    `constants` are columns that every row has alike. PostgreSQL gets one array a column, a fraction of the work of a
+    long list of values.
     """
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table), [row | constants for row in rows] if constants else rows
-    first, *others = rows[0]  # the first is part of the key, so it stands for the number of rows
-    values = {first: [row[first] for row in rows]}
-    constants = dict(constants)
-    for name in others:
-        found = [row[name] for row in rows]
-        if all(value == found[0] for value in found):
-            constants[name] = found[0]
-        else:
-            values[name] = found
-    source = _unnested(table, values)
-    same = [bindparam(f"{name}_value", value, type_=table.c[name].type) for name, value in constants.items()]
-    selected = select(*(source.c[name] for name in values), *same).select_from(source)
-    return postgresql.insert(table).from_select([*values, *constants], selected), None
+    return _insert_arrays(table, tuple(rows[0]), tuple(constants)), _parameters(rows, constants)
 
 
-def _unnested(table: Table, values: Mapping[str, list[Any]]) -> Any:
-    arrays = [bindparam(f"{name}_values", found, type_=ARRAY(table.c[name].type)) for name, found in values.items()]
-    return func.unnest(*arrays).table_valued(*values).render_derived()
+@cache
+def _insert_arrays(table: Table, names: tuple[str, ...], constants: tuple[str, ...]) -> postgresql.Insert:
+    """Return the insert of one array for each of `names`, and one value for each of `constants`, on PostgreSQL."""
+    arrays = [bindparam(f"{name}_values", type_=array_of(table.c[name].type)) for name in names]
+    source = func.unnest(*arrays).table_valued(*names).render_derived()
+    same = [bindparam(f"{name}_value", type_=table.c[name].type) for name in constants]
+    selected = select(*(source.c[name] for name in names), *same).select_from(source)
+    return postgresql.insert(table).from_select([*names, *constants], selected)
+
+
+def _parameters(rows: Sequence[Mapping[str, Any]], constants: Mapping[str, Any]) -> dict[str, Any]:
+    arrays = {f"{name}_values": [row[name] for row in rows] for name in rows[0]}
+    return arrays | {f"{name}_value": value for name, value in constants.items()}

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, Engine, Table, select
 
 from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
@@ -15,7 +16,7 @@ from sync.opt_out_rule import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, 
 from sync.reading import Reading
 from sync.rebuild.ledger_slices import Known, Range, next_range, read_ledger
 from sync.rebuild.retry import patiently
-from sync.statements import RowValues, columns_of, hold_one_moment, is_one_of, slices, values_of
+from sync.statements import hold_one_moment, is_one_of, slices
 
 Row = Mapping[str, Any]
 Stored = Mapping[str, tuple[Any, ...]]
@@ -102,7 +103,7 @@ def _compare_next(engine: Engine, after: str | None, reading: Reading, rows: int
 
 def _stored(connection: Connection, table: Table, subjects: Range) -> Stored:
     """Return the stored rows by key, each as the values of its fields, of which the key is the first."""
-    columns = [table.c[name] for name in _KINDS[table.name].__slots__]
+    columns = [table.c[name] for name in _KINDS[table.name].__struct_fields__]
     query = select(*columns).where(subjects.holds(columns[0]))
     return {row[0]: row for row in map(tuple, connection.execute(query))}
 
@@ -180,14 +181,14 @@ def _ledger_drifts(known: Known) -> tuple[list[Drift], int]:
 
 
 def _drifts(
-    table: Table, stored: Stored, expected: Mapping[str, RowValues | None], unreadable: Collection[str]
+    table: Table, stored: Stored, expected: Mapping[str, MessageRow | CampaignRow | None], unreadable: Collection[str]
 ) -> tuple[list[Drift], int]:
     """Return the rows that drift, in the order of their keys, and how many are right."""
     (key,) = table.primary_key
     drifts, right = [], 0
     for subject in sorted(stored.keys() | {subject for subject, row in expected.items() if row}):
         found, row = stored.get(subject), expected.get(subject)
-        if row and found == values_of(row):
+        if row and found == structs.astuple(row):
             right += 1
         # Whether a body that cannot be read makes a row cannot be said, so such a row stays.
         elif row or subject not in unreadable:
@@ -196,14 +197,14 @@ def _drifts(
                     table=table.name,
                     key={key.name: subject},
                     stored=_named(table, found) if found else None,
-                    expected=columns_of(row) if row else None,
+                    expected=structs.asdict(row) if row else None,
                 )
             )
     return drifts, right
 
 
 def _named(table: Table, values: tuple[Any, ...]) -> Row:
-    return dict(zip(_KINDS[table.name].__slots__, values, strict=True))
+    return dict(zip(_KINDS[table.name].__struct_fields__, values, strict=True))
 
 
 def _nameless_drifts(stored: list[Row], known: Known) -> tuple[list[Drift], int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Engine, select, union
 
 from models.tables import HISTORY, OPT_OUTS
@@ -12,7 +13,7 @@ from sync.opt_out_rule import OptOutKey, OptOutRow, opt_out_rows
 from sync.rebuild.compare import Drift
 from sync.rebuild.repair import wait_briefly
 from sync.rebuild.retry import patiently
-from sync.statements import columns_of, hold_one_moment
+from sync.statements import hold_one_moment
 from sync.store.opt_outs import read_rows, read_statements, write_rows
 
 
@@ -72,6 +73,6 @@ def _drift(key: OptOutKey, stored: OptOutRow | None, expected: OptOutRow) -> Dri
     return Drift(
         table=OPT_OUTS.name,
         key=dict(zip(("channel", "address", "sender"), key, strict=True)),
-        stored=columns_of(stored) if stored else None,
-        expected=columns_of(expected),
+        stored=asdict(stored) if stored else None,
+        expected=asdict(expected),
     )

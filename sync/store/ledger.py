@@ -6,14 +6,16 @@ further bodies of a key stand in `further_bodies`, in the same words. The bytes 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     Column,
     ColumnElement,
     CompoundSelect,
     Connection,
+    Integer,
+    LargeBinary,
     Row,
     and_,
     bindparam,
@@ -33,7 +35,7 @@ from sync.events import Event, Unreadable, parse
 from sync.merge import Key, distinct, holding
 from sync.raw_events import RawEvent
 from sync.reading import Reading
-from sync.statements import execute_many, is_one_of, slices
+from sync.statements import PackedArray, execute_many, is_one_of, slices
 
 # What the ledger knows of a body: `events` and `further_bodies` have these columns alike.
 _OF_BODY = ("occurred_at", "received_at", "body_id", "is_dated", "digest")
@@ -55,16 +57,18 @@ def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime)
     if not bodies:
         return Taken([], [])
     held = holding(bodies)
-    inserted = _insert_missing(connection, list(held.values()), now)
-    new = [event for key, event in held.items() if key in inserted]
-    rest = [event for event in bodies if event.key not in inserted or held[event.key] is not event]
+    there = _insert_missing(connection, list(held.values()), now)
+    if not there and len(held) == len(bodies):
+        return Taken(bodies, [])
+    new = [event for key, event in held.items() if key not in there]
+    rest = [event for event in bodies if event.key in there or held[event.key] is not event]
     further = _without_copies(connection, rest)
     taken = _take_further(connection, further, now) if further else Taken([], [])
     return Taken(new + taken.new, taken.earlier)
 
 
 def _insert_missing(connection: Connection, events: list[Event], now: datetime) -> set[Key]:
-    """Insert the facts under whose keys there is nothing yet, with their bodies; return these keys."""
+    """Insert the facts under whose keys there is nothing yet, with their bodies; return the other keys."""
     if connection.dialect.name == "sqlite":
         return _insert_missing_on_sqlite(connection, events, now)
     given = {
@@ -75,22 +79,26 @@ def _insert_missing(connection: Connection, events: list[Event], now: datetime) 
         "dated": [event.is_dated for event in events],
         "outcomes": [event.outcome for event in events],
         "digests": [event.digest for event in events],
-        "contents": [event.body for event in events],
+        "contents": b"".join([event.body for event in events]),
+        "ends": list(accumulate(len(event.body) for event in events)),
+        "sizes": [len(event.body) for event in events],
         "now": now,
     }
-    return {(row[0], row[1]) for row in connection.execute(_INSERT_MISSING, given)}
+    there = connection.execute(_INSERT_MISSING, given).scalar_one()
+    return {events[place - 1].key for place in there or ()}
 
 
 def _arrays(**types: Any) -> list[Any]:
-    return [bindparam(name, type_=ARRAY(kind)) for name, kind in types.items()]
+    return [bindparam(name, type_=PackedArray(kind)) for name, kind in types.items()]
 
 
-# Both tables in one statement, so that the bodies travel once and only those of new facts are written.
+# Both tables in one statement, so that the bodies travel once, end to end, and only those of new facts are written.
 _INSERT_MISSING = text(
     """
     WITH given AS MATERIALIZED (
-        SELECT * FROM unnest(:subject_ids, :names, :occurred, :received, :dated, :outcomes, :digests, :contents)
-            AS given (subject_id, event, occurred_at, received_at, is_dated, outcome, digest, body)
+        SELECT * FROM unnest(:subject_ids, :names, :occurred, :received, :dated, :outcomes, :digests, :ends, :sizes)
+            WITH ORDINALITY
+            AS given (subject_id, event, occurred_at, received_at, is_dated, outcome, digest, ends, size, place)
     ), taken AS (
         INSERT INTO events
             (subject_id, event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, digest)
@@ -98,11 +106,15 @@ _INSERT_MISSING = text(
         FROM given
         ON CONFLICT DO NOTHING
         RETURNING subject_id, event, body_id
+    ), kept AS (
+        INSERT INTO bodies (id, received_at, subject_id, event, body)
+        SELECT taken.body_id, given.received_at, given.subject_id, given.event,
+            substring(:contents FROM given.ends - given.size + 1 FOR given.size)
+        FROM taken JOIN given ON given.subject_id = taken.subject_id AND given.event = taken.event
     )
-    INSERT INTO bodies (id, received_at, subject_id, event, body)
-    SELECT taken.body_id, given.received_at, given.subject_id, given.event, given.body
-    FROM taken JOIN given ON given.subject_id = taken.subject_id AND given.event = taken.event
-    RETURNING subject_id, event
+    SELECT array_agg(given.place)
+    FROM given LEFT JOIN taken ON taken.subject_id = given.subject_id AND taken.event = given.event
+    WHERE taken.body_id IS NULL
     """
 ).bindparams(
     *_arrays(
@@ -113,8 +125,10 @@ _INSERT_MISSING = text(
         dated=LEDGER.c.is_dated.type,
         outcomes=LEDGER.c.outcome.type,
         digests=LEDGER.c.digest.type,
-        contents=BODIES.c.body.type,
+        ends=Integer(),
+        sizes=Integer(),
     ),
+    bindparam("contents", type_=LargeBinary()),
     bindparam("now", type_=UTCDateTime()),
 )
 
@@ -137,7 +151,7 @@ def _insert_missing_on_sqlite(connection: Connection, events: list[Event], now: 
     ]
     execute_many(connection, LEDGER, sqlite.insert(LEDGER), entries)
     execute_many(connection, BODIES, sqlite.insert(BODIES), _contents(missing, places))
-    return {event.key for event in missing}
+    return there
 
 
 def _new_places(connection: Connection, count: int) -> list[int]:

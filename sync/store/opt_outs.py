@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, fields
 from datetime import datetime
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, delete, or_, select, text, tuple_
 from sqlalchemy.dialects import sqlite
 
@@ -25,7 +26,7 @@ from sync.opt_out_rule import (
     opt_out_rows,
     opt_outs_of,
 )
-from sync.statements import bulk_insert, columns_of, is_one_of, overwrite, slices
+from sync.statements import bulk_insert, is_one_of, overwrite, slices
 
 # The view `active_opt_outs` and `is_in_force` say the same, and a test holds them equal.
 IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
@@ -44,7 +45,10 @@ _STATED = tuple(
 def merge_opt_outs(connection: Connection, events: Mapping[str, list[Event]], now: datetime) -> None:
     """Bring `opt_outs` up to date with the opt-outs among `events`: of each subject every body that is known."""
     opting_out = {
-        subject: of for subject, of in events.items() if any(event.message and event.message.is_opt_out for event in of)
+        event.subject_id: events[event.subject_id]
+        for of in events.values()
+        for event in of
+        if event.message and event.message.is_opt_out
     }
     if not opting_out:
         return
@@ -98,7 +102,7 @@ def write_rows(connection: Connection, keys: Collection[OptOutKey], now: datetim
             query = select(OPT_OUTS.c.address).where(tuple_(*OPT_OUTS.primary_key).in_(some))
             connection.execute(query.order_by(*OPT_OUTS.primary_key).with_for_update())
         rows = _rows_of(connection, existing)
-    overwrite(connection, OPT_OUTS, [columns_of(rows[key]) for key in existing], now)
+    overwrite(connection, OPT_OUTS, [asdict(rows[key]) for key in existing], now)
 
 
 def _rows_of(connection: Connection, keys: Collection[OptOutKey]) -> dict[OptOutKey, OptOutRow]:
@@ -122,7 +126,7 @@ def read_statements(connection: Connection, persons: Iterable[str]) -> list[Stor
 
 def read_rows(connection: Connection, persons: Iterable[str]) -> dict[OptOutKey, OptOutRow]:
     """Return every row of `opt_outs` of `persons`, sorted by key."""
-    columns = [OPT_OUTS.c[field.name] for field in fields(OptOutRow)]
+    columns = [OPT_OUTS.c[name] for name in OptOutRow.__struct_fields__]
     found: list[OptOutRow] = []
     for some in slices(sorted(persons)):
         query = select(*columns).where(is_one_of(connection, OPT_OUTS.c.person, some))
@@ -145,7 +149,7 @@ def _insert_missing(connection: Connection, rows: Mapping[OptOutKey, OptOutRow],
     """Insert those of `rows`, which are sorted, whose keys are not there yet; return these keys."""
     if not rows:
         return set()
-    given = [columns_of(row) for row in rows.values()]
+    given = [asdict(row) for row in rows.values()]
     keys = list(OPT_OUTS.primary_key)
     if connection.dialect.name == "sqlite":
         there = read_rows(connection, persons_of(rows))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection, Table
 
 from models.tables import CAMPAIGNS, MESSAGES
@@ -16,7 +17,7 @@ from sync.events import Event
 from sync.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
 from sync.reading import Reading
 from sync.rollups.contribution import Change
-from sync.statements import columns_of, insert_missing, locked_rows, overwrite
+from sync.statements import insert_missing, locked_rows, overwrite
 from sync.store.ledger import read_events
 
 RowOf = Callable[[Iterable[Event]], MessageRow | CampaignRow | None]
@@ -53,7 +54,7 @@ def _merge_rows(
 ) -> Merged:
     (key,) = table.primary_key
     known = by_subject(events)
-    rows = {subject: columns_of(row) for subject, of in known.items() if (row := row_of(of))}
+    rows = {subject: asdict(row) for subject, of in known.items() if (row := row_of(of))}
     inserted = insert_missing(connection, table, list(rows.values()), now)
     existing = sorted(rows.keys() - inserted)
     if not existing:
@@ -61,7 +62,7 @@ def _merge_rows(
     stored: dict[str, Mapping[str, Any]] = {row[key.name]: row for row in locked_rows(connection, table, existing)}
     parsed = [event for subject in stored for event in known[subject]]
     known |= by_subject(read_events(connection, list(stored), reading, parsed))
-    recomputed = {subject: columns_of(row) for subject in stored if (row := row_of(known[subject]))}
+    recomputed = {subject: asdict(row) for subject in stored if (row := row_of(known[subject]))}
     changed = {subject: new for subject, new in recomputed.items() if new.items() - stored[subject].items()}
     overwrite(connection, table, list(changed.values()), now)
     return Merged(

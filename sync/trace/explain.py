@@ -5,8 +5,9 @@ as they stand in the facts: whoever shows them on a terminal escapes them first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from sync.events import Event, EventType, Outcome
 from sync.merge import STATUS_OF, holding, message_row, strength

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import MsgspecError
+from msgspec.json import decode
 from redis import Redis
 from rq.job import Job
 
 from sync.queue import SERIALIZER, raw_events_in
-from sync.raw_events import RawEvent
+from sync.raw_events import RawEvent, from_json
 
 # What jobs that are fetched together may take in Redis, where they are compressed, unless one alone takes more.
 FETCH_BYTES = 2 * 1024 * 1024
@@ -30,7 +32,14 @@ def fetch_jobs(job_ids: Sequence[str], connection: Redis) -> Iterator[tuple[str,
 
 def raw_events_held(job: Job | None) -> list[RawEvent]:
     """Return the raw events that `job` holds; raise ValueError if it is not one of ours."""
-    return raw_events_in(job) if job else []  # one that is gone was applied, by a worker that was believed dead
+    if not job:
+        return []  # one that is gone was applied, by a worker that was believed dead
+    try:
+        # As RQ's serializer would, in a third of the time.
+        _function, _instance, (entries,), _named = decode(job.data)
+    except (MsgspecError, TypeError, ValueError):
+        return raw_events_in(job)  # which says what is wrong
+    return from_json(entries)
 
 
 def body_bytes(raw_events: Iterable[RawEvent]) -> int:

@@ -76,7 +76,11 @@ def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
     assert [of["name"] for of in journalled["yardsticks"]] == ["ours"]
     assert found.keys() == {f"receive: 2 connections{of}" for of in ("", ", p50", ", p99")}
     for figure in found.values():
-        assert [of["name"] for of in figure["yardsticks"]] == ["an empty Flask route", "the plain way"]
+        assert [of["name"] for of in figure["yardsticks"]] == [
+            "an empty Flask route",
+            "an empty ASGI route",
+            "the plain way",
+        ]
         assert all(of["value"] > 0 for of in figure["yardsticks"])
         assert figure["note"] == ""  # no delivery was refused or lost
 

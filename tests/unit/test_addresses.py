@@ -432,6 +432,12 @@ def test_what_is_read_stands_in_the_tables_as_itself(channel: str, text: str, re
         assert is_address(channel, address.text) is (reading.problem is None) or reading.problem is Problem.DECIMAL
 
 
+def test_the_quick_answer_is_the_whole_one_for_every_letter_of_latin_scripts() -> None:
+    for letter in map(chr, range(0x80, 0x250)):
+        for text in (f"gra{letter}a@example.com", f"{letter}@Example.com", f"ana@ex{letter}mple.com"):
+            assert read_address("email", text, "AO") == module._read_whole.__wrapped__("email", text, "AO"), ascii(text)
+
+
 @patient
 @given(channels, addresses, regions)
 def test_the_quick_answer_is_the_whole_one(channel: str, text: str, region: str) -> None:

@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from sync.events import (
     CampaignDetails,

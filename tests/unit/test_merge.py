@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import combinations, permutations, product
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sync.addresses import person_of
 from sync.events import Event, parse
@@ -22,6 +22,8 @@ from sync.merge import (
     distinct,
     holding,
     message_row,
+    row_of_one,
+    row_of_several,
     strength,
 )
 from sync.opt_out_rule import (
@@ -657,3 +659,28 @@ def test_one_more_fact_that_names_a_time_never_brings_a_status_back(facts: list[
         assert after is not None
         assert after.status_at is not None
         assert after.status_at >= before.status_at
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed", "undeliverable", "optout"])
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "channel": st.sampled_from(["sms", "email", "Pigeon"]),
+            "to": st.sampled_from([ANA, RUI, "ana@example.com", "nobody"]),
+            "from_": st.sampled_from(["ZEXA", RUI]),
+            "campaign_id": st.just("cmp_1"),
+            "error_code": st.sampled_from([CODE, "1"]),
+            "reason": st.just("No such number"),
+            "failed_at": st.just("2026-06-24T10:01:00Z"),
+            "delivered_at": st.just("2026-06-24T10:02:00Z"),
+        },
+    ),
+    st.sampled_from([None, 3]),
+)
+@patient
+def test_the_row_of_one_body_follows_from_the_rule_for_several(
+    status: str, data: dict[str, Any], at: int | None
+) -> None:
+    event = told(status, at, reading=STRICT, **data)
+    assert row_of_one(event) == row_of_several([event]) == message_row([event])

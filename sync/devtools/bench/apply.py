@@ -7,6 +7,7 @@ those of copies, which the ledger does not note.
 import time
 from collections import defaultdict
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Engine, func, select
 
@@ -22,6 +23,7 @@ from sync.devtools.bench.database_alone import (
 )
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.ledger import applied_per_second
+from sync.devtools.bench.memory import processor_seconds
 from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench, open_stage
 from sync.devtools.dev.processes import DevelopmentError
@@ -43,6 +45,13 @@ COPIES = "1 worker, copies"
 COPIES_PAUSE_SECONDS = 0.01
 
 
+class Worked(NamedTuple):
+    """What workers did: events a second, and the microseconds of a processor that each took; None if unknown."""
+
+    per_second: float
+    microseconds: float | None
+
+
 def raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
     """Return `count` different events as they would come from the receiver now."""
     now = datetime.now(UTC)
@@ -53,13 +62,16 @@ def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figu
     """Return the events per second that reach the tables of `database`."""
     given = raw_events(events)
     rates: dict[str, list[float]] = defaultdict(list)
+    took: list[float] = []
     for turn in range(1, bench.rounds + 1):
         bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {bench.rounds}")
         rates[STOCK].append(_measure_stock(bench, database, given[:STOCK_EVENTS]))
         rates[ALONE].append(measure_alone(bench, database, given))
         rates[PLAIN].append(measure_alone(bench, database, given, statement=row_lists))
         for name, (workers, group) in WORKERS.items():
-            rates[name].append(measure_workers(bench, database, given, workers=workers, group=group))
+            worked = measure_workers(bench, database, given, workers=workers, group=group)
+            rates[name].append(worked.per_second)
+            took += [worked.microseconds] if name == ONE and worked.microseconds else []
         rates[COPIES].append(measure_copies(bench, database, given))
     middles = {name: middle(of) for name, of in rates.items()}
     copies = Figure(
@@ -70,7 +82,13 @@ def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figu
         yardsticks=(Yardstick(name="the same events, new", value=middles[ONE]),),
         note=f"{GROUP_EVENTS} events a job, each in the tables already",
     )
-    return [*(_figure(database, name, middles) for name in WORKERS), copies]
+    return [*(_figure(database, name, middles) for name in WORKERS), copies, *_processor_figures(database, took)]
+
+
+def _processor_figures(database: Database, took: list[float]) -> list[Figure]:
+    note = "of the worker's process, its start left out; what the database takes is not among it"
+    name = f"{database.name}, {ONE}: processor time"
+    return [Figure(part="apply", name=name, value=middle(took), unit="µs/event", note=note)] if took else []
 
 
 def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
@@ -91,16 +109,23 @@ def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
 
 def measure_workers(
     bench: Bench, database: Database, given: list[RawEvent], *, workers: int, group: int, keeps_rows: bool = False
-) -> float:
-    """Return the events per second of our own workers on `group` events a job."""
+) -> Worked:
+    """Return how our own workers do on `group` events a job."""
     groups = [given[start : start + group] for start in range(0, len(given), group)]
     begun = datetime.now(UTC)
     with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
         stage.enqueue_groups(groups)
-        stage.start_workers(workers)
+        pids = [worker.process.pid for worker in stage.start_workers(workers)]
+        before = [processor_seconds(pid) for pid in pids]
         stage.release()
         stage.wait_until_applied()
-        return applied_per_second(stage.engine, events=len(given), since=begun)
+        taken = [
+            after - earlier
+            for earlier, pid in zip(before, pids, strict=True)
+            if earlier is not None and (after := processor_seconds(pid)) is not None
+        ]
+        per_second = applied_per_second(stage.engine, events=len(given), since=begun)
+        return Worked(per_second, sum(taken) / len(given) * 1e6 if taken else None)
 
 
 def measure_copies(bench: Bench, database: Database, given: list[RawEvent]) -> float:

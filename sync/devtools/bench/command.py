@@ -152,9 +152,9 @@ def bench(
 
     \b
     receive     requests/s and latency of one web process, beside an empty Flask
-                route and `queue.enqueue` in each request, under the same gunicorn;
-                and what the journal (ZEXA_JOURNAL) costs
-    apply       events/s of the workers, beside the database alone (the same rows
+                route, an empty ASGI route and `queue.enqueue` in each request, all
+                under gunicorn; and what the journal (ZEXA_JOURNAL) costs
+    apply       events/s of the workers and their processor time, beside the database alone (the same rows
                 inserted by one process, no queue) and RQ's own SimpleWorker
     end-to-end  events/s from HTTP to row with one and two web processes, the
                 backlog, memory, and the time from a POST to its row at 100 and

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -21,7 +22,7 @@ from sync.opt_out_rule import StoredStatement, opt_out_rows, opt_outs_of
 from sync.raw_events import RawEvent
 from sync.reading import Reading
 from sync.settings import DEFAULT_REGION
-from sync.statements import bulk_insert, columns_of
+from sync.statements import bulk_insert
 from sync.terminal.signals import StopAsked
 
 READING = Reading(default_region=DEFAULT_REGION)
@@ -62,9 +63,9 @@ def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Sequence[int
     rows = [
         [_entry(fact, now, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
         [_body(fact, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
-        [columns_of(message) | stamp for of in subjects if (message := message_row(of))],
-        [columns_of(campaign) | stamp for of in subjects if (campaign := campaign_row(of))],
-        [columns_of(opt_out) | stamp for opt_out in opt_out_rows(statements).values()],
+        [structs.asdict(message) | stamp for of in subjects if (message := message_row(of))],
+        [structs.asdict(campaign) | stamp for of in subjects if (campaign := campaign_row(of))],
+        [structs.asdict(opt_out) | stamp for opt_out in opt_out_rows(statements).values()],
     ]
     return list(zip((LEDGER, BODIES, MESSAGES, CAMPAIGNS, OPT_OUTS), rows, strict=True))
 

@@ -85,7 +85,7 @@ def _measure_rates(bench: Bench, database: Database, messages: int, events: int)
         seeds = messages + 2 * turn + 1, messages + 2 * turn + 2
         given, other = (raw_events(events, seed=seed) for seed in seeds)
         alone.append(measure_alone(bench, database, other, keeps_rows=True))
-        ours.append(measure_workers(bench, database, given, workers=1, group=GROUP_EVENTS, keeps_rows=True))
+        ours.append(measure_workers(bench, database, given, workers=1, group=GROUP_EVENTS, keeps_rows=True).per_second)
     return Rates(ours=middle(ours), alone=middle(alone))
 
 

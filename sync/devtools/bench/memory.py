@@ -1,5 +1,6 @@
-"""Watches the resident memory of processes under load. Only where there is /proc."""
+"""Watches the memory and the processor time of processes under load. Only on systems that have /proc."""
 
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -49,6 +50,17 @@ def _resident(pid: int) -> tuple[float, float]:
     status = (PROC / str(pid) / "status").read_text()
     now, most = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM"))
     return (int(now[1]) / MEGABYTE_KILOBYTES if now else 0.0, int(most[1]) / MEGABYTE_KILOBYTES if most else 0.0)
+
+
+def processor_seconds(pid: int) -> float | None:
+    """Return how many seconds of a processor `pid` has taken since its start, all threads together; None if unknown."""
+    stat = PROC / str(pid) / "stat"
+    if not stat.exists():
+        return None
+    # The name of the command, in brackets, may hold blanks.
+    fields = stat.read_text().rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def child_of(pid: int) -> int:

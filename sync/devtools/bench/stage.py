@@ -55,9 +55,10 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A web process: of a yardstick's application in place of ours, and with settings of its own."""
+    """A web process: of a yardstick's application in place of ours, and with options and settings of its own."""
 
     application: str | None = None
+    options: Sequence[str] = ()  # of gunicorn, and stronger than those of the Procfile's command
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,9 +103,9 @@ class Stage:
         port = free_port()
         command = prepare(self._setup.data, port, self._setup.environ).commands["web"]
         if variant.application:
-            # Everything else of the command stays: the same server, configuration and access log.
+            # Everything else of the command stays: the same configuration and access log.
             command = [variant.application if word.startswith("receiver.app:") else word for word in command]
-        return Web(port=port, child=self.processes.start(name, command, variant.environ))
+        return Web(port=port, child=self.processes.start(name, [*command, *variant.options], variant.environ))
 
     def start_workers(self, number: int) -> list[Child]:
         """Start `number` workers by the Procfile's command; return once they listen."""

@@ -1,7 +1,9 @@
 """Web applications to measure ours against, under the same gunicorn configuration. Never for production."""
 
 import os
+from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Flask, Response, request
 
@@ -14,6 +16,9 @@ from sync.raw_events import RawEvent, to_json
 REDIS_CONNECTIONS = 20
 REDIS_SECONDS = 5
 
+Message = MutableMapping[str, Any]
+Asgi = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
 
 def create_empty_app() -> Flask:
     """Return an application whose one route reads the body and does nothing: as fast as Flask gets here."""
@@ -25,6 +30,22 @@ def create_empty_app() -> Flask:
         return Response(status=200)
 
     return app
+
+
+def create_empty_asgi_app() -> Asgi:
+    """Return an ASGI application that reads the body of a request and answers 200: as fast as Python gets here."""
+
+    async def serve(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError  # the server's start and end, of which there is nothing to do
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return serve
 
 
 def create_plain_app() -> Flask:

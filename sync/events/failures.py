@@ -1,0 +1,62 @@
+"""Why a message failed, in the words of the carrier. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from sync.events.documents import CODE, REASON
+from sync.events.values import prose
+from sync.reading import failure_key
+
+_ERROR_REASON = ("message", *REASON, "description", "detail", "title")
+_ERRORS_MAX = 20
+
+_codes, _reasons = attrgetter(*CODE), attrgetter(*REASON)
+
+
+class Failure(NamedTuple):
+    """Why a message failed: the code and the reason that are shown, and all that the body tells besides."""
+
+    code: str | None
+    reason: str | None
+    told: frozenset[str]  # as `failure_key` compares it
+
+    def says(self, opt_out_failures: frozenset[str]) -> bool:
+        """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out."""
+        return not opt_out_failures.isdisjoint(self.told)
+
+
+NO_FAILURE = Failure(None, None, frozenset())
+
+
+def failure(fields: Any) -> Failure:
+    """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All that is told counts."""
+    nested = list(islice(_errors(fields.error, fields.errors), _ERRORS_MAX))
+    codes = [*_proses(_codes(fields)), *(code for error in nested for code in _told(error, CODE))]
+    reasons = [*_proses(_reasons(fields)), *(text for error in nested for text in _told(error, _ERROR_REASON))]
+    return Failure(
+        code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
+        reason=reasons[0] if reasons else None,
+        told=frozenset(map(failure_key, (*codes, *reasons))),
+    )
+
+
+def _errors(*values: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects that tell of errors, however they nest in lists and in each other; a text as its message."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _errors(*value)
+        elif isinstance(value, dict):
+            yield value
+            yield from _errors(*(value.get(name) for name in ("error", "errors")))
+        elif value is not None:
+            yield {"message": value}
+
+
+def _told(error: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    return _proses(error.get(name) for name in names)
+
+
+def _proses(values: Iterable[Any]) -> list[str]:
+    return [text for value in values if value is not None and (text := prose(value))]

@@ -1,0 +1,165 @@
+"""Parses a raw event into one fact. Pure: no clock, no database."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from sync.events.campaigns import campaign_details
+from sync.events.documents import (
+    ANY_TIME,
+    CAMPAIGN_ID,
+    MESSAGE_ID,
+    NO_FIELDS,
+    RECIPIENT,
+    SENDER,
+    STATUS_TIMES,
+    Document,
+    WholeDocument,
+    decode,
+    decode_tolerantly,
+)
+from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
+from sync.events.failures import NO_FAILURE, failure
+from sync.events.parties import opted_out_parties, recipient_and_sender
+from sync.events.times import AHEAD_MAX, read_time
+from sync.events.values import NAME_BYTES_MAX, bounded, channel, identity, quick_identity, usable_identity
+from sync.raw_events import RawEvent, letters_of
+from sync.reading import Reading
+
+Values = Callable[[Any], tuple[Any, ...]]
+
+_KNOWN = frozenset(EventType)
+# To look a member up in its enumeration takes longer than the rest of a comparison.
+_OPT_OUT, _APPLIED, _IGNORED = EventType.OPT_OUT, Outcome.APPLIED, Outcome.IGNORED
+_BY_LETTERS: Mapping[bytes, str] = {letters_of(name.encode()): name for name in EventType}
+_message_ids, _campaign_ids = attrgetter(*MESSAGE_ID), attrgetter(*CAMPAIGN_ID)
+_recipients, _senders = attrgetter(*RECIPIENT), attrgetter(*SENDER)
+_STATUS_TIMES: Mapping[str, Values] = {name: attrgetter(*names) for name, names in STATUS_TIMES.items()}
+
+
+def parse(raw: RawEvent, reading: Reading) -> Event:
+    """Return the fact that `raw` states; raise Unreadable if it states none that could be kept."""
+    return parse_document(decode(raw.body), raw, reading)
+
+
+def parse_document(document: Document, raw: RawEvent, reading: Reading) -> Event:
+    """Return the fact that `document` states, which is decoded from `raw`; raise as `parse` does."""
+    digest = hashlib.sha256(raw.body).hexdigest()
+    name, fields, received_at = _name(document.event), document.data or NO_FIELDS, raw.received_at
+    latest = received_at + AHEAD_MAX
+    message = campaign = subject = None
+    if name.startswith("message."):
+        message = _message(name, document, reading, latest)
+        subject = message.message_id
+    elif name.startswith("campaign.") and isinstance(document, WholeDocument):
+        campaign = campaign_details(document.whole_data, _status_time(name, fields, latest))
+        subject = campaign.campaign_id
+    claimed_at, occurred_at = _occurred(document, name, latest)
+    return Event(
+        subject_id=subject or f"sha256:{digest}",
+        name=name,
+        occurred_at=occurred_at or received_at,
+        is_dated=occurred_at is not None,
+        claimed_at=claimed_at,
+        received_at=received_at,
+        outcome=_APPLIED if name in _KNOWN else _IGNORED,
+        body=raw.body,
+        digest=digest,
+        message=message,
+        campaign=campaign,
+    )
+
+
+def _name(event: Any) -> str:
+    if not isinstance(event, str):
+        return ""
+    return event if event in _KNOWN else event_name(bounded(event, NAME_BYTES_MAX))
+
+
+def event_name(name: str) -> str:
+    """Return one of the six names that `name` spells, without case, blanks and separators; else `name` as it is."""
+    if name in _KNOWN:
+        return name
+    return _BY_LETTERS.get(letters_of(name.encode()), name)
+
+
+def _occurred(document: Document, name: str, latest: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return the first time that an event claims, and the first that can be believed: none after `latest`."""
+    value = document.timestamp
+    if value is not None and (time := read_time(value)) and time <= latest:
+        return time, time  # as nearly always
+    claimed = None
+    for _, value in _claimed_times(document, name):
+        if time := read_time(value):
+            claimed = claimed or time
+            if time <= latest:
+                return claimed, time
+    return claimed, None
+
+
+def _claimed_times(document: Document, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that may tell when an event occurred, the one that counts most first."""
+    if document.timestamp is not None:
+        yield "timestamp", document.timestamp
+    fields = document.data or NO_FIELDS
+    for field_name in (*STATUS_TIMES.get(name, ()), *ANY_TIME):
+        if (value := getattr(fields, field_name)) is not None:
+            yield f"data.{field_name}", value
+
+
+def disbelieved_times(raw: RawEvent) -> list[tuple[str, str]]:
+    """Return the fields of a body that claim a time which does not count, each with the reason, for people to read."""
+    try:
+        document = decode_tolerantly(raw.body)
+    except Unreadable:
+        return []
+    name = document.event
+    disbelieved = []
+    for field_name, value in _claimed_times(document, event_name(name) if isinstance(name, str) else ""):
+        time = read_time(value)
+        if time is None:
+            disbelieved.append((field_name, "it is no time that can be read"))
+        elif time > raw.received_at + AHEAD_MAX:
+            disbelieved.append((field_name, "it is more than a day after the body was first received"))
+    return disbelieved
+
+
+def _status_time(name: str, fields: Any, latest: datetime) -> datetime | None:
+    values = _STATUS_TIMES.get(name)
+    for value in values(fields) if values else ():
+        if value is not None and (time := read_time(value)) and time <= latest:
+            return time
+    return None
+
+
+def _message(name: str, document: Document, reading: Reading, latest: datetime) -> MessageDetails:
+    fields, is_stop = document.data or NO_FIELDS, name == _OPT_OUT
+    surely = identity if isinstance(document, WholeDocument) else quick_identity
+    # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
+    optional = usable_identity if is_stop else surely
+    channel_name = channel(fields.channel)
+    failed = failure(fields) if name in FAILURES else NO_FAILURE
+    is_opt_out = is_stop or failed.says(reading.opt_out_failures)
+    parties_of = opted_out_parties if is_opt_out else recipient_and_sender
+    parties = parties_of(
+        channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), reading.default_region
+    )
+    message_id = (optional if parties.addresses else surely)(_message_ids(fields))
+    if is_opt_out and message_id is None and not parties.addresses:
+        raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
+    return MessageDetails(
+        message_id=message_id,
+        channel=channel_name,
+        recipient=parties.recipient,
+        addresses=parties.addresses,
+        is_recipient_named=parties.is_recipient_named,
+        sender=parties.sender,
+        scope_sender=parties.scope_sender,
+        campaign_id=optional(_campaign_ids(fields)),
+        status_at=_status_time(name, fields, latest),
+        failure_code=failed.code,
+        failure_reason=failed.reason,
+        is_opt_out=is_opt_out,
+    )
