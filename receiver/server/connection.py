@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from receiver.access_log import log_request
-from receiver.server.exchange import STATUS_LINES, UNREAD_BYTES_MAX, Exchange, new_scope
+from receiver.server.exchange import STATUS_LINES, Exchange, new_scope
 from receiver.server.head import FIELDS_MAX, FORBIDDEN_TRAILERS, HEAD_BYTES_MAX, URL_BYTES_MAX, read_target, refusal
 from receiver.server.rooms import Room, Rooms
 
@@ -87,13 +87,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES_MAX)
-        self._state.connections.add(self)
+        self._state.connections.add(self)  # type: ignore[arg-type]
         self._room = self._rooms.opening
         self._rooms.add(self, self._loop)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._is_closing = True
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._state.connections.discard(self)
         if self._room is not None:
             self._room.leave(self)
             self._room = None
@@ -172,9 +172,8 @@ class Connection(asyncio.Protocol):
     def regulate(self) -> None:
         """Read no more than somebody takes."""
         reading = self._reading
-        must_pause = bool(self._unfed or self._waiting or self._unwritable) or (
-            reading is not None and reading.unread_bytes > UNREAD_BYTES_MAX
-        )
+        is_full = reading is not None and reading.is_full
+        must_pause = bool(self._unfed or self._waiting or self._unwritable or is_full)
         if must_pause is not self._is_paused and not self._is_closing and not self._is_ended:
             self._is_paused = must_pause
             if must_pause:
@@ -260,7 +259,7 @@ class Connection(asyncio.Protocol):
     # Bytes
 
     def _may_feed(self) -> bool:
-        is_full = self._reading is not None and self._reading.unread_bytes > UNREAD_BYTES_MAX
+        is_full = self._reading is not None and self._reading.is_full
         return not (is_full or self._waiting or self._unwritable)
 
     def _take_step(self) -> None:

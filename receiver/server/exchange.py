@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 DISCONNECT: Message = {"type": "http.disconnect"}
 # So much of a body is kept for an application that does not ask for it.
-UNREAD_BYTES_MAX = 64 * 1024
+UNREAD_BYTES_MAX = 16 * 1024
 
 log = structlog.get_logger()
 
@@ -26,28 +26,31 @@ class Exchange:
     """
 
     __slots__ = (
-        *("_awaited", "_connection", "_expects_continue", "_head", "_is_told", "_parts"),
+        *("_awaited", "_connection", "_expects_continue", "_head", "_is_told", "_body"),
         *("begun_at", "is_answered", "is_begun", "is_broken", "is_gone", "is_whole"),
-        *("may_stay", "scope", "status", "unread_bytes"),
+        *("may_stay", "scope", "status"),
     )
 
     def __init__(self, connection: "Connection", scope: Scope, *, may_stay: bool, expects_continue: bool) -> None:
         self._connection = connection
         self._expects_continue = expects_continue
-        self._parts: list[bytes] = []
+        self._body = bytearray()  # that arrived, and was not asked for yet
         self._awaited: asyncio.Future[None] | None = None
         self._head: list[bytes] | None = None
         self._is_told = False  # the application knows that the body is whole
         self.scope = scope
         self.begun_at = 0.0
         self.may_stay = may_stay
-        self.unread_bytes = 0
         self.status = 0
         self.is_whole = False  # the body has arrived
         self.is_broken = False  # the body will not arrive
         self.is_begun = False  # the client has been sent a part of the answer
         self.is_answered = False
         self.is_gone = False  # there is nobody to answer
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._body) > UNREAD_BYTES_MAX
 
     async def run(self, app: AsgiApp) -> None:
         """Have `app` answer. If a mistake of ours prevents that, the client is asked to come again."""
@@ -62,8 +65,7 @@ class Exchange:
     # What the connection tells
 
     def add_body(self, part: bytes) -> None:
-        self._parts.append(part)
-        self.unread_bytes += len(part)
+        self._body += part
         self._wake()
 
     def end_body(self) -> None:
@@ -89,18 +91,17 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Return the next part of the body, or that none will come: its sender is gone, or broke its framing."""
-        if self._expects_continue and not self.is_whole:
+        if self._expects_continue:
             self._expects_continue = False
             self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not (self._parts or self.is_whole or self.is_broken or self.is_gone):
+        while not (self._body or self.is_whole or self.is_broken or self.is_gone):
             self._awaited = asyncio.get_running_loop().create_future()
             self._connection.regulate()
             await self._awaited
-        if not self._parts and (self._is_told or not self.is_whole):
+        if not self._body and (self._is_told or not self.is_whole):
             return DISCONNECT
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self.unread_bytes = 0
+        body = bytes(self._body)
+        self._body.clear()
         self._is_told = self.is_whole
         return {"type": "http.request", "body": body, "more_body": not self.is_whole}
 
@@ -133,7 +134,8 @@ class Exchange:
             head += (name, b": ", text, b"\r\n")
             has_length = has_length or name.lower() == b"content-length"
         # A body that nobody read is still on its way, and an answer without a length ends with its connection.
-        self.may_stay = self.may_stay and self.is_whole and has_length and not self._connection.is_stopping
+        may_stay = self.is_whole and has_length and not self._connection.is_stopping
+        self.may_stay = self.may_stay and may_stay and self.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         if not self.may_stay:
             head.append(b"Connection: close\r\n")
         return head

@@ -101,8 +101,9 @@ class Stage:
         port = free_port()
         command = prepare(self._setup.data, port, self._setup.environ).commands["web"]
         if variant.application:
-            # Everything else of the command stays: the same server, configuration and access log.
+            # Everything else of the command stays. The yardsticks are WSGI applications, which threads serve.
             command = [variant.application if word.startswith("receiver.app:") else word for word in command]
+            command += ["--worker-class", "gthread", "--threads", "8"]
         return Web(port=port, child=self.processes.start(name, command, variant.environ))
 
     def start_workers(self, number: int) -> list[Child]:
