@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from receiver.asgi import AsgiApp, Receive, Reply, Scope, Send, send_reply
+from receiver.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
 from receiver.readiness import Readiness
 from receiver.requests import (
     DELIVERY_PATHS,
@@ -133,7 +133,7 @@ def _flask(parts: Parts) -> Flask:
     def bare(error: HTTPException) -> Response:
         if error.code == HTTPStatus.NOT_FOUND:
             return Response(not_found_text(request.environ.get("PATH_INFO", "")), error.code, content_type=TEXT_TYPE)
-        return Response(status=error.code, headers=_allow(error))
+        return flask_response(Reply(HTTPStatus(error.code or HTTPStatus.BAD_REQUEST), _allow(error)))
 
     return app
 
@@ -143,9 +143,9 @@ def ready_reply(usable: dict[str, bool]) -> Reply:
     return Reply(status, [("Content-Type", "application/json")], json.dumps(usable).encode() + b"\n")
 
 
-def _allow(error: HTTPException) -> dict[str, str]:
+def _allow(error: HTTPException) -> Headers:
     methods: Any = getattr(error, "valid_methods", None)
-    return {"Allow": ", ".join(sorted(methods))} if methods else {}
+    return [("Allow", ", ".join(sorted(methods)))] if methods else []
 
 
 def not_found_text(path: str) -> str:
