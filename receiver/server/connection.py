@@ -171,10 +171,12 @@ class Connection(asyncio.Protocol):
 
     def regulate(self) -> None:
         """Read no more than somebody takes."""
+        if self._is_closing or self._is_lingering:
+            return
         reading = self._reading
         is_full = reading is not None and reading.is_full
         must_pause = bool(self._unfed or self._waiting or self._unwritable or is_full)
-        if must_pause is not self._is_paused and not self._is_closing and not self._is_ended:
+        if must_pause is not self._is_paused and not self._is_ended:
             self._is_paused = must_pause
             if must_pause:
                 self._transport.pause_reading()
@@ -274,6 +276,7 @@ class Connection(asyncio.Protocol):
         if self._is_ended and not self._unfed and self._reading is not None:
             self._break_body()
         self._go_on()
+        self.regulate()
 
     def _feed(self, data: bytes) -> None:
         try:

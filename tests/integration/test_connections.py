@@ -320,3 +320,29 @@ def test_while_it_stops_what_was_asked_is_answered_and_idle_connections_are_clos
 
 def test_no_step_is_longer_than_others_can_wait_for() -> None:
     assert module.STEP_BYTES <= 16 * 1024
+
+
+@pytest.mark.parametrize("piece", [b"x" * 200_000, b"1\r\nx\r\n" * 30_000], ids=["plain", "chunks"])
+def test_while_an_application_does_not_read_its_client_is_read_no_further(piece: bytes) -> None:
+    is_over = asyncio.Event()
+
+    async def answer_late(scope: Scope, receive: Receive, send: Send) -> None:
+        await is_over.wait()
+        await answer_at_once(scope, receive, send)
+
+    async def test() -> None:
+        async with serving(answer_late) as server:
+            reader, writer = await server.connect()
+            framing = b"Transfer-Encoding: chunked" if piece.startswith(b"1") else b"Content-Length: 50000000"
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n")
+            for _ in range(250):
+                writer.write(piece)
+            await asyncio.sleep(SOON)
+            (connection,) = server.state.connections
+            assert len(connection._unfed) <= 512 * 1024  # type: ignore[union-attr]
+            is_over.set()
+            async with asyncio.timeout(LATE):
+                assert b"ok" in await reader.readuntil(b"ok")
+            writer.transport.abort()
+
+    run(test)

@@ -150,6 +150,14 @@ def test_a_store_that_never_ends_is_told_of_in_time_and_the_next_group_has_its_t
     assert sent == [b"", b"1"]
 
 
+def test_a_connection_that_broke_while_it_rested_costs_no_delivery(intake: DrivenIntake, redis: Redis) -> None:
+    """The inbox is not there: what Redis did not take the second time would be told."""
+    for number in range(3):
+        intake.store(b"%d" % number)
+        redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert groups(redis) == [[b"0"], [b"1"], [b"2"]]
+
+
 def test_failures_go_to_the_front_where_they_may_opt_out(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> None:
     failure = b'{"event": "message.failed"}'
     with driven_intake(redis_server.url, inbox, failures_may_opt_out=True) as intake:
