@@ -1,18 +1,23 @@
-"""gunicorn's log lines: JSON unless a person is watching, and nothing in them that a client chose freely."""
+"""The log lines of requests and of gunicorn: JSON unless a person is watching, and nothing that a client chose freely.
+
+A request has a line unless it is a delivery that was accepted in time.
+"""
 
 import json
 import logging
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from gunicorn import glogging
 
+from receiver.asgi import Scope, header
 from receiver.requests import DELIVERY_PATHS, logged_path, request_id
 
 # An accepted delivery has a line only if its answer took this long: thousands a second, all saying that all is well,
 # cost a tenth of the process's time. What was refused, and every other request, always has one.
-SLOW = timedelta(seconds=1)
+SLOW_SECONDS = 1.0
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # Made by hand, because one line a request costs as much as verifying it if a logger makes it. Every value is ours, of
@@ -21,6 +26,29 @@ _LINE = (
     '{"event": "request", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, "milliseconds": %.1f, '
     '"request_id": %s}\n'
 )
+
+
+def log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Write the line of a request that was answered, if it has one."""
+    if status == 200 and seconds < SLOW_SECONDS and scope["path"] in DELIVERY_PATHS:
+        return
+    given_id = request_id(header(scope["headers"], b"x-request-id"))
+    line = _LINE % (
+        datetime.now(UTC).isoformat(),
+        scope["method"] if scope["method"] in METHODS else "other",
+        logged_path(wsgi_path(scope)),
+        status,
+        seconds * 1000,
+        f'"{given_id}"' if given_id else "null",
+    )
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+def wsgi_path(scope: Scope) -> str:
+    """Return the path of a request as WSGI has it: its bytes, unescaped, each as one character."""
+    raw_path = scope.get("raw_path")
+    return unquote_to_bytes(raw_path if raw_path is not None else scope["path"]).decode("latin-1")
 
 
 class JsonFormatter(logging.Formatter):
@@ -37,35 +65,13 @@ class JsonFormatter(logging.Formatter):
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]
-    """Writes one line per request but for deliveries accepted in time, and keeps quotations out of the error log."""
+    """Keeps quotations out of gunicorn's error log."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         if not sys.stderr.isatty():
             for handler in self.error_log.handlers:
                 handler.setFormatter(JsonFormatter())
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ARG002
-        path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD")
-        if path in DELIVERY_PATHS and resp.status.startswith("200") and request_time < SLOW:
-            return
-        given_id = request_id(environ)
-        line = _LINE % (
-            datetime.now(UTC).isoformat(),
-            method if method in METHODS else "other",
-            logged_path(path),
-            resp.status[:3],
-            request_time.total_seconds() * 1000,
-            f'"{given_id}"' if given_id else "null",
-        )
-        sys.stdout.write(line)
-        sys.stdout.flush()
-
-    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        # "Invalid request from ip=…: …" quotes what could not be parsed.
-        if msg.startswith("Invalid request"):
-            msg, args = "a request that is not HTTP was refused", ()
-        super().warning(msg, *args, **kwargs)
 
     def exception(self, msg: str, *_args: Any, **_kwargs: Any) -> None:
         # gunicorn quotes the request's URI, and a traceback may quote more: the kind of error must do.

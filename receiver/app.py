@@ -1,19 +1,37 @@
-"""The Flask application of the web process: health, readiness, and the webhook and look-ups around it."""
+"""The web process's application: the webhook in front, look-ups beside it, and Flask beneath for all the rest."""
 
+import json
 import os
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from receiver.inbox import Inbox
-from receiver.intake import Intake
+from receiver.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
 from receiver.readiness import Readiness
-from receiver.requests import HEALTH_PATH, HOME_PATH, LOOKUP_PATHS, PATH, READY_PATH, nearest_path, shown_path
+from receiver.requests import (
+    DELIVERY_PATHS,
+    HEALTH_PATH,
+    HOME_PATH,
+    LOOKUP_PATHS,
+    PATH,
+    READY_PATH,
+    nearest_path,
+    shown_path,
+)
 from receiver.settings import ReceiverSettings
-from receiver.webhook import Webhook
+from receiver.webhook.endpoint import Webhook, add_route, flask_response
+from receiver.webhook.inbox import Inbox
+from receiver.webhook.intake import Intake
+from receiver.webhook.loop_thread import LoopThread
+from receiver.wsgi import InThreads
+from sync.queue import connect
 
+if TYPE_CHECKING:
+    from receiver.api.endpoint import Api
+
+READY_REDIS_SECONDS = 0.5
 TEXT_TYPE = "text/plain; charset=utf-8"
 HOME = f"""<!doctype html>
 <html lang="en">
@@ -27,23 +45,77 @@ database are usable.</p>
 HOME_HEADERS = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
 
 
-def create_app(settings: ReceiverSettings | None = None) -> Flask:
-    """Return the web application; settings come from the environment unless given.
+class Parts(NamedTuple):
+    """What answers requests. Nothing is connected yet."""
 
+    settings: ReceiverSettings
+    intake: Intake
+    readiness: Readiness
+    api: "Api | None"
+
+
+def create_app(settings: ReceiverSettings | None = None) -> Flask:
+    """Return the whole application for those who serve it by WSGI; settings come from the environment unless given.
+
+    How long a body may take, and how many connections there may be, is then a matter of the server.
     Raises SettingError. Connects to nothing: the process serves while Redis or the database is away.
     """
+    parts = _parts(settings)
+    loop, intake = LoopThread(), parts.intake
+    app = _flask(parts)
+    add_route(app, secrets=parts.settings.secrets, store=lambda body: loop.run(lambda: intake.store(body)))
+    if parts.api:
+        parts.api.add_routes(app)
+    return app
+
+
+def create_asgi_app(settings: ReceiverSettings | None = None) -> AsgiApp:
+    """Return what the Procfile serves: the same answers, on an event loop. Raises as `create_app` does."""
+    parts = _parts(settings)
+    webhook = Webhook(secrets=parts.settings.secrets, store=parts.intake.store)
+    api, flask = parts.api, InThreads(_flask(parts))
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path in DELIVERY_PATHS:
+            await webhook(scope, receive, send)
+        elif path == READY_PATH and scope["method"] in ("GET", "HEAD"):
+            await send_reply(
+                send, ready_reply(await parts.readiness.look_together()), has_body=scope["method"] != "HEAD"
+            )
+        elif api and path in LOOKUP_PATHS:
+            await api(scope, receive, send)
+        else:
+            await flask(scope, receive, send)
+
+    return answer
+
+
+def _parts(settings: ReceiverSettings | None) -> Parts:
     settings = settings or ReceiverSettings.read(os.environ)
-    app = Flask(__name__, static_folder=None)
-    # Every answer is one of the documented ones: no redirects from doubled or trailing slashes.
-    app.url_map.merge_slashes = False
-    app.url_map.strict_slashes = True
     intake = Intake(
         settings.redis,
         Inbox(settings.database_url),
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
     )
-    readiness = Readiness(intake.redis, settings.database_url)
+    readiness = Readiness(connect(settings.redis, connections=1, seconds=READY_REDIS_SECONDS), settings.database_url)
+    api = None
+    if settings.lookup:
+        # Loads what is known of phone numbers, which nothing else of this process needs.
+        from receiver.api.endpoint import Api  # noqa: PLC0415
+        from receiver.api.lookups import open_lookups  # noqa: PLC0415
+
+        api = Api(open_lookups(settings, settings.lookup), tokens=settings.lookup.tokens)
+    return Parts(settings, intake, readiness, api)
+
+
+def _flask(parts: Parts) -> Flask:
+    """Return health, readiness and what is said of all that is not there."""
+    app = Flask(__name__, static_folder=None)
+    # Every answer is one of the documented ones: no redirects from doubled or trailing slashes.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
 
     @app.get(HOME_PATH, provide_automatic_options=False, strict_slashes=False)  # "" is "/", without a redirect
     def home() -> Response:
@@ -54,29 +126,26 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
         return Response(status=200)
 
     @app.get(READY_PATH, provide_automatic_options=False)
-    def readyz() -> tuple[Response, int]:
-        usable = readiness.look()
-        return jsonify(usable), 200 if all(usable.values()) else 503
+    def readyz() -> Response:
+        return flask_response(ready_reply(parts.readiness.look()))
 
     @app.errorhandler(HTTPException)
     def bare(error: HTTPException) -> Response:
         if error.code == HTTPStatus.NOT_FOUND:
             return Response(not_found_text(request.environ.get("PATH_INFO", "")), error.code, content_type=TEXT_TYPE)
-        return Response(status=error.code, headers=_allow(error))
+        return flask_response(Reply(HTTPStatus(error.code or HTTPStatus.BAD_REQUEST), _allow(error)))
 
-    if settings.lookup:
-        # Loads what is known of phone numbers, which nothing else of this process needs.
-        from receiver.lookup_api import LookupApi, open_lookups  # noqa: PLC0415
-
-        lookups = open_lookups(settings, settings.lookup, deliveries=lambda: intake.deliveries)
-        app.wsgi_app = LookupApi(app.wsgi_app, lookups, tokens=settings.lookup.tokens)  # type: ignore[method-assign]
-    app.wsgi_app = Webhook(app.wsgi_app, secrets=settings.secrets, store=intake.store)  # type: ignore[method-assign]
     return app
 
 
-def _allow(error: HTTPException) -> dict[str, str]:
+def ready_reply(usable: dict[str, bool]) -> Reply:
+    status = HTTPStatus.OK if all(usable.values()) else HTTPStatus.SERVICE_UNAVAILABLE
+    return Reply(status, [("Content-Type", "application/json")], json.dumps(usable).encode() + b"\n")
+
+
+def _allow(error: HTTPException) -> Headers:
     methods: Any = getattr(error, "valid_methods", None)
-    return {"Allow": ", ".join(sorted(methods))} if methods else {}
+    return [("Allow", ", ".join(sorted(methods)))] if methods else []
 
 
 def not_found_text(path: str) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from difflib import get_close_matches
-from typing import Any
 from urllib.parse import quote
 
 PATH = "/webhooks/zexa"
@@ -25,10 +24,9 @@ LOGGED_DIGITS_MAX = 4
 _REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def request_id(environ: dict[str, Any]) -> str | None:
-    """Return the X-Request-Id of a WSGI request if it is a UUID: it goes into logs, and may be a client's."""
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else None
+def request_id(given: str | None) -> str | None:
+    """Return `given`, the text of X-Request-Id, if it is a UUID: it goes into logs, and may be a client's."""
+    return given if given and _REQUEST_ID.fullmatch(given) else None
 
 
 def shown_path(path: str) -> str:

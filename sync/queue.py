@@ -5,12 +5,13 @@ shows and logs.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from redis import BlockingConnectionPool, Redis, SSLConnection
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.connection import parse_url
@@ -49,21 +50,28 @@ def connect(settings: RedisSettings, *, connections: int, seconds: float) -> Red
     A command waits `seconds` for a free connection, as long to connect and as long for an answer, and is
     tried once more on a broken connection: five times `seconds` at the worst.
     """
-    options = parse_url(settings.url)
-    if options.get("connection_class") is SSLConnection and not settings.verify_tls:
-        options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
     pool = BlockingConnectionPool(
-        **options
+        **connection_options(settings)
         | {
             "max_connections": connections,
             "timeout": seconds,
             "socket_timeout": seconds,
             "socket_connect_timeout": seconds,
-            "socket_keepalive": True,
             "retry": RedisRetry(NoBackoff(), 1),
         }
     )
     return Redis(connection_pool=pool)
+
+
+def connection_options(settings: RedisSettings, *, parse: Callable[[str], Any] = parse_url) -> dict[str, Any]:
+    """Return what every connection is opened with: where to, and whether certificates are verified.
+
+    `parse` reads the URL: redis.asyncio has one of its own, which names other classes.
+    """
+    options: dict[str, Any] = dict(parse(settings.url))
+    if settings.url.startswith("rediss://") and not settings.verify_tls:
+        options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    return options | {"socket_keepalive": True}
 
 
 # The name under which other modules take an open queue, so that none of them knows RQ.
@@ -81,6 +89,24 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
     `at_front` is for what may opt out: it is taken before everything that waits.
     Raises QueueUnavailable.
     """
+    try:
+        with queue.connection.pipeline() as pipeline:
+            _add_job(queue, raw_events, at_front=at_front, pipeline=pipeline)
+            pipeline.execute()
+    except RedisError as error:
+        raise QueueUnavailable(type(error).__name__) from None
+
+
+def enqueue_commands(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> list[tuple[Any, ...]]:
+    """Return the commands by which `enqueue` stores its job, to be sent as one transaction. Asks nobody."""
+    with queue.connection.pipeline() as pipeline:
+        _add_job(queue, raw_events, at_front=at_front, pipeline=pipeline)
+        commands = list(pipeline.command_stack)
+        pipeline.reset()
+    return [command[0] if isinstance(command, tuple) else command.args for command in commands]
+
+
+def _add_job(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool, pipeline: Pipeline) -> None:
     job = Queue.prepare_data(
         JOB_FUNCTION,
         args=(to_json(raw_events),),
@@ -91,16 +117,11 @@ def enqueue(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool) -> 
         at_front=at_front,
         retry=Retry(max=RETRIES_MAX, enqueue_at_front=at_front),
     )
-    try:
-        with queue.connection.pipeline() as pipeline:
-            (enqueued,) = queue.enqueue_many([job], pipeline=pipeline)
-            earliest = min(raw.received_at for raw in raw_events).timestamp()
-            pipeline.zadd(WAITING_KEY, {enqueued.id: earliest})
-            if at_front:
-                pipeline.zadd(OPT_OUTS_KEY, {enqueued.id: earliest})
-            pipeline.execute()
-    except RedisError as error:
-        raise QueueUnavailable(type(error).__name__) from None
+    (enqueued,) = queue.enqueue_many([job], pipeline=pipeline)
+    earliest = min(raw.received_at for raw in raw_events).timestamp()
+    pipeline.zadd(WAITING_KEY, {enqueued.id: earliest})
+    if at_front:
+        pipeline.zadd(OPT_OUTS_KEY, {enqueued.id: earliest})
 
 
 def queue_length(queue: Queue) -> int:

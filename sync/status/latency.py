@@ -1,10 +1,8 @@
 """How soon a STOP takes effect: from its receipt until a look-up finds it, out of the history of opt-outs."""
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -29,23 +27,16 @@ class Latency:
         return self.within_one_second / self.opt_outs if self.opt_outs else None
 
 
-def latency(
-    connection: Connection,
-    now: datetime,
-    span: timedelta = LAST_DAY,
-    *,
-    in_turns: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> Latency:
+def latency(connection: Connection, now: datetime, span: timedelta = LAST_DAY) -> Latency:
     """Return the latency of what took effect in the `span` before `now`. What people state takes effect at once.
 
-    Rows are read step by step, through `in_turns`, where a caller has others to give way to. On PostgreSQL that takes
-    a transaction.
+    Rows are read step by step, which on PostgreSQL takes a transaction.
     """
     query = select(OPT_OUT_STATEMENTS.c.received_at, OPT_OUT_STATEMENTS.c.applied_at).where(
         OPT_OUT_STATEMENTS.c.applied_at > now - span, OPT_OUT_STATEMENTS.c.received_at.is_not(None)
     )
     rows = connection.execute(query, execution_options={"yield_per": ROWS_PER_STEP})
-    seconds = sorted((row.applied_at - row.received_at).total_seconds() for row in in_turns(rows))
+    seconds = sorted((row.applied_at - row.received_at).total_seconds() for row in rows)
     return Latency(
         opt_outs=len(seconds),
         p50_seconds=_percentile(seconds, 0.50),

@@ -4,7 +4,7 @@ An opt-out that is found holds however stale the tables are, for staleness can o
 found is `allowed` only where the answer is fresh enough.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -118,22 +118,13 @@ class Look:
 class Lookup:
     """Looks addresses up in one database, beside the queue and the inbox that feed it.
 
-    Its engine may be read-only. Safe for threads, and for greenlets where gevent patches sockets.
+    Its engine may be read-only. Safe for threads.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        queue: OpenQueue,
-        *,
-        default_region: str,
-        in_turns: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-    ) -> None:
-        """Addresses are read one by one through `in_turns`, where a caller has others to give way to."""
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
         self._database = Asker(engine)
         self._queue = queue
         self._default_region = default_region
-        self._in_turns = in_turns
 
     def check(
         self,
@@ -160,7 +151,7 @@ class Lookup:
         texts = [address for address in given if isinstance(address, str)]
         asked: dict[str, Asked] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
-        for address in self._in_turns(texts):
+        for address in texts:
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
                 asked[address] = self._asked(address, scope.channel)
         wanted = set(texts).difference(asked)
@@ -169,10 +160,7 @@ class Lookup:
         is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
         found = _strongest(one for one in look.found or () if scope.holds(one))
-        others = {
-            address: _answer(address, one, found, look.freshness, absent)
-            for address, one in self._in_turns(asked.items())
-        }
+        others = {address: _answer(address, one, found, look.freshness, absent) for address, one in asked.items()}
         if found:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
             for address in texts:

@@ -55,7 +55,7 @@ class Statement(NamedTuple):
 
 
 class Asker:
-    """Asks one database, whose engine may be read-only. Safe for threads, and for greenlets as the engine is."""
+    """Asks one database, whose engine may be read-only. Safe for threads."""
 
     def __init__(self, engine: Engine) -> None:
         # A statement is a moment of its own, and needs no transaction around it.

@@ -111,7 +111,7 @@ def stored(redis: Redis) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    "length", [b"-1", b"+5", b"", b"5, 5", b"0x10", b"\xb2", b"1_0", b"1e3", b"9" * 5000, b"5\r\nContent-Length: 5"]
+    "length", [b"-1", b"+5", b"", b"5, 5", b"0x10", b"\xb2", b"1_0", b"1e3", b"5\r\nContent-Length: 5"]
 )
 def test_a_length_that_is_no_number_is_not_http(web: Platform, redis: Redis, length: bytes) -> None:
     assert statuses(exchange(web, delivery(length=length))) == [400]
@@ -119,21 +119,23 @@ def test_a_length_that_is_no_number_is_not_http(web: Platform, redis: Redis, len
 
 
 @pytest.mark.parametrize(
-    ("coding", "expected"),
+    "coding",
     [
-        (b"identity", 400),
-        (b"gzip", 400),
-        (b"chunked, gzip", 400),
-        (b"chunked, chunked", 400),
-        (b"\x0bchunked", 400),
-        (b"xchunked", 501),
-        (b"chunked;q=1", 501),
-        (b"", 501),
+        b"identity",
+        b"gzip",
+        b"gzip, chunked",
+        b"chunked, gzip",
+        b"chunked, chunked",
+        b"\x0bchunked",
+        b"xchunked",
+        b"chunked;q=1",
+        b"",
     ],
 )
-def test_a_transfer_coding_that_says_no_length_is_not_http(web: Platform, coding: bytes, expected: int) -> None:
+def test_a_transfer_coding_that_says_no_length_is_not_http(web: Platform, redis: Redis, coding: bytes) -> None:
     request = chunked().replace(b"Encoding: chunked", b"Encoding: " + coding)
-    assert statuses(exchange(web, request)) == [expected]
+    assert statuses(exchange(web, request)) == [400]
+    assert stored(redis) == []
 
 
 @pytest.mark.parametrize(
@@ -448,10 +450,11 @@ def discard(connection: socket.socket) -> None:
     [
         delivery(b"x", length=b"300000"),
         delivery(b"x", length=b"9" * 4000),
+        delivery(b"x", length=b"9" * 5000),
         chunked(framed=b"493e0\r\n" + b"x" * 300_000 + b"\r\nzz\r\n"),
         chunked(framed=b"493e0\r\n" + b"x" * 280_000),
     ],
-    ids=["announced only", "beyond all numbers", "then broken", "then nothing"],
+    ids=["announced only", "beyond all numbers", "far beyond", "then broken", "then nothing"],
 )
 def test_a_body_over_the_limit_is_413_however_it_ends(web: Platform, request_bytes: bytes) -> None:
     assert statuses(exchange(web, request_bytes, then_end=False)) == [413]

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import CheckConstraint
 
 from models import OptOut
-from receiver.openapi import DOCUMENT
-from receiver.question import MEMBERS
+from receiver.api.openapi import DOCUMENT
+from receiver.api.question import MEMBERS
 from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
 from sync.suppression import Match, Status
 from tests.processes import Platform

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine
 
-from receiver.intake import JOURNAL_PATIENCE_SECONDS
+from receiver.webhook.intake import JOURNAL_PATIENCE_SECONDS
 from sync.queue import open_queue
 from tests.faults.load import Load
 from tests.faults.servers import OwnRedis, paused

@@ -1,21 +1,22 @@
 """The inbox: what the receiver stores there while Redis cannot take it, and how workers drain it."""
 
+import asyncio
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import gevent
 import pytest
 from redis import Redis
 from rq import Queue
 from sqlalchemy import URL, Connection, Engine, text
 
-from receiver import intake as module
-from receiver.inbox import Inbox, InboxUnavailable
-from receiver.intake import Intake, StoreUnavailable
+from receiver.webhook import intake as module
+from receiver.webhook.groups import STORE_SECONDS, StoreUnavailable
+from receiver.webhook.inbox import Inbox, InboxUnavailable
 from sync import apply
 from sync.apply import Tally, drain
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
@@ -27,6 +28,7 @@ from sync.worker.full_redis import relieve
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop
 from tests.events_builder import AO, body, minute, raw
+from tests.intakes import DrivenIntake, driven_intake
 
 pytestmark = pytest.mark.every_redis
 
@@ -42,7 +44,7 @@ REFUSED = b'{"event": "message.delivered", "data": {"id": "msg_refused"}}'
 def inbox(migrated_url: URL) -> Iterator[Inbox]:
     inbox = Inbox(migrated_url)
     yield inbox
-    inbox._engine.dispose()
+    inbox.close()
 
 
 def count(engine: Engine, table: str) -> int:
@@ -55,7 +57,8 @@ def drained(engine: Engine, limit: int = 100, *, after: timedelta = timedelta(0)
 
 
 def put(inbox: Inbox, *bodies: bytes, due_after: timedelta = timedelta(0)) -> list[int]:
-    return inbox.put([raw(one, datetime.now(UTC)) for one in bodies], due_after=due_after, may_opt_out=False)
+    raw_events = [raw(one, datetime.now(UTC)) for one in bodies]
+    return asyncio.run(inbox.put(raw_events, due_after=due_after, may_opt_out=False))
 
 
 def test_what_was_put_is_applied_and_gone(inbox: Inbox, engine: Engine) -> None:
@@ -68,7 +71,7 @@ def test_what_was_put_is_applied_and_gone(inbox: Inbox, engine: Engine) -> None:
 def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: Inbox, engine: Engine) -> None:
     put(inbox, *(delivered(number) for number in range(5)))
     stop = body("message.optout", minute(1), id="msg_stop", to="+244912345678")
-    inbox.put([raw(stop, datetime.now(UTC))], due_after=timedelta(0), may_opt_out=True)
+    asyncio.run(inbox.put([raw(stop, datetime.now(UTC))], due_after=timedelta(0), may_opt_out=True))
     assert drained(engine, 2) == Tally(received=2, applied=2)
     with engine.connect() as connection:
         taken = set(connection.execute(text("SELECT subject_id FROM events")).scalars())
@@ -79,7 +82,8 @@ def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: Inbox, engine: Engi
 def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox: Inbox, engine: Engine) -> None:
     odd = bytes(range(256))
     received_at = datetime(2026, 6, 24, 10, 5, 0, 123456, tzinfo=UTC)
-    inbox.put([RawEvent(body=odd, received_at=received_at)], due_after=timedelta(0), may_opt_out=False)
+    given = [RawEvent(body=odd, received_at=received_at)]
+    asyncio.run(inbox.put(given, due_after=timedelta(0), may_opt_out=False))
     assert drained(engine) == Tally(received=1, dead=1)
     with engine.connect() as connection:
         found = connection.execute(text("SELECT body FROM dead_letters")).scalar_one()
@@ -99,7 +103,7 @@ def test_no_more_is_taken_at_once_than_asked_for_and_the_oldest_first(inbox: Inb
 def test_what_is_not_due_is_left(inbox: Inbox, engine: Engine) -> None:
     ids = put(inbox, delivered(1), due_after=timedelta(minutes=1))
     assert drained(engine) == Tally()
-    inbox.make_due(ids)
+    asyncio.run(inbox.make_due(ids))
     assert drained(engine).applied == 1
 
 
@@ -198,21 +202,13 @@ def test_an_inbox_that_does_not_answer_is_told_of_soon(inbox: Inbox, engine: Eng
 # The intake, with both stores.
 
 
-Opener = Callable[..., Intake]
+Opener = Callable[..., DrivenIntake]
 
 
 @pytest.fixture
 def open_intake(inbox: Inbox) -> Iterator[Opener]:
-    opened: list[Intake] = []
-
-    def open_at(url: str, *, is_journalled: bool = False) -> Intake:
-        opened.append(Intake(RedisSettings(url=url, verify_tls=True), inbox, is_journalled=is_journalled))
-        return opened[-1]
-
-    yield open_at
-    for intake in opened:
-        intake.redis.close()
-        intake.redis.connection_pool.disconnect()
+    with ExitStack() as stack:
+        yield lambda url, **options: stack.enter_context(driven_intake(url, inbox, **options))
 
 
 def bodies_in(engine: Engine) -> list[bytes]:
@@ -226,8 +222,7 @@ def queued(redis: Redis) -> list[RawEvent]:
 
 def test_where_redis_refuses_connections_the_inbox_takes_the_group(open_intake: Opener, engine: Engine) -> None:
     intake = open_intake(f"redis://127.0.0.1:{free_port()}/0")
-    greenlets = [gevent.spawn(intake.store, b"%d" % number) for number in range(20)]
-    gevent.joinall(greenlets, raise_error=True)
+    assert intake.store_all(b"%d" % number for number in range(20)) == [None] * 20
     assert bodies_in(engine) == [b"%d" % number for number in range(20)]
 
 
@@ -247,7 +242,7 @@ def test_where_redis_refuses_to_write_the_inbox_takes_it_and_redis_takes_the_nex
     tmp_path: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("receiver.circuit.PAUSE_SECONDS_MIN", 0.05)
+    monkeypatch.setattr("receiver.webhook.circuit.PAUSE_SECONDS_MIN", 0.05)
     with private_redis(tmp_path / "redis", is_durable=False) as server, Redis.from_url(server.url) as redis:
         intake = open_intake(server.url)
         intake.store(b'"before"')
@@ -257,7 +252,7 @@ def test_where_redis_refuses_to_write_the_inbox_takes_it_and_redis_takes_the_nex
         redis.replicaof("NO", "ONE")
         redis.config_set("maxmemory", 0)
         redis.config_set("min-replicas-to-write", 0)
-        gevent.sleep(0.2)
+        time.sleep(0.2)
         intake.store(b'"after"')
         assert [one.body for one in queued(redis)] == [b'"before"', b'"after"']
         assert bodies_in(engine) == [b'"meanwhile"', b'"meanwhile, too"']
@@ -274,7 +269,7 @@ def test_a_redis_that_does_not_answer_is_waited_for_once(open_intake: Opener, en
             begun = time.monotonic()
             for number in range(10):
                 intake.store(b"%d" % number)
-            assert time.monotonic() - begun < module.QUEUE_SECONDS / 2 < waited < module.STORE_SECONDS
+            assert time.monotonic() - begun < module.QUEUE_SECONDS / 2 < waited < STORE_SECONDS
         finally:
             server.process.send_signal(signal.SIGCONT)
     assert len(bodies_in(engine)) == 11
@@ -284,7 +279,7 @@ def test_as_a_journal_the_inbox_holds_what_the_queue_has_too(
     open_intake: Opener, engine: Engine, redis: Redis, redis_server: RedisServer
 ) -> None:
     intake = open_intake(redis_server.url, is_journalled=True)
-    gevent.joinall([gevent.spawn(intake.store, delivered(number)) for number in range(10)], raise_error=True)
+    assert intake.store_all(delivered(number) for number in range(10)) == [None] * 10
     found = queued(redis)
     assert [one.body for one in found] == bodies_in(engine)
     assert drained(engine) == Tally()  # the queue has its time

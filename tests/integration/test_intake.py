@@ -1,22 +1,23 @@
 """Group commit: many deliveries, one job, and each answered only once Redis confirmed it."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import gevent
 import pytest
 from redis import Redis
 from sqlalchemy import make_url
 
-from receiver import intake as module
-from receiver.inbox import Inbox
-from receiver.intake import Intake, Lane, StoreUnavailable
+from receiver.webhook import groups as module
+from receiver.webhook.groups import Lane, StoreUnavailable
+from receiver.webhook.inbox import Inbox
 from sync.devtools.dev.embedded import RedisServer, free_port
-from sync.environment import RedisSettings
 from sync.queue import Waiting, open_queue, waiting
 from sync.raw_events import RawEvent, from_json
+from tests.intakes import DrivenIntake, driven_intake
 
 pytestmark = pytest.mark.every_redis
 
@@ -28,33 +29,19 @@ def inbox(tmp_path: Path) -> Inbox:
 
 
 @pytest.fixture
-def intake(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> Iterator[Intake]:
+def intake(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> Iterator[DrivenIntake]:
     assert redis.dbsize() == 0
-    intake = Intake(RedisSettings(url=redis_server.url, verify_tls=True), inbox)
-    yield intake
-    intake.redis.close()
-    intake.redis.connection_pool.disconnect()
+    with driven_intake(redis_server.url, inbox) as intake:
+        yield intake
 
 
 def groups(redis: Redis) -> list[list[bytes]]:
     return [[raw.body for raw in from_json(job.args[0])] for job in open_queue(redis).get_jobs()]
 
 
-def store_all(intake: Intake, bodies: list[bytes]) -> list[Exception | None]:
-    """Store `bodies` at the same moment; return the error of each, None where it was stored."""
-    greenlets = [gevent.spawn(intake.store, body) for body in bodies]
-    gevent.joinall(greenlets)
-    return [greenlet.exception for greenlet in greenlets]
-
-
-@pytest.fixture(autouse=True)
-def no_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gevent.get_hub(), "NOT_ERROR", (*gevent.get_hub().NOT_ERROR, StoreUnavailable))
-
-
-def test_deliveries_of_one_moment_share_one_job(intake: Intake, redis: Redis) -> None:
+def test_deliveries_of_one_moment_share_one_job(intake: DrivenIntake, redis: Redis) -> None:
     bodies = [b"%d" % number for number in range(50)]
-    assert store_all(intake, bodies) == [None] * 50
+    assert intake.store_all(bodies) == [None] * 50
     assert groups(redis) == [bodies]
 
 
@@ -63,94 +50,134 @@ def test_a_crowd_takes_along_who_comes_in_the_same_turn_and_one_alone_waits_for_
     crowd: int, together: list[list[bytes]]
 ) -> None:
     sent: list[list[bytes]] = []
-    lane = Lane(lambda raw_events: sent.append([raw.body for raw in raw_events]))
 
-    def join(body: bytes, turns: int) -> None:
+    async def send(raw_events: Any) -> None:
+        sent.append([raw.body for raw in raw_events])
+
+    async def store(lane: Lane, body: bytes, turns: int) -> None:
         for _ in range(turns):
-            gevent.sleep(0)
-        lane.join(RawEvent(body=body, received_at=datetime.now(UTC))).outcome.get()
+            await asyncio.sleep(0)
+        await lane.store(RawEvent(body=body, received_at=datetime.now(UTC)))
 
-    gevent.joinall(
-        [gevent.spawn(join, b"%d" % number, 0) for number in range(crowd)] + [gevent.spawn(join, b"late", 3)]
-    )
+    async def store_all() -> None:
+        lane = Lane(send)
+        await asyncio.gather(*(store(lane, b"%d" % number, 0) for number in range(crowd)), store(lane, b"late", 1))
+
+    asyncio.run(store_all())
     assert sent == together
 
 
-def test_a_delivery_on_its_own_is_a_job_of_its_own(intake: Intake, redis: Redis) -> None:
+def test_a_delivery_on_its_own_is_a_job_of_its_own(intake: DrivenIntake, redis: Redis) -> None:
     intake.store(b'"one"')
     intake.store(b'"two"')
     assert groups(redis) == [[b'"one"'], [b'"two"']]
 
 
-def test_any_bytes_arrive_as_they_were(intake: Intake, redis: Redis) -> None:
+def test_any_bytes_arrive_as_they_were(intake: DrivenIntake, redis: Redis) -> None:
     body = bytes(range(256)) + "é\ud800".encode("utf-8", "surrogatepass")
     intake.store(body)
     assert groups(redis) == [[body]]
 
 
-def test_opt_outs_have_a_job_of_their_own_at_the_front(intake: Intake, redis: Redis) -> None:
+def test_opt_outs_have_a_job_of_their_own_at_the_front(intake: DrivenIntake, redis: Redis) -> None:
     stop = json.dumps({"event": "message.optout"}).encode()
-    assert store_all(intake, [b'"one"', stop, b'"two"']) == [None] * 3
+    assert intake.store_all([b'"one"', stop, b'"two"']) == [None] * 3
     assert groups(redis) == [[stop], [b'"one"', b'"two"']]
 
 
-def test_a_group_holds_a_bounded_number_of_events_and_bytes(intake: Intake, redis: Redis) -> None:
+def test_a_group_holds_a_bounded_number_of_events_and_bytes(intake: DrivenIntake, redis: Redis) -> None:
     small = [b"%d" % number for number in range(module.GROUP_EVENTS_MAX + 1)]
-    assert store_all(intake, small) == [None] * len(small)
+    assert intake.store_all(small) == [None] * len(small)
     assert [len(group) for group in groups(redis)] == [module.GROUP_EVENTS_MAX, 1]
     redis.flushall()
     large = [b"1" * (module.GROUP_BYTES_MAX // 4)] * 5
-    assert store_all(intake, large) == [None] * 5
+    assert intake.store_all(large) == [None] * 5
     assert [len(group) for group in groups(redis)] == [4, 1]
 
 
-def test_what_waits_in_one_process_is_bounded(intake: Intake, redis: Redis) -> None:
+def test_what_waits_in_one_process_is_bounded(intake: DrivenIntake, redis: Redis) -> None:
     bodies = [b"%d" % number for number in range(module.PENDING_EVENTS_MAX + 10)]
-    errors = store_all(intake, bodies)
+    errors = intake.store_all(bodies)
     assert [error for error in errors[: module.PENDING_EVENTS_MAX] if error] == []
     assert all(isinstance(error, StoreUnavailable) for error in errors[module.PENDING_EVENTS_MAX :])
     assert sum(len(group) for group in groups(redis)) == module.PENDING_EVENTS_MAX
-    assert store_all(intake, [b"again"]) == [None]
+    assert intake.store_all([b"again"]) == [None]
 
 
 def test_where_neither_store_is_there_every_delivery_of_the_group_is_told_so(inbox: Inbox) -> None:
-    intake = Intake(RedisSettings(url=f"redis://127.0.0.1:{free_port()}/0", verify_tls=True), inbox)
-    for _ in range(2):
-        errors = store_all(intake, [b'"one"', b'"two"'])
-        assert [type(error) for error in errors] == [StoreUnavailable] * 2
+    with driven_intake(f"redis://127.0.0.1:{free_port()}/0", inbox) as intake:
+        for _ in range(2):
+            errors = intake.store_all([b'"one"', b'"two"'])
+            assert [type(error) for error in errors] == [StoreUnavailable] * 2
 
 
-def test_a_delivery_whose_client_hangs_up_changes_nothing_for_the_others(intake: Intake, redis: Redis) -> None:
-    greenlets = [gevent.spawn(intake.store, body) for body in (b'"one"', b'"two"', b'"three"')]
-    gevent.sleep(0)  # all three have joined the group
-    greenlets[0].kill(block=False)
-    gevent.joinall(greenlets)
-    assert [greenlet.exception for greenlet in greenlets[1:]] == [None, None]
+def test_a_delivery_whose_client_hangs_up_changes_nothing_for_the_others(intake: DrivenIntake, redis: Redis) -> None:
+    async def hang_up() -> list[Any]:
+        tasks = [asyncio.create_task(intake.intake.store(body)) for body in (b'"one"', b'"two"', b'"three"')]
+        await asyncio.sleep(0)  # all three have joined the group
+        tasks[0].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    gone, *others = intake.runner.run(hang_up())
+    assert isinstance(gone, asyncio.CancelledError)
+    assert others == [None, None]
     assert groups(redis) == [[b'"one"', b'"two"', b'"three"']]
 
 
+def test_a_store_that_never_ends_is_told_of_in_time_and_the_next_group_has_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STORE_SECONDS", 0.1)
+    sent: list[bytes] = []
+
+    async def send(raw_events: Any) -> None:
+        if not sent:
+            sent.append(b"")
+            await asyncio.Event().wait()
+        sent.extend(raw.body for raw in raw_events)
+
+    async def store_all() -> list[Any]:
+        lane = Lane(send)
+        stored = []
+        for number in range(2):
+            raw = RawEvent(body=b"%d" % number, received_at=datetime.now(UTC))
+            stored += await asyncio.gather(lane.store(raw), return_exceptions=True)
+        return stored
+
+    first, second = asyncio.run(store_all())
+    assert isinstance(first, StoreUnavailable)
+    assert second is None
+    assert sent == [b"", b"1"]
+
+
+def test_a_connection_that_broke_while_it_rested_costs_no_delivery(intake: DrivenIntake, redis: Redis) -> None:
+    """The inbox is not there: what Redis did not take the second time would be told."""
+    for number in range(3):
+        intake.store(b"%d" % number)
+        redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert groups(redis) == [[b"0"], [b"1"], [b"2"]]
+
+
 def test_failures_go_to_the_front_where_they_may_opt_out(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> None:
-    settings = RedisSettings(url=redis_server.url, verify_tls=True)
-    intake = Intake(settings, inbox, failures_may_opt_out=True)
     failure = b'{"event": "message.failed"}'
-    assert store_all(intake, [b'"one"', failure]) == [None, None]
+    with driven_intake(redis_server.url, inbox, failures_may_opt_out=True) as intake:
+        assert intake.store_all([b'"one"', failure]) == [None, None]
     assert sorted(groups(redis), key=lambda group: group != [failure]) == groups(redis)
-    intake.redis.connection_pool.disconnect()
 
 
-def test_an_opt_out_under_any_spelling_of_its_name_goes_to_the_front(intake: Intake, redis: Redis) -> None:
+def test_an_opt_out_under_any_spelling_of_its_name_goes_to_the_front(intake: DrivenIntake, redis: Redis) -> None:
     stops = [json.dumps({"event": name}).encode() for name in ("Message.OptOut", "message.opt_out", "MESSAGE OPT-OUT")]
-    assert store_all(intake, [b'"one"', *stops, b'"two"']) == [None] * 5
+    assert intake.store_all([b'"one"', *stops, b'"two"']) == [None] * 5
     assert groups(redis) == [stops, [b'"one"', b'"two"']]
 
 
 def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_apart(
-    intake: Intake, redis: Redis
+    intake: DrivenIntake, redis: Redis
 ) -> None:
     assert waiting(open_queue(redis)) == Waiting(oldest=None, oldest_opt_out=None)
     times = [datetime.now(UTC)]
     for body in (b'"one"', b'{"event": "message.optout"}', b'"two"'):
-        assert store_all(intake, [body]) == [None]
+        assert intake.store_all([body]) == [None]
         times.append(datetime.now(UTC))
     found = waiting(open_queue(redis))
     assert found.oldest
@@ -158,17 +185,17 @@ def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_
     assert times[0] <= found.oldest <= times[1] <= found.oldest_opt_out <= times[2]
 
 
-def test_deliveries_alone_are_noted_as_no_opt_out(intake: Intake, redis: Redis) -> None:
-    assert store_all(intake, [b'"one"', b'"two"']) == [None, None]
+def test_deliveries_alone_are_noted_as_no_opt_out(intake: DrivenIntake, redis: Redis) -> None:
+    assert intake.store_all([b'"one"', b'"two"']) == [None, None]
     found = waiting(open_queue(redis))
     assert found.oldest
     assert found.oldest_opt_out is None
 
 
-def test_a_job_that_is_gone_waits_no_more_and_is_forgotten(intake: Intake, redis: Redis) -> None:
+def test_a_job_that_is_gone_waits_no_more_and_is_forgotten(intake: DrivenIntake, redis: Redis) -> None:
     begun = datetime.now(UTC)
     for body in [b"%d" % number for number in range(5)] + [b'{"event": "message.optout"}']:
-        assert store_all(intake, [body]) == [None]
+        assert intake.store_all([body]) == [None]
     queue = open_queue(redis)
     stop, *others = queue.get_jobs()
     for job in (stop, *others[:-1]):

@@ -25,7 +25,7 @@ PURE_OF_SYNC = {
     "terminal.csv_cells",
     "terminal.masking",
 }
-PURE = {"receiver.bearer", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
+PURE = {"receiver.api.bearer", "receiver.server.head", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
 CLOCKS = {"now", "utcnow", "today"}
 SETTING = re.compile(r"ZEXA_[A-Z_]+|DATABASE_URL|REDIS_URL|REDIS_TLS_VERIFY|PORT|WEB_CONCURRENCY")
@@ -56,14 +56,21 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
     assert not {node.attr for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)} & CLOCKS
 
 
-HAND_OFF = {"sync.queue", "sync.raw_events", "sync.environment", "sync.setting_names", "sync.logs"}
+HAND_OFF = {
+    "sync.queue",
+    "sync.queue_asyncio",
+    "sync.raw_events",
+    "sync.environment",
+    "sync.setting_names",
+    "sync.logs",
+}
 
 
 def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_module_the_look_up() -> None:
     looking_up = {"sync.suppression", "sync.suppression.lookup", "sync.status.latency"}
     for module in (module for module in TREES if module.startswith("receiver")):
         of_sync = {name for name in imports(module) if name.split(".")[0] == "sync"}
-        more = {"receiver.lookup": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
+        more = {"receiver.api.lookups": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
         assert of_sync <= HAND_OFF | more, module
     tables = {"models.database", "models.errors", "models.schema", "models.inbox"}
     assert imported_by("receiver", "models") <= tables | {"models.dead_letter"}
@@ -90,8 +97,13 @@ def at_once(module: str) -> set[str]:
 
 def test_a_web_process_without_look_ups_does_not_load_what_is_known_of_phone_numbers() -> None:
     for module in ("receiver.app", "receiver.gunicorn_config"):
-        assert not at_once(module) & {"receiver.lookup", "receiver.lookup_api", "sync.addresses", "sync.suppression"}
-    assert "sync.addresses" in at_once("receiver.lookup_api")
+        assert not at_once(module) & {
+            "receiver.api.lookups",
+            "receiver.api.endpoint",
+            "sync.addresses",
+            "sync.suppression",
+        }
+    assert "sync.addresses" in at_once("receiver.api.endpoint")
 
 
 def test_the_tables_know_nobody() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.bearer import is_authorised
+from receiver.api.bearer import is_authorised
 
 TOKENS = (b"0123456789abcdef", b"fedcba9876543210")
 

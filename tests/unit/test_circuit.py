@@ -1,6 +1,6 @@
 """The circuit: nobody waits for a store that is known to be away, and it is tried again by itself."""
 
-from receiver.circuit import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Circuit
+from receiver.webhook.circuit import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Circuit
 
 
 class World:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.lookup import _moment, _results
+from receiver.api.lookups import _moment, _results
 from sync.suppression import Answer, Freshness, Match, Status
 from sync.suppression.lookup import Answers
 

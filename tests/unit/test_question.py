@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.problems import Problem
-from receiver.question import Question, read_question
+from receiver.api.problems import Problem
+from receiver.api.question import Question, read_question
 
 MARK = "zhostilez"
 
@@ -22,7 +22,7 @@ def refused(body: bytes) -> int:
     with pytest.raises(Problem) as caught:
         read_question(body)
     reply = caught.value.reply()
-    assert reply.content_type == "application/problem+json"
+    assert ("Content-Type", "application/problem+json") in reply.headers
     document = json.loads(reply.body)
     assert document.keys() == {"type", "title", "status", "detail"}
     assert document["status"] == reply.status

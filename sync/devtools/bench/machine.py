@@ -13,7 +13,7 @@ from redis import Redis
 from sync.devtools.bench.load import generator_name
 from sync.devtools.bench.servers import Database, redis_figures, version
 
-LIBRARIES = ("flask", "gevent", "gunicorn", "psycopg", "redis", "rq", "sqlalchemy")
+LIBRARIES = ("flask", "gunicorn", "psycopg", "redis", "rq", "sqlalchemy", "uvicorn", "uvloop")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

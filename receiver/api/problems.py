@@ -2,20 +2,10 @@
 
 import json
 from http import HTTPStatus
-from typing import NamedTuple
+
+from receiver.asgi import Reply
 
 PROBLEM_TYPE = "application/problem+json"
-
-Headers = list[tuple[str, str]]
-
-
-class Reply(NamedTuple):
-    """An answer of ours, whole."""
-
-    status: HTTPStatus
-    content_type: str
-    body: bytes
-    headers: Headers
 
 
 class Problem(Exception):  # noqa: N818 - it is the standard's word
@@ -35,4 +25,9 @@ class Problem(Exception):  # noqa: N818 - it is the standard's word
             "status": self.status.value,
             "detail": self.detail,
         }
-        return Reply(self.status, PROBLEM_TYPE, json.dumps(document).encode(), self.headers)
+        return api_reply(self.status, PROBLEM_TYPE, json.dumps(document).encode(), *self.headers)
+
+
+def api_reply(status: HTTPStatus, content_type: str, body: bytes, *headers: tuple[str, str]) -> Reply:
+    """Return an answer that nobody keeps: it is true of one moment, and tells of people."""
+    return Reply(status, [("Content-Type", content_type), ("Cache-Control", "no-store"), *headers], body)

@@ -1,11 +1,11 @@
 """What the web process asks of opt-outs: look-ups and measurements, with connections of their own.
 
 The one module of the receiver that knows the look-up, and so what is known of phone numbers, which takes memory. It
-is loaded only where look-ups are on.
+is loaded only if look-ups are on. It blocks; `endpoint` calls it in threads.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,68 +13,34 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-import gevent
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import open_database
 from models.dead_letter import DeadLetter
 from models.inbox import Inbox
-from receiver.company import Company
-from receiver.metrics import COUNTED_MAX, Measured, OptOutLatency
-from receiver.question import Question
+from receiver.api.metrics import COUNTED_MAX, Measured, OptOutLatency
+from receiver.api.question import Question
 from receiver.settings import LookupSettings, ReceiverSettings
-from receiver.shared_looks import SharedLooks
-from receiver.turns import give_way, in_turns
+from receiver.sockets import OpenSockets
 from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
 from sync.status.latency import latency
 from sync.suppression import Answer, Freshness, Lookup
 from sync.suppression.lookup import Answers, Look
 
 # Small hosted plans allow 20 connections in all, to either store.
-CONNECTIONS = 2
+# One for each thread that asks: two for look-ups, one for measurements.
+LOOKUP_THREADS, MEASURING_THREADS = 2, 1
+CONNECTIONS = LOOKUP_THREADS + MEASURING_THREADS
 STATEMENT_SECONDS = 2.0
-# SQLite is waited for without a turn for anybody else. Who only reads hardly ever waits.
+# Who only reads from SQLite hardly ever waits.
 BUSY_SECONDS = 0.1
 REDIS_SECONDS = 0.5
-# A bound on all that is asked for one answer, stores that vanished without a word included.
-LOOK_SECONDS = 4.0
 # Reading a day's history takes its time where it is long: at most a twentieth of all time.
 LATENCY_REST_FACTOR = 20
 
 DEAD_LETTERS: Table = DeadLetter.__table__  # type: ignore[attr-defined]
 INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
-
-
-class BoundedLookup(Lookup):
-    """A look-up that shares looks with others, and answers `unknown` where they take longer than LOOK_SECONDS."""
-
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str, company: Company) -> None:
-        super().__init__(engine, queue, default_region=default_region, in_turns=in_turns)
-        self._shared: SharedLooks[Look] = SharedLooks(
-            self._look_alone, at_once=CONNECTIONS, wait_seconds=company.wait_seconds
-        )
-
-    def look(self, wanted: set[str]) -> Look:
-        try:
-            with _bound():
-                look = self._shared.look(wanted)
-        except TookTooLong:
-            return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
-        give_way()  # all who shared it are told in the same moment
-        return look
-
-    def _look_alone(self, wanted: set[str]) -> Look:
-        give_way()
-        return super().look(wanted)
-
-
-class TookTooLong(BaseException):
-    """Not an Exception, as gevent's own is none: so the engine gives a connection up that was being waited for."""
-
-
-def _bound() -> Any:
-    return gevent.Timeout(LOOK_SECONDS, TookTooLong)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,49 +52,61 @@ class Counted:
     latency: OptOutLatency | None = None
 
 
+class BlindLookup(Lookup):
+    """A look-up that asks no store, and so knows nothing but what is no address."""
+
+    def look(self, wanted: set[str]) -> Look:  # noqa: ARG002
+        return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+
+
 class Lookups:
-    """Answers questions, and measures. One per process; safe for greenlets. Nothing is connected yet.
+    """Answers questions, and measures. One per process; safe for threads. Nothing is connected yet."""
 
-    `deliveries` tells how many came since the process began.
-    """
-
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str, deliveries: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
         self._engine = engine
         self._queue = queue
-        self._lookup = BoundedLookup(engine, queue, default_region=default_region, company=Company(deliveries))
+        self._sockets = OpenSockets(engine)
+        self._lookup = Lookup(engine, queue, default_region=default_region)
+        self._blind = BlindLookup(engine, queue, default_region=default_region)
         self._latency: OptOutLatency | None = None
         self._latency_rests_until = 0.0
 
     def check(self, question: Question) -> bytes:
         """Return the answer as a document of JSON, in the order of the addresses. Raises nothing."""
-        answers = self._lookup.answers(
-            question.addresses, question.channel, question.sender, question.staleness_seconds
-        )
-        results = ", ".join(in_turns(_results(answers)))
-        give_way()
-        return f'{{"as_of": {json.dumps(_moment(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
+        return _document(self._lookup, question)
+
+    def check_blindly(self, question: Question) -> bytes:
+        """Return the answer when no store could be asked in time."""
+        return _document(self._blind, question)
+
+    def give_up(self) -> None:
+        """Free every thread that waits for a database which does not answer."""
+        self._sockets.shut()
 
     def measure(self) -> Measured:
         """Return what can be measured now, within a few seconds."""
         fresh = self._lookup.freshness()
         counted = self._counted()
-        return Measured(
-            staleness_seconds=(datetime.now(UTC) - fresh.as_of).total_seconds() if fresh.as_of else inf,
-            held_by=fresh.held_by,
+        return replace(
+            measured_of(fresh),
             queue_length=self._queue_length(),
             unresolved_dead_letters=counted.unresolved_dead_letters,
             inbox_rows=counted.inbox_rows,
             latency=counted.latency,
         )
 
+    def measure_blindly(self) -> Measured:
+        """Return what is known when no store could be asked in time."""
+        return measured_of(self._blind.freshness())
+
     def _queue_length(self) -> int | None:
-        with suppress(QueueUnavailable, ValueError, TookTooLong), _bound():
+        with suppress(QueueUnavailable, ValueError):
             return queue_length(self._queue)
         return None
 
     def _counted(self) -> Counted:
         counted = Counted()
-        with suppress(SQLAlchemyError, TookTooLong), _bound(), self._engine.connect() as connection:
+        with suppress(SQLAlchemyError), self._engine.connect() as connection:
             counted = Counted(
                 unresolved_dead_letters=_count(connection, DEAD_LETTERS, DEAD_LETTERS.c.resolved_at.is_(None)),
                 inbox_rows=_count(connection, INBOX, true()),
@@ -140,7 +118,7 @@ class Lookups:
         begun = monotonic()
         if begun >= self._latency_rests_until:
             try:
-                read = latency(connection, datetime.now(UTC), in_turns=in_turns)
+                read = latency(connection, datetime.now(UTC))
             finally:
                 self._latency_rests_until = monotonic() + LATENCY_REST_FACTOR * (monotonic() - begun)
             self._latency = OptOutLatency(
@@ -152,8 +130,19 @@ class Lookups:
         return self._latency
 
 
-def open_lookups(settings: ReceiverSettings, lookup: LookupSettings, deliveries: Callable[[], int]) -> Lookups:
-    """Return look-ups in the stores of `settings`, read-only and apart from what the `deliveries` use."""
+def measured_of(fresh: Freshness) -> Measured:
+    return Measured(
+        staleness_seconds=(datetime.now(UTC) - fresh.as_of).total_seconds() if fresh.as_of else inf,
+        held_by=fresh.held_by,
+        queue_length=None,
+        unresolved_dead_letters=None,
+        inbox_rows=None,
+        latency=None,
+    )
+
+
+def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
+    """Return look-ups in the stores of `settings`, read-only and apart from what deliveries use."""
     engine = open_database(
         settings.database_url,
         pool_size=CONNECTIONS,
@@ -164,12 +153,18 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings, deliveries:
         is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(settings.redis, connections=CONNECTIONS, seconds=REDIS_SECONDS)
-    return Lookups(engine, open_queue(client), default_region=lookup.default_region, deliveries=deliveries)
+    return Lookups(engine, open_queue(client), default_region=lookup.default_region)
 
 
 def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
     some = select(true()).select_from(table).where(condition).limit(COUNTED_MAX).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _document(lookup: Lookup, question: Question) -> bytes:
+    answers = lookup.answers(question.addresses, question.channel, question.sender, question.staleness_seconds)
+    results = ", ".join(_results(answers))
+    return f'{{"as_of": {json.dumps(_moment(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
 
 
 def _results(answers: Answers) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from receiver.metrics import METRICS_TYPE
-from receiver.problems import PROBLEM_TYPE
-from receiver.question import (
+from receiver.api.metrics import METRICS_TYPE
+from receiver.api.problems import PROBLEM_TYPE
+from receiver.api.question import (
     ADDRESSES_MAX,
     CHANNEL_CHARACTERS_MAX,
     CHANNEL_PATTERN,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from receiver.problems import Problem
+from receiver.api.problems import Problem
 
 ADDRESSES_MAX = 1000
 CHANNEL_CHARACTERS_MAX = 64

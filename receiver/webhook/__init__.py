@@ -1,0 +1,1 @@
+"""`POST /webhooks/zexa`: read, verify, store, answer."""

@@ -1,0 +1,69 @@
+"""The hand-off on an event loop: puts raw events on the queue over one connection of its own.
+
+What a job is, and which commands store it, is said in `sync.queue`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
+from redis.exceptions import ConnectionError as ConnectionBroken
+from redis.exceptions import RedisError
+
+from sync.environment import RedisSettings
+from sync.queue import QueueUnavailable, connect, connection_options, enqueue_commands, open_queue
+from sync.raw_events import RawEvent
+
+
+class QueueWriter:
+    """Puts jobs on the queue, one after another. For one event loop; nothing is connected yet.
+
+    Connecting takes at most `seconds`. How long an answer may take is for the caller to bound: a call that is
+    cancelled gives its connection up.
+    """
+
+    def __init__(self, settings: RedisSettings, *, seconds: float) -> None:
+        # RQ makes a job's commands with a client that never connects.
+        self._queue = open_queue(connect(settings, connections=1, seconds=seconds))
+        options = connection_options(settings, parse=parse_url)
+        self._pool = ConnectionPool(**options | {"socket_connect_timeout": seconds, "socket_timeout": None})
+        self._connection: AbstractConnection | None = None
+
+    async def enqueue(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
+        """Do as `sync.queue.enqueue`: one job, in one round trip, once more over a new connection if one was broken.
+
+        Raises QueueUnavailable, and what is no error of Redis, such as a name that no name server would be asked for.
+        """
+        commands = enqueue_commands(self._queue, raw_events, at_front=at_front)
+        try:
+            if self._connection is None:
+                await self._send(commands)
+                return
+            try:
+                await self._send(commands)
+            except ConnectionBroken:  # perhaps while it rested
+                await self._send(commands)
+        except RedisError as error:
+            raise QueueUnavailable(type(error).__name__) from None
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.disconnect()
+            self._connection = None
+
+    async def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
+        """Run `commands` as one transaction. Whatever goes wrong, nobody knows what the connection would say next."""
+        connection = self._connection or self._pool.make_connection()
+        self._connection = None
+        try:
+            await connection.send_packed_command(connection.pack_commands([("MULTI",), *commands, ("EXEC",)]))
+            for _ in range(len(commands) + 1):
+                await connection.read_response()
+            results = await connection.read_response()
+            refusal = next((result for result in results if isinstance(result, RedisError)), None)
+            if refusal is not None:
+                raise refusal
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._connection = connection
