@@ -18,9 +18,10 @@ import models
 from models.database import SCHEMA, open_database
 from models.errors import error_line, is_misconfigured
 from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible, require_utf8
-from sync.environment import SettingError, read_database_url
-from sync.setting_names import require_known_names
-from sync.settings import read_report_timezone
+from sync.settings.database_url import read_database_url
+from sync.settings.environment import SettingError
+from sync.settings.names import require_known_names
+from sync.settings.worker import read_report_timezone
 
 # Any constant will do, as long as no other application on this database uses it.
 LOCK_KEY = 0x7A657861  # "zexa"

@@ -78,7 +78,7 @@ def open_database(
 def schema_of(url: URL) -> str | None:
     """Return the schema that `url` names for our tables; None for the one the database chooses.
 
-    `sync.environment` writes it in this way into every URL it reads. The server is never sent it like this: poolers
+    `sync.settings.database_url` writes it so into every URL it reads. The server is never sent it like this: poolers
     take no options.
     """
     options = url.query.get("options", SEARCH_PATH)

@@ -6,8 +6,8 @@ gunicorn reads WEB_CONCURRENCY before it reads our configuration, and ends with 
 import os
 import sys
 
-from receiver.settings import read_concurrency
-from sync.environment import SettingError
+from sync.settings.environment import SettingError
+from sync.settings.web import read_concurrency
 
 WRONG_USE = 2
 

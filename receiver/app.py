@@ -9,8 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from receiver.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
-from receiver.readiness import Readiness
-from receiver.requests import (
+from receiver.paths import (
     DELIVERY_PATHS,
     HEALTH_PATH,
     HOME_PATH,
@@ -20,13 +19,14 @@ from receiver.requests import (
     nearest_path,
     shown_path,
 )
-from receiver.settings import ReceiverSettings
+from receiver.readiness import Readiness
 from receiver.webhook.endpoint import Webhook, add_route, flask_response
 from receiver.webhook.inbox import Inbox
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
 from receiver.wsgi import InThreads
-from sync.queue import connect
+from sync.queue.connection import connect
+from sync.settings.web import ReceiverSettings
 
 if TYPE_CHECKING:
     from receiver.api.endpoint import Api

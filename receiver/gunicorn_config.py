@@ -15,9 +15,9 @@ from models.database import open_database
 from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
 from receiver.server.rooms import IDLE_SECONDS
-from receiver.settings import ReceiverSettings, read_bind, read_concurrency
-from sync.environment import SettingError
 from sync.logs import configure_logs
+from sync.settings.environment import SettingError
+from sync.settings.web import ReceiverSettings, read_bind, read_concurrency
 
 WRONG_USE = 2
 log = structlog.get_logger()

@@ -7,8 +7,8 @@ import click
 
 from models.schema import SchemaError
 from sync import __version__
-from sync.environment import SettingError
-from sync.setting_names import require_known_names
+from sync.settings.environment import SettingError
+from sync.settings.names import require_known_names
 from sync.terminal.groups import LazyGroup
 from sync.terminal.interrupt import INTERRUPTED
 from sync.terminal.program import as_invoked

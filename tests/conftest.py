@@ -20,7 +20,7 @@ from sqlalchemy import URL, Engine, make_url, text
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
-from sync.environment import read_database_url
+from sync.settings.database_url import read_database_url
 from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent

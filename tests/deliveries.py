@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from tests.events_builder import Row, body, raw
 
 FINAL = {"message.delivered": 3, "message.undeliverable": 2, "message.failed": 1}  # and their rank

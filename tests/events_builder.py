@@ -13,8 +13,8 @@ from sqlalchemy import Engine, delete, select, text
 from sqlmodel import SQLModel
 
 import models
-from sync.raw_events import RawEvent
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
 
 assert models.__all__  # importing the package fills the metadata
 

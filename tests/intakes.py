@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from receiver.webhook.inbox import Inbox
 from receiver.webhook.intake import Intake
-from sync.environment import RedisSettings
+from sync.settings.environment import RedisSettings
 
 
 class DrivenIntake:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 
 Row = dict[str, Any]
 

@@ -19,11 +19,11 @@ from receiver.api.openapi import DOCUMENT
 from receiver.api.problems import Problem, api_reply
 from receiver.api.question import Question, read_question
 from receiver.asgi import Receive, Reply, Scope, Send, header, send_reply
-from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
+from receiver.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
 from receiver.threads import Threads, ThreadsBusy
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.endpoint import announced, flask_response
-from sync.raw_events import BODY_BYTES_MAX
+from sync.events.raw import BODY_BYTES_MAX
 
 JSON_TYPE = "application/json"
 # Where so many wait the stores are slow, or the process is, and there is no sense in more.

@@ -21,9 +21,10 @@ from models.dead_letter import DeadLetter
 from models.inbox import Inbox
 from receiver.api.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.api.question import Question
-from receiver.settings import LookupSettings, ReceiverSettings
 from receiver.sockets import OpenSockets
-from sync.queue import OpenQueue, QueueUnavailable, connect, open_queue, queue_length
+from sync.queue.connection import OpenQueue, QueueUnavailable, connect, open_queue
+from sync.queue.waiting import queue_length
+from sync.settings.web import LookupSettings, ReceiverSettings
 from sync.status.latency import latency
 from sync.suppression import Answer, Freshness, Lookup
 from sync.suppression.lookup import Answers, Look

@@ -13,8 +13,8 @@ from receiver.api.question import (
     STALENESS_SECONDS_DEFAULT,
     STALENESS_SECONDS_MAX,
 )
-from receiver.requests import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
-from sync.raw_events import BODY_BYTES_MAX
+from receiver.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
+from sync.events.raw import BODY_BYTES_MAX
 
 _Schema = dict[str, Any]
 

@@ -11,10 +11,10 @@ import structlog
 from flask import Flask, Response, request
 
 from receiver.asgi import Receive, Reply, Scope, Send, header, send_reply
-from receiver.requests import DELIVERY_PATHS, request_id
-from receiver.signature import Verdict, verify
+from receiver.paths import DELIVERY_PATHS, request_id
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.groups import StoreUnavailable
+from sync.events.signature import Verdict, verify
 
 RETRY_AFTER_SECONDS = 30
 STORED = Reply(HTTPStatus.OK)

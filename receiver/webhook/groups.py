@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 
 # A bound on all of it: an answer is due within 5 s.
 STORE_SECONDS = 4.0

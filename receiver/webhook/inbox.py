@@ -12,7 +12,7 @@ from models.errors import error_line
 from models.inbox import Inbox as InboxRow
 from receiver.sockets import OpenSockets
 from receiver.threads import Threads, ThreadsBusy
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 
 # A bound on one statement and all it waits for.
 INBOX_SECONDS = 1.5

@@ -13,10 +13,10 @@ import structlog
 from receiver.webhook.circuit import Circuit
 from receiver.webhook.groups import Lane, StoreUnavailable
 from receiver.webhook.inbox import Inbox, InboxUnavailable
-from sync.environment import RedisSettings
-from sync.queue import QueueUnavailable
-from sync.queue_asyncio import QueueWriter
-from sync.raw_events import RawEvent, may_opt_out
+from sync.events.raw import RawEvent, may_opt_out
+from sync.queue.connection import QueueUnavailable
+from sync.queue.writer import QueueWriter
+from sync.settings.environment import RedisSettings
 
 REDIS_SECONDS = 0.8
 # A bound on one try, slow name servers and a second try of the client included.

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sync.dead_letters.find import Letter
-from sync.queue import FailedJob
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.failed import FailedJob
 from sync.terminal.text import body_document
 
 

@@ -12,15 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, func, update
 
 from models.tables import DEAD_LETTERS
-from sync.apply import all_stated, merge_events, read, try_known_good
 from sync.dead_letters.find import Selection, pages
 from sync.events import Event, Outcome, Reason
-from sync.failures import error_kind
-from sync.known_good import type_by_look
-from sync.raw_events import RawEvent
-from sync.reading import Reading
-from sync.singly import Singly
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
+from sync.store.apply import all_stated, merge_events, read, try_known_good
 from sync.store.dead_letters import DeadLetter
+from sync.store.faults import error_kind
+from sync.store.known_good import type_by_look
+from sync.store.singly import Singly
 
 LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
 

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
+from models.statements import is_one_of
 from models.tables import LEDGER
-from sync.apply import merge_events, try_known_good
 from sync.events import Event, Outcome
-from sync.known_good import type_named
-from sync.merge import Key
-from sync.reading import Reading
-from sync.singly import Singly
-from sync.statements import is_one_of
+from sync.events.interpretation import Reading
+from sync.events.merge import Key
+from sync.store.apply import merge_events, try_known_good
+from sync.store.known_good import type_named
 from sync.store.ledger import event_of, stored_bodies, take_out
+from sync.store.singly import Singly
 
 FACTS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
 

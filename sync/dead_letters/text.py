@@ -14,8 +14,8 @@ from rich.text import Text
 from sync.dead_letters.find import Letter
 from sync.dead_letters.replay import Replayed, Verdict
 from sync.dead_letters.replay_ignored import IgnoredTally
-from sync.queue import FailedJob
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.failed import FailedJob
 from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
 from sync.terminal.times import moment_text
 

@@ -14,8 +14,8 @@ from msgspec import DecodeError, Meta, Struct, defstruct
 from msgspec.json import Decoder
 
 from sync.events.event import EventType, Reason, Unreadable
+from sync.events.raw import inflated
 from sync.events.values import ID_BYTES_MAX
-from sync.raw_events import inflated
 
 BYTE_ORDER_MARK = "\ufeff"
 DEPTH_MAX = 100

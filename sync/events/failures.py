@@ -6,8 +6,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sync.events.documents import CODE, REASON
+from sync.events.interpretation import failure_key
 from sync.events.values import prose
-from sync.reading import failure_key
 
 _ERROR_REASON = ("message", *REASON, "description", "detail", "title")
 _ERRORS_MAX = 20

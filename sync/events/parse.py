@@ -22,11 +22,11 @@ from sync.events.documents import (
 )
 from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
 from sync.events.failures import NO_FAILURE, failure
+from sync.events.interpretation import Reading
 from sync.events.parties import opted_out_parties, recipient_and_sender
+from sync.events.raw import RawEvent, letters_of
 from sync.events.times import AHEAD_MAX, read_time
 from sync.events.values import NAME_BYTES_MAX, bounded, channel, identity, quick_identity, usable_identity
-from sync.raw_events import RawEvent, letters_of
-from sync.reading import Reading
 
 Values = Callable[[Any], tuple[Any, ...]]
 

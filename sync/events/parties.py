@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sync.addresses import can_be_person, is_placeholder, is_sender_name, sender_text, texts_of
+from sync.events.addresses import can_be_person, is_placeholder, is_sender_name, sender_text, texts_of
 
 
 class Parties(NamedTuple):

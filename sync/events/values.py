@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from sync.addresses import channel_name
+from sync.events.addresses import channel_name
 from sync.events.event import Reason, Unreadable
 
 # PostgreSQL keeps at most 2,704 bytes of key in an index page's row; these bounds leave room for any pair.

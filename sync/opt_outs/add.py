@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from sync.addresses import channel_name, person_of, sender_text
-from sync.opt_out_rule import OptOutRow, OptOutSource, OptOutStatement, ended_at, is_in_force
+from sync.events.addresses import channel_name, person_of, sender_text
+from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, ended_at, is_in_force
 from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
 

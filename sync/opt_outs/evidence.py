@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, func, select
 
+from models.statements import hold_one_moment
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
-from sync.addresses import persons_of, spellings_of
-from sync.statements import hold_one_moment
+from sync.events.addresses import persons_of, spellings_of
 from sync.store.ledger import stored_bodies
 from sync.store.opt_outs import IN_FORCE
 

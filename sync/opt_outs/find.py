@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from models.tables import OPT_OUTS
-from sync.addresses import sender_key
+from sync.events.addresses import sender_key
 from sync.store.opt_outs import IN_FORCE
 
 ROWS_PER_FETCH = 5_000

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from sync.addresses import is_storable, person_of, read_address
 from sync.events import EARLIEST
-from sync.opt_out_rule import (
+from sync.events.addresses import is_storable, person_of, read_address
+from sync.events.opt_outs import (
     OptOutKey,
     OptOutRow,
     OptOutSource,

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
 
-from sync.addresses import Address, person_of, persons_of, read_address, sender_key
-from sync.opt_out_rule import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
+from sync.events.addresses import Address, person_of, persons_of, read_address, sender_key
+from sync.events.opt_outs import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
 # How long to wait where the clock of whoever received an opt-out is ahead of ours.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sync.opt_out_rule import is_in_force
+from sync.events.opt_outs import is_in_force
 from sync.opt_outs.find import StoredOptOut
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import table_text

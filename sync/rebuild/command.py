@@ -18,7 +18,7 @@ from sync.rebuild.rollups import check_rollups, rebuild_rollups
 from sync.rebuild.text import counts_document, counts_text, drift_document, drift_text
 from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
 from sync.rollups.recount import stored_timezone
-from sync.settings import read_reading, read_report_timezone
+from sync.settings.worker import read_reading, read_report_timezone
 from sync.terminal.program import program
 from sync.terminal.signals import stop_signals
 from sync.terminal.stores import opened

@@ -9,14 +9,14 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Connection, Engine, Table, select
 
+from models.statements import hold_one_moment, is_one_of, slices
 from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
 from sync.events import Event
-from sync.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
-from sync.opt_out_rule import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
+from sync.events.opt_outs import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of
 from sync.rebuild.ledger_slices import Known, Range, next_range, read_ledger
 from sync.rebuild.retry import patiently
-from sync.statements import hold_one_moment, is_one_of, slices
 
 Row = Mapping[str, Any]
 Stored = Mapping[str, tuple[Any, ...]]

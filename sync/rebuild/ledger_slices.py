@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, te
 
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES
 from sync.events import Event
-from sync.reading import Reading
+from sync.events.interpretation import Reading
 from sync.store.ledger import event_of, stored_bodies
 
 # The tables whose keys begin with a subject: a slice spans a bounded number of rows of each.

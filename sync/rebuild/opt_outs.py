@@ -8,12 +8,12 @@ from functools import partial
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Engine, select, union
 
+from models.statements import hold_one_moment
 from models.tables import HISTORY, OPT_OUTS
-from sync.opt_out_rule import OptOutKey, OptOutRow, opt_out_rows
+from sync.events.opt_outs import OptOutKey, OptOutRow, opt_out_rows
 from sync.rebuild.compare import Drift
 from sync.rebuild.repair import wait_briefly
 from sync.rebuild.retry import patiently
-from sync.statements import hold_one_moment
 from sync.store.opt_outs import read_rows, read_statements, write_rows
 
 

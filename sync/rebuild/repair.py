@@ -11,18 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, text
 
+from models.statements import is_one_of, locked_rows
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
-from sync.apply import merge_rows
 from sync.events import Event
-from sync.merge import campaign_row, message_row
-from sync.opt_out_rule import nameless_opt_outs
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.merge import campaign_row, message_row
+from sync.events.opt_outs import nameless_opt_outs
 from sync.rebuild.compare import Drift, Kind, Slice
 from sync.rebuild.ledger_slices import Known, read_ledger
 from sync.rebuild.retry import patiently
 from sync.rollups.contribution import COUNTED, Change
 from sync.rollups.deltas import keep_deltas
-from sync.statements import is_one_of, locked_rows
+from sync.store.apply import merge_rows
 from sync.store.ledger import settle_again
 
 LOCK_SECONDS = 2

@@ -5,11 +5,11 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from models.statements import hold_one_moment
 from sync.rebuild.compare import Drift
 from sync.rebuild.retry import patiently
 from sync.rebuild.walk import Counts, TableCounts
 from sync.rollups.recount import compare_rollups, remake, stored_timezone
-from sync.statements import hold_one_moment
 
 
 def check_rollups(engine: Engine, counts: Counts, on_drift: Callable[[Drift], None]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS
-from sync.reading import Reading
+from sync.events.interpretation import Reading
 from sync.rebuild.compare import Drift, Kind, Slice, compare
 from sync.rebuild.opt_outs import Page, compare_opt_outs, repair_opt_outs
 from sync.rebuild.repair import repair

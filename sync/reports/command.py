@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from sync.addresses import channel_name
 from sync.events import EARLIEST, LATEST
+from sync.events.addresses import channel_name
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table
-from sync.settings import read_report_timezone
+from sync.settings.worker import read_report_timezone
 from sync.terminal.options import TEXT
 from sync.terminal.program import program
 from sync.terminal.stores import database

@@ -11,9 +11,9 @@ from typing import Any, cast
 from sqlalchemy import Connection, Engine, RowMapping, Table, and_, bindparam, delete, select, text
 
 from models import ReportCalendar, RollupCampaign, RollupDaily
+from models.statements import bulk_insert
 from sync.rollups.contribution import COUNTS
 from sync.rollups.deltas import DELTAS
-from sync.statements import bulk_insert
 
 DELTAS_PER_TRANSACTION = 20_000
 

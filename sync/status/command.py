@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from sync.environment import read_redis_settings
-from sync.queue import opened_queue
-from sync.settings import read_default_region
+from sync.queue.connection import opened_queue
+from sync.settings.environment import read_redis_settings
+from sync.settings.worker import read_default_region
 from sync.status.measure import Condition, condition
 from sync.suppression import MAX_STALENESS
 from sync.suppression.text import as_of_text

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Engine, Select, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS
-from sync.opt_out_names import looks_like_opt_out
-from sync.queue import OpenQueue, QueueUnavailable, failed_job_count, queue_length
+from sync.events.opt_out_names import looks_like_opt_out
+from sync.queue.connection import OpenQueue, QueueUnavailable
+from sync.queue.waiting import failed_job_count, queue_length
 from sync.status.latency import Latency, latency
 from sync.suppression import Freshness, Lookup
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from models.statements import bulk_insert
 from models.tables import DEAD_LETTERS
 from sync.events import Reason
-from sync.raw_events import RawEvent, inflated, may_opt_out
-from sync.reading import Reading
-from sync.statements import bulk_insert
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent, inflated, may_opt_out
 
 
 class DeadLetter(NamedTuple):

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, not_, select
 
+from models.statements import is_one_of, slices
 from models.tables import INBOX
-from sync.raw_events import RawEvent
-from sync.statements import is_one_of, slices
+from sync.events.raw import RawEvent
 
 
 def take_inbox(connection: Connection, limit: int, now: datetime, *, bytes_max: int | None = None) -> list[RawEvent]:

@@ -29,13 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
+from models.statements import PackedArray, execute_many, is_one_of, slices
 from models.tables import BODIES, FURTHER_BODIES, LEDGER
 from models.types import UTCDateTime
 from sync.events import Event, Unreadable, parse
-from sync.merge import Key, distinct, holding
-from sync.raw_events import RawEvent
-from sync.reading import Reading
-from sync.statements import PackedArray, execute_many, is_one_of, slices
+from sync.events.interpretation import Reading
+from sync.events.merge import Key, distinct, holding
+from sync.events.raw import RawEvent
 
 # What the ledger knows of a body: `events` and `further_bodies` have these columns alike.
 _OF_BODY = ("occurred_at", "received_at", "body_id", "is_dated", "digest")
@@ -221,7 +221,7 @@ class _Known(NamedTuple):
 
     @property
     def precedence(self) -> tuple[bool, datetime, str]:
-        """As `sync.merge.precedence` orders events."""
+        """As `sync.events.merge.precedence` orders events."""
         return self.is_dated, self.occurred_at, self.digest
 
 

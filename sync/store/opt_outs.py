@@ -12,11 +12,12 @@ from msgspec.structs import asdict
 from sqlalchemy import Connection, delete, or_, select, text, tuple_
 from sqlalchemy.dialects import sqlite
 
+from models.statements import bulk_insert, is_one_of, overwrite, slices
 from models.tables import HISTORY, NAMELESS_OPT_OUTS, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
-from sync.addresses import person_of
 from sync.events import Event
-from sync.opt_out_rule import (
+from sync.events.addresses import person_of
+from sync.events.opt_outs import (
     NAMELESS_FOR,
     OptOutKey,
     OptOutRow,
@@ -26,7 +27,6 @@ from sync.opt_out_rule import (
     opt_out_rows,
     opt_outs_of,
 )
-from sync.statements import bulk_insert, is_one_of, overwrite, slices
 
 # The view `active_opt_outs` and `is_in_force` say the same, and a test holds them equal.
 IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)

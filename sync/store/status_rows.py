@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Table
 
+from models.statements import insert_missing, locked_rows, overwrite
 from models.tables import CAMPAIGNS, MESSAGES
 from sync.events import Event
-from sync.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
 from sync.rollups.contribution import Change
-from sync.statements import insert_missing, locked_rows, overwrite
 from sync.store.ledger import read_events
 
 RowOf = Callable[[Iterable[Event]], MessageRow | CampaignRow | None]

@@ -9,9 +9,10 @@ from datetime import timedelta
 from functools import cache
 
 from models.database import open_database
-from sync.environment import read_database_url, read_redis_settings
-from sync.queue import connect, open_queue
-from sync.settings import read_default_region
+from sync.queue.connection import connect, open_queue
+from sync.settings.database_url import read_database_url
+from sync.settings.environment import read_redis_settings
+from sync.settings.worker import read_default_region
 from sync.suppression.freshness import Freshness
 from sync.suppression.lookup import MAX_STALENESS, Answer, Lookup, Match, Status
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
-from sync.addresses import (
+from sync.events.addresses import (
     Address,
     Problem,
     channel_name,
@@ -22,7 +22,8 @@ from sync.addresses import (
     sender_key,
     sender_text,
 )
-from sync.queue import OpenQueue, QueueUnavailable, waiting
+from sync.queue.connection import OpenQueue, QueueUnavailable
+from sync.queue.waiting import waiting
 from sync.suppression.freshness import Freshness, freshness
 from sync.suppression.statement import Asker, Found, NotAnswered
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from sync.addresses import is_storable
 from sync.events import EARLIEST
+from sync.events.addresses import is_storable
 from sync.terminal.times import read_moment
 
 

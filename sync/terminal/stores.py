@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.errors import error_line
 from models.schema import require_head
-from sync.environment import read_database_url
+from sync.settings.database_url import read_database_url
 
 STATEMENT_SECONDS = 30
 

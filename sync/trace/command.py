@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sync.settings import read_reading
+from sync.settings.worker import read_reading
 from sync.terminal.stores import database
 from sync.terminal.text import say, visible
 from sync.trace.gather import Fact, Trace, trace_message

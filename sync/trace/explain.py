@@ -1,6 +1,6 @@
 """Says in sentences why a message's row is as it is. Pure: facts and the stored row in, sentences out.
 
-The order of facts is that of `sync.merge`; nothing here decides anything. Sentences quote names and times only
+The order of facts is that of `sync.events.merge`; nothing here decides anything. Sentences quote names and times only
 as they stand in the facts: whoever shows them on a terminal escapes them first.
 """
 
@@ -10,8 +10,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from sync.events import Event, EventType, Outcome
-from sync.merge import STATUS_OF, holding, message_row, strength
-from sync.opt_out_rule import nameless_opt_outs
+from sync.events.merge import STATUS_OF, holding, message_row, strength
+from sync.events.opt_outs import nameless_opt_outs
 from sync.terminal.times import moment_text
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
+from models.statements import hold_one_moment
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
-from sync.addresses import person_of
 from sync.events import Event, disbelieved_times
-from sync.raw_events import RawEvent
-from sync.reading import Reading
-from sync.statements import hold_one_moment
+from sync.events.addresses import person_of
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
 from sync.store.ledger import event_of, stored_bodies
 from sync.store.opt_outs import IN_FORCE
 from sync.trace.explain import explain

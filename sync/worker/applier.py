@@ -16,13 +16,13 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line
-from sync.apply import Read, Tally, drain, merge, read
-from sync.failures import Fault, error_kind, fault_of
-from sync.raw_events import BODY_BYTES_MAX, RawEvent, from_json
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
-from sync.settings import WorkerSettings
-from sync.singly import Held
+from sync.settings.worker import WorkerSettings
+from sync.store.apply import Read, Tally, drain, merge, read
+from sync.store.faults import Fault, error_kind, fault_of
+from sync.store.singly import Held
 from sync.worker.running_statements import RunningStatements
 
 STATEMENT_SECONDS = 60
@@ -167,6 +167,6 @@ def applier() -> Applier:
 
 
 def apply_job(pairs: list[list[str]]) -> None:
-    """Apply one job; RQ calls this by name (`sync.queue.JOB_FUNCTION`)."""
+    """Apply one job; RQ calls this by name (`sync.queue.jobs.JOB_FUNCTION`)."""
     ours = applier()
     ours.apply(ours.read(from_json(pairs)))

@@ -5,7 +5,7 @@ import os
 import click
 
 from sync.logs import configure_logs
-from sync.settings import WorkerSettings
+from sync.settings.worker import WorkerSettings
 from sync.worker.run import work
 
 

@@ -7,8 +7,9 @@ from msgspec.json import decode
 from redis import Redis
 from rq.job import Job
 
-from sync.queue import SERIALIZER, raw_events_in
-from sync.raw_events import RawEvent, from_json
+from sync.events.raw import RawEvent, from_json
+from sync.queue.connection import SERIALIZER
+from sync.queue.jobs import raw_events_in
 
 # What jobs that are fetched together may take in Redis, where they are compressed, unless one alone takes more.
 FETCH_BYTES = 2 * 1024 * 1024

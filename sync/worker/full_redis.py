@@ -6,8 +6,9 @@ from rq.job import Job
 from rq.results import Result
 from rq.utils import as_text
 
-from sync.apply import Read
-from sync.queue import OpenQueue, forget_waiting, open_queue
+from sync.queue.connection import OpenQueue, open_queue
+from sync.queue.waiting import forget_waiting
+from sync.store.apply import Read
 from sync.worker.applier import BATCH_BYTES, Applier
 from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
 from sync.worker.stop import Stop

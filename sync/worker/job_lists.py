@@ -12,7 +12,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.results import Result
 
-from sync.queue import forget_waiting
+from sync.queue.waiting import forget_waiting
 
 # RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
 # apart. A batch that takes longer is applied twice. RQ's own figures make it 10 to 25 minutes.

@@ -23,8 +23,8 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
-from sync.apply import Read
-from sync.queue import QUEUE_NAME, SERIALIZER
+from sync.queue.connection import QUEUE_NAME, SERIALIZER
+from sync.store.apply import Read
 from sync.worker.applier import BATCH_BYTES, Applier, NotApplied
 from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
 from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take

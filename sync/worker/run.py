@@ -12,10 +12,10 @@ from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
-from sync.environment import SettingError
-from sync.queue import connect
+from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
-from sync.settings import WorkerSettings
+from sync.settings.environment import SettingError
+from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
 from sync.worker.full_redis import relieve
 from sync.worker.rq_worker import REDIS_SECONDS, EventWorker

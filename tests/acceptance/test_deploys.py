@@ -13,8 +13,9 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
-from sync.queue import enqueue, open_queue
-from sync.raw_events import BODY_BYTES_MAX, RawEvent
+from sync.events.raw import BODY_BYTES_MAX, RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
 from sync.worker.applier import BATCH_BYTES
 from tests.acceptance.test_nothing_lost import body, is_job_taken, locked_ledger, message_ids, stop, wait_for_all
 from tests.conftest import NOW

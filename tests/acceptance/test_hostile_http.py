@@ -17,8 +17,8 @@ from redis import Redis
 from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer, private_redis
-from sync.queue import open_queue
-from sync.raw_events import from_json
+from sync.events.raw import from_json
+from sync.queue.connection import open_queue
 from tests.conftest import migrate
 from tests.processes import Platform, platform, signature, wait_for
 

@@ -18,10 +18,11 @@ from sqlalchemy import URL, Engine, insert, make_url
 
 from models.database import open_database
 from models.tables import DEAD_LETTERS, INBOX
-from sync.apply import apply
 from sync.devtools.dev.embedded import RedisServer, private_redis
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.store.apply import apply
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RUI, body, minute, raw
 from tests.processes import Platform, platform

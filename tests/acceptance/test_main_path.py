@@ -9,7 +9,7 @@ from redis import Redis
 from sqlalchemy import URL, Engine, text
 
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
-from sync.queue import open_queue
+from sync.queue.connection import open_queue
 from tests.processes import ROOT, Platform, wait_for
 
 pytestmark = pytest.mark.every_redis

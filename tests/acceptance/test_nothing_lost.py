@@ -16,7 +16,7 @@ from rq.registry import FailedJobRegistry
 from sqlalchemy import URL, Engine, make_url, text
 
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
-from sync.queue import open_queue
+from sync.queue.connection import open_queue
 from tests.processes import Platform, platform, wait_for
 from tests.wire import Wire
 

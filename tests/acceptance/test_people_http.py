@@ -9,8 +9,8 @@ from redis import Redis
 from sqlalchemy import make_url
 
 from models.database import open_database
-from sync.apply import apply
 from sync.devtools.dev.embedded import RedisServer
+from sync.store.apply import apply
 from tests.conftest import NOW, migrate
 from tests.events_builder import AO, raw
 from tests.people import (

@@ -13,8 +13,9 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
 from sync.suppression import Answer, Lookup, Status
 from tests.events_builder import body
 from tests.processes import Platform, wait_for

@@ -11,7 +11,7 @@ import psutil
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from sync.environment import read_database_url
+from sync.settings.database_url import read_database_url
 from tests.faults.servers import paused
 
 _END_OURS = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'zexa-sync'")

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 import pytest
 from sqlalchemy import Engine, text
 
-from sync.apply import apply
+from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.deliveries import Delivery
 from tests.events_builder import AO

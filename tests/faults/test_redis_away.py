@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine
 
 from receiver.webhook.intake import JOURNAL_PATIENCE_SECONDS
-from sync.queue import open_queue
+from sync.queue.connection import open_queue
 from tests.faults.load import Load
 from tests.faults.servers import OwnRedis, paused
 from tests.faults.trial import HANG_SECONDS, SEED, Trial

@@ -13,8 +13,9 @@ from rq.registry import FailedJobRegistry
 from sqlalchemy import Engine, column, func, select, table
 
 from models.types import UTCDateTime
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
 from tests.deliveries import Delivery
 from tests.faults.load import Load, Sent
 from tests.faults.oracle import Differences, Tables, differences, expected, stored

@@ -15,11 +15,11 @@ from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
 from models.database import open_database
-from sync.apply import Tally, apply
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
 from sync.opt_outs.add import Statement, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
-from sync.raw_events import RawEvent
-from sync.reading import Reading
+from sync.store.apply import Tally, apply
 from tests.conftest import NOW
 from tests.events_builder import (
     ANA,

@@ -12,11 +12,11 @@ from redis import Redis
 from sqlalchemy import URL
 
 from receiver.app import create_app, create_asgi_app
-from receiver.settings import LookupSettings, ReceiverSettings
 from sync.devtools.dev.embedded import RedisServer
-from sync.environment import RedisSettings
-from sync.queue import open_queue
-from sync.raw_events import BODY_BYTES_MAX, from_json
+from sync.events.raw import BODY_BYTES_MAX, from_json
+from sync.queue.connection import open_queue
+from sync.settings.environment import RedisSettings
+from sync.settings.web import LookupSettings, ReceiverSettings
 from tests.processes import SECRET, signature
 
 PATH = "/webhooks/zexa"

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Engine, inspect
 
 from models.database import open_database, schema_of
 from models.schema import VERSION_TABLE, SchemaError, require_head
-from sync.apply import apply
-from sync.queue import open_queue
+from sync.queue.connection import open_queue
+from sync.store.apply import apply
 from sync.suppression import Lookup, Status
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, body, raw, rows

@@ -22,14 +22,15 @@ from rq.job import Job
 from sqlalchemy import URL, Engine, create_engine, event, insert, select, text, update
 
 from models import Body, DeadLetter, FurtherBody, LedgerEntry
-from sync.apply import apply
 from sync.cli import main
 from sync.dead_letters.find import Selection
 from sync.dead_letters.replay import Verdict, replay
 from sync.dead_letters.replay_ignored import IgnoredTally, apply_ignored
 from sync.devtools.dev.embedded import RedisServer, free_port
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent, from_json
+from sync.events.raw import RawEvent, from_json
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.store.apply import apply
 from sync.worker.applier import Applier
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop

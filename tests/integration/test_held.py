@@ -12,14 +12,15 @@ from sqlalchemy import Connection, Engine, insert, text
 from structlog.testing import capture_logs
 
 from models.tables import INBOX
-from sync import apply as module
-from sync.apply import Tally, apply, drain
 from sync.dead_letters.find import Selection
 from sync.dead_letters.replay import Verdict, replay
-from sync.failures import Fault, fault_of
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
-from sync.singly import Held
+from sync.events.raw import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.store import apply as module
+from sync.store.apply import Tally, apply, drain
+from sync.store.faults import Fault, fault_of
+from sync.store.singly import Held
 from sync.worker.applier import TRIES, Applier, NotApplied
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop

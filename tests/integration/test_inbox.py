@@ -17,12 +17,13 @@ from sqlalchemy import URL, Connection, Engine, text
 from receiver.webhook import intake as module
 from receiver.webhook.groups import STORE_SECONDS, StoreUnavailable
 from receiver.webhook.inbox import Inbox, InboxUnavailable
-from sync import apply
-from sync.apply import Tally, drain
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
-from sync.environment import RedisSettings
-from sync.queue import connect, enqueue, open_queue
-from sync.raw_events import RawEvent, from_json
+from sync.events.raw import RawEvent, from_json
+from sync.queue.connection import connect, open_queue
+from sync.queue.jobs import enqueue
+from sync.settings.environment import RedisSettings
+from sync.store import apply
+from sync.store.apply import Tally, drain
 from sync.worker.applier import Applier
 from sync.worker.full_redis import relieve
 from sync.worker.rq_worker import EventWorker

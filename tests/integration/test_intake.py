@@ -15,8 +15,9 @@ from receiver.webhook import groups as module
 from receiver.webhook.groups import Lane, StoreUnavailable
 from receiver.webhook.inbox import Inbox
 from sync.devtools.dev.embedded import RedisServer, free_port
-from sync.queue import Waiting, open_queue, waiting
-from sync.raw_events import RawEvent, from_json
+from sync.events.raw import RawEvent, from_json
+from sync.queue.connection import open_queue
+from sync.queue.waiting import Waiting, waiting
 from tests.intakes import DrivenIntake, driven_intake
 
 pytestmark = pytest.mark.every_redis

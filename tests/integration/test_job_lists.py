@@ -20,8 +20,10 @@ from redis import Redis
 from redis.client import Pipeline
 from rq import SimpleWorker
 
-from sync.queue import OPT_OUTS_KEY, QUEUE_NAME, SERIALIZER, WAITING_KEY, enqueue, open_queue, raw_events_in
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import QUEUE_NAME, SERIALIZER, open_queue
+from sync.queue.jobs import enqueue, raw_events_in
+from sync.queue.waiting import OPT_OUTS_KEY, WAITING_KEY
 from sync.worker import job_lists
 from sync.worker.fetch import fetch_jobs
 from sync.worker.job_lists import EventQueue, finish, give_back, show_in_hand, take

@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer
-from sync.queue import open_queue
+from sync.queue.connection import open_queue
 from sync.suppression import Lookup, Status, check, is_suppressed, lookup
 from tests.events_builder import ANA, RUI
 

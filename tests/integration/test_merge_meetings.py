@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import URL, Engine, event, text
 
 from models.database import open_database
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from tests.events_builder import ANA, AO, RUI, body, clear, minute, raw, without_random_ids
 from tests.integration.test_oracle import Step, take
 from tests.oracle import Added, Removed

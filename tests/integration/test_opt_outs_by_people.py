@@ -14,14 +14,15 @@ from redis import Redis
 from sqlalchemy import URL, Engine, select
 
 from models.tables import HISTORY, OPT_OUTS
-from sync.apply import apply
 from sync.cli import main
 from sync.dead_letters.find import Selection
 from sync.dead_letters.replay import replay
 from sync.devtools.dev.embedded import RedisServer
+from sync.events.raw import RawEvent
 from sync.opt_outs.remove import AHEAD_SECONDS_MAX, Resubscription, resubscribe, resubscribe_patiently
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.store.apply import apply
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, raw

@@ -15,12 +15,12 @@ from sqlalchemy import URL, Engine, delete, select
 
 from models.database import open_database
 from models.tables import HISTORY, OPT_OUTS
-from sync.apply import apply
 from sync.cli import main
 from sync.opt_outs import import_file
 from sync.opt_outs.csv.open import named, opened_csv
 from sync.opt_outs.import_file import Counts, Defaults, import_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
+from sync.store.apply import apply
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 

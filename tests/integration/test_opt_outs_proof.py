@@ -10,11 +10,12 @@ from click.testing import CliRunner, Result
 from redis import Redis
 from sqlalchemy import URL, Engine
 
-from sync.apply import apply
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.store.apply import apply
 from tests.events_builder import ANA, AO, body, minute, raw
 
 Command = Callable[..., Result]

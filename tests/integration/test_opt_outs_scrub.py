@@ -18,17 +18,18 @@ from redis import Redis
 from sqlalchemy import URL
 
 from models.database import open_database
-from sync.addresses import Problem
-from sync.apply import apply
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
+from sync.events.addresses import Problem
+from sync.events.raw import RawEvent
 from sync.opt_outs import scrub_file
 from sync.opt_outs.csv.open import NOT_READABLE, named, opened_csv
 from sync.opt_outs.csv.records import read_records
 from sync.opt_outs.csv.write import written_together
 from sync.opt_outs.scrub_file import Counts, Files, Scope, scrub
-from sync.queue import enqueue, open_queue
-from sync.raw_events import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.store.apply import apply
 from sync.suppression import Lookup
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RUI, body, minute, patient, raw

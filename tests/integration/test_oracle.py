@@ -26,12 +26,12 @@ from structlog.testing import capture_logs
 
 from models.database import open_database
 from models.views import ACTIVE_OPT_OUTS, OPT_OUT_STATEMENTS
-from sync.apply import apply
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
 from sync.opt_outs.add import Statement, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
-from sync.raw_events import RawEvent
-from sync.reading import Reading
 from sync.rebuild.walk import Walk, check_rows
+from sync.store.apply import apply
 from tests.events_builder import Row, minute, patient, raw
 from tests.oracle import (
     COLUMNS,

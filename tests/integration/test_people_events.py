@@ -9,9 +9,9 @@ from sqlalchemy import URL, Engine, select
 
 from models.database import open_database
 from models.tables import DEAD_LETTERS, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS
-from sync.apply import apply
-from sync.queue import open_queue
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.queue.connection import open_queue
+from sync.store.apply import apply
 from sync.suppression import Lookup
 from tests.conftest import NOW
 from tests.events_builder import AO, body, clear, minute, raw

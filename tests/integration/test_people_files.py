@@ -11,11 +11,11 @@ from redis import Redis
 from sqlalchemy import URL, Engine, select
 
 from models.tables import HISTORY, OPT_OUTS
-from sync.addresses import Problem
-from sync.apply import apply
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
+from sync.events.addresses import Problem
 from sync.opt_outs.csv.open import DELIMITERS, NOT_READABLE
+from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.events_builder import AO, clear, raw
 from tests.people import (

@@ -8,9 +8,9 @@ from redis import Redis
 from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
-from sync.apply import apply
-from sync.queue import open_queue
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.queue.connection import open_queue
+from sync.store.apply import apply
 from sync.suppression import Lookup
 from tests.conftest import NOW
 from tests.events_builder import AO, clear, raw

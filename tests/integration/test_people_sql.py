@@ -12,11 +12,11 @@ from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
 from models.types import PERSON_OF_ADDRESS
-from sync.addresses import person_of, spellings_of
-from sync.apply import apply
+from sync.events.addresses import person_of, spellings_of
+from sync.events.interpretation import Reading
 from sync.opt_outs.evidence import gather_evidence
-from sync.queue import open_queue
-from sync.reading import Reading
+from sync.queue.connection import open_queue
+from sync.store.apply import apply
 from sync.suppression import Lookup
 from tests.conftest import NOW, ROOT
 from tests.events_builder import AO, body, clear, minute, patient, raw

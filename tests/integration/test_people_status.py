@@ -9,13 +9,13 @@ from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import URL, Engine, event
 
-from sync.apply import apply
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
-from sync.opt_out_names import looks_like_opt_out
-from sync.queue import open_queue
+from sync.events.opt_out_names import looks_like_opt_out
+from sync.queue.connection import open_queue
 from sync.status.measure import condition
 from sync.status.measure import measure as module
+from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.events_builder import AO, body, minute, raw
 from tests.people import OPT_OUT_NAMES, delivered, stop

@@ -20,7 +20,7 @@ from models.database import open_database
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
 from receiver.readiness import BAD_SECONDS, GOOD_SECONDS, Readiness
 from sync.devtools.dev.embedded import free_port, private_redis
-from sync.environment import read_database_url
+from sync.settings.database_url import read_database_url
 from tests.conftest import migrate
 from tests.processes import wait_for
 

@@ -32,14 +32,14 @@ from models import (
     OptOutHistory,
 )
 from models.database import open_database
-from sync.apply import apply
 from sync.cli import main
 from sync.events import parse
-from sync.raw_events import RawEvent
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
 from sync.rebuild import repair, retry, walk
 from sync.rebuild.compare import Drift, compare
 from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
+from sync.store.apply import apply
 from sync.terminal.masking import masked_address, masked_text
 from tests.conftest import NOW
 from tests.events_builder import (

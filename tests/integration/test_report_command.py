@@ -17,11 +17,11 @@ from sqlalchemy import URL, Engine, text
 from structlog.testing import capture_logs
 
 from models.report_views import VIEWS
-from sync.apply import apply
 from sync.cli import main
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from sync.reports.command import read_day
 from sync.reports.queries import REPORTS
+from sync.store.apply import apply
 from sync.terminal.csv_cells import defused
 from tests.conftest import NOW, ROOT
 from tests.events_builder import ANA, AO, TEN, body, minute, raw

@@ -17,10 +17,10 @@ from structlog.testing import capture_logs
 from models import LedgerEntry, MessageStatus, OptOut
 from models.database import open_database
 from models.report_views import RECIPIENTS, VIEWS
-from sync.apply import apply
-from sync.environment import SettingError
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from sync.reports.queries import REPORTS, Selection
+from sync.settings.environment import SettingError
+from sync.store.apply import apply
 from tests.conftest import NOW, ROOT, alembic_config, migrate
 from tests.events_builder import ANA, AO, RUI, TEN, Row, body, clear, minute, raw
 from tests.integration.test_merge_properties import both_engines

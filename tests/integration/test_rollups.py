@@ -26,13 +26,12 @@ from structlog.testing import capture_logs
 
 from models import MessageStatus
 from models.database import open_database
-from sync.apply import apply
 from sync.cli import main
 from sync.dead_letters.find import Selection
 from sync.dead_letters.replay import Verdict, replay
 from sync.devtools.dev.embedded import RedisServer
 from sync.events import Reason
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from sync.rebuild.retry import patiently
 from sync.rebuild.rollups import check_rollups, rebuild_rollups
 from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, rebuild_rows
@@ -41,6 +40,7 @@ from sync.rollups.compact import CALENDAR, compact
 from sync.rollups.contribution import COUNTS
 from sync.rollups.deltas import DELTAS
 from sync.rollups.recount import remake, stored_timezone
+from sync.store.apply import apply
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from tests.conftest import NOW, ROOT
 from tests.events_builder import AO, TEN, Row, body, clear, patient, raw, rows
@@ -401,7 +401,7 @@ def test_a_batch_that_is_undone_leaves_no_delta(engine: Engine, monkeypatch: pyt
     def fail(*_arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sync.apply.merge_opt_outs", fail)
+    monkeypatch.setattr("sync.store.apply.merge_opt_outs", fail)
     with pytest.raises(KeyboardInterrupt):
         give(engine, [raw(body("message.failed", TEN, message_id="msg_1", campaign_id="a"))])
     assert waiting(engine) == 0

@@ -21,12 +21,12 @@ import click.testing
 import pytest
 from yarl import URL
 
-from receiver.signature import Verdict, verify
 from sync.cli import main
 from sync.devtools.simulate.counts import Counts
 from sync.devtools.simulate.report import Run, Summary, as_text, summarise
 from sync.devtools.simulate.sender import Plan, Sender
 from sync.devtools.simulate.traffic import generate
+from sync.events.signature import Verdict, verify
 from tests.faults.servers import steady_port
 
 SECRET = b"s3cret"

@@ -14,8 +14,8 @@ from receiver.readiness import READY_SECONDS, Readiness
 from receiver.sockets import OpenSockets
 from receiver.webhook.inbox import INBOX_SECONDS, Inbox, InboxUnavailable
 from sync.devtools.dev.embedded import RedisServer
-from sync.environment import RedisSettings
-from sync.queue import connect
+from sync.queue.connection import connect
+from sync.settings.environment import RedisSettings
 from tests.intakes import driven_intake
 from tests.processes import wait_for
 

@@ -10,8 +10,8 @@ from sqlalchemy import URL, BigInteger, Boolean, Engine, Text, bindparam, select
 from sqlalchemy.types import TypeEngine
 
 from models.database import open_database
+from models.statements import PackedArray
 from models.types import UTCDateTime
-from sync.statements import PackedArray
 from tests.events_builder import patient
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

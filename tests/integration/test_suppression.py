@@ -10,12 +10,15 @@ from sqlalchemy import URL, Engine, create_engine, insert, make_url
 
 from models.database import open_database
 from models.tables import DEAD_LETTERS, INBOX
-from sync.apply import apply
-from sync.environment import RedisSettings
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent, may_opt_out
 from sync.opt_outs.remove import Resubscription, resubscribe
-from sync.queue import connect, enqueue, open_queue, requeue, waiting
-from sync.raw_events import RawEvent, may_opt_out
-from sync.reading import Reading
+from sync.queue.connection import connect, open_queue
+from sync.queue.failed import requeue
+from sync.queue.jobs import enqueue
+from sync.queue.waiting import waiting
+from sync.settings.environment import RedisSettings
+from sync.store.apply import apply
 from sync.suppression import Lookup, Status
 from sync.worker.applier import Applier
 from sync.worker.rq_worker import EventWorker

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL, Engine, insert, update
 
 from models import Body, LedgerEntry, MessageStatus, OptOut
-from sync.apply import apply
 from sync.cli import main
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.store.apply import apply
 from sync.terminal.text import visible
 from sync.terminal.times import lag_text
 from tests.events_builder import AO

@@ -14,8 +14,10 @@ from rq import Queue
 from rq.job import Job
 from sqlalchemy import Engine, text
 
-from sync.queue import Waiting, enqueue, open_queue, waiting
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import open_queue
+from sync.queue.jobs import enqueue
+from sync.queue.waiting import Waiting, waiting
 from sync.worker.applier import Applier
 from sync.worker.job_lists import take
 from sync.worker.rq_worker import EventWorker

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import require_head
 from models.tables import INBOX
-from sync.apply import apply
-from sync.queue import open_queue
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.queue.connection import open_queue
+from sync.store.apply import apply
 from sync.suppression import Lookup, Status
 from tests.conftest import migrate
 from tests.events_builder import ANA, body, raw

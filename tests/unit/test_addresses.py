@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sync import addresses as module
-from sync.addresses import (
+from sync.events import addresses as module
+from sync.events.addresses import (
     CHANNELS,
     PHONE_CHANNELS,
     Address,

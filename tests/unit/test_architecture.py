@@ -25,7 +25,12 @@ PURE_OF_SYNC = {
     "terminal.csv_cells",
     "terminal.masking",
 }
-PURE = {"receiver.api.bearer", "receiver.server.head", "receiver.signature", *(f"sync.{name}" for name in PURE_OF_SYNC)}
+PURE = {
+    "receiver.api.bearer",
+    "receiver.server.head",
+    "sync.events.signature",
+    *(f"sync.{name}" for name in PURE_OF_SYNC),
+}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
 CLOCKS = {"now", "utcnow", "today"}
 SETTING = re.compile(r"ZEXA_[A-Z_]+|DATABASE_URL|REDIS_URL|REDIS_TLS_VERIFY|PORT|WEB_CONCURRENCY")
@@ -57,11 +62,11 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 
 
 HAND_OFF = {
-    "sync.queue",
-    "sync.queue_asyncio",
-    "sync.raw_events",
-    "sync.environment",
-    "sync.setting_names",
+    "sync.queue.jobs",
+    "sync.queue.writer",
+    "sync.events.raw",
+    "sync.settings.environment",
+    "sync.settings.names",
     "sync.logs",
 }
 
@@ -70,7 +75,7 @@ def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_
     looking_up = {"sync.suppression", "sync.suppression.lookup", "sync.status.latency"}
     for module in (module for module in TREES if module.startswith("receiver")):
         of_sync = {name for name in imports(module) if name.split(".")[0] == "sync"}
-        more = {"receiver.api.lookups": looking_up, "receiver.settings": {"sync.settings"}}.get(module, set())
+        more = {"receiver.api.lookups": looking_up, "sync.settings.web": {"sync.settings.worker"}}.get(module, set())
         assert of_sync <= HAND_OFF | more, module
     tables = {"models.database", "models.errors", "models.schema", "models.inbox"}
     assert imported_by("receiver", "models") <= tables | {"models.dead_letter"}
@@ -100,10 +105,10 @@ def test_a_web_process_without_look_ups_does_not_load_what_is_known_of_phone_num
         assert not at_once(module) & {
             "receiver.api.lookups",
             "receiver.api.endpoint",
-            "sync.addresses",
+            "sync.events.addresses",
             "sync.suppression",
         }
-    assert "sync.addresses" in at_once("receiver.api.endpoint")
+    assert "sync.events.addresses" in at_once("receiver.api.endpoint")
 
 
 def test_the_tables_know_nobody() -> None:
@@ -117,12 +122,12 @@ ON_THE_OTHER_SIDE = ("sync.devtools",)
 def test_what_comes_after_the_receiver_knows_nothing_of_it() -> None:
     after = [module for module in TREES if module.startswith("sync") and not module.startswith(ON_THE_OTHER_SIDE)]
     assert [name for module in after for name in imports(module) if name.startswith("receiver")] == []
-    assert imported_by("sync", "receiver") <= {"receiver.signature", "receiver.requests", "receiver.settings"}
+    assert imported_by("sync", "receiver") <= {"sync.events.signature", "receiver.paths", "sync.settings.web"}
 
 
 def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
     assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
-        "sync.queue",
+        "sync.queue.jobs",
         "sync.worker.full_redis",
         "sync.worker.fetch",
         "sync.worker.job_lists",
@@ -184,7 +189,7 @@ def test_every_command_of_the_command_line_has_its_module() -> None:
 def test_the_job_function_that_the_queue_names_exists() -> None:
     (name,) = [
         ast.literal_eval(node.value)
-        for node in TREES["sync.queue"].body
+        for node in TREES["sync.queue.jobs"].body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "JOB_FUNCTION"
     ]
     module, _, function = name.rpartition(".")
@@ -201,8 +206,8 @@ def settings_named_in(modules: Iterable[str]) -> set[str]:
 
 
 def test_every_setting_that_is_read_stands_in_the_example_and_is_known() -> None:
-    known = settings_named_in(["sync.setting_names"])
-    read = settings_named_in(module for module in TREES if module != "sync.setting_names")
+    known = settings_named_in(["sync.settings.names"])
+    read = settings_named_in(module for module in TREES if module != "sync.settings.names")
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert {"ZEXA_WEBHOOK_SECRET", "DATABASE_URL", "REDIS_URL", "PORT", "ZEXA_BIND"} <= read
     assert read <= example

@@ -10,7 +10,7 @@ import pytest
 from receiver.asgi import Receive
 from receiver.webhook import body as module
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
-from sync.raw_events import BODY_BYTES_MAX
+from sync.events.raw import BODY_BYTES_MAX
 
 
 def sender(parts: Iterable[bytes], *, is_whole: bool = True, then_waits: bool = False) -> Receive:

@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy import URL
 
 from models.database import schema_of
-from sync.environment import LIBPQ_PARAMETERS, SettingError, read_database_url
+from sync.settings.database_url import LIBPQ_PARAMETERS, read_database_url
+from sync.settings.environment import SettingError
 
 POSTGRES = "postgres://zexa:hunter2@db.example.com/zexa"
 

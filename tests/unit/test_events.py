@@ -22,8 +22,8 @@ from sync.events import (
     disbelieved_times,
     parse,
 )
-from sync.raw_events import from_json, to_json
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.raw import from_json, to_json
 from tests.events_builder import ANA, AO, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
 
 OCCURRED = datetime(2026, 6, 24, 10, 5, tzinfo=UTC)

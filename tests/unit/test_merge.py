@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.addresses import person_of
 from sync.events import Event, parse
-from sync.merge import (
+from sync.events.addresses import person_of
+from sync.events.interpretation import Reading
+from sync.events.merge import (
     CampaignRow,
     MessageRow,
     Status,
@@ -26,7 +27,7 @@ from sync.merge import (
     row_of_several,
     strength,
 )
-from sync.opt_out_rule import (
+from sync.events.opt_outs import (
     OptOutKey,
     OptOutRow,
     OptOutStatement,
@@ -37,7 +38,6 @@ from sync.opt_out_rule import (
     opt_out_rows,
     opt_outs_of,
 )
-from sync.reading import Reading
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 
 CODE = "21610"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from tests.events_builder import ANA, RUI, Row, body, minute, raw
 from tests.oracle import Added, Removed, Word, expected
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sync import phone_numbers as module
-from sync.address_readings import Address, Problem
-from sync.addresses import read_address
-from sync.numbering_plan import is_kept, quickly_judged, quickly_read
-from sync.phone_numbers import REGIONS, person_of, read_number, spellings_of
+from sync.events import phone_numbers as module
+from sync.events.address_readings import Address, Problem
+from sync.events.addresses import read_address
+from sync.events.numbering_plan import is_kept, quickly_judged, quickly_read
+from sync.events.phone_numbers import REGIONS, person_of, read_number, spellings_of
 from tests.events_builder import patient
 
 EVERY_REGION = sorted(REGIONS)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.events import Unreadable, parse
-from sync.raw_events import may_opt_out
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.raw import may_opt_out
 from tests.events_builder import AO, bodies, body, raw
 
 CONFIGURED = Reading(default_region="AO", opt_out_failures=frozenset({"21610"}))

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from receiver.settings import ReceiverSettings, read_bind, read_concurrency, read_lookup, read_secrets
-from sync.environment import SettingError, read_database_url, read_redis_settings
-from sync.queue import connect
-from sync.reading import Reading
-from sync.setting_names import KNOWN, require_known_names
-from sync.settings import WorkerSettings, read_default_region, read_report_timezone
+from sync.events.interpretation import Reading
+from sync.queue.connection import connect
+from sync.settings.database_url import read_database_url
+from sync.settings.environment import SettingError, read_redis_settings
+from sync.settings.names import KNOWN, require_known_names
+from sync.settings.web import ReceiverSettings, read_bind, read_concurrency, read_lookup, read_secrets
+from sync.settings.worker import WorkerSettings, read_default_region, read_report_timezone
 
 PASSWORD = "hunter2"
 ENVIRON = {

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from receiver.signature import Verdict, verify
+from sync.events.signature import Verdict, verify
 from tests.events_builder import SAMPLE
 
 SECRET = b"whsec_0123456789abcdef"

@@ -13,7 +13,7 @@ import pytest
 
 from sync.devtools.simulate.traffic import KINDS, SHUFFLE_WINDOW, SPAN, START, Delivery, generate
 from sync.events import Event, EventType, Outcome, parse
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
 from tests.events_builder import AO
 
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)

@@ -22,8 +22,8 @@ from sync.events.documents import (
     decode_quickly,
     decode_tolerantly,
 )
+from sync.events.interpretation import Reading
 from sync.events.parse import parse_document
-from sync.reading import Reading
 from tests.events_builder import ANA, RUI, SAMPLE, TEN, bodies, body, patient, raw
 
 READING = Reading(default_region="AO", opt_out_failures=frozenset({"30007", "stop"}))

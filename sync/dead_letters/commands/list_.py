@@ -20,14 +20,9 @@ from sync.dead_letters.text import (
     letters_text,
     reasons_text,
 )
-from sync.environment import RedisSettings, read_redis_settings
-from sync.queue import (
-    FailedJob,
-    QueueUnavailable,
-    failed_job_ids,
-    find_failed_job,
-    opened_queue,
-)
+from sync.queue.connection import QueueUnavailable, opened_queue
+from sync.queue.failed import FailedJob, failed_job_ids, find_failed_job
+from sync.settings.environment import RedisSettings, read_redis_settings
 from sync.terminal.options import JSON, WrongUse
 from sync.terminal.stores import database
 from sync.terminal.text import say

@@ -23,9 +23,9 @@ from sync.dead_letters.text import (
     replayed_text,
     verdicts_text,
 )
-from sync.reading import Reading
-from sync.settings import read_reading
-from sync.singly import Held
+from sync.events.interpretation import Reading
+from sync.settings.worker import read_reading
+from sync.store.singly import Held
 from sync.terminal.options import JSON, WrongUse
 from sync.terminal.progress import progress
 from sync.terminal.stores import database

@@ -6,12 +6,9 @@ import sys
 import click
 
 from sync.dead_letters.commands.shared import REDIS_SECONDS, redis_answers
-from sync.environment import read_redis_settings
-from sync.queue import (
-    failed_job_ids,
-    opened_queue,
-    requeue,
-)
+from sync.queue.connection import opened_queue
+from sync.queue.failed import failed_job_ids, requeue
+from sync.settings.environment import read_redis_settings
 from sync.terminal.options import WrongUse
 from sync.terminal.text import number_text, say, visible
 

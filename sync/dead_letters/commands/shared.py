@@ -13,9 +13,7 @@ from sync.dead_letters.find import (
     matching_digests,
 )
 from sync.events import Reason
-from sync.queue import (
-    QueueUnavailable,
-)
+from sync.queue.connection import QueueUnavailable
 from sync.terminal.options import WrongUse
 from sync.terminal.text import visible
 

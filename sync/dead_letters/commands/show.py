@@ -18,13 +18,9 @@ from sync.dead_letters.text import (
     fields_text,
     raw_event_text,
 )
-from sync.environment import read_redis_settings
-from sync.queue import (
-    failed_job_ids,
-    find_failed_job,
-    opened_queue,
-    raw_events_of,
-)
+from sync.queue.connection import opened_queue
+from sync.queue.failed import failed_job_ids, find_failed_job, raw_events_of
+from sync.settings.environment import read_redis_settings
 from sync.terminal.options import JSON
 from sync.terminal.stores import database
 from sync.terminal.text import body_text, say, visible

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, func, select
 
+from models.statements import bulk_insert
 from models.tables import BODIES, LEDGER
-from sync.apply import apply
 from sync.devtools.bench.database_alone import (
     READING,
     Statement,
@@ -28,8 +28,8 @@ from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench, open_stage
 from sync.devtools.dev.processes import DevelopmentError
 from sync.devtools.simulate.traffic import generate
-from sync.raw_events import RawEvent
-from sync.statements import bulk_insert
+from sync.events.raw import RawEvent
+from sync.store.apply import apply
 
 # About what one group holds when 64 connections deliver.
 GROUP_EVENTS = 32

@@ -28,7 +28,7 @@ from sync.devtools.bench.stage import Bench, migrate
 from sync.devtools.bench.suppression import measure_check, measure_scrub
 from sync.devtools.dev.embedded import EmbeddedError
 from sync.devtools.dev.processes import DevelopmentError
-from sync.environment import SettingError
+from sync.settings.environment import SettingError
 from sync.terminal.options import FiniteRange
 from sync.terminal.signals import StopAsked, stop_signals
 

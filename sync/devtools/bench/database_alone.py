@@ -14,15 +14,15 @@ from msgspec import structs
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from models.statements import bulk_insert
 from models.tables import BODIES, CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
-from sync.addresses import person_of
 from sync.events import Event, parse
-from sync.merge import by_subject, campaign_row, distinct, holding, message_row
-from sync.opt_out_rule import StoredStatement, opt_out_rows, opt_outs_of
-from sync.raw_events import RawEvent
-from sync.reading import Reading
-from sync.settings import DEFAULT_REGION
-from sync.statements import bulk_insert
+from sync.events.addresses import person_of
+from sync.events.interpretation import Reading
+from sync.events.merge import by_subject, campaign_row, distinct, holding, message_row
+from sync.events.opt_outs import StoredStatement, opt_out_rows, opt_outs_of
+from sync.events.raw import RawEvent
+from sync.settings.worker import DEFAULT_REGION
 from sync.terminal.signals import StopAsked
 
 READING = Reading(default_region=DEFAULT_REGION)

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from receiver.signature import sign
 from sync.devtools.bench.sender import Order, Sent
 from sync.devtools.dev.processes import DevelopmentError, Processes
 from sync.devtools.dev.setup import ROOT
+from sync.events.signature import sign
 
 # Beyond what was asked: start, last answers and the report.
 SPARE_SECONDS = 30

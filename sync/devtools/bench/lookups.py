@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from receiver.requests import CHECK_PATH
+from receiver.paths import CHECK_PATH
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import Bodies, Load, flood, sign_bodies
 from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out

@@ -8,7 +8,6 @@ from itertools import islice
 
 from sqlalchemy import Engine, text
 
-from receiver.signature import sign
 from sync.devtools.bench.figures import Figure, Target
 from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench, Stage, open_stage
@@ -17,7 +16,8 @@ from sync.devtools.dev.proof import SampleDelivery, post
 from sync.devtools.simulate.counts import Latencies
 from sync.devtools.simulate.traffic import generate
 from sync.events import EventType
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.events.signature import sign
 
 PART = "opt-outs"
 OPT_OUTS_MAX = 100

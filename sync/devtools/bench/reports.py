@@ -16,7 +16,7 @@ from sync.reports.queries import REPORTS, Selection
 from sync.rollups.compact import compact
 from sync.rollups.deltas import DELTAS
 from sync.rollups.recount import remake
-from sync.settings import DEFAULT_REPORT_TIMEZONE
+from sync.settings.worker import DEFAULT_REPORT_TIMEZONE
 
 PART = "reports"
 PLAIN = "counted from the messages"

@@ -22,7 +22,7 @@ from models.database import open_database
 from models.errors import error_line
 from sync.devtools.dev.embedded import private_redis
 from sync.devtools.dev.processes import DevelopmentError
-from sync.environment import read_database_url
+from sync.settings.database_url import read_database_url
 
 assert models.__all__  # importing the package fills the metadata
 # What the migrations fill, and no event changes, is not counted among them.

@@ -14,15 +14,16 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from models.database import open_database
-from receiver.requests import PATH
+from receiver.paths import PATH
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.dev.embedded import free_port
 from sync.devtools.dev.processes import Child, DevelopmentError, Processes
 from sync.devtools.dev.proof import request
 from sync.devtools.dev.setup import ROOT, Setup, prepare
-from sync.queue import JOB_FUNCTION, QUEUE_NAME, SERIALIZER, enqueue, open_queue
-from sync.raw_events import RawEvent, to_json
-from sync.settings import WorkerSettings
+from sync.events.raw import RawEvent, to_json
+from sync.queue.connection import QUEUE_NAME, SERIALIZER, open_queue
+from sync.queue.jobs import JOB_FUNCTION, enqueue
+from sync.settings.worker import WorkerSettings
 from sync.terminal.signals import StopAsked
 
 READY_SECONDS = 30

@@ -17,8 +17,8 @@ from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.bench.stage import Bench
 from sync.devtools.dev.processes import DevelopmentError
-from sync.environment import RedisSettings
-from sync.queue import opened_queue
+from sync.queue.connection import opened_queue
+from sync.settings.environment import RedisSettings
 from sync.suppression import Lookup
 
 PART = "suppression"

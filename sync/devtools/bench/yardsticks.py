@@ -7,11 +7,12 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from receiver.requests import PATH
-from receiver.settings import ReceiverSettings
-from receiver.signature import Verdict, verify
-from sync.queue import JOB_FUNCTION, connect, open_queue
-from sync.raw_events import RawEvent, to_json
+from receiver.paths import PATH
+from sync.events.raw import RawEvent, to_json
+from sync.events.signature import Verdict, verify
+from sync.queue.connection import connect, open_queue
+from sync.queue.jobs import JOB_FUNCTION
+from sync.settings.web import ReceiverSettings
 
 REDIS_CONNECTIONS = 20
 REDIS_SECONDS = 5

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
 from models import MessageStatus
-from receiver.signature import sign
 from sync.devtools.simulate.single import Facts, write_body
 from sync.events import EventType
+from sync.events.signature import sign
 
 PATH = "/webhooks/zexa"  # as it is given to the provider
 HTTP_SECONDS = 10

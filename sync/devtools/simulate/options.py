@@ -9,11 +9,11 @@ from ipaddress import ip_address
 import click
 from yarl import URL
 
-from receiver.requests import PATH
-from receiver.settings import DEFAULT_PORT, read_secrets
+from receiver.paths import PATH
 from sync.devtools.simulate.traffic import KINDS, SPAN
-from sync.environment import SettingError, read_whole_number
 from sync.events import EARLIEST, LATEST, EventType
+from sync.settings.environment import SettingError, read_whole_number
+from sync.settings.web import DEFAULT_PORT, read_secrets
 
 
 class WrongUse(click.ClickException):

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import click
 
-from sync.addresses import is_storable, persons_of, read_address, sender_text
-from sync.opt_out_rule import OptOutRow
+from sync.events.addresses import is_storable, persons_of, read_address, sender_text
+from sync.events.opt_outs import OptOutRow
 from sync.opt_outs.add import Outcome, Statement, scope_of, state_opt_outs
 from sync.opt_outs.commands.options import BY, default_region, scope
 from sync.opt_outs.remove import Ended, Resubscription, resubscribe_patiently

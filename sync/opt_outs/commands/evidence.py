@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from sync.addresses import is_storable
+from sync.events.addresses import is_storable
 from sync.opt_outs.commands.options import default_region
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.evidence_text import evidence_document, evidence_text, late_document, late_text

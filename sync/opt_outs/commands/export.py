@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from sync.addresses import sender_text
+from sync.events.addresses import sender_text
 from sync.opt_outs.commands.options import default_region, scope
 from sync.opt_outs.csv.open import FileError
 from sync.opt_outs.csv.write import written_together

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import click
 
-from sync.addresses import sender_text
-from sync.opt_out_rule import OptOutSource
+from sync.events.addresses import sender_text
+from sync.events.opt_outs import OptOutSource
 from sync.opt_outs.commands.options import default_region, scope
 from sync.opt_outs.find import Selection, count_by_channel, latest_opt_outs
 from sync.opt_outs.text import opt_out_document, opt_outs_text

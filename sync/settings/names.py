@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from sync.environment import SettingError
+from sync.settings.environment import SettingError
 
 PREFIX = "ZEXA_"
 # Some come with later versions: whoever sets them early has misspelt nothing.

@@ -1,17 +1,12 @@
-"""Reads the settings that every process shares from environment variables.
-
-A wrong one raises SettingError whose text is one line naming the setting, never a secret's value.
-"""
+"""Reads DATABASE_URL and the schema of the tables: what it says is done, or refused by name."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from sync.reading import failure_key
-from sync.redis_url import RedisUrlError, read_redis_url
+from sync.settings.environment import SettingError, _required, is_on_dyno
 
 # What a URL may say to libpq. Not `replication` and `client_encoding`, which we could not live with.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -28,18 +23,12 @@ LIBPQ_PARAMETERS = frozenset(
         """,
     )
 )
+
+
 _SCHEMA_HINT = "use lower-case letters, digits, _ and -"
+
+
 _SEARCH_PATH = re.compile(r"""(?:-c\s*|--)search[_-]path\s*=\s*(?:"(?P<quoted>[^"]+)"|(?P<plain>[^"]+))""")
-
-
-class SettingError(Exception):
-    """A setting is missing or wrong; the text is one line for the person who starts the process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisSettings:
-    url: str = field(repr=False)
-    verify_tls: bool
 
 
 def read_database_url(environ: Mapping[str, str]) -> URL:
@@ -102,68 +91,3 @@ def _schema_of_options(url: URL) -> str | None:
 def _is_schema(name: str) -> bool:
     is_reserved = name.startswith("pg_") or name == "information_schema"
     return bool(re.fullmatch("[a-z_][a-z0-9_-]{0,62}", name)) and not is_reserved
-
-
-def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
-    """Return REDIS_URL and whether its certificate is verified.
-
-    Hosted Redis on Heroku signs its own certificates, so there verification is off unless asked for.
-    """
-    try:
-        url = read_redis_url(_required(environ, "REDIS_URL", "for example redis://localhost:6379/0"))
-    except RedisUrlError as error:
-        raise SettingError(f"REDIS_URL {error}") from None
-    given = environ.get("REDIS_TLS_VERIFY", "").strip().lower()
-    if given not in ("", "true", "false"):
-        raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
-    if given == "true" and url.startswith("redis://"):
-        raise SettingError("REDIS_TLS_VERIFY is true, but REDIS_URL has no TLS: use rediss://")
-    return RedisSettings(url=url, verify_tls=given == "true" if given else not is_on_dyno(environ))
-
-
-def is_on_dyno(environ: Mapping[str, str]) -> bool:
-    """Return whether this process runs on Heroku, which sets DYNO."""
-    return bool(environ.get("DYNO", "").strip())
-
-
-def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
-    """Return the setting `name`, or `default` where it is unset or blank."""
-    given = environ.get(name, "").strip()
-    if not given:
-        return default
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and least <= int(given) <= most):
-        raise SettingError(f"{name} is not a whole number from {least} to {most}")
-    return int(given)
-
-
-def read_switch(environ: Mapping[str, str], name: str) -> bool:
-    """Return whether the setting `name` is 1; 0, unset or blank is off."""
-    given = environ.get(name, "").strip() or "0"
-    if given not in ("0", "1"):
-        raise SettingError(f"{name} is neither 1 nor 0")
-    return given == "1"
-
-
-def read_entries(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Return what stands between the commas of the setting `name`, without blanks around; none if it is unset.
-
-    An empty entry among others is a mistake: what was meant to stand there would be missed in silence.
-    """
-    entries = [entry.strip() for entry in environ.get(name, "").split(",")]
-    if entries == [""]:
-        return ()
-    if not all(entries):
-        raise SettingError(f"{name} has an empty entry: there is a comma too many, or something is missing")
-    return tuple(entries)
-
-
-def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return ZEXA_OPT_OUT_FAILURES: codes and reasons of failures, between commas, that say "has opted out"."""
-    return frozenset(map(failure_key, read_entries(environ, "ZEXA_OPT_OUT_FAILURES")))
-
-
-def _required(environ: Mapping[str, str], name: str, hint: str) -> str:
-    given = environ.get(name, "").strip()
-    if not given:
-        raise SettingError(f"{name} is not set: {hint}")
-    return given

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from sync.address_readings import Address, Problem
-from sync.numbering_plan import E164_DIGITS, quickly_judged
+from sync.events.address_readings import Address, Problem
+from sync.events.numbering_plan import E164_DIGITS, quickly_judged
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from sync.events import EventType
-from sync.failures import Fault, error_kind, fault_of
+from sync.store.faults import Fault, error_kind, fault_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -9,18 +9,18 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from sync.environment import (
+from sync.settings.database_url import read_database_url
+from sync.settings.environment import (
     RedisSettings,
     SettingError,
     is_on_dyno,
-    read_database_url,
     read_entries,
     read_opt_out_failures,
     read_redis_settings,
     read_switch,
     read_whole_number,
 )
-from sync.setting_names import require_known_names
+from sync.settings.names import require_known_names
 
 DEFAULT_PORT = 8000
 DEFAULT_CONCURRENCY = 2
@@ -86,7 +86,7 @@ def read_lookup(environ: Mapping[str, str]) -> LookupSettings | None:
             "`openssl rand -hex 32`, or leave it unset to turn look-ups off"
         )
     # Loads what is known of phone numbers, which nothing else of this process needs.
-    from sync.settings import read_default_region  # noqa: PLC0415
+    from sync.settings.worker import read_default_region  # noqa: PLC0415
 
     return LookupSettings(tokens=tuple(token.encode() for token in tokens), default_region=read_default_region(environ))
 

@@ -13,16 +13,16 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from sync.events import Event, EventType, Outcome, Reason, Unreadable, parse
-from sync.failures import Fault, error_kind, fault_of
-from sync.known_good import known_good, type_by_look, type_named
-from sync.raw_events import RawEvent
-from sync.reading import Reading
+from sync.events.interpretation import Reading
+from sync.events.raw import RawEvent
 from sync.rollups.deltas import keep_deltas
-from sync.singly import Singly
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
+from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.inbox import remove_from_inbox, take_inbox
+from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
 from sync.store.opt_outs import merge_opt_outs
+from sync.store.singly import Singly
 from sync.store.status_rows import merge_campaigns, merge_messages
 
 

@@ -3,8 +3,8 @@
 The provider documents one name. If it, or another program, tells of opt-outs by another, people should hear of it.
 """
 
-from sync.raw_events import letters_of
-from sync.written_text import visible
+from sync.events.raw import letters_of
+from sync.events.written_text import visible
 
 _PARTS = (
     *(b"optout", b"optedout", b"optingout", b"optsout", b"unsubscri", b"unsuscri", b"donotcontact", b"donotsend"),

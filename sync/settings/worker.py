@@ -7,17 +7,17 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from sync.addresses import REGIONS
-from sync.environment import (
+from sync.events.addresses import REGIONS
+from sync.events.interpretation import Reading
+from sync.settings.database_url import read_database_url
+from sync.settings.environment import (
     RedisSettings,
     SettingError,
-    read_database_url,
     read_opt_out_failures,
     read_redis_settings,
     read_whole_number,
 )
-from sync.reading import Reading
-from sync.setting_names import require_known_names
+from sync.settings.names import require_known_names
 
 DEFAULT_REGION = "AO"
 DEFAULT_BATCH_SIZE = 1000

@@ -6,7 +6,7 @@ Pure. They are merged only to be rolled back, and no table ever holds one.
 from datetime import UTC, datetime
 
 from sync.events import EventType
-from sync.raw_events import RawEvent, may_opt_out
+from sync.events.raw import RawEvent, may_opt_out
 
 _MESSAGE = (
     b'{"event": "%b", "timestamp": "2026-06-24T10:05:00Z", "data": {"message_id": "zexa-sync-known-good", '

@@ -1,6 +1,6 @@
 """The hand-off on an event loop: puts raw events on the queue over one connection of its own.
 
-What a job is, and which commands store it, is said in `sync.queue`.
+What a job is, and which commands store it, is said in `sync.queue.jobs`.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_u
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import RedisError
 
-from sync.environment import RedisSettings
-from sync.queue import QueueUnavailable, connect, connection_options, enqueue_commands, open_queue
-from sync.raw_events import RawEvent
+from sync.events.raw import RawEvent
+from sync.queue.connection import QueueUnavailable, connect, connection_options, open_queue
+from sync.queue.jobs import enqueue_commands
+from sync.settings.environment import RedisSettings
 
 
 class QueueWriter:
@@ -30,7 +31,7 @@ class QueueWriter:
         self._connection: AbstractConnection | None = None
 
     async def enqueue(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
-        """Do as `sync.queue.enqueue`: one job, in one round trip, once more over a new connection if one was broken.
+        """Do as `enqueue`: one job, in one round trip, once more over a new connection if one was broken.
 
         Raises QueueUnavailable, and what is no error of Redis, such as a name that no name server would be asked for.
         """

@@ -8,11 +8,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from sync.address_readings import Address, AddressReading, Problem
-from sync.email_addresses import folded_email, quickly_folded_email
-from sync.numbering_plan import is_kept, quickly_read
-from sync.phone_numbers import REGIONS, is_decimal, is_valid, person_of, read_number, spellings_of
-from sync.written_text import unwrap, visible
+from sync.events.address_readings import Address, AddressReading, Problem
+from sync.events.email_addresses import folded_email, quickly_folded_email
+from sync.events.numbering_plan import is_kept, quickly_read
+from sync.events.phone_numbers import REGIONS, is_decimal, is_valid, person_of, read_number, spellings_of
+from sync.events.written_text import unwrap, visible
 
 __all__ = [
     "ADDRESS_BYTES_MAX",

@@ -1,0 +1,1 @@
+"""The hand-off: the one room that knows RQ's producer side."""

@@ -1,0 +1,82 @@
+"""What waits in Redis, and since when. Changes nothing that counts."""
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis.client import Pipeline
+from rq import Queue
+from rq.job import Job
+
+from sync.queue.connection import answered
+
+# Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that
+# a look-up can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.
+WAITING_KEY = "zexa-sync:waiting"
+
+
+OPT_OUTS_KEY = "zexa-sync:opt-outs"
+
+
+MEMBERS_PER_LOOK = 2
+
+
+def queue_length(queue: Queue) -> int:
+    """Return how many jobs wait. Changes nothing, as some of RQ's own counts do. Raises QueueUnavailable."""
+    with answered():
+        return int(queue.connection.llen(queue.key))
+
+
+def failed_job_count(queue: Queue) -> int:
+    """Return how many jobs failed and wait for a person. Changes nothing. Raises QueueUnavailable."""
+    with answered():
+        return int(queue.connection.zcard(queue.failed_job_registry.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits in Redis: when the oldest event was received, and the oldest that may opt out; None if none waits.
+
+    An event waits in the queue, is in a worker's hand, or in a failed job.
+    """
+
+    oldest: datetime | None
+    oldest_opt_out: datetime | None
+
+
+def waiting(queue: Queue) -> Waiting:
+    """Ask what is not applied yet, in one round trip if that is nothing. Raises QueueUnavailable."""
+    members = MEMBERS_PER_LOOK
+    with answered():
+        while True:
+            with queue.connection.pipeline(transaction=False) as pipeline:
+                for key in (WAITING_KEY, OPT_OUTS_KEY):
+                    pipeline.zrange(key, 0, members - 1, withscores=True)
+                noted, opt_outs = pipeline.execute()
+            job_ids = list(dict.fromkeys(job_id for job_id, _ in (*noted, *opt_outs)))
+            if not job_ids:
+                return Waiting(oldest=None, oldest_opt_out=None)
+            with queue.connection.pipeline(transaction=False) as pipeline:
+                for job_id in job_ids:
+                    pipeline.exists(Job.key_for(job_id.decode()))
+                there = {job_id for job_id, exists in zip(job_ids, pipeline.execute(), strict=True) if exists}
+            oldest, oldest_opt_out = _oldest(noted, there), _oldest(opt_outs, there)
+            if (oldest or not noted) and (oldest_opt_out or not opt_outs):
+                return Waiting(oldest=oldest, oldest_opt_out=oldest_opt_out)
+            # A job that is gone was applied, or removed by a person.
+            with queue.connection.pipeline(transaction=False) as pipeline:
+                forget_waiting(pipeline, [job_id for job_id in job_ids if job_id not in there])
+                pipeline.execute()
+            members *= 2
+
+
+def _oldest(noted: Sequence[tuple[bytes, float]], there: Set[bytes]) -> datetime | None:
+    received = next((received for job_id, received in noted if job_id in there), None)
+    return None if received is None else datetime.fromtimestamp(received, UTC)
+
+
+def forget_waiting(pipeline: Pipeline, job_ids: Iterable[str | bytes]) -> None:
+    """Note, with the `pipeline` that removes them, that these jobs do not wait any more."""
+    job_ids = list(job_ids)
+    pipeline.zrem(WAITING_KEY, *job_ids)
+    pipeline.zrem(OPT_OUTS_KEY, *job_ids)

@@ -1,0 +1,1 @@
+"""All settings, read from the environment once at start."""
