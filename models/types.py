@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 KeyText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-# Whose address it is, in SQL that both databases read alike; `person_of` of `sync.events` says the same. Three countries
+# Whose address it is, in SQL that both databases read alike; `person_of` says the same. Three countries
 # write one number in two ways, and the digit that only one of them has is left out.
 PERSON_OF_ADDRESS = (
     "CASE WHEN length(address) = 14 AND address NOT LIKE '%@%' AND (address LIKE '+521%' OR address LIKE '+549%') "

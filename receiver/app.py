@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from receiver.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
-from receiver.paths import (
+from receiver.readiness import Readiness
+from receiver.server.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
+from receiver.server.paths import (
     DELIVERY_PATHS,
     HEALTH_PATH,
     HOME_PATH,
@@ -19,12 +20,11 @@ from receiver.paths import (
     nearest_path,
     shown_path,
 )
-from receiver.readiness import Readiness
+from receiver.server.wsgi import InThreads
 from receiver.webhook.endpoint import Webhook, add_route, flask_response
 from receiver.webhook.inbox import Inbox
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
-from receiver.wsgi import InThreads
 from sync.queue.connection import connect
 from sync.settings.web import ReceiverSettings
 

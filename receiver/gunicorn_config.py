@@ -34,7 +34,7 @@ def _checked() -> tuple[str, int]:
 
 bind, workers = _checked()
 worker_class = "receiver.server.worker.Worker"
-logger_class = "receiver.access_log.Logger"
+logger_class = "receiver.server.access_log.Logger"
 control_socket_disable = True
 # Told to gunicorn for completeness: the bounds of connections are those of `receiver.server`.
 keepalive = int(IDLE_SECONDS)

@@ -19,7 +19,7 @@ from sqlmodel import SQLModel
 from models.database import open_database
 from models.inbox import Inbox
 from models.schema import SchemaError, require_compatible
-from receiver.sockets import OpenSockets
+from receiver.server.sockets import OpenSockets
 
 # A bound on the look at each store; both are looked at at once.
 READY_SECONDS = 3.0

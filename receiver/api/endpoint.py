@@ -18,9 +18,9 @@ from receiver.api.metrics import METRICS_TYPE, exposition
 from receiver.api.openapi import DOCUMENT
 from receiver.api.problems import Problem, api_reply
 from receiver.api.question import Question, read_question
-from receiver.asgi import Receive, Reply, Scope, Send, header, send_reply
-from receiver.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
-from receiver.threads import Threads, ThreadsBusy
+from receiver.server.asgi import Receive, Reply, Scope, Send, header, send_reply
+from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
+from receiver.server.threads import Threads, ThreadsBusy
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.endpoint import announced, flask_response
 from sync.events.raw import BODY_BYTES_MAX

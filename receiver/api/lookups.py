@@ -21,13 +21,12 @@ from models.dead_letter import DeadLetter
 from models.inbox import Inbox
 from receiver.api.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.api.question import Question
-from receiver.sockets import OpenSockets
+from receiver.server.sockets import OpenSockets
 from sync.queue.connection import OpenQueue, QueueUnavailable, connect, open_queue
 from sync.queue.waiting import queue_length
 from sync.settings.web import LookupSettings, ReceiverSettings
-from sync.status.latency import latency
-from sync.suppression import Answer, Freshness, Lookup
-from sync.suppression.lookup import Answers, Look
+from sync.status import latency
+from sync.suppression import Answer, Answers, Freshness, Look, Lookup
 
 # Small hosted plans allow 20 connections in all, to either store.
 # One for each thread that asks: two for look-ups, one for measurements.

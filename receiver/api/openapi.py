@@ -13,7 +13,7 @@ from receiver.api.question import (
     STALENESS_SECONDS_DEFAULT,
     STALENESS_SECONDS_MAX,
 )
-from receiver.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
+from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
 from sync.events.raw import BODY_BYTES_MAX
 
 _Schema = dict[str, Any]

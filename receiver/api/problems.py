@@ -3,7 +3,7 @@
 import json
 from http import HTTPStatus
 
-from receiver.asgi import Reply
+from receiver.server.asgi import Reply
 
 PROBLEM_TYPE = "application/problem+json"
 

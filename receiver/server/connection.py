@@ -16,7 +16,7 @@ import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from receiver.access_log import log_request
+from receiver.server.access_log import log_request
 from receiver.server.exchange import STATUS_LINES, Exchange, new_scope
 from receiver.server.head import FIELDS_MAX, FORBIDDEN_TRAILERS, HEAD_BYTES_MAX, URL_BYTES_MAX, read_target, refusal
 from receiver.server.rooms import Room, Rooms

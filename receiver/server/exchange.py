@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from receiver.asgi import AsgiApp, Message, Scope
+from receiver.server.asgi import AsgiApp, Message, Scope
 
 if TYPE_CHECKING:
     from receiver.server.connection import Connection

@@ -3,7 +3,7 @@
 import asyncio
 from typing import BinaryIO
 
-from receiver.asgi import Message, Receive
+from receiver.server.asgi import Message, Receive
 from sync.events.raw import BODY_BYTES_MAX
 
 # The provider gives up after 10 s; whoever sends slower than that is not the provider.

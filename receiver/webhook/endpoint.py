@@ -10,8 +10,8 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, request
 
-from receiver.asgi import Receive, Reply, Scope, Send, header, send_reply
-from receiver.paths import DELIVERY_PATHS, request_id
+from receiver.server.asgi import Receive, Reply, Scope, Send, header, send_reply
+from receiver.server.paths import DELIVERY_PATHS, request_id
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.groups import StoreUnavailable
 from sync.events.signature import Verdict, verify

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from models.database import open_database
 from models.errors import error_line
 from models.inbox import Inbox as InboxRow
-from receiver.sockets import OpenSockets
-from receiver.threads import Threads, ThreadsBusy
+from receiver.server.sockets import OpenSockets
+from receiver.server.threads import Threads, ThreadsBusy
 from sync.events.raw import RawEvent
 
 # A bound on one statement and all it waits for.

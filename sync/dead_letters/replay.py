@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, update
 
 from models.tables import DEAD_LETTERS
 from sync.dead_letters.find import Selection, pages
-from sync.events import Event, Outcome, Reason
+from sync.events.event import Event, Outcome, Reason
 from sync.events.interpretation import Reading
 from sync.events.raw import RawEvent
 from sync.store.apply import all_stated, merge_events, read, try_known_good

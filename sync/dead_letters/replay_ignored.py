@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, select, tuple_
 
 from models.statements import is_one_of
 from models.tables import LEDGER
-from sync.events import Event, Outcome
+from sync.events.event import Event, Outcome
 from sync.events.interpretation import Reading
 from sync.events.merge import Key
 from sync.store.apply import merge_events, try_known_good

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from sync.events import Event, EventType
+from sync.events.event import Event, EventType
 
 Key = tuple[str, str]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from sync.events import Event, EventType
 from sync.events.addresses import CHANNELS, person_of, sender_key
+from sync.events.event import Event, EventType
 from sync.events.merge import MESSAGE_EVENTS
 
 # An opt-out that names nobody is expected to be named by what was received up to this long after it.

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from sync.events import EARLIEST
 from sync.events.addresses import is_storable, person_of, read_address
 from sync.events.opt_outs import (
     OptOutKey,
@@ -23,6 +22,7 @@ from sync.events.opt_outs import (
     ended_at,
     is_in_force,
 )
+from sync.events.times import EARLIEST
 from sync.opt_outs.add import Outcome, outcome_of_all, scope_of, time_in_force
 from sync.opt_outs.csv.open import NOT_READABLE, CsvFile, FileError
 from sync.opt_outs.csv.records import Record

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Table, select
 
 from models.statements import hold_one_moment, is_one_of, slices
 from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
-from sync.events import Event
+from sync.events.event import Event
 from sync.events.interpretation import Reading
 from sync.events.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
 from sync.events.opt_outs import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of

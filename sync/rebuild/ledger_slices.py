@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, text, true
 
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES
-from sync.events import Event
+from sync.events.event import Event
 from sync.events.interpretation import Reading
 from sync.store.ledger import event_of, stored_bodies
 

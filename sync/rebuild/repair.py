@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Table, delete, text
 
 from models.statements import is_one_of, locked_rows
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
-from sync.events import Event
+from sync.events.event import Event
 from sync.events.interpretation import Reading
 from sync.events.merge import campaign_row, message_row
 from sync.events.opt_outs import nameless_opt_outs

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from sync.events import EARLIEST, LATEST
 from sync.events.addresses import channel_name
+from sync.events.times import EARLIEST, LATEST
 from sync.reports.layouts import LAYOUTS
 from sync.reports.queries import REPORTS, Report, Selection
 from sync.reports.text import report_csv, report_document, report_table

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sync.events import EARLIEST, LATEST
+from sync.events.times import EARLIEST, LATEST
 
 # Of before there is no event, so the first offset of the years that matter stands for all of it.
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)

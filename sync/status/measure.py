@@ -10,7 +10,7 @@ from models.tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.waiting import failed_job_count, queue_length
-from sync.status.latency import Latency, latency
+from sync.status.opt_out_latency import Latency, latency
 from sync.suppression import Freshness, Lookup
 
 # What may be many is counted up to here.

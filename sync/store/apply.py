@@ -12,8 +12,9 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Connection, Engine, text
 
-from sync.events import Event, EventType, Outcome, Reason, Unreadable, parse
+from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import Reading
+from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from sync.rollups.deltas import keep_deltas
 from sync.store.dead_letters import DeadLetter, keep_dead_letters

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from models.statements import bulk_insert
 from models.tables import DEAD_LETTERS
-from sync.events import Reason
+from sync.events.event import Reason
 from sync.events.interpretation import Reading
 from sync.events.raw import RawEvent, inflated, may_opt_out
 

@@ -5,7 +5,7 @@ Pure. They are merged only to be rolled back, and no table ever holds one.
 
 from datetime import UTC, datetime
 
-from sync.events import EventType
+from sync.events.event import EventType
 from sync.events.raw import RawEvent, may_opt_out
 
 _MESSAGE = (

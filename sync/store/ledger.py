@@ -32,9 +32,10 @@ from sqlalchemy.dialects import sqlite
 from models.statements import PackedArray, execute_many, is_one_of, slices
 from models.tables import BODIES, FURTHER_BODIES, LEDGER
 from models.types import UTCDateTime
-from sync.events import Event, Unreadable, parse
+from sync.events.event import Event, Unreadable
 from sync.events.interpretation import Reading
 from sync.events.merge import Key, distinct, holding
+from sync.events.parse import parse
 from sync.events.raw import RawEvent
 
 # What the ledger knows of a body: `events` and `further_bodies` have these columns alike.

@@ -15,8 +15,8 @@ from sqlalchemy.dialects import sqlite
 from models.statements import bulk_insert, is_one_of, overwrite, slices
 from models.tables import HISTORY, NAMELESS_OPT_OUTS, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
-from sync.events import Event
 from sync.events.addresses import person_of
+from sync.events.event import Event
 from sync.events.opt_outs import (
     NAMELESS_FOR,
     OptOutKey,

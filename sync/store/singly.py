@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from sync.events import EventType
+from sync.events.event import EventType
 from sync.store.faults import Fault, error_kind, fault_of
 
 Item = TypeVar("Item")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table
 
 from models.statements import insert_missing, locked_rows, overwrite
 from models.tables import CAMPAIGNS, MESSAGES
-from sync.events import Event
+from sync.events.event import Event
 from sync.events.interpretation import Reading
 from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
 from sync.rollups.contribution import Change

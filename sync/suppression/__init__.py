@@ -14,9 +14,21 @@ from sync.settings.database_url import read_database_url
 from sync.settings.environment import read_redis_settings
 from sync.settings.worker import read_default_region
 from sync.suppression.freshness import Freshness
-from sync.suppression.lookup import MAX_STALENESS, Answer, Lookup, Match, Status
+from sync.suppression.lookup import MAX_STALENESS, Answer, Answers, Look, Lookup, Match, Status
 
-__all__ = ["MAX_STALENESS", "Answer", "Freshness", "Lookup", "Match", "Status", "check", "is_suppressed", "lookup"]
+__all__ = [
+    "MAX_STALENESS",
+    "Answer",
+    "Answers",
+    "Freshness",
+    "Look",
+    "Lookup",
+    "Match",
+    "Status",
+    "check",
+    "is_suppressed",
+    "lookup",
+]
 
 CONNECTIONS = 4
 STATEMENT_SECONDS = 30.0

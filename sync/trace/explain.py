@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from sync.events import Event, EventType, Outcome
+from sync.events.event import Event, EventType, Outcome
 from sync.events.merge import STATUS_OF, holding, message_row, strength
 from sync.events.opt_outs import nameless_opt_outs
 from sync.terminal.times import moment_text

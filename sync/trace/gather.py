@@ -10,9 +10,10 @@ from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
 from models.statements import hold_one_moment
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
-from sync.events import Event, disbelieved_times
 from sync.events.addresses import person_of
+from sync.events.event import Event
 from sync.events.interpretation import Reading
+from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
 from sync.store.ledger import event_of, stored_bodies
 from sync.store.opt_outs import IN_FORCE

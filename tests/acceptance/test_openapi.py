@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint
 from models import OptOut
 from receiver.api.openapi import DOCUMENT
 from receiver.api.question import MEMBERS
-from receiver.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
+from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
 from sync.suppression import Match, Status
 from tests.processes import Platform
 

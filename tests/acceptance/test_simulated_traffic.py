@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from sync.devtools.simulate.traffic import generate
-from sync.events import Event, parse
 from sync.events.addresses import person_of
+from sync.events.event import Event
 from sync.events.merge import by_subject, campaign_row, distinct, holding, message_row
 from sync.events.opt_outs import opt_out_rows, opt_outs_of
+from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from tests.events_builder import AO
 from tests.processes import ROOT, SECRET, Platform, wait_for

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from uvicorn.server import ServerState
 
-from receiver.asgi import Receive, Scope, Send
 from receiver.server import connection as module
+from receiver.server.asgi import Receive, Scope, Send
 from receiver.server.connection import Connection
 from receiver.server.head import FIELDS_MAX, HEAD_BYTES_MAX
 from receiver.server.rooms import HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS, WRITE_SECONDS, Rooms

@@ -14,7 +14,7 @@ from sync.events.interpretation import Reading
 from sync.opt_outs.add import Statement, state_opt_outs
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.remove import Resubscription, resubscribe
-from sync.status.latency import latency
+from sync.status.opt_out_latency import latency
 from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, clear, minute, raw, rows

@@ -33,8 +33,8 @@ from models import (
 )
 from models.database import open_database
 from sync.cli import main
-from sync.events import parse
 from sync.events.interpretation import Reading
+from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from sync.rebuild import repair, retry, walk
 from sync.rebuild.compare import Drift, compare

@@ -30,7 +30,7 @@ from sync.cli import main
 from sync.dead_letters.find import Selection
 from sync.dead_letters.replay import Verdict, replay
 from sync.devtools.dev.embedded import RedisServer
-from sync.events import Reason
+from sync.events.event import Reason
 from sync.events.raw import RawEvent
 from sync.rebuild.retry import patiently
 from sync.rebuild.rollups import check_rollups, rebuild_rollups

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from receiver.readiness import READY_SECONDS, Readiness
-from receiver.sockets import OpenSockets
+from receiver.server.sockets import OpenSockets
 from receiver.webhook.inbox import INBOX_SECONDS, Inbox, InboxUnavailable
 from sync.devtools.dev.embedded import RedisServer
 from sync.queue.connection import connect

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from receiver.access_log import SLOW_SECONDS, log_request
-from receiver.paths import PATH
+from receiver.server.access_log import SLOW_SECONDS, log_request
+from receiver.server.paths import PATH
 
 ID = "0b0d4b1e-3f5c-4c8e-9c51-6c4d3a2b1f00"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.asgi import Receive
+from receiver.server.asgi import Receive
 from receiver.webhook import body as module
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from sync.events.raw import BODY_BYTES_MAX

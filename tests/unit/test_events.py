@@ -11,18 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
-from sync.events import (
-    CampaignDetails,
-    Event,
-    EventType,
-    MessageDetails,
-    Outcome,
-    Reason,
-    Unreadable,
-    disbelieved_times,
-    parse,
-)
+from sync.events.event import CampaignDetails, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
 from sync.events.interpretation import Reading
+from sync.events.parse import disbelieved_times, parse
 from sync.events.raw import from_json, to_json
 from tests.events_builder import ANA, AO, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
 

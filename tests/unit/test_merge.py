@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sync.events import Event, parse
 from sync.events.addresses import person_of
+from sync.events.event import Event
 from sync.events.interpretation import Reading
 from sync.events.merge import (
     CampaignRow,
@@ -38,6 +38,7 @@ from sync.events.opt_outs import (
     opt_out_rows,
     opt_outs_of,
 )
+from sync.events.parse import parse
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 
 CODE = "21610"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.paths import KNOWN_PATHS, PATH, logged_path, nearest_path, shown_path
+from receiver.server.paths import KNOWN_PATHS, PATH, logged_path, nearest_path, shown_path
 
 
 @pytest.mark.parametrize("path", sorted(KNOWN_PATHS))

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sync.events import EventType, Unreadable, parse
 from sync.events.addresses import persons_of, read_address
+from sync.events.event import EventType, Unreadable
 from sync.events.interpretation import Reading
+from sync.events.parse import parse
 from sync.events.raw import inflated, may_opt_out
 from tests.events_builder import AO, patient, raw
 from tests.people import FAILURES, MAY_BE_A_STOP, OPT_OUT_FAILURES, OPT_OUT_NAMES, READABLE, stop

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.events import Unreadable, parse
+from sync.events.event import Unreadable
 from sync.events.interpretation import Reading
+from sync.events.parse import parse
 from sync.events.raw import may_opt_out
 from tests.events_builder import AO, bodies, body, raw
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sync.devtools.simulate.traffic import KINDS, SHUFFLE_WINDOW, SPAN, START, Delivery, generate
-from sync.events import Event, EventType, Outcome, parse
+from sync.events.event import Event, EventType, Outcome
+from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from tests.events_builder import AO
 

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from receiver.threads import Threads, ThreadsBusy
+from receiver.server.threads import Threads, ThreadsBusy
 
 LATE = 10.0
 

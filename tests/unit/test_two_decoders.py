@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sync.events import Event, EventType, Reason, Unreadable
 from sync.events.documents import (
     ANY_TIME,
     CAMPAIGN_ID,
@@ -22,6 +21,7 @@ from sync.events.documents import (
     decode_quickly,
     decode_tolerantly,
 )
+from sync.events.event import Event, EventType, Reason, Unreadable
 from sync.events.interpretation import Reading
 from sync.events.parse import parse_document
 from tests.events_builder import ANA, RUI, SAMPLE, TEN, bodies, body, patient, raw

@@ -12,7 +12,7 @@ from sync.dead_letters.find import (
     is_prefix,
     matching_digests,
 )
-from sync.events import Reason
+from sync.events.event import Reason
 from sync.queue.connection import QueueUnavailable
 from sync.terminal.options import WrongUse
 from sync.terminal.text import visible

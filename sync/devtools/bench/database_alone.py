@@ -16,11 +16,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from models.statements import bulk_insert
 from models.tables import BODIES, CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
-from sync.events import Event, parse
 from sync.events.addresses import person_of
+from sync.events.event import Event
 from sync.events.interpretation import Reading
 from sync.events.merge import by_subject, campaign_row, distinct, holding, message_row
 from sync.events.opt_outs import StoredStatement, opt_out_rows, opt_outs_of
+from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from sync.settings.worker import DEFAULT_REGION
 from sync.terminal.signals import StopAsked

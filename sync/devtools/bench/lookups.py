@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from receiver.paths import CHECK_PATH
+from receiver.server.paths import CHECK_PATH
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import Bodies, Load, flood, sign_bodies
 from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out
@@ -17,7 +17,7 @@ from sync.devtools.bench.stage import Bench, Stage, Variant, Web, open_stage
 from sync.devtools.dev.processes import DevelopmentError
 from sync.devtools.dev.proof import request
 from sync.devtools.simulate.traffic import generate
-from sync.events import EventType
+from sync.events.event import EventType
 
 PART = "suppression"
 LOOKUPS_PER_SECOND = 200

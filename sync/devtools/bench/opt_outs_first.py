@@ -15,7 +15,7 @@ from sync.devtools.dev.processes import DevelopmentError
 from sync.devtools.dev.proof import SampleDelivery, post
 from sync.devtools.simulate.counts import Latencies
 from sync.devtools.simulate.traffic import generate
-from sync.events import EventType
+from sync.events.event import EventType
 from sync.events.raw import RawEvent
 from sync.events.signature import sign
 

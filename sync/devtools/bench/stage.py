@@ -14,7 +14,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from models.database import open_database
-from receiver.paths import PATH
+from receiver.server.paths import PATH
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.dev.embedded import free_port
 from sync.devtools.dev.processes import Child, DevelopmentError, Processes

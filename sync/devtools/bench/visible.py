@@ -21,7 +21,7 @@ from sync.devtools.bench.stage import Bench, Stage, Web
 from sync.devtools.dev.processes import DevelopmentError
 from sync.devtools.simulate.counts import Latencies
 from sync.devtools.simulate.traffic import generate
-from sync.events import EventType
+from sync.events.event import EventType
 
 CONNECTIONS = 64
 LOOK_PAUSE_SECONDS = 0.002

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from receiver.paths import PATH
+from receiver.server.paths import PATH
 from sync.events.raw import RawEvent, to_json
 from sync.events.signature import Verdict, verify
 from sync.queue.connection import connect, open_queue

@@ -14,8 +14,9 @@ from sync.devtools.dev.data_folder import Claim, claim
 from sync.devtools.dev.embedded import START_SECONDS, EmbeddedError, answers
 from sync.devtools.dev.processes import Child, DevelopmentError, Processes
 from sync.devtools.dev.progress import Progress
-from sync.devtools.dev.proof import PATH, as_curl, has_row, post, request, sample_delivery
+from sync.devtools.dev.proof import PATH, has_row, post, request, sample_delivery
 from sync.devtools.dev.setup import ROOT, Setup, prepare, require_free
+from sync.devtools.simulate.curl import as_curl
 from sync.terminal.running_dev import DEFAULT_FOLDER, told
 from sync.terminal.signals import StopAsked, stop_signals
 

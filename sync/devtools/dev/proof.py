@@ -1,7 +1,6 @@
 """Proof that all of it works: one signed event of our own, sent as the provider sends, followed into the database."""
 
 import http.client
-import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -12,7 +11,7 @@ from sqlmodel import select
 
 from models import MessageStatus
 from sync.devtools.simulate.single import Facts, write_body
-from sync.events import EventType
+from sync.events.event import EventType
 from sync.events.signature import sign
 
 PATH = "/webhooks/zexa"  # as it is given to the provider
@@ -40,13 +39,6 @@ def sample_delivery(prefix: str, secret: bytes) -> SampleDelivery:
     )
     body = write_body(facts)
     return SampleDelivery(message_id=message_id, body=body, signature=sign(body, secret).decode())
-
-
-def as_curl(body: bytes, signature: str, url: str) -> str:
-    """Return a shell's command that sends `body`, in one line."""
-    headers = ["Content-Type: application/json", f"X-Zexa-Signature: {signature}"]
-    words = [url, *(word for header in headers for word in ("-H", header))]
-    return shlex.join(["curl", "-i", *words, "--data-binary", body.decode()])
 
 
 def post(delivery: SampleDelivery, port: int) -> int | None:

@@ -24,7 +24,7 @@ from sync.devtools.simulate.options import (
 from sync.devtools.simulate.report import Run, as_text, progress, summarise
 from sync.devtools.simulate.sender import RETRY_SECONDS, Plan, Sender
 from sync.devtools.simulate.traffic import KINDS, SHUFFLE_WINDOW, count_copies, generate
-from sync.events import EventType
+from sync.events.event import EventType
 from sync.terminal.program import program
 
 EVENTS_MAX = 10_000_000

@@ -9,9 +9,10 @@ from ipaddress import ip_address
 import click
 from yarl import URL
 
-from receiver.paths import PATH
+from receiver.server.paths import PATH
 from sync.devtools.simulate.traffic import KINDS, SPAN
-from sync.events import EARLIEST, LATEST, EventType
+from sync.events.event import EventType
+from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
 from sync.settings.web import DEFAULT_PORT, read_secrets
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from sync.devtools.simulate.spelling import spell_address, spell_channel, spell_failure, time_format
-from sync.events import EventType
+from sync.events.event import EventType
 
 # Everything of a story happens within this time after it begins.
 STORY_LENGTH = timedelta(hours=1)

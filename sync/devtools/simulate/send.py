@@ -9,8 +9,8 @@ from secrets import token_hex
 import click
 from yarl import URL
 
-from sync.devtools.dev.proof import as_curl
 from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.curl import as_curl
 from sync.devtools.simulate.listening import listens
 from sync.devtools.simulate.options import (
     WrongUse,
@@ -23,7 +23,7 @@ from sync.devtools.simulate.options import (
 from sync.devtools.simulate.sender import Plan, Sender, sign
 from sync.devtools.simulate.single import Facts, write_body
 from sync.devtools.simulate.traffic import KINDS
-from sync.events import EventType
+from sync.events.event import EventType
 from sync.terminal.program import program
 
 REMEDIES = {

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.devtools.simulate.provider import STATUS_FIELDS
-from sync.events import EventType
+from sync.events.event import EventType
 
 FAILURE = {"error_code": "30003", "error": "by hand"}
 

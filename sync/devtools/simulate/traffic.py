@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from sync.devtools.simulate.provider import STORY_LENGTH, Provider
-from sync.events import EventType
+from sync.events.event import EventType
 
 START = datetime(2026, 6, 24, 10, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ import sys
 from http import HTTPStatus
 from typing import Any
 
-from receiver.access_log import wsgi_path
-from receiver.asgi import Receive, Reply, Scope, Send, send_reply
-from receiver.threads import Threads, ThreadsBusy
+from receiver.server.access_log import wsgi_path
+from receiver.server.asgi import Receive, Reply, Scope, Send, send_reply
+from receiver.server.threads import Threads, ThreadsBusy
 
 THREADS = 4
 WAITING_MAX = 100

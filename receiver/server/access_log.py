@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 from gunicorn import glogging
 
-from receiver.asgi import Scope, header
-from receiver.paths import DELIVERY_PATHS, logged_path, request_id
+from receiver.server.asgi import Scope, header
+from receiver.server.paths import DELIVERY_PATHS, logged_path, request_id
 
 # An accepted delivery has a line only if its answer took this long: thousands a second, all saying that all is well,
 # cost a tenth of the process's time. What was refused, and every other request, always has one.
