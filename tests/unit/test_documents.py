@@ -10,8 +10,6 @@ from sync import __version__
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [path.relative_to(ROOT) for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])]
 LINE_MAX = 100
-# Their author rewrites these together with the web process.
-WIDE = {"0003-wsgi-layer.md", "0014-deliveries-come-before-look-ups.md", "architecture.md"}
 
 
 def without_code(document: Path) -> str:
@@ -34,7 +32,7 @@ def test_every_link_between_documents_leads_to_a_page_and_a_heading(document: Pa
         assert not anchor or anchor in anchors(page.resolve().relative_to(ROOT)), link
 
 
-@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name not in WIDE], ids=str)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_lines_wrap(document: Path) -> None:
     lines = [line for line in without_code(document).splitlines() if not line.startswith("|")]
     # A link is one word, and cannot be broken.
