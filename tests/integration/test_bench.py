@@ -90,6 +90,8 @@ def test_applying_stands_beside_the_database_alone_and_a_stock_worker() -> None:
     found = figures("apply")
     copies = found.pop("apply: SQLite, 1 worker, copies")
     assert [of["name"] for of in copies["yardsticks"]] == ["the same events, new"]
+    taken = found.pop("apply: SQLite, 1 worker: processor time")
+    assert (taken["unit"], taken["value"] > 1) == ("µs/event", True)
     assert found.keys() == {f"apply: SQLite, {of}" for of in ("1 worker", "2 workers", "1 worker, one event a job")}
     for figure in found.values():
         names = [of["name"] for of in figure["yardsticks"]]
