@@ -17,7 +17,7 @@ _KINDS = {"opted_out": "opted out", "opted_in": "subscribed again"}
 
 
 def evidence_document(found: Evidence) -> dict[str, Any]:
-    """Return all of it as JSON's types; a body is text in `body` or, where it is not UTF-8, in `body_base64`."""
+    """Return all of it as JSON's types; a body is text in `body` or, if it is not UTF-8, in `body_base64`."""
     return {
         "address": found.address,
         "opt_outs": [_document(row) | {"is_active": bool(row["is_active"])} for row in found.opt_outs],

@@ -48,7 +48,7 @@ def _spellings(connection: Connection, sender: str) -> list[str]:
 
 
 def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:
-    """Return at most `limit` rows, those first that opted out last."""
+    """Return at most `limit` rows, the latest opt-out first."""
     query = select(OPT_OUTS).where(*selection.conditions(connection)).limit(limit)
     ordered = query.order_by(OPT_OUTS.c.opted_out_at.desc(), *OPT_OUTS.primary_key)
     return [dict(row) for row in connection.execute(ordered).mappings()]
@@ -63,7 +63,7 @@ def every_opt_out(connection: Connection, selection: Selection) -> Iterator[Stor
 
 
 def count_by_channel(connection: Connection, selection: Selection) -> dict[str, int]:
-    """Return how many rows there are of each channel, '' where they name none; the greatest number first."""
+    """Return how many rows there are of each channel, '' if they name none; the greatest number first."""
     channel, number = OPT_OUTS.c.channel, func.count().label("number")
     query = (
         select(channel, number)

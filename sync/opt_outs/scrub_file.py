@@ -24,7 +24,7 @@ class UnknownStatusError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """How many rows went where, and the earliest moment that an answer was as of."""
+    """How many rows went to which file, and the earliest `as_of` of an answer."""
 
     clean: int = 0
     removed: int = 0
@@ -54,10 +54,10 @@ class Files:
 
 
 def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: Callable[[Counts], None]) -> Counts:
-    """Write each record of `given` to one of `files`; `on_look` is told the counts now and then.
+    """Write each record of `given` to one of `files`; `on_look` gets the counts now and then.
 
-    `clean` gets only what is known to be allowed. Raises UnknownStatusError where of some row that cannot be known;
-    what was written until then is of no use.
+    `clean` gets only addresses that are known to be allowed. Raises UnknownStatusError if that cannot be known of a
+    row; what was written until then is of no use.
     """
     counts = Counts()
     _require_fresh(lookup, scope, counts)

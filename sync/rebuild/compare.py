@@ -55,7 +55,7 @@ class Drift:
 
     @property
     def columns(self) -> dict[str, tuple[Any, Any]]:
-        """The columns that differ, stored and expected; those of a row that is not there are None."""
+        """The columns that differ, stored and expected; columns of a row that is not there are None."""
         stored, expected = self.stored or {}, self.expected or {}
         pairs = {name: (stored.get(name), expected.get(name)) for name in {**stored, **expected}}
         return {name: pair for name, pair in pairs.items() if name not in self.key and pair[0] != pair[1]}
@@ -73,10 +73,10 @@ class Slice:
 
 
 def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterator[Slice]:
-    """Yield what is found of the whole ledger and of the rows by subject, slice by slice.
+    """Yield what comparing finds of the whole ledger and of the rows by subject, slice by slice.
 
     Each slice is read in one short transaction of its own, which has ended when the slice is yielded. `engine`
-    may be read-only, and then nobody is kept from writing.
+    may be read-only, and then no other process is kept from writing.
     """
     after: str | None = None
     while True:

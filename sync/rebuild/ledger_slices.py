@@ -79,7 +79,7 @@ def read_ledger(
 
 
 def estimate_facts(connection: Connection) -> int:
-    """Return about how many facts the ledger holds, without counting them where the database has a figure."""
+    """Return about how many facts the ledger holds, without counting them if the database has a figure."""
     if connection.dialect.name == "sqlite":
         figure = text("SELECT coalesce(max(rowid), 0) FROM events")
     else:

@@ -1,7 +1,7 @@
 """Repairs what comparing found. Missing and changed rows go the way of a worker, so they are safe beside workers.
 
-A row too many is the exception: a worker that finds it there and waits for its lock would find nothing to write once it
-is deleted. So nobody writes to the ledger while rows are deleted.
+A row too many is the exception. A worker that finds such a row waits for its lock, and has nothing to write once the
+row is deleted. So no other transaction writes to the ledger while rows are deleted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -38,8 +38,8 @@ _TELLING: Mapping[str, list[Any]] = {MESSAGES.name: [MESSAGES.c[name] for name i
 def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
     """Repair the rows of one slice; return how many were removed, by table.
 
-    Owns its transactions: one for what is to be written, and one before it where rows are to be removed. Errors of
-    the database are SQLAlchemy's DBAPIError; what is then undone is found again by another run.
+    Owns its transactions: one for the rows to write, and one before it if there are rows to remove. Errors of the
+    database are SQLAlchemy's DBAPIError; rows that are not repaired then are found again by another run.
     """
     surplus = [drift for drift in found.drifts if drift.kind is Kind.SURPLUS]
     removed = patiently(partial(_remove, engine, surplus, reading)) if surplus else {}

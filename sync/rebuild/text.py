@@ -1,7 +1,7 @@
 """Puts drifting rows and counts into words or JSON's types. Numbers and addresses are masked unless asked for.
 
-What is printed ends up in tickets: an address is shown as +244…678 or a…@example.com, and in free texts whatever
-looks like one is masked too.
+The output ends up in tickets. An address is shown as +244…678 or a…@example.com, and in free texts every text that
+looks like an address is masked too.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _KINDS: Mapping[Kind, str] = {
     Kind.MISSING: "the row is missing",
     Kind.SURPLUS: "no fact makes this row",
 }
-# What the rows of a table follow from, but for those that follow from their facts.
+# What the rows of a table follow from, except for tables whose rows follow from their facts.
 _SOURCES: Mapping[str, str] = {"events": "its bodies", "opt_outs": "all that was stated"}
 _REPAIRS: Mapping[Kind, str] = {Kind.CHANGED: "changed", Kind.MISSING: "added", Kind.SURPLUS: "removed"}
 

@@ -1,6 +1,6 @@
 """Reports counted from messages that an index finds: those of one campaign, and failures of a few days.
 
-The views do not know campaigns, and work out the day of every failure before they leave any out.
+The views do not know campaigns, and work out the day of every failure before they leave any failure out.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ _FINAL = ("delivered", *_FAILED)
 
 
 class day_of(FunctionElement[Any]):  # noqa: N801 - it reads as the function that it is
-    """The day of a moment, the first argument, where clocks are so many seconds ahead of UTC, the second."""
+    """The day of a moment (the first argument) by clocks so many seconds ahead of UTC (the second argument)."""
 
     type = Date()
     inherit_cache = True
@@ -75,7 +75,7 @@ def daily(condition: ColumnElement[bool]) -> Select[Any]:
 def failures(condition: ColumnElement[bool]) -> Select[Any]:
     """Return a query for the columns of `report_failures`, of messages for which `condition` is true.
 
-    Reasons are as the provider told them: whoever shows them masks them.
+    Reasons are as the provider wrote them: the code that shows them masks them.
     """
     of = _messages(condition, _FAILED)
     keys = of.c.day, of.c.channel, of.c.failure_code, of.c.failure_reason

@@ -41,10 +41,10 @@ def status(max_staleness: float, as_json: bool) -> None:
 
     `As of` is the moment up to which every acknowledged opt-out is in the tables, and what keeps it in the past.
     The latency of opt-outs, from received to effective, is that of the last day. `STOPs naming nobody` are opt-outs
-    without an address, of messages that nothing else tells of; `ignored opt-outs` are events that this version does not
-    know, though their name looks like an opt-out. Both are counted up to 100,000. Nothing shown names a person.
+    without an address, of messages that no other event names. `ignored opt-outs` are events that this version does
+    not know, though their name looks like an opt-out. Both are counted up to 100,000. Nothing shown names a person.
 
-    Exit status: 0 if both stores answer and `as of` is younger than --max-staleness; 1 if not, which is when look-ups
+    Exit status: 0 if both stores answer and `as of` is younger than --max-staleness; 1 if not: then look-ups
     answer `unknown`; 2 on wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
     """
     found = _look()
@@ -62,7 +62,7 @@ def _look() -> Condition:
 
 
 def _document(found: Condition) -> dict[str, Any]:
-    """Return all of it as JSON's types, with the same keys whatever answers; what is not known is null."""
+    """Return `found` as JSON's types, with the same keys in every case; a value that is not known is null."""
     redis, database = found.redis, found.database
     latency = database and database.opt_out_latency
     return {

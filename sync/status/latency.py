@@ -17,7 +17,7 @@ ROWS_PER_STEP = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Of the opt-outs that took effect in a span of time: seconds from received to effective, None where none did."""
+    """Of the opt-outs that took effect in a span of time: seconds from received to effective, None if none did."""
 
     opt_outs: int
     p50_seconds: float | None
@@ -38,8 +38,8 @@ def latency(
 ) -> Latency:
     """Return the latency of what took effect in the `span` before `now`. What people state takes effect at once.
 
-    Rows are read step by step, through `in_turns`, where a caller has others to give way to. On PostgreSQL that takes
-    a transaction.
+    Rows are read step by step through `in_turns`, in which a caller may give way to other work. On PostgreSQL that
+    takes a transaction.
     """
     query = select(OPT_OUT_STATEMENTS.c.received_at, OPT_OUT_STATEMENTS.c.applied_at).where(
         OPT_OUT_STATEMENTS.c.applied_at > now - span, OPT_OUT_STATEMENTS.c.received_at.is_not(None)

@@ -1,7 +1,7 @@
 """The look-up: for each address, may it be messaged? Fails closed: only `allowed` allows.
 
-An opt-out that is found holds however stale the tables are, for staleness can only hide opt-outs. So what is not
-found is `allowed` only where the answer is fresh enough.
+An opt-out that is found holds however stale the tables are, for staleness can only hide opt-outs. So an address
+without one is `allowed` only if the answer is fresh enough.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 
 class Match(NamedTuple):
-    """The opt-out that holds: of several the earliest. `channel` or `sender` is '' where it holds for any."""
+    """The opt-out that holds: of several the earliest. `channel` or `sender` is '' if it holds for any."""
 
     channel: str
     sender: str
@@ -49,10 +49,10 @@ class Match(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is known of one address: `input` as given, `address` normalised (None where it is none).
+    """What is known of one address: `input` as given, `address` normalised (None if `input` is no address).
 
-    `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known; `held_by`
-    says what keeps it in the past, as `Freshness` does. `problem` says why an address is invalid.
+    `as_of` is the moment up to which every acknowledged opt-out is reflected, None if that is not known. `held_by`
+    says what keeps `as_of` in the past, as `Freshness` does. `problem` says why an address is invalid.
     """
 
     input: str
@@ -76,7 +76,7 @@ class Answers:
     `others` there is an answer of their own, and `absent` is the status of all the rest.
     """
 
-    given: Sequence[Any]  # what is no text among them is no address
+    given: Sequence[Any]  # an item that is no text is no address
     absent: Status
     others: Mapping[str, Answer]
     freshness: Freshness
@@ -96,7 +96,7 @@ class Asked(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """Which opt-outs count: those that name this channel and sender, or none; of any where these are None."""
+    """Which opt-outs count: those that name this channel and sender, or none. None stands for any."""
 
     channel: str | None
     sender_key: str | None
@@ -109,7 +109,7 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The opt-outs that were found, and how fresh that is; `found` is None where nobody could look."""
+    """The opt-outs that were found, and how fresh that is; `found` is None if the database did not answer."""
 
     found: list[Found] | None
     freshness: Freshness
@@ -118,7 +118,7 @@ class Look:
 class Lookup:
     """Looks addresses up in one database, beside the queue and the inbox that feed it.
 
-    Its engine may be read-only. Safe for threads, and for greenlets where gevent patches sockets.
+    Its engine may be read-only. Safe for threads, and for greenlets if gevent patches sockets.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Lookup:
         default_region: str,
         in_turns: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     ) -> None:
-        """Addresses are read one by one through `in_turns`, where a caller has others to give way to."""
+        """Addresses are read one by one through `in_turns`, in which a caller may give way to other work."""
         self._database = Asker(engine)
         self._queue = queue
         self._default_region = default_region
@@ -145,9 +145,9 @@ class Lookup:
         """Return an answer for each of `addresses`, in their order: one query, however many.
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
-        `sender` only those count that name it, or name none. Where the tables are staler than `max_staleness` (or
-        seconds), or a store does not answer, `unknown` stands in place of `allowed`. What is no text is `invalid`.
-        Raises nothing for what stands among `addresses`, or for what happens to a store.
+        `sender` only those count that name it, or name none. If the tables are staler than `max_staleness` (or
+        seconds), or a store does not answer, `unknown` replaces `allowed`. An item that is no text is `invalid`.
+        Raises nothing, whatever `addresses` holds and whatever happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
 
@@ -164,14 +164,14 @@ class Lookup:
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
                 asked[address] = self._asked(address, scope.channel)
         wanted = set(texts).difference(asked)
-        wanted.update(address.person for one in asked.values() for address in one.addresses)
+        wanted.update(address.person for question in asked.values() for address in question.addresses)
         look = self.look(wanted)
         is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        found = _strongest(one for one in look.found or () if scope.holds(one))
+        found = _strongest(opt_out for opt_out in look.found or () if scope.holds(opt_out))
         others = {
-            address: _answer(address, one, found, look.freshness, absent)
-            for address, one in self._in_turns(asked.items())
+            address: _answer(address, question, found, look.freshness, absent)
+            for address, question in self._in_turns(asked.items())
         }
         if found:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
@@ -181,7 +181,7 @@ class Lookup:
         return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
 
     def _scope(self, channel: str | None, sender: str | None) -> Scope:
-        """Return what is asked for. What is none of the provider's channels, or no sender, narrows nothing."""
+        """Return the scope asked for. A name that is none of the provider's channels, or no sender, narrows nothing."""
         is_named = isinstance(sender, str) and not is_placeholder(sender)
         key = sender_key(sender_text(sender or "", self._default_region)) if is_named else ""
         return Scope(channel_name(channel) or None if isinstance(channel, str) else None, key or None)

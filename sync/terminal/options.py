@@ -54,13 +54,13 @@ def words(given: str) -> str:
 
 
 def moment(given: str) -> datetime:
-    """Return a time in ISO 8601 as an aware moment; UTC where it names no offset."""
+    """Return a time in ISO 8601 as an aware moment; UTC if it names no offset."""
     read = read_moment(given)
     if read is None:
         raise click.BadParameter("give ISO 8601, for example 2026-06-24 or 2026-06-24T10:05:00Z")
     if read < EARLIEST:
         raise click.BadParameter("it lies before the year 2000")
-    return min(read, datetime.now(UTC))  # nobody has decided yet what lies ahead
+    return min(read, datetime.now(UTC))  # no decision lies in the future
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -36,13 +36,13 @@ def check(
 
     \b
     suppressed  an opt-out is in force: do not message
-    allowed     there is none, as of the time told
+    allowed     no opt-out is in force, as of the time shown
     invalid     this is no address of that channel, or of any
     unknown     a store did not answer, or the answer would be older than --max-staleness
 
-    Below stands as of when that is, and what keeps it in the past: an opt-out that was received and is not
-    applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on wrong use. Reads DATABASE_URL,
-    REDIS_URL and ZEXA_DEFAULT_REGION.
+    The last line shows the time as of which the answers hold, and what keeps that time in the past: an opt-out
+    that was received and is not applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on
+    wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
     """
     given = list(_given(addresses))
     if not given:

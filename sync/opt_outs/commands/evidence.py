@@ -42,12 +42,12 @@ def evidence(address: str, as_json: bool) -> None:
       zexa-sync opt-outs evidence +244912345678
       zexa-sync opt-outs evidence +244912345678 --json > evidence.json
 
-    Shows the opt-outs of the address, every statement about them with its times and the body exactly as Zexa
-    signed it, the facts of the messages that these name, and each message whose status is later than the first opt-out.
-    Statements are only ever added, and nobody can change one. Where there are millions of messages it takes some
-    seconds, for all of them are looked at.
+    Shows the opt-outs of the address, and every statement about them with its times and the body exactly as Zexa
+    signed it. Shows also the facts of the messages that the statements name, and each message whose status is later
+    than the first opt-out. Statements are only ever added, and nobody can change one. With millions of messages the
+    command takes some seconds, because it looks at all of them.
 
-    All of it is personal data; ADDRESS may be given in any spelling. All times are UTC: `occurred` is when
+    All of it is personal data. ADDRESS may be given in any spelling. All times are UTC: `occurred` is when
     it happened, `received` when it reached us, `applied` when it took effect. Exit status: 0 if anything was ever
     stated about ADDRESS, 1 if nothing was, or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """

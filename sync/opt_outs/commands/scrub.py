@@ -54,19 +54,20 @@ def scrub_(
 
     Each row goes to exactly one of the three files, byte for byte as it is: other columns, order, quotes, byte order
     mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason.
-    Read are UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row that cannot be read, is too
-    short to have the column, or has more fields than the header goes to --invalid, and so does what cannot be one
-    address: two numbers, a number with something behind it, one that a spreadsheet made a quantity (912345678.0).
+    The command reads UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row goes to --invalid
+    if it cannot be read, is too short to have the column, or has more fields than the header. So does a row whose
+    text cannot be one address: two numbers, a number with something behind it, a number that a spreadsheet made a
+    quantity (912345678.0).
 
-    The files appear when all is done; if it fails or is stopped, nothing is written and nothing is overwritten. It
-    refuses to work where the answer would be older than --max-staleness, or a store does not answer. --allow-stale
-    goes on where only the age is wrong: then whoever opted out since the moment told, and whose opt-out is not
-    applied yet, stands in --out. Message that list at your own risk.
+    The files appear when all is done; if the command fails or is stopped, it writes and overwrites nothing. It
+    refuses to work if the answer would be older than --max-staleness, or a store does not answer. --allow-stale
+    goes on if only the age is wrong. Then --out also holds people who opted out since the moment shown, and whose
+    opt-out is not applied yet. Message that list at your own risk.
 
     Exit status: 0 if the files are written; 1 if not; 2 on wrong use. Reads DATABASE_URL, REDIS_URL and
     ZEXA_DEFAULT_REGION.
     """
-    paths = [removed, invalid, clean]  # so that where there is a clean list, the others are there too
+    paths = [removed, invalid, clean]  # so that if there is a clean list, the others are there too
     staleness = timedelta.max if allow_stale else timedelta(seconds=max_staleness)
     asked = Scope(channel=channel, sender=sender, max_staleness=staleness)
     try:

@@ -23,7 +23,7 @@ _DELIMITER_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE | re.DOTALL)
 REASON_COLUMN = "invalid_reason"
 NOT_READABLE = "the row cannot be read or has not the columns of the header"
 
-# Given a header's fields, which of them is meant; None where none is.
+# Given a header's fields, which of them is meant; None if none is.
 Choice = Callable[[Sequence[str]], int | None]
 
 
@@ -72,7 +72,7 @@ class CsvFile:
         return f"{content}{self.delimiter}{value}{text[len(content) :] or chr(10)}"
 
     def cell(self, fields: Sequence[str] | None) -> str | None:
-        """Return the chosen column of a record, or None where it cannot be told.
+        """Return the chosen column of a record, or None if it cannot be determined.
 
         With more fields than the header has, something such as a delimiter without quotes has moved them.
         """
@@ -85,10 +85,10 @@ class CsvFile:
 
 @contextmanager
 def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None = None) -> Iterator[CsvFile]:
-    """Open `path`; raise FileError where it cannot be read, or has no header with the column that `choose` takes.
+    """Open `path`; raise FileError if it cannot be read, or has no header with the column that `choose` takes.
 
-    `wanted` says what is looked for. Unless given, the delimiter is that of a first line such as `sep=;`, else the one
-    with which the header has that column.
+    `wanted` says what is looked for. Without a given delimiter, a first line such as `sep=;` decides. Without such a
+    line, it is the delimiter with which the header has that column.
     """
     try:
         with path.open("rb") as binary:
@@ -139,7 +139,7 @@ def _header(head: list[str], choose: Choice, wanted: str, delimiter: str | None)
 
 
 def _delimiter_line(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
-    """Return the line by which Excel is told the delimiter, if the file begins with one, and the delimiter."""
+    """Return the line that names the delimiter for Excel, if the file begins with one, and the delimiter."""
     named = _DELIMITER_LINE.fullmatch(head[0]) if head else None
     if named is None:
         return [], None
@@ -149,9 +149,9 @@ def _delimiter_line(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
 
 
 def named(name: str) -> Choice:
-    """Return the choice of the column `name`, in any case where none is spelled exactly so.
+    """Return the choice of the column `name`; if none is spelled exactly so, in upper or lower case.
 
-    It raises FileError where several are.
+    It raises FileError if several columns are.
     """
     return lambda fields: _only_index(fields, [name])
 
@@ -159,7 +159,7 @@ def named(name: str) -> Choice:
 def named_one_of(names: Sequence[str]) -> Choice:
     """Return the choice of the column with one of `names`, in any case; it raises FileError if several are columns.
 
-    To take one of them in silence would leave out whoever stands in the others only.
+    To take one of them in silence would leave out the people who stand in the others only.
     """
 
     def choose(fields: Sequence[str]) -> int | None:

@@ -39,8 +39,8 @@ def _is_same(one: Path, other: Path) -> bool:
 def written_together(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     """Yield a file for each of `paths`. They get their names, in this order, when the block ends without an exception.
 
-    Until then they stand beside their places under other names, and whatever has those names stays. Raises
-    OSError, and FileError where something else than a file has one.
+    Until then they stand in the same folders under other names, and a file that has one of `paths` stays. Raises
+    OSError, and FileError if something else than a file has one of `paths`.
     """
     for path in paths:
         _require_replaceable(path)
