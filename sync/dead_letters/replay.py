@@ -1,6 +1,6 @@
-"""Replays dead letters: reads their bytes again, and merges those that this version understands.
+"""Replays dead letters: reads their bytes again, and merges each letter that this version understands.
 
-A letter is marked in the transaction that merges it, so whenever a replay is stopped, it can be begun again.
+A letter is marked in the transaction that merges it, so a replay may be stopped at any moment, and begun again.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -50,7 +50,7 @@ def replay(
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
-    pass through, as does Held if known good events fail as well; what was yielded before stays done.
+    pass through. So does Held, if known good events fail as well. What was yielded before stays done.
     """
     singly = _replaying(engine, reading)
     for page in pages(engine, selection, page_size):

@@ -19,7 +19,7 @@ from sync.raw_events import RawEvent
 from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
 from sync.terminal.times import moment_text
 
-# Enough to name a letter among many millions; the whole digest is in `show` and in JSON.
+# Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
 DIGITS_SHOWN = 12
 
 

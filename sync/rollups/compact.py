@@ -33,7 +33,7 @@ def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
         if engine.dialect.name == "postgresql":
             # Waits while the roll-ups are made anew (`sync.rollups.recount`), so that the calendar is theirs.
             connection.execute(text("LOCK TABLE rollup_daily IN ROW EXCLUSIVE MODE"))
-        # Those that another has in hand are left to it. On SQLite there is no other.
+        # Deltas that another process has locked are left to that process. On SQLite there is no other process.
         oldest = select(DELTAS.c.id).order_by(DELTAS.c.id).limit(limit).with_for_update(skip_locked=True)
         taken = connection.execute(delete(DELTAS).where(DELTAS.c.id.in_(oldest)).returning(*DELTAS.c)).mappings().all()
         if taken:

@@ -29,9 +29,9 @@ def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
       zexa-sync trace msg_abc123
       zexa-sync trace msg_abc123 --json
 
-    Shows each fact of the ledger with when it occurred, was received and was applied, the current row, its
+    Shows each fact of the ledger with when it occurred, was received and was applied. Shows also the current row, its
     campaign's row, and the opt-outs that came with the message or are of its address. A fact that came with several
-    different bodies is shown once for each. One of them holds, and the others tell only what it leaves out.
+    different bodies is shown once for each body. One body holds, and the others add only what that body leaves out.
 
     Bodies are your recipients' personal data, so they are shown only with --bodies. JSON always holds them, as text
     in `body` or, if they are not UTF-8, in `body_base64`. All times are UTC. Characters that could change what a
@@ -60,7 +60,7 @@ def _read(message_id: str) -> Trace:
 
 
 def as_document(found: Trace) -> dict[str, Any]:
-    """Return `found` as JSON's types, with the same keys whatever is known."""
+    """Return `found` as JSON's types, with the same keys in every case."""
     return {
         "message_id": found.message_id,
         "why": list(found.why),

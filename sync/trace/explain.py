@@ -1,7 +1,7 @@
 """Says in sentences why a message's row is as it is. Pure: facts and the stored row in, sentences out.
 
 The order of facts is that of `sync.merge`; nothing here decides anything. Sentences quote names and times only
-as they stand in the facts: whoever shows them on a terminal escapes them first.
+as they stand in the facts: the code that shows them on a terminal escapes them first.
 """
 
 from collections.abc import Mapping, Sequence

@@ -25,15 +25,15 @@ class FoundBy(StrEnum):
     """Why an opt-out concerns a message."""
 
     MESSAGE_ID = "message_id"  # it came with this message
-    ADDRESS = "address"  # it is of a person whom the message names, whatever it came with
+    ADDRESS = "address"  # it is of a person whom the message names, with whichever message it came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One body of a fact. `event` is what this version reads in it, None where it cannot.
+    """One body of a fact. `event` is what this version reads in the body, None if it cannot read the body.
 
-    Of several bodies of one fact, one `holds`: the others tell only what it leaves out. `applied_at` and `outcome` are
-    those of the fact. `disbelieved` are the times it claims that do not count, each with the reason.
+    Of several bodies of one fact, one `holds`: the others add only what that body leaves out. `applied_at` and
+    `outcome` are the fact's. `disbelieved` are the times that the body claims and that do not count, with the reasons.
     """
 
     name: str
@@ -81,8 +81,8 @@ class Trace:
 def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace:
     """Return what is known of `message_id`, as it stood at one moment.
 
-    Reads in one short transaction, which keeps nobody from writing if `engine` is read-only. Errors of the
-    database are SQLAlchemy's DBAPIError and pass through.
+    Reads in one short transaction, which keeps no other process from writing if `engine` is read-only. Errors of
+    the database are SQLAlchemy's DBAPIError and pass through.
     """
     if not _can_be_stored(message_id):
         return Trace(message_id=message_id)

@@ -8,7 +8,7 @@ from rq.job import Job
 from sync.queue import SERIALIZER, raw_events_in
 from sync.raw_events import RawEvent
 
-# What jobs that are fetched together may take in Redis, where they are compressed, unless one alone takes more.
+# Jobs that are fetched together take at most this in Redis, where they are compressed, unless one alone takes more.
 FETCH_BYTES = 2 * 1024 * 1024
 
 
@@ -29,7 +29,7 @@ def fetch_jobs(job_ids: Sequence[str], connection: Redis) -> Iterator[tuple[str,
 
 
 def raw_events_held(job: Job | None) -> list[RawEvent]:
-    """Return the raw events that `job` holds; raise ValueError if it is not one of ours."""
+    """Return the raw events that `job` holds; raise ValueError if it is a job of another program."""
     return raw_events_in(job) if job else []  # one that is gone was applied, by a worker that was believed dead
 
 

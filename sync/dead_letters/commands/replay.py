@@ -1,4 +1,4 @@
-"""`zexa-sync dead-letters replay`: reads bodies again and applies those that can be read now."""
+"""`zexa-sync dead-letters replay`: reads bodies again and applies each body that can be read now."""
 
 import json
 import os
@@ -48,11 +48,11 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
       zexa-sync dead-letters replay 5feceb66ffc8
       zexa-sync dead-letters replay --ignored
 
-    Says of each letter what became of it. Those applied, ignored (of a type this version does not know) or
-    unchanged (the ledger has them already) are resolved; one still dead keeps waiting, with its present reason and
-    one attempt more. Resolved letters are left alone unless they are named. --ignored applies facts that an
-    earlier version put into the ledger without knowing their type. Replaying is safe beside running workers, and
-    may be stopped and repeated at any moment.
+    Says of each letter what became of it. A letter is resolved if it is applied, ignored (of a type this version
+    does not know) or unchanged (the ledger has it already). A letter that is still dead keeps waiting, with its
+    present reason and one attempt more. Resolved letters are left alone unless they are named. --ignored applies
+    facts that an earlier version put into the ledger without knowing their type. Replaying is safe beside running
+    workers, and may be stopped and repeated at any moment.
 
     Exit status: 0, or 1 if a letter is still dead, a fact is refused, or on a failure. Reads DATABASE_URL and
     ZEXA_DEFAULT_REGION.

@@ -27,9 +27,9 @@ def requeue_(job_ids: tuple[str, ...], is_all: bool) -> None:
       zexa-sync dead-letters requeue --all
       zexa-sync dead-letters requeue 0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9
 
-    Each becomes a new job, opt-outs in front of all that waits; the failed one is removed once Redis confirmed the
-    new one. A job that holds no raw events is not touched. Exit status: 0, or 1 where one was not put back.
-    Reads REDIS_URL.
+    Each failed job becomes a new job; opt-outs go in front of all jobs that wait. The failed job is removed once
+    Redis confirmed the new job. A job that holds no raw events is not touched. Exit status: 0, or 1 if a job was not
+    put back. Reads REDIS_URL.
     """
     if bool(job_ids) == is_all:
         raise WrongUse("name failed jobs, or give --all")

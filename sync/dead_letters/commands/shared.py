@@ -35,7 +35,7 @@ def redis_answers() -> Iterator[None]:
 
 
 def read_selection(engine: Engine, prefixes: Sequence[str], reason: str | None) -> Selection:
-    """Return the letters that were asked for; end the command where a prefix does not name exactly one."""
+    """Return the letters that were asked for; end the command if a prefix does not name exactly one."""
     wrong = [prefix for prefix in prefixes if not is_prefix(prefix)]
     if wrong:
         raise WrongUse(f"{visible(wrong[0])} cannot begin a digest: give at least {PREFIX_DIGITS_MIN} hex digits")

@@ -1,7 +1,7 @@
 """The yardstick of applying: the rows that applying would write, made beforehand and inserted by one process.
 
-The same batches and transactions as ours, without queue, parsing or merging. What is measured is how fast this
-database takes these rows from Python: by our own statements, and by SQLAlchemy's own way with a list of rows.
+It has the same batches and transactions as the workers, without queue, parsing or merging. It measures how fast this
+database takes these rows from Python: by the project's statements, and by SQLAlchemy's own way with a list of rows.
 """
 
 import time
@@ -33,7 +33,7 @@ Statement = Callable[[Connection, Table, list[dict[str, Any]]], tuple[Any, list[
 def prepare_batches(
     raw_events: Sequence[RawEvent], *, batch_size: int, now: datetime, body_ids: Sequence[int]
 ) -> list[Batch]:
-    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which ours writes them.
+    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which workers write them.
 
     `body_ids` are as many ids of `bodies` that no row has.
     """
@@ -94,7 +94,7 @@ def _body(fact: Event, body_id: int) -> dict[str, Any]:
 
 
 def _statements(facts: list[Event]) -> list[StoredStatement]:
-    """Return what these facts of one subject state of opt-outs, as the database would tell it."""
+    """Return what these facts of one subject state of opt-outs, as the database would return it."""
     by_digest = {fact.digest: fact for fact in facts}
     found: list[StoredStatement] = []
     for statement in opt_outs_of(facts):

@@ -47,7 +47,7 @@ class Figure:
 
 
 def as_document(figure: Figure) -> dict[str, Any]:
-    """Return `figure` as JSON's types; `is_met` is null where there is no target."""
+    """Return `figure` as JSON's types; `is_met` is null if there is no target."""
     return {
         "part": figure.part,
         "name": figure.name,

@@ -12,7 +12,7 @@ from sync.devtools.dev.processes import DevelopmentError
 def applied_per_second(engine: Engine, *, events: int, since: datetime | None = None) -> float:
     """Return the events per second from the begin of the first batch to the begin of the last, leaving out the last.
 
-    So the time in which processes start counts for nobody. Batches of before `since` are left out. Raises
+    So the time in which processes start does not count. Batches of before `since` are left out. Raises
     DevelopmentError unless the ledger took exactly `events`, in more than one batch.
     """
     query = select(LEDGER.c.applied_at, func.count()).group_by(LEDGER.c.applied_at).order_by(LEDGER.c.applied_at)

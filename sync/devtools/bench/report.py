@@ -11,7 +11,7 @@ from rich.table import Table
 from sync.devtools.bench.figures import Figure, Target, Yardstick, as_document
 from sync.devtools.bench.machine import Machine
 
-# Where the output is no terminal, lines are as long as they need to be.
+# If the output is no terminal, lines are as long as they need to be.
 PLAIN_WIDTH = 240
 
 

@@ -1,6 +1,6 @@
 """The servers a benchmark runs on: its own, thrown away afterwards, or given ones that hold nothing yet.
 
-Tables and queue are emptied between measurements, so whatever holds a single row or key is refused.
+Tables and queue are emptied between measurements, so a server that holds a single row or key is refused.
 """
 
 import warnings
@@ -25,7 +25,7 @@ from sync.devtools.dev.processes import DevelopmentError
 from sync.environment import read_database_url
 
 assert models.__all__  # importing the package fills the metadata
-# What the migrations fill, and no event changes, is not counted among them.
+# Tables that the migrations fill, and no event changes, do not count.
 OF_THE_SCHEMA = ("report_calendar", "zexa_sync_compatibility")  # filled by the migrations
 TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name not in OF_THE_SCHEMA]
 
@@ -111,7 +111,7 @@ def _embedded_postgres() -> Iterator[URL]:
 
 
 def require_untouched(database: Database) -> None:
-    """Raise DevelopmentError where a table of ours holds a row: the benchmark empties them all."""
+    """Raise DevelopmentError if a table of the project holds a row: the benchmark empties them all."""
     engine = open_database(database.url, pool_size=1, is_read_only=True)
     try:
         existing = set(inspect(engine).get_table_names())
@@ -158,6 +158,6 @@ def version(database: Database) -> str:
 
 
 def redis_figures(client: Redis, section: str) -> dict[str, Any]:
-    """Return one section of what Redis tells of itself."""
+    """Return one section of what Redis reports of itself."""
     told: dict[str, Any] = client.info(section)
     return told

@@ -99,7 +99,7 @@ def _address(number: int, opt_outs: int) -> str:
 
 
 def _seconds(lookup: Lookup, addresses: list[str]) -> float:
-    """Return how long one look-up took. Raises DevelopmentError where it knew nothing: that would be quick."""
+    """Return how long one look-up took. Raises DevelopmentError if it knew nothing: that would be quick."""
     begun = time.perf_counter()
     answers = lookup.check(addresses)
     taken = time.perf_counter() - begun

@@ -35,7 +35,7 @@ MILLISECONDS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    position: int  # of its body among all
+    position: int  # of its body in the list of all bodies
     message_id: str
 
 

@@ -64,8 +64,8 @@ def dev(port: int, data: Path) -> None:
     A command that you start beside it in the same folder, without DATABASE_URL and REDIS_URL, uses this system.
     One run per data folder: a second one ends at once, and what a killed run left behind is stopped first.
 
-    Exit status: 0 after Ctrl-C or SIGTERM, 1 where something could not start, or ended by itself, 2 for a
-    wrong setting.
+    Exit status: 0 after Ctrl-C or SIGTERM, 1 if something could not start, or ended by itself, 2 for a wrong
+    setting.
     """
     try:
         run(data.resolve(), port, Progress())
@@ -74,7 +74,7 @@ def dev(port: int, data: Path) -> None:
 
 
 def run(data: Path, port: int, progress: Progress) -> None:
-    """Run all of it until we are asked to stop; whatever happens, nothing that was started outlives this call."""
+    """Run the whole system until a signal asks to stop. No process that was started outlives this call."""
     os.umask(0o077)  # what we and our processes write into the data folder is for its owner only
     with stop_signals() as is_stop_asked, claim(data) as held:
         _report_stale(held, progress)

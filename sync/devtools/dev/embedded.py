@@ -129,7 +129,7 @@ def _start(folder: Path, port: int, command: Sequence[str]) -> RedisServer:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is for whoever started us: Redis must outlive the workers
+            start_new_session=True,  # Ctrl-C is for this process only: Redis must outlive the workers
         )
     server = RedisServer(url=redis_url(port), port=port, process=process)
     try:

@@ -50,7 +50,7 @@ def as_curl(body: bytes, signature: str, url: str) -> str:
 
 
 def post(delivery: SampleDelivery, port: int) -> int | None:
-    """Send `delivery` and return the status of the answer, or None where none came."""
+    """Send `delivery` and return the status of the answer, or None if none came."""
     headers = {"Content-Type": "application/json", "X-Zexa-Signature": delivery.signature}
     return request("POST", PATH, port, body=delivery.body, headers=headers)[0]
 

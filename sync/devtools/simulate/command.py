@@ -122,7 +122,7 @@ def simulate(
     port, signed with its secret. If nothing listens there, it says so and waits for a minute.
 
     Each delivery has 10 seconds to be answered with a 2xx. If it is not, it is sent again after 1, 5 and 30
-    minutes, and then it is lost for good. Ctrl-C stops and tells what was done. Exit status: 0 if every
+    minutes, and then it is lost for good. Ctrl-C stops and shows what was done. Exit status: 0 if every
     delivery was accepted, 1 if not, 2 on wrong use.
 
     \b

@@ -34,7 +34,7 @@ def read_share(_context: click.Context, _option: click.Parameter, given: str) ->
 
 
 def read_kinds(_context: click.Context, _option: click.Parameter, given: str | None) -> frozenset[EventType]:
-    """Read names of events, long or short, between commas; all where none is given."""
+    """Read names of events, long or short, between commas; all if none is given."""
     if given is None:
         return frozenset(EventType)
     known: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}

@@ -31,7 +31,7 @@ STATUS_FIELDS = {
 }
 
 SINGLE_MESSAGE_SHARE = 0.4
-CONFLICT_SHARE = 0.08  # of failed messages: told as failed, later as delivered all the same
+CONFLICT_SHARE = 0.08  # of failed messages: reported as failed, later as delivered all the same
 OPT_OUT_SHARE = 0.011  # of delivered messages
 NO_ADDRESS_SHARE = 0.25  # of opt-outs
 
@@ -41,7 +41,7 @@ _ID_STEP = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One event as the provider writes it; `occurred_at` is the moment its `timestamp` tells."""
+    """One event as the provider writes it; `occurred_at` is the moment of its `timestamp`."""
 
     kind: EventType
     occurred_at: datetime
@@ -49,7 +49,7 @@ class Occurrence:
 
 
 class Provider:
-    """Tells stories: all the events, of the given kinds, of one campaign or of one single message.
+    """Makes up stories: all the events, of the given kinds, of one campaign or of one single message.
 
     A message has one id, one channel and one address, and all its events agree on them. No two events of
     one provider are about the same fact.
@@ -107,7 +107,7 @@ class Provider:
         told = []
         moment = sent_at
         for kind in kinds:
-            # Further apart than a timestamp lags behind, so that what happens later is also told as later.
+            # Further apart than a timestamp lags behind, so that a later event also has a later timestamp.
             moment += self._seconds(6, 40) if self._random.random() < 0.9 else self._seconds(40, 700)
             is_untold = kind is EventType.OPT_OUT and len(kinds) > 1 and self._random.random() < NO_ADDRESS_SHARE
             own = {name: value for name, value in data.items() if name != "to"} if is_untold else data

@@ -52,10 +52,10 @@ def generate(
     """Yield `events` different events of `kinds`, no two about one fact, and copies of some of them.
 
     `duplicates` is the number of copies as a share of `events`, from 0 to 1. Without `shuffle` the order is
-    roughly that in which the events occurred, and a copy follows within COPY_DISTANCE_MAX events; with it
+    roughly that in which the events occurred, and a copy follows within COPY_DISTANCE_MAX events. With `shuffle`
     the order is random within a moving window of SHUFFLE_WINDOW. Neither changes what the events are.
-    `start` is aware. Ids depend on `kinds`, `seed` and `start`, so that runs that differ in one of them
-    speak of different messages.
+    `start` is aware. Ids depend on `kinds`, `seed` and `start`. So runs that differ in one of these have
+    different messages.
     """
     if not kinds:
         raise ValueError("no kinds of events to generate")
