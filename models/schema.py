@@ -45,8 +45,8 @@ def require_compatible(connection: Connection, *, code: str = HEAD) -> bool:
     if current == code:
         return False
     if current is None or current < code:
-        found = f"at {current}" if current else "empty"
-        raise SchemaBehind(f"the database schema is {found}, this version needs {code}: run `alembic upgrade head`")
+        state = f"at {current}" if current else "empty"
+        raise SchemaBehind(f"the database schema is {state}, this version needs {code}: run `alembic upgrade head`")
     oldest = _oldest_revision(connection)
     if oldest is not None and oldest <= code:
         return True

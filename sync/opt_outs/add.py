@@ -48,7 +48,7 @@ def state_opt_outs(
     """
     hold_statements(connection, alone=False)
     persons = {person_of(address) for several in addresses for address in several}
-    before, known = read_rows(connection, persons), read_statements(connection, persons)
+    before, past = read_rows(connection, persons), read_statements(connection, persons)
     stated: list[list[OptOutStatement]] = []
     for several in addresses:
         keys = [(statement.channel, address, statement.sender) for address in several]
@@ -59,7 +59,7 @@ def state_opt_outs(
                     channel=statement.channel,
                     address=key[1],
                     sender=statement.sender,
-                    occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, known), now),
+                    occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, past), now),
                     source=OptOutSource.MANUAL,
                     stated_by=statement.by,
                     reason=statement.reason,

@@ -28,14 +28,14 @@ class Selection:
     is_any: bool = False
 
     def conditions(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        of = OPT_OUTS.c
+        columns = OPT_OUTS.c
         for name in ("channel", "source"):
-            if (given := getattr(self, name)) is not None:
-                yield of[name] == given
+            if (value := getattr(self, name)) is not None:
+                yield columns[name] == value
         if self.sender is not None:
-            yield of.sender.in_(_spellings(connection, self.sender))
+            yield columns.sender.in_(_spellings(connection, self.sender))
         if self.since is not None:
-            yield of.opted_out_at >= self.since
+            yield columns.opted_out_at >= self.since
         if not self.is_any:
             yield IN_FORCE
 
@@ -44,7 +44,7 @@ def _spellings(connection: Connection, sender: str) -> list[str]:
     """Return how the table spells `sender`. Which spellings are one is not for SQL to say."""
     key = sender_key(sender)
     kept = connection.execute(select(OPT_OUTS.c.sender).distinct()).scalars()
-    return [one for one in kept if sender_key(one) == key]
+    return [spelling for spelling in kept if sender_key(spelling) == key]
 
 
 def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:
@@ -57,8 +57,8 @@ def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int)
 def every_opt_out(connection: Connection, selection: Selection) -> Iterator[StoredOptOut]:
     """Yield every row in the order of its key, without holding more than some of them."""
     query = select(OPT_OUTS).where(*selection.conditions(connection)).order_by(*OPT_OUTS.primary_key)
-    found = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
-    for rows in found.mappings().partitions(ROWS_PER_FETCH):
+    result = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
+    for rows in result.mappings().partitions(ROWS_PER_FETCH):
         yield from (dict(row) for row in rows)
 
 

@@ -110,8 +110,8 @@ def import_opt_outs(
     return counts
 
 
-def _columns(given: CsvFile) -> dict[str, int]:
-    plain = [name.strip().casefold() for name in given.header]
+def _columns(file: CsvFile) -> dict[str, int]:
+    plain = [name.strip().casefold() for name in file.header]
     for name in _OTHER_COLUMNS:
         if plain.count(name) > 1:
             raise FileError(f"the file's first row has the column {name} more than once")
@@ -119,11 +119,11 @@ def _columns(given: CsvFile) -> dict[str, int]:
 
 
 def _stated(
-    record: Record, given: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
+    record: Record, file: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
 ) -> Stated | None:
     """Return what a record states, None if it says itself that the opt-out is over. Raises InvalidRow."""
     fields = record[2]
-    cell = given.cell(fields)
+    cell = file.cell(fields)
     if fields is None or cell is None:
         raise InvalidRow(NOT_READABLE)
 
@@ -170,8 +170,8 @@ def _record(
         persons = persons_of(key for row in stated for key in row.keys)
         stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
         ends: dict[str, list[StoredStatement]] = {}
-        for known in read_statements(connection, persons):
-            ends.setdefault(known["person"], []).append(known)
+        for end in read_statements(connection, persons):
+            ends.setdefault(end["person"], []).append(end)
         now = clock()
         statements = []
         for row in stated:

@@ -124,7 +124,7 @@ def resubscribe(
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
     after = read_rows(connection, stated)
-    return [_ended(given, several, before, after, resubscription) for given, several in meant]
+    return [_ended(spelling, several, before, after, resubscription) for spelling, several in meant]
 
 
 def _meant(
@@ -132,23 +132,24 @@ def _meant(
 ) -> list[tuple[str, list[Address]]]:
     """Return whose opt-outs are to end, with the first of `addresses` that names them.
 
-    Without a channel an address may be an id of Slack besides: if it looks like one, or if that has opted out.
+    Without a channel an address may also be a Slack id: if it looks like a Slack id, or if that id has opted out.
     """
     meant: dict[frozenset[str], tuple[str, list[Address]]] = {}
-    for given in addresses:
-        every = persons_of(channel, given, default_region)
-        plain = read_address(channel or "", given, default_region).addresses or every
+    for text in addresses:
+        every = persons_of(channel, text, default_region)
+        plain = read_address(channel or "", text, default_region).addresses or every
         others = [address for address in every if address not in plain]
-        known = read_rows(connection, {address.person for address in others}) if others else {}
-        opted_out = {person_of(row.address) for row in known.values()}
-        ids = [one for one in others if one.person in opted_out or _MAY_BE_ID.fullmatch(one.text)]
-        _, several = meant.setdefault(frozenset(one.person for one in plain) or frozenset([given]), (given, []))
+        rows = read_rows(connection, {address.person for address in others}) if others else {}
+        opted_out = {person_of(row.address) for row in rows.values()}
+        ids = [other for other in others if other.person in opted_out or _MAY_BE_ID.fullmatch(other.text)]
+        persons = frozenset(address.person for address in plain) or frozenset([text])
+        _, several = meant.setdefault(persons, (text, []))
         several += [address for address in (*plain, *ids) if address not in several]
     return list(meant.values())
 
 
 def _ended(
-    given: str,
+    text: str,
     meant: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
@@ -158,7 +159,7 @@ def _ended(
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
     in_force = [after[key] for key in were if _is_in_force(after[key])]
     return Ended(
-        address=meant[0].text if meant else given,
+        address=meant[0].text if meant else text,
         ended=[after[key] for key in were if not _is_in_force(after[key])],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

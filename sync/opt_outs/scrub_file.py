@@ -82,23 +82,23 @@ def _require_fresh(lookup: Lookup, scope: Scope, counts: Counts) -> None:
 
 
 def _sort_out(
-    lookup: Lookup, given: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
+    lookup: Lookup, source: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
 ) -> None:
     clean: list[str] = []
     removed: list[str] = []
     invalid: list[str] = []
-    cells = [given.cell(fields) for _, _, fields in rows]
+    cells = [source.cell(fields) for _, _, fields in rows]
     answers = lookup.check([cell or "" for cell in cells], scope.channel, scope.sender, scope.max_staleness)
     goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed}
     for (_, text, _), cell, answer in zip(rows, cells, answers, strict=True):
         if answer.status is Status.UNKNOWN:
             raise UnknownStatusError(answer.as_of, answer.held_by)
         if answer.status is Status.INVALID:
-            invalid.append(given.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
+            invalid.append(source.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
         else:
             goes_to[answer.status].append(text)
     for file, texts in ((files.clean, clean), (files.removed, removed), (files.invalid, invalid)):
-        file.write(given.encoding.encode("".join(texts)))
+        file.write(source.encoding.encode("".join(texts)))
     counts.clean += len(clean)
     counts.removed += len(removed)
     counts.invalid += len(invalid)

@@ -32,8 +32,8 @@ def compare_opt_outs(engine: Engine, addresses_per_page: int) -> Iterator[Page]:
     """Yield what is found of all addresses, page by page, each as it stands at one moment. Writes nothing."""
     after = ""
     while True:
-        found, addresses = patiently(partial(_compare_page, engine, after, addresses_per_page))
-        yield found
+        page, addresses = patiently(partial(_compare_page, engine, after, addresses_per_page))
+        yield page
         if len(addresses) < addresses_per_page:
             return
         after = addresses[-1]

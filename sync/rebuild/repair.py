@@ -48,14 +48,14 @@ def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
     return removed
 
 
-def _write(engine: Engine, found: Slice, reading: Reading) -> None:
+def _write(engine: Engine, part: Slice, reading: Reading) -> None:
     now = datetime.now(UTC)
-    keys = {(drift.key["subject_id"], drift.key["event"]) for drift in found.drifts if drift.table == LEDGER.name}
+    keys = {(drift.key["subject_id"], drift.key["event"]) for drift in part.drifts if drift.table == LEDGER.name}
     with engine.begin() as connection:
         wait_briefly(connection)
         if keys:
-            settle_again(connection, [event for event in found.repairing if event.key in keys], now)
-        merge_rows(connection, found.repairing, reading, now)
+            settle_again(connection, [event for event in part.repairing if event.key in keys], now)
+        merge_rows(connection, part.repairing, reading, now)
 
 
 def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str, int]:
@@ -63,9 +63,9 @@ def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str,
     with engine.begin() as connection:
         wait_briefly(connection)
         _hold_ledger_still(connection)
-        known = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
-        removed = {table.name: _remove_from(connection, table, row_of, surplus, known) for table, row_of in _ROW_OF}
-        return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, known)}
+        ledger = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
+        removed = {table.name: _remove_from(connection, table, row_of, surplus, ledger) for table, row_of in _ROW_OF}
+        return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, ledger)}
 
 
 def wait_briefly(connection: Connection) -> None:
@@ -88,7 +88,7 @@ def _remove_from(
     table: Table,
     row_of: Callable[[Iterable[Event]], Any],
     surplus: list[Drift],
-    known: Known,
+    ledger: Known,
 ) -> int:
     (key,) = table.primary_key
     asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
@@ -99,21 +99,21 @@ def _remove_from(
     gone = [
         subject
         for subject in locked
-        if row_of(known.events.get(subject, [])) is None and subject not in known.unreadable
+        if row_of(ledger.events.get(subject, [])) is None and subject not in ledger.unreadable
     ]
     if table is MESSAGES:
         keep_deltas(connection, [], [Change(old=locked[subject], new=None) for subject in gone])
     return connection.execute(delete(table).where(key.in_(gone))).rowcount
 
 
-def _remove_named(connection: Connection, surplus: list[Drift], known: Known) -> int:
+def _remove_named(connection: Connection, surplus: list[Drift], ledger: Known) -> int:
     """Remove what is kept of opt-outs that name somebody, or that are none."""
     removed = 0
     for drift in surplus:
         if drift.table == NAMELESS_OPT_OUTS.name:
             subject, digest = drift.key["subject_id"], drift.key["digest"]
-            still = {event.digest for event in nameless_opt_outs(known.events.get(subject, []))}
-            if digest not in still and subject not in known.unreadable:
+            still = {event.digest for event in nameless_opt_outs(ledger.events.get(subject, []))}
+            if digest not in still and subject not in ledger.unreadable:
                 is_row = [NAMELESS_OPT_OUTS.c[name] == value for name, value in drift.key.items()]
                 removed += connection.execute(delete(NAMELESS_OPT_OUTS).where(*is_row)).rowcount
     return removed

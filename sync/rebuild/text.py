@@ -59,8 +59,8 @@ def drift_text(drift: Drift, *, shows_addresses: bool) -> str:
         f"  {name:<{width}}  {shown(name, stored)} → {shown(name, expected)}"
         for name, (stored, expected) in columns.items()
     ]
-    found = _KINDS[drift.kind].format(source=_SOURCES.get(drift.table, "its facts"))
-    return "\n".join([f"{drift.table} {key}: {found}", *lines])
+    kind = _KINDS[drift.kind].format(source=_SOURCES.get(drift.table, "its facts"))
+    return "\n".join([f"{drift.table} {key}: {kind}", *lines])
 
 
 def _masked(name: str, value: Any) -> Any:
@@ -115,8 +115,8 @@ def counts_text(counts: Counts, *, is_check: bool) -> str:
     return "\n".join([read, *_unreadable_lines(counts), *lines, _conclusion(counts, is_check)])
 
 
-def _number(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _by_kind(table: TableCounts, is_check: bool) -> dict[str, int]:

@@ -200,23 +200,23 @@ def _show(
     )
     if asked.since and asked.until and asked.since > asked.until:
         raise click.UsageError("--since is after --until")
-    found = _read(name, asked)
+    report = _read(name, asked)
     if as_csv:
-        say(report_csv(found))
+        say(report_csv(report))
     elif as_json:
-        say(json.dumps(report_document(found), indent=2))
+        say(json.dumps(report_document(report), indent=2))
     else:
-        say(report_table(found, LAYOUTS[name]) if found.rows else "Nothing was counted in this period.")
+        say(report_table(report, LAYOUTS[name]) if report.rows else "Nothing was counted in this period.")
 
 
 def _read(name: str, asked: Selection) -> Report:
     timezone = read_report_timezone(os.environ)
     with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine, engine.connect() as connection:
-        found = REPORTS[name](connection, asked)
-    if found.timezone != timezone:
+        report = REPORTS[name](connection, asked)
+    if report.timezone != timezone:
         click.echo(
-            f"note: days are those of {found.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
+            f"note: days are those of {report.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
             f"`{program()} rebuild --reports` changes that",
             err=True,
         )
-    return found
+    return report

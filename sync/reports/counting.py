@@ -51,22 +51,22 @@ def _on_sqlite(element: day_of, compiler: Any, **options: Any) -> str:
 
 def daily(condition: ColumnElement[bool]) -> Select[Any]:
     """Return a query for the columns of `report_daily`, of messages for which `condition` is true."""
-    of = _messages(condition, _FINAL)
-    counts = {status: _count(of.c.status == status) for status in _FINAL}
-    delivered, opt_outs = counts["delivered"], _count(of.c.opted_out_at.is_not(None))
+    messages = _messages(condition, _FINAL)
+    counts = {status: _count(messages.c.status == status) for status in _FINAL}
+    delivered, opt_outs = counts["delivered"], _count(messages.c.opted_out_at.is_not(None))
     counted = (
         select(
-            of.c.day,
-            of.c.channel,
-            of.c.sender,
+            messages.c.day,
+            messages.c.channel,
+            messages.c.sender,
             func.count().label("finalised"),
             *(count.label(status) for status, count in counts.items()),
             opt_outs.label("opt_outs"),
-            _count(of.c.conflict).label("conflicts"),
+            _count(messages.c.conflict).label("conflicts"),
             (cast(delivered, Float) / func.count()).label("delivery_rate"),
             (cast(opt_outs, Float) / func.nullif(delivered, 0)).label("opt_out_rate"),
         )
-        .group_by(of.c.day, of.c.channel, of.c.sender)
+        .group_by(messages.c.day, messages.c.channel, messages.c.sender)
         .subquery()
     )
     return select(counted)
@@ -77,14 +77,14 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
 
     Reasons are as the provider wrote them: the code that shows them masks them.
     """
-    of = _messages(condition, _FAILED)
-    keys = of.c.day, of.c.channel, of.c.failure_code, of.c.failure_reason
+    messages = _messages(condition, _FAILED)
+    keys = messages.c.day, messages.c.channel, messages.c.failure_code, messages.c.failure_reason
     reasons = (
         select(
             *keys,
             func.count().label("messages"),
-            func.min(of.c.status_at).label("first_seen_at"),
-            func.max(of.c.status_at).label("last_seen_at"),
+            func.min(messages.c.status_at).label("first_seen_at"),
+            func.max(messages.c.status_at).label("last_seen_at"),
         )
         .group_by(*keys)
         .subquery()

@@ -82,7 +82,7 @@ def _counts(table: Table) -> list[str]:
 
 def _sum(sums: Sums, key: tuple[Any, ...], counts: list[int]) -> None:
     held = sums.get(key)
-    sums[key] = counts if held is None else [one + other for one, other in zip(held, counts, strict=True)]
+    sums[key] = counts if held is None else [count + other for count, other in zip(held, counts, strict=True)]
 
 
 def _add(connection: Connection, table: Table, sums: Sums) -> None:
@@ -94,10 +94,10 @@ def _add(connection: Connection, table: Table, sums: Sums) -> None:
     rows = [dict(zip([*keys, *counts], [*key, *sums[key]], strict=True)) for key in sorted(sums) if any(sums[key])]
     if not rows:
         return
-    insert, given = bulk_insert(connection, table, rows)
+    insert, parameters = bulk_insert(connection, table, rows)
     added = {name: table.c[name] + insert.excluded[name] for name in counts}
     upsert = insert.on_conflict_do_update(index_elements=keys, set_=added).returning(*table.c)
-    summed = connection.execute(upsert, given).mappings().all()
+    summed = connection.execute(upsert, parameters).mappings().all()
     empty = [{f"of_{name}": row[name] for name in keys} for row in summed if not any(row[name] for name in counts)]
     if empty:
         is_row = and_(*(table.c[name] == bindparam(f"of_{name}") for name in keys))

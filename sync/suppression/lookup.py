@@ -83,11 +83,11 @@ class Answers:
 
     def __iter__(self) -> Iterator[Answer]:
         as_of, held_by = self.freshness.as_of, self.freshness.held_by
-        for given in self.given:
-            if isinstance(given, str):
-                yield self.others.get(given) or Answer(given, self.absent, given, None, as_of, held_by)
+        for text in self.given:
+            if isinstance(text, str):
+                yield self.others.get(text) or Answer(text, self.absent, text, None, as_of, held_by)
             else:
-                yield Answer(given, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
+                yield Answer(text, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
 
 
 class Asked(NamedTuple):
@@ -101,9 +101,9 @@ class Scope(NamedTuple):
     channel: str | None
     sender_key: str | None
 
-    def holds(self, found: Found) -> bool:
-        return (self.channel is None or found.channel in ("", self.channel)) and (
-            self.sender_key is None or not found.sender or sender_key(found.sender) == self.sender_key
+    def holds(self, opt_out: Found) -> bool:
+        return (self.channel is None or opt_out.channel in ("", self.channel)) and (
+            self.sender_key is None or not opt_out.sender or sender_key(opt_out.sender) == self.sender_key
         )
 
 
@@ -156,8 +156,8 @@ class Lookup:
     ) -> Answers:
         """Return what `check` returns, before it is written out for each address."""
         scope = self._scope(channel, sender)
-        given: list[Any] = list(addresses)
-        texts = [address for address in given if isinstance(address, str)]
+        items: list[Any] = list(addresses)
+        texts = [address for address in items if isinstance(address, str)]
         asked: dict[str, Asked] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in self._in_turns(texts):
@@ -168,17 +168,17 @@ class Lookup:
         look = self.look(wanted)
         is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        found = _strongest(opt_out for opt_out in look.found or () if scope.holds(opt_out))
+        matches = _strongest(opt_out for opt_out in look.found or () if scope.holds(opt_out))
         others = {
-            address: _answer(address, question, found, look.freshness, absent)
+            address: _answer(address, question, matches, look.freshness, absent)
             for address, question in self._in_turns(asked.items())
         }
-        if found:
+        if matches:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
             for address in texts:
-                if address not in others and (match := found.get(address)):
+                if address not in others and (match := matches.get(address)):
                     others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
-        return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
+        return Answers(given=items, absent=absent, others=others, freshness=look.freshness)
 
     def _scope(self, channel: str | None, sender: str | None) -> Scope:
         """Return the scope asked for. A name that is none of the provider's channels, or no sender, narrows nothing."""
@@ -232,19 +232,24 @@ def _limit(staleness: timedelta | float) -> timedelta:
         return timedelta.min
 
 
-def _answer(given: str, asked: Asked, found: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
-    """Return the answer to `given`; `absent` is the status of an address without an opt-out."""
+def _answer(text: str, asked: Asked, matches: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
+    """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by
     for address in asked.addresses:
-        if match := found.get(address.person):
-            return Answer(given, Status.SUPPRESSED, address.text, match, as_of, held_by)
+        if match := matches.get(address.person):
+            return Answer(text, Status.SUPPRESSED, address.text, match, as_of, held_by)
     if asked.problem is not None:
-        return Answer(given, Status.INVALID, None, None, as_of, held_by, asked.problem)
-    return Answer(given, absent, asked.addresses[0].text, None, as_of, held_by)
+        return Answer(text, Status.INVALID, None, None, as_of, held_by, asked.problem)
+    return Answer(text, absent, asked.addresses[0].text, None, as_of, held_by)
 
 
-def _strongest(found: Iterable[Found]) -> dict[str, Match]:
+def _strongest(opt_outs: Iterable[Found]) -> dict[str, Match]:
     """Return of each person the opt-out that holds."""
     # Sorted backwards, so that of one person the earliest comes last, and stays.
-    ordered = sorted(found, key=lambda one: (one.opted_out_at, one.channel, one.sender), reverse=True)
-    return {one.person: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered}
+    ordered = sorted(
+        opt_outs, key=lambda opt_out: (opt_out.opted_out_at, opt_out.channel, opt_out.sender), reverse=True
+    )
+    return {
+        opt_out.person: Match(opt_out.channel, opt_out.sender, opt_out.opted_out_at, opt_out.source, opt_out.message_id)
+        for opt_out in ordered
+    }

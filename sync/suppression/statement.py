@@ -108,9 +108,9 @@ class Asker:
             raise NotAnswered from None
 
     def _execute(self, connection: Connection, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
-        given: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
+        values: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
         try:
-            return execute_single(connection, statement.text, given)
+            return execute_single(connection, statement.text, values)
         except self._driver_error as error:
             if not self._dialect.is_disconnect(cast(Any, error), connection.connection.dbapi_connection, None):
                 raise NotAnswered from None

@@ -23,7 +23,7 @@ SHARED = ("DATABASE_URL", "REDIS_URL", "REDIS_TLS_VERIFY", "PORT")
 
 
 @contextmanager
-def told(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
+def published(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
     """Publish the settings in `environ` to commands beside this process until the block ends."""
     settings = {name: text for name, text in environ.items() if name in SHARED or name.startswith("ZEXA_")}
     document = {"pid": os.getpid(), "began": began(os.getpid()), "settings": settings}

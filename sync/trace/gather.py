@@ -126,8 +126,8 @@ def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[F
     return tuple(sorted(facts, key=lambda fact: (fact.occurred_at, fact.name, not fact.holds, fact.digest)))
 
 
-def _row(connection: Connection, of: Table, key: Column[Any], value: str) -> Row | None:
-    row = connection.execute(select(of).where(key == value)).mappings().one_or_none()
+def _row(connection: Connection, table: Table, key: Column[Any], value: str) -> Row | None:
+    row = connection.execute(select(table).where(key == value)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
@@ -141,13 +141,13 @@ def _persons(facts: Sequence[Fact], message: Row | None) -> set[str]:
 def _opt_outs(connection: Connection, message_id: str, persons: set[str]) -> tuple[OptOutFound, ...]:
     is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.person.in_(persons))
     query = select(OPT_OUTS, IN_FORCE.label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
-    found = []
+    opt_outs = []
     for row in connection.execute(query).mappings():
         by_message = [FoundBy.MESSAGE_ID] if row["message_id"] == message_id else []
         by_address = [FoundBy.ADDRESS] if row["person"] in persons else []
         columns = {key.name: row[key.name] for key in OPT_OUTS.columns}
-        found.append(OptOutFound(row=columns, is_active=bool(row["is_active"]), found_by=(*by_message, *by_address)))
-    return tuple(found)
+        opt_outs.append(OptOutFound(row=columns, is_active=bool(row["is_active"]), found_by=(*by_message, *by_address)))
+    return tuple(opt_outs)
 
 
 def _why(trace: Trace) -> tuple[str, ...]:

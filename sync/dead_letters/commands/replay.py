@@ -90,9 +90,9 @@ def _replayed(engine: Engine, selection: Selection, reading: Reading, counts: Co
     with engine.begin() as connection:
         total = sum(count_by_reason(connection, selection).values())
     with progress("Replaying dead letters", total) as advance:
-        for one in replay(engine, selection, reading=reading):
-            counts[one.verdict] += 1
-            yield one
+        for outcome in replay(engine, selection, reading=reading):
+            counts[outcome.verdict] += 1
+            yield outcome
             advance(1)
 
 
@@ -100,8 +100,8 @@ def _print_replayed(replayed: Iterator[Replayed], *, as_json: bool) -> None:
     """Print each as it comes, because all of them may be too many to hold; JSON is left open behind the last."""
     if as_json:
         say('{"dead_letters": [')
-    for number, one in enumerate(replayed):
-        say(f"{',' if number else ' '} {json.dumps(asdict(one))}" if as_json else replayed_text(one))
+    for number, outcome in enumerate(replayed):
+        say(f"{',' if number else ' '} {json.dumps(asdict(outcome))}" if as_json else replayed_text(outcome))
 
 
 def _ignored_applied(engine: Engine, reading: Reading) -> IgnoredTally:

@@ -45,8 +45,8 @@ def read_selection(engine: Engine, prefixes: Sequence[str], reason: str | None) 
 
 
 def _only_digest(connection: Connection, prefix: str) -> str:
-    found = matching_digests(connection, prefix)
-    if len(found) != 1:
-        fits = "fits several dead letters: give more digits" if found else "fits no dead letter"
+    digests = matching_digests(connection, prefix)
+    if len(digests) != 1:
+        fits = "fits several dead letters: give more digits" if digests else "fits no dead letter"
         raise click.ClickException(f"{prefix} {fits}")
-    return found[0]
+    return digests[0]

@@ -42,7 +42,10 @@ class Figure:
     @property
     def verdicts(self) -> list[tuple[Target, bool]]:
         """Every target of this figure, and whether it is met."""
-        measured = [(self.target, self.value), *((of.target, self.ratio(of)) for of in self.yardsticks)]
+        measured = [
+            (self.target, self.value),
+            *((yardstick.target, self.ratio(yardstick)) for yardstick in self.yardsticks),
+        ]
         return [(target, value is not None and target.is_met_by(value)) for target, value in measured if target]
 
 

@@ -22,7 +22,7 @@ def applied_per_second(engine: Engine, *, events: int, since: datetime | None = 
         batches: list[tuple[datetime, int]] = [(row[0], row[1]) for row in connection.execute(query)]
     applied = sum(count for _, count in batches)
     if applied != events:
-        raise DevelopmentError(f"{applied:,} of {events:,} events were applied: such a run tells nothing")
+        raise DevelopmentError(f"{applied:,} of {events:,} events were applied: such a run proves nothing")
     if len(batches) < 2:
         raise DevelopmentError(f"{events:,} events are a single batch, which cannot be timed: give more --events")
     (first, _), (last, in_last) = batches[0], batches[-1]

@@ -158,7 +158,7 @@ def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | Non
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
     what = f"{database.name}, {opt_outs:,} opt-outs: "
     asked = sum(turn.lookups.accepted for turn in turns)
-    failed = sum(of.failed for turn in turns for of in (*turn.deliveries.values(), turn.lookups))
+    failed = sum(load.failed for turn in turns for load in (*turn.deliveries.values(), turn.lookups))
     offered = middle([(turn.lookups.accepted + turn.lookups.failed) / turn.lookups.seconds for turn in turns])
     note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
     checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"

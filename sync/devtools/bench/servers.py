@@ -47,15 +47,15 @@ class Database:
 
 
 @contextmanager
-def open_redis(folder: Path, given: str | None) -> Iterator[str]:
+def open_redis(folder: Path, given_url: str | None) -> Iterator[str]:
     """Yield the URL of a Redis that holds nothing.
 
     One of our own keeps nothing on disk, as small hosted plans do, so that the disk is measured only once:
     in the database.
     """
-    if given:
-        _require_empty_redis(given)
-        yield given
+    if given_url:
+        _require_empty_redis(given_url)
+        yield given_url
         return
     with private_redis(folder, is_durable=False) as server:
         yield server.url
@@ -74,11 +74,11 @@ def _require_empty_redis(url: str) -> None:
 
 
 @contextmanager
-def open_databases(folder: Path, given: str | None, kinds: Sequence[str]) -> Iterator[list[Database]]:
+def open_databases(folder: Path, given_url: str | None, kinds: Sequence[str]) -> Iterator[list[Database]]:
     """Yield a database of each of `kinds`, not yet migrated, or the given one."""
     with ExitStack() as stack:
-        if given:
-            database = Database(url=read_database_url({"DATABASE_URL": given}))
+        if given_url:
+            database = Database(url=read_database_url({"DATABASE_URL": given_url}))
             require_untouched(database)
             yield [database]
             return
@@ -159,5 +159,5 @@ def version(database: Database) -> str:
 
 def redis_figures(client: Redis, section: str) -> dict[str, Any]:
     """Return one section of what Redis reports of itself."""
-    told: dict[str, Any] = client.info(section)
-    return told
+    values: dict[str, Any] = client.info(section)
+    return values

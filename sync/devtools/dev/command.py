@@ -16,7 +16,7 @@ from sync.devtools.dev.processes import Child, DevelopmentError, Processes
 from sync.devtools.dev.progress import Progress
 from sync.devtools.dev.proof import PATH, as_curl, has_row, post, request, sample_delivery
 from sync.devtools.dev.setup import ROOT, Setup, prepare, require_free
-from sync.terminal.running_dev import DEFAULT_FOLDER, told
+from sync.terminal.running_dev import DEFAULT_FOLDER, published
 from sync.terminal.signals import StopAsked, stop_signals
 
 READY_SECONDS = 60
@@ -33,7 +33,7 @@ WATCH_PAUSE_SECONDS = 0.2
     envvar="PORT",
     show_default=True,
     show_envvar=True,
-    help="Where to listen, on 127.0.0.1 only.",
+    help="The port to listen on, on 127.0.0.1 only.",
 )
 @click.option(
     "--data",
@@ -90,7 +90,7 @@ def run(data: Path, port: int, progress: Progress) -> None:
             try:
                 _start(processes, setup, progress)
                 message_id = _prove(processes, setup, progress)
-                with told(data, setup.environ):
+                with published(data, setup.environ):
                     _explain(setup, message_id, progress)
                     processes.wait_until(lambda: False, seconds=math.inf, pause_seconds=WATCH_PAUSE_SECONDS)
             except StopAsked:
@@ -177,7 +177,7 @@ def _explain(setup: Setup, message_id: str, progress: Progress) -> None:
     progress.say(f"  webhook   http://127.0.0.1:{setup.port}{PATH}")
     progress.say(f"  database  {database}")
     progress.say(f"  data      {setup.data} ({logs})")
-    progress.say("\n  To paste into another terminal: send a signed event; see what became of ours.\n")
+    progress.say("\n  To paste into another terminal: send a signed event; see what became of the sample.\n")
     sample = sample_delivery("msg_curl_", setup.secret)
     progress.say(as_curl(sample.body, sample.signature, f"http://127.0.0.1:{setup.port}{PATH}"))
     progress.say(trace)

@@ -37,8 +37,8 @@ class Setup:
     secret: bytes = field(repr=False)
 
 
-def prepare(data: Path, port: int, given: Mapping[str, str]) -> Setup:
-    """Return the setup of a run on `port` with its data in `data`; `given` is the user's environment.
+def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
+    """Return the setup of a run on `port` with its data in `data`; `user_environ` is the user's environment.
 
     Raises SettingError if a setting is wrong, EmbeddedError if a private Redis is needed and there is
     none, DevelopmentError if there is nothing to run.
@@ -46,15 +46,15 @@ def prepare(data: Path, port: int, given: Mapping[str, str]) -> Setup:
     commands = _procfile()
     commands["web"] += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", str(WEB_STOP_SECONDS)]
     own = {"DATABASE_URL": f"sqlite:///{data / 'zexa.db'}", "WEB_CONCURRENCY": "1"}
-    if not _is_given(given, "ZEXA_WEBHOOK_SECRET"):
+    if not _is_given(user_environ, "ZEXA_WEBHOOK_SECRET"):
         own["ZEXA_WEBHOOK_SECRET"] = kept_secret(data)
-    if not _is_given(given, "REDIS_URL"):
+    if not _is_given(user_environ, "REDIS_URL"):
         redis_port = free_port()
         own["REDIS_URL"] = redis_url(redis_port)
         commands["redis"] = redis_command(data / "redis", port=redis_port, binary=find_redis_binary())
-    own = {name: value for name, value in own.items() if not _is_given(given, name)}
-    binaries = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)])
-    environ = {**given, **own, "PATH": binaries, "PORT": str(port)}
+    own = {name: value for name, value in own.items() if not _is_given(user_environ, name)}
+    binaries = os.pathsep.join([str(Path(sys.executable).parent), user_environ.get("PATH", os.defpath)])
+    environ = {**user_environ, **own, "PATH": binaries, "PORT": str(port)}
     database_url = _absolute(WorkerSettings.read(environ).database_url)
     environ["DATABASE_URL"] = database_url.render_as_string(hide_password=False)
     return Setup(

@@ -48,7 +48,7 @@ WAIT_SECONDS = 60
     show_default=True,
     callback=read_number,
     metavar="R",
-    help="Deliveries per second, evenly paced whatever the answers; 0 sends as fast as they are answered.",
+    help="Deliveries per second, evenly paced, independent of the answers; 0 sends as fast as they are answered.",
 )
 @click.option(
     "--concurrency",

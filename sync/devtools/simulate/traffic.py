@@ -77,12 +77,12 @@ def _random(run: str, purpose: str) -> Random:
 
 def _deliveries(random: Random, kinds: Collection[EventType], events: int, start: datetime) -> Iterator[Delivery]:
     provider = Provider(random, kinds)
-    told = 0
-    while told < events:
-        story = provider.story(start + _BEGINNINGS * told / events)
-        for occurrence in story[: events - told]:
+    count = 0
+    while count < events:
+        story = provider.story(start + _BEGINNINGS * count / events)
+        for occurrence in story[: events - count]:
             yield Delivery(kind=occurrence.kind, body=occurrence.body)
-        told += len(story)
+        count += len(story)
 
 
 def _with_copies(deliveries: Iterator[Delivery], random: Random, events: int, copies: int) -> Iterator[Delivery]:

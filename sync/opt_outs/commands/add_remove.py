@@ -73,8 +73,8 @@ def _read(addresses: tuple[str, ...], channel: str, region: str) -> list[tuple[s
 
 
 def _is_none(number: int, total: int, channel: str) -> str:
-    of = f"address {number} of {total}" if total > 1 else "this"
-    return f"{of} is no {f'address of channel {channel}' if channel else 'number, e-mail address or Slack id'}"
+    subject = f"address {number} of {total}" if total > 1 else "this"
+    return f"{subject} is no {f'address of channel {channel}' if channel else 'number, e-mail address or Slack id'}"
 
 
 @click.command()
@@ -111,20 +111,20 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     resubscription = Resubscription(channel=channel, sender=scope_sender, by=by, reason=reason)
     with database() as engine:
         results = resubscribe_patiently(engine, addresses, resubscription, default_region=region)
-    for of in results:
-        _say_ended(of)
-    sys.exit(0 if all(of.ended and not of.ahead for of in results) else 1)
+    for result in results:
+        _say_ended(result)
+    sys.exit(0 if all(result.ended and not result.ahead for result in results) else 1)
 
 
-def _say_ended(of: Ended) -> None:
-    address = visible(of.address)
-    if not of.ended:
-        say(f"{address}  nothing to end" + ("" if of.in_force else ": no opt-out is in force"))
-    for row in of.ended:
+def _say_ended(result: Ended) -> None:
+    address = visible(result.address)
+    if not result.ended:
+        say(f"{address}  nothing to end" + ("" if result.in_force else ": no opt-out is in force"))
+    for row in result.ended:
         say(f"{address}  ended: {_row_text(row)}")
-    for row in of.in_force:
+    for row in result.in_force:
         say(f"{address}  remains in force: {_row_text(row)}")
-    for row in of.ahead:
+    for row in result.ahead:
         received = moment_text(row.received_at)
         say(
             f"{address}  it was received at {received}, which is ahead of this machine's clock: set the clocks right, "

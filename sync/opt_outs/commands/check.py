@@ -44,11 +44,11 @@ def check(
     that was received and is not applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on
     wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
     """
-    given = list(_given(addresses))
-    if not given:
+    texts = list(_given(addresses))
+    if not texts:
         raise WrongUse("no address is given")
     with opened_lookup() as lookup:
-        answers = lookup.check(given, channel, sender, max_staleness)
+        answers = lookup.check(texts, channel, sender, max_staleness)
     say(json.dumps(answers_document(answers), indent=2) if as_json else answers_text(answers))
     sys.exit(1 if any(answer.is_suppressed() for answer in answers) else 0)
 

@@ -25,18 +25,18 @@ REPORTED_ROWS_MAX = 20
 
 
 @click.command("import")
-@click.argument("given", metavar="FILE.csv", type=FILE_GIVEN)
+@click.argument("source", metavar="FILE.csv", type=FILE_GIVEN)
 @BY
 @click.option(
     "--column", metavar="NAME", help=f"The column with the addresses.  [default: {', '.join(ADDRESS_COLUMNS)}]"
 )
-@scope("Where a row names none: only for messages")
-@click.option("--at", "at", type=moment, metavar="TIME", help="Where a row names none: when they opted out.")
+@scope("If a row names none: only for messages")
+@click.option("--at", "at", type=moment, metavar="TIME", help="If a row names none: when the person opted out.")
 @click.option("--invalid", type=FILE, metavar="FILE", help="Write the rows that say nothing usable to this file.")
 @DELIMITER
 @JSON
 def import_(
-    given: Path,
+    source: Path,
     by: str,
     column: str | None,
     channel: str | None,
@@ -71,8 +71,8 @@ def import_(
     wanted = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
     try:
         if invalid:
-            require_apart(given, [invalid])
-        with opened_csv(given, choose, wanted=wanted, delimiter=delimiter) as file, database() as engine:
+            require_apart(source, [invalid])
+        with opened_csv(source, choose, wanted=wanted, delimiter=delimiter) as file, database() as engine:
             counts = _imported(engine, file, defaults, invalid)
     except FileError as error:
         raise WrongUse(str(error)) from None

@@ -67,5 +67,5 @@ def list_(
     if rows:
         number = f"{total:,}" if len(rows) == total else f"the latest {len(rows):,} of {total:,}"
         say(f"Opt-outs{'' if is_any else ' in force'}: {number}\n{opt_outs_text(rows, shows_addresses=show_addresses)}")
-    told = ", ".join(f"{visible(name) or 'any'} {count:,}" for name, count in counts.items())
-    say(f"By channel: {told}" if rows else "No opt-outs.")
+    numbers = ", ".join(f"{visible(name) or 'any'} {count:,}" for name, count in counts.items())
+    say(f"By channel: {numbers}" if rows else "No opt-outs.")

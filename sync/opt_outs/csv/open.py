@@ -94,7 +94,7 @@ def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None
         with path.open("rb") as binary:
             size = path.stat().st_size
             start = binary.read(_MARK_BYTES_MAX)
-            encoding = next((of for of in _MARKED if start.startswith(of.mark)), _UTF8)
+            encoding = next((candidate for candidate in _MARKED if start.startswith(candidate.mark)), _UTF8)
             binary.seek(len(encoding.mark))
             lines = TextIOWrapper(binary, encoding.codec, encoding.errors, newline="")
             head = list(islice(lines, HEADER_LINES_MAX))
@@ -125,17 +125,17 @@ def _lines_taken(head: list[str], header_text: str) -> int:
 def _header(head: list[str], choose: Choice, wanted: str, delimiter: str | None) -> tuple[str, str, Sequence[str], int]:
     """Return the delimiter, the header's text and fields, and the index of the column."""
     named_line, named_delimiter = _delimiter_line(head)
-    rows, found = [], []
+    rows, matches = [], []
     certain = delimiter or named_delimiter
     for candidate in (certain,) if certain else DELIMITERS:
         _, text, fields = next(read_records(iter(head[len(named_line) :]), candidate), (1, "", None))
         rows.append(fields or ())
         if fields and (column := choose(fields)) is not None:
-            found.append((candidate, "".join(named_line) + text, fields, column))
-    if not found:
+            matches.append((candidate, "".join(named_line) + text, fields, column))
+    if not matches:
         raise FileError(f"the file's first row has no {wanted}{columns_text(max(rows, key=len))}")
     # A file of one column looks alike with any delimiter.
-    return max(found, key=lambda of: len(of[2]))
+    return max(matches, key=lambda match: len(match[2]))
 
 
 def _delimiter_line(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
@@ -163,10 +163,12 @@ def named_one_of(names: Sequence[str]) -> Choice:
     """
 
     def choose(fields: Sequence[str]) -> int | None:
-        found = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
-        if len(found) > 1:
-            raise FileError(f"the file has the columns {', '.join(found)}: name one with --column, one import for each")
-        return next(iter(found.values()), None)
+        matches = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
+        if len(matches) > 1:
+            raise FileError(
+                f"the file has the columns {', '.join(matches)}: name one with --column, one import for each"
+            )
+        return next(iter(matches.values()), None)
 
     return choose
 
@@ -175,7 +177,7 @@ def _only_index(fields: Sequence[str], names: Sequence[str]) -> int | None:
     plain = [field.strip() for field in fields]
     exact = [index for index, field in enumerate(plain) if field in names]
     folded = {name.casefold() for name in names}
-    found = exact or [index for index, field in enumerate(plain) if field.casefold() in folded]
-    if len(found) > 1:
+    matches = exact or [index for index, field in enumerate(plain) if field.casefold() in folded]
+    if len(matches) > 1:
         raise FileError("the file's first row has this column more than once")
-    return found[0] if found else None
+    return matches[0] if matches else None

@@ -29,10 +29,10 @@ def _require_replaceable(path: Path) -> None:
         raise FileError(f"a file of this name cannot be written ({error.strerror})") from None
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    if one.resolve() == other.resolve():
+def _is_same(path: Path, other: Path) -> bool:
+    if path.resolve() == other.resolve():
         return True
-    return one.exists() and other.exists() and one.samefile(other)
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 @contextmanager
