@@ -93,8 +93,8 @@ def migrate(connection: Connection) -> None:
         include_name=is_ours,
     )
     with context.begin_transaction(), warnings.catch_warnings():
-        # PostgreSQL tells the expression of `person` in other words than ours, so Alembic takes them for different. A
-        # test holds what the migration makes equal to what the models make.
+        # PostgreSQL shows the expression of `person` in other words than the model, so Alembic takes them for
+        # different. A test checks that the migration makes the same schema as the models.
         warnings.filterwarnings("ignore", "Computed default on .*person cannot be modified")
         context.run_migrations()
 
@@ -149,7 +149,7 @@ def tables_of(dialect: str) -> MetaData:
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-    """Return whether to compare this with the models: tables of other applications are not ours to judge."""
+    """Return whether to compare this with the models, which say nothing about tables of other applications."""
     return kind != "table" or name in SQLModel.metadata.tables
 
 

@@ -10,7 +10,7 @@ from models.types import KeyText, UTCDateTime
 
 class CampaignStatus(SQLModel, table=True):
     """`details` is the `data` of the campaign's greatest event, as JSON text: the provider does not
-    document its fields. `message_total` is how many messages the campaign has, where an event tells."""
+    document its fields. `message_total` is how many messages the campaign has, if an event says so."""
 
     __tablename__ = "campaign_status"
     __table_args__ = (CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),)

@@ -1,7 +1,7 @@
 """`zexa_sync_compatibility`: the oldest revision whose code can run on this schema. One row, beside Alembic's version.
 
-Written by migrations only. One that code of the revision before it can run on leaves the row as it is; any other sets
-it to itself.
+Only migrations write it. If code of the revision before can run on a migration's schema, the migration leaves the row
+as it is. Any other migration sets the row to its own revision.
 """
 
 from sqlmodel import Field, SQLModel

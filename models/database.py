@@ -24,7 +24,7 @@ _CONNECT = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-# Over whatever the URL says. Poolers take no connection with `options`, not even with those of PGOPTIONS.
+# These override the URL. Poolers refuse a connection with `options`, even with the options of PGOPTIONS.
 _ALWAYS = {"client_encoding": "UTF8", "options": ""}
 WAL_BYTES_MAX = 16 * 1024 * 1024
 
@@ -41,10 +41,10 @@ def open_database(
 ) -> Engine:
     """Return an engine for `url` (`postgresql+psycopg` or `sqlite`); nothing is connected yet.
 
-    On PostgreSQL a free connection is waited for `pool_seconds`, and a statement may take `statement_seconds` (0: any
-    time), waits for locks included; a server that vanished without a word is noticed within about a minute. A
-    connection that rested is tested before it is used, which costs a round trip; without `is_tested_first` the first
-    statement after a restart of the server fails, and is for the caller to repeat.
+    On PostgreSQL a caller waits up to `pool_seconds` for a free connection. A statement may take `statement_seconds`
+    (0: any time), waits for locks included. A server that vanished without a word is noticed within about a minute. A
+    connection that rested is tested before it is used, which costs a round trip. Without `is_tested_first` the first
+    statement after a restart of the server fails, and the caller has to repeat it.
 
     Every transaction has the settings of `models.sessions` and works in the schema that `url` names, also behind a
     pooler. Statements under the isolation level AUTOCOMMIT have these on a direct connection only.
@@ -52,7 +52,7 @@ def open_database(
     Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
     transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
     several processes may write; a commit is on disk before it returns. With `is_read_only` nothing can be
-    written, and on SQLite nobody is kept from writing.
+    written, and on SQLite no other process is kept from writing.
     """
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_seconds})

@@ -12,7 +12,7 @@ from models.types import KeyText, UTCDateTime
 class DeadLetter(SQLModel, table=True):
     """`digest` is the SHA-256 of the body, in hex. `error` never quotes the body.
 
-    `may_opt_out`: as far as can be told of what cannot be read, it may say that somebody has opted out.
+    `may_opt_out`: the body cannot be read, and as far as it shows, it may say that somebody has opted out.
     """
 
     __tablename__ = "dead_letters"

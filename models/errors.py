@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-# Classes of SQLSTATE whose messages name objects, roles and limits, but no values: connection, authorisation, unknown
-# database or schema, wrong object, resources, limits, state, intervention, the system's own errors.
+# Classes of SQLSTATE whose messages name objects, roles and limits, but no values. They are about: connection,
+# authorisation, unknown database or schema, wrong object, resources, limits, state, intervention, the system's errors.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SPEAKING = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
 _SPEAKING_OF_SQLITE = ("OperationalError", "DatabaseError", "NotSupportedError")
 _LENGTH_MAX = 300
 
-# What no waiting mends. Servers say it in words before anybody has signed in, without SQLSTATE.
+# Errors that waiting does not mend. Before a client has signed in, servers say them in words, without SQLSTATE.
 _MISCONFIGURED = re.compile(
     r"""
     (database|role|user)\ .*\ does\ not\ exist | no\ such\ (database|user) | permission\ denied\ for\ database
@@ -38,7 +38,7 @@ def error_line(error: DBAPIError) -> str:
     sqlstate = getattr(driver, "sqlstate", None)
     if sqlstate:
         diagnosis = driver.diag
-        # What a trigger raises is the customer's text and may quote anything, whatever SQLSTATE it claims.
+        # A trigger raises the customer's text, which may quote anything under any SQLSTATE.
         is_raised = diagnosis.source_function == "exec_stmt_raise"
         if is_raised or not sqlstate.startswith(_SPEAKING):
             return _named(kind, sqlstate, diagnosis.constraint_name or diagnosis.table_name)
@@ -49,10 +49,10 @@ def error_line(error: DBAPIError) -> str:
 
 
 def is_misconfigured(error: DBAPIError) -> bool:
-    """Return whether the database will not answer until somebody changes a setting, of ours or of its own.
+    """Return whether the database will not answer until a person changes a setting, of zexa-sync or of the database.
 
-    Refused connections, time-outs, servers that start up and full ones are away, and come back. So may what is not
-    known: a server that speaks another language than English is waited for.
+    Refused connections, time-outs, and servers that start up or are full are absences, which end. An unknown error may
+    end too: zexa-sync waits for a server that speaks another language than English.
     """
     driver: Any = error.orig or error
     if getattr(driver, "sqlstate", None):
@@ -65,7 +65,7 @@ def _named(kind: str, sqlstate: str, name: str | None) -> str:
 
 
 def _cleaned(text: str) -> str:
-    """Return what matters most of what is said, without the driver's preface and hints; no line that quotes a row."""
+    """Return the line that matters most, without the driver's preface and hints; never a line that quotes a row."""
     lines = [line.strip() for line in text.splitlines() if not re.match(r"\s*(DETAIL|CONTEXT|HINT|STATEMENT):", line)]
     # A host may have several addresses: one refuses, and another says what is wrong.
     said = next((line for line in lines if _MISCONFIGURED.search(line)), "") or next(filter(None, lines), "")

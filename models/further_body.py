@@ -1,4 +1,4 @@
-"""`further_bodies`: of the few facts that came with several different bodies, those that do not hold."""
+"""`further_bodies`: the bodies that do not hold, of the few facts that came with several different bodies."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from models.types import KeyText, UTCDateTime
 
 
 class FurtherBody(SQLModel, table=True):
-    """One body of the fact (`subject_id`, `event`), beside the one that `events` tells of, with the same columns."""
+    """One body of the fact (`subject_id`, `event`), beside the body in `events`, with the same columns."""
 
     __tablename__ = "further_bodies"
 

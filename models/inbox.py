@@ -1,7 +1,7 @@
 """`inbox`: events stored in the database, until a worker applies them; normally empty.
 
-While Redis is away the receiver stores every event here. As a journal (`ZEXA_JOURNAL`) it holds each event that
-is in the queue as well, and is drained of it only where the queue took too long, or forgot.
+While Redis is away the receiver stores every event here. As a journal (`ZEXA_JOURNAL`) the inbox holds each event
+that is in the queue as well. Such an event is drained from here only if the queue took too long, or forgot it.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""`events`, the ledger: one row per fact the provider told us, for ever. The signed bytes are in `bodies`."""
+"""`events`, the ledger: one row per fact that the provider sent, for ever. The signed bytes are in `bodies`."""
 
 from datetime import datetime
 
@@ -7,14 +7,14 @@ from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
 
-# The hour in which an event was received, in the words in which PostgreSQL tells an index.
+# The hour in which an event was received, in the words in which PostgreSQL shows an index.
 _HOUR = "date_bin('01:00:00'::interval, received_at, '2000-01-01 00:00:00+00'::timestamp with time zone)"
 
 
 class LedgerEntry(SQLModel, table=True):
     """One fact. `subject_id` is the message or campaign id, else `sha256:` and the body's digest.
 
-    Several bodies may have come under one key. The row tells of the one that holds: its `digest` (SHA-256, in hex),
+    Several bodies may have come under one key. The row describes the body that holds: its `digest` (SHA-256, in hex),
     its place in `bodies`, its first receipt, and when it occurred. `is_dated`: the body itself names that time.
     """
 

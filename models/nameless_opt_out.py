@@ -1,4 +1,4 @@
-"""`nameless_opt_outs`: opt-outs that name nobody, as long as no body of their message does."""
+"""`nameless_opt_outs`: opt-outs that name no person, as long as no body of their message names a person."""
 
 from datetime import datetime
 
@@ -8,9 +8,10 @@ from models.types import KeyText, UTCDateTime
 
 
 class NamelessOptOut(SQLModel, table=True):
-    """The body with this `digest` opts somebody out, and nothing tells whom; it was first received at `received_at`.
+    """The body with this `digest` opts out a person whom nothing names; it was first received at `received_at`.
 
-    Look-ups go by it while anything waits that was received up to `holds_until` and may still tell.
+    It holds back the `as_of` of look-ups while any event waits that was received up to `holds_until`: such an event
+    may still name the person.
     """
 
     __tablename__ = "nameless_opt_outs"

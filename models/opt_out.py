@@ -1,6 +1,6 @@
 """`opt_outs`: who must not be messaged, one row per channel, address and sender.
 
-A row is in force unless it was ended after it was received; the view `active_opt_outs` holds those in force.
+A row is in force unless it was ended after it was received; the view `active_opt_outs` holds the rows in force.
 """
 
 from datetime import datetime
@@ -12,12 +12,12 @@ from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
 
 class OptOut(SQLModel, table=True):
-    """`channel` or `sender` is '' where the opt-out names none: it then holds for any of them.
+    """`channel` or `sender` is '' if the opt-out names none: it then holds for any of them.
 
-    `opted_out_at` and `opted_in_at` are the latest times stated. `received_at` is the latest first receipt among the
-    opt-outs, or the time that a person or a file states: what decides whether the row is in force. `person` is the same
-    for every spelling of the address. `opt_out_id` is the same for all rows that
-    follow from one opt-out: the digest of its body, or a random text.
+    `opted_out_at` and `opted_in_at` are the latest times stated. `received_at` decides whether the row is in force: it
+    is the latest first receipt of the opt-outs, or the time that a person or a file states. `person` is the same for
+    every spelling of the address. `opt_out_id` is the same for all rows that follow from one opt-out: the digest of
+    its body, or a random text.
     """
 
     __tablename__ = "opt_outs"

@@ -16,7 +16,7 @@ class OptOutHistory(SQLModel, table=True):
     """One statement: an opt-out of one address for a channel and a sender ('' is any), or the end of opt-outs.
 
     The end (`opted_in`) holds for every opt-out of the address within its scope: of this `channel` and this `sender`,
-    or of all where null. What an event states has its name and its `digest`; what a person states has who
+    or of all if null. A statement of an event has the event's name and `digest`. A statement of a person has who
     (`stated_by`) and why (`reason`). `occurred_at` is the time that is stated, null if a body names none; it is not
     judged here. `applied_at` is when the statement took effect. `person` is the same for every spelling of the address,
     and `opt_out_id` for all addresses that one opt-out counts for.

@@ -15,7 +15,7 @@ from models.types import KeyText
 class RollupDaily(SQLModel, table=True):
     """A message counts on the day, in the time zone of `report_calendar`, on which it got its final status.
 
-    `channel` or `sender` is '' where no event names one. No row has zero messages.
+    `channel` or `sender` is '' if no event names one. No row has zero messages.
     """
 
     __tablename__ = "rollup_daily"

@@ -12,8 +12,8 @@ from models.types import KeyText, UTCDateTime
 
 
 class RollupDelta(SQLModel, table=True):
-    """`quarter_at` begins the quarter of an hour, UTC, in which messages got their final status; null where they
-    have none. `channel`, `sender` or `campaign_id` is '' where no event names one."""
+    """`quarter_at` begins the quarter of an hour, UTC, in which messages got their final status; null if they
+    have none. `channel`, `sender` or `campaign_id` is '' if no event names one."""
 
     __tablename__ = "rollup_deltas"
 

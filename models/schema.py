@@ -1,7 +1,7 @@
 """Can this code run on the database's schema? Web and worker refuse to run otherwise.
 
-A schema may be ahead of the code, after a rollback of a release: each migration writes down the oldest revision whose
-code can run on what it leaves behind.
+After a rollback of a release the schema may be ahead of the code. So each migration writes down the oldest revision
+whose code can run on the schema that it leaves behind.
 """
 
 from sqlalchemy import Connection, Engine, Text, column, inspect, select, table, text
@@ -45,8 +45,8 @@ def require_compatible(connection: Connection, *, code: str = HEAD) -> bool:
     if current == code:
         return False
     if current is None or current < code:
-        found = f"at {current}" if current else "empty"
-        raise SchemaBehind(f"the database schema is {found}, this version needs {code}: run `alembic upgrade head`")
+        state = f"at {current}" if current else "empty"
+        raise SchemaBehind(f"the database schema is {state}, this version needs {code}: run `alembic upgrade head`")
     oldest = _oldest_revision(connection)
     if oldest is not None and oldest <= code:
         return True
@@ -70,7 +70,7 @@ def require_utf8(connection: Connection) -> None:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """Return the revision the migrations left in the database, or None where they never ran."""
+    """Return the revision the migrations left in the database, or None if they never ran."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(select(_VERSIONS.c.version_num)).scalar()

@@ -1,9 +1,9 @@
-"""What our statements on PostgreSQL depend on, set by ourselves in every transaction.
+"""The settings that the project's statements on PostgreSQL depend on, set anew in every transaction.
 
 The database, the role, or other users of the same connection may have set something else. A pooler in transaction mode
-(PgBouncer, Neon, Supabase) gives each transaction any of its server connections: what one client sets for its session,
-another finds, or it is lost. So transactions begin with `SET LOCAL`, in the same message as BEGIN, and nothing is set
-for a session unless nobody else can have it.
+(PgBouncer, Neon, Supabase) gives each transaction any of its server connections. A setting that one client makes for
+its session reaches another client, or is lost. So transactions begin with `SET LOCAL`, in the same message as BEGIN.
+Nothing is set for a session that another client could have.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-# Where a pooled connection keeps the statements that its single statements begin with.
+# The place in which a pooled connection keeps the statements that its single statements begin with.
 _SINGLE = "zexa_single"
 _DEPENDED_ON = (
     "TimeZone = 'UTC'",
@@ -94,19 +94,19 @@ def execute_single(connection: Connection, text: str, parameters: Any) -> list[A
 
 
 def _is_pooled(connection: Any) -> bool:
-    """Return whether something stands between us and the server: it tells another process id than the server does.
+    """Return whether a pooler stands before the server: the connection names another process id than the server does.
 
-    A pooler cannot tell that of a server process: the next transaction has another one.
+    A pooler cannot name the id of a server process: the next transaction has another server process.
     """
     (pid,) = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
     return bool(pid != connection.info.backend_pid)
 
 
 def _time_loader() -> Any:
-    """Return a reader of times as our own settings write them.
+    """Return a reader of times as the settings of this module write them.
 
-    psycopg's goes by the settings of the connection at the time it reads, which is after the end of the transaction
-    that a single statement is.
+    psycopg's own reader goes by the settings of the connection at the time it reads. A single statement is a
+    transaction of its own, which has ended by then.
     """
     from psycopg.adapt import Loader  # noqa: PLC0415 - not loaded if only SQLite is used
 

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-# Compared byte by byte on both databases, so that Python, PostgreSQL and SQLite sort keys alike:
-# workers take row locks in that order, and ties between events are broken by it.
+# Compared byte by byte on both databases, so that Python, PostgreSQL and SQLite sort keys alike.
+# Workers take row locks in that order, and it breaks ties between events.
 KeyText = Text().with_variant(Text(collation="C"), "postgresql")
 
 

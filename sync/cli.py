@@ -45,7 +45,7 @@ class HelpText(click.HelpFormatter):
         return as_invoked(super().getvalue())
 
 
-# Of all commands, those of groups included.
+# Of all commands, commands of groups included.
 click.Context.formatter_class = HelpText
 
 
@@ -55,9 +55,9 @@ class Commands(LazyGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse a misspelt setting, and give a command without settings those of a running `dev`.
+        """Refuse a misspelt setting, and give a command without settings the settings of a running `dev`.
 
-        Before its options read any; but let a person ask how a command is used.
+        This comes before the command's options read any setting; but a person may always ask for `--help`.
         """
         is_help = ctx.resilient_parsing or any(option in args for option in HELP)
         if not is_help:

@@ -66,7 +66,7 @@ def upgrade() -> None:
     create_reports()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
-        # Nothing in the text is a parameter, whatever signs stand in it.
+        # Nothing in the text is a parameter, even if it looks like one.
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
     if is_postgresql:
         let_the_role_read()
@@ -85,7 +85,7 @@ def downgrade() -> None:
 def refuse_foreign_tables(names: set[str]) -> None:
     """End with one line if another application has a table or view of one of these names, before anything is made."""
     bind = op.get_bind()
-    # Only where the tables will be made: PostgreSQL shows those of other schemas on the search path too.
+    # Only in the schema where the tables will be made: PostgreSQL shows tables of other schemas on the search path too.
     schema = bind.scalar(sa.text("SELECT current_schema()")) if bind.dialect.name == "postgresql" else None
     inspector = sa.inspect(bind)
     for kind, present in (("table", inspector.get_table_names(schema)), ("view", inspector.get_view_names(schema))):

@@ -1,4 +1,4 @@
-"""Finds dead letters. It changes nothing, and reads a body only where it is asked for."""
+"""Finds dead letters. It changes nothing, and reads a body only if the caller asks for it."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from models.tables import DEAD_LETTERS
 
-# So many digits of a digest tell a few million letters apart, and a person can still compare them.
+# So many digits of a digest distinguish a few million letters, and a person can still compare them.
 PREFIX_DIGITS_MIN = 6
 _PREFIX = re.compile(rf"[0-9a-f]{{{PREFIX_DIGITS_MIN},64}}")
 _AFTER_HEX = "g"
@@ -43,7 +43,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The letters a command is about: those with these digests, else those of a reason (None: any) in a state."""
+    """The letters a command is about: letters with these digests, else letters of a reason (None: any) in a state."""
 
     digests: tuple[str, ...] = ()
     reason: str | None = None
@@ -87,7 +87,7 @@ def find_body(connection: Connection, digest: str) -> bytes:
 
 
 def oldest_letters(connection: Connection, selection: Selection, *, limit: int) -> list[Letter]:
-    """Return at most `limit` of the selected letters, those received first in front."""
+    """Return at most `limit` of the selected letters, in order of receipt."""
     return _letters(connection, selection, limit)
 
 
@@ -107,7 +107,7 @@ def count_by_reason(connection: Connection, selection: Selection) -> dict[str, i
 def pages(engine: Engine, selection: Selection, size: int) -> Iterator[list[Any]]:
     """Yield the selected rows of `dead_letters`, bodies included, at most `size` at a time, in order of digest.
 
-    Each page is read in a transaction of its own. No row comes twice, whatever is done to it in between.
+    Each page is read in a transaction of its own. No row comes twice, even if it changes in between.
     """
     after = ""
     while True:

@@ -1,6 +1,6 @@
-"""Replays dead letters: reads their bytes again, and merges those that this version understands.
+"""Replays dead letters: reads their bytes again, and merges each letter that this version understands.
 
-A letter is marked in the transaction that merges it, so whenever a replay is stopped, it can be begun again.
+A letter is marked in the transaction that merges it, so a replay may be stopped at any moment, and begun again.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -50,7 +50,7 @@ def replay(
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
-    pass through, as does Held if known good events fail as well; what was yielded before stays done.
+    pass through. So does Held, if known good events fail as well. What was yielded before stays done.
     """
     singly = _replaying(engine, reading)
     for page in pages(engine, selection, page_size):
@@ -85,10 +85,10 @@ def _replaying(engine: Engine, reading: Reading) -> Singly[Any, list[Replayed]]:
 def _merge(connection: Connection, letters: Sequence[Any], reading: Reading, now: datetime) -> list[Replayed]:
     raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
     stated = all_stated(read(raw_events, reading), reading)
-    events = [one for one in stated if isinstance(one, Event)]
+    events = [result for result in stated if isinstance(result, Event)]
     taken = merge_events(connection, events, reading, now)
     digests = {fact.digest for fact in taken}
-    return [_replayed(letter.digest, one, digests) for letter, one in zip(letters, stated, strict=True)]
+    return [_replayed(letter.digest, result, digests) for letter, result in zip(letters, stated, strict=True)]
 
 
 def _replayed(digest: str, stated: Event | DeadLetter, taken: Set[str]) -> Replayed:
@@ -111,15 +111,15 @@ def _mark(connection: Connection, replayed: Sequence[Replayed], now: datetime) -
         error=func.coalesce(bindparam("what", type_=columns.error.type), columns.error),
     )
     rows = []
-    for one in replayed:
-        is_dead = one.verdict is Verdict.STILL_DEAD
+    for result in replayed:
+        is_dead = result.verdict is Verdict.STILL_DEAD
         rows.append(
             {
-                "of": one.digest,
+                "of": result.digest,
                 "at": None if is_dead else now,
                 "more": int(is_dead),
-                "why": one.reason,
-                "what": one.error,
+                "why": result.reason,
+                "what": result.error,
             }
         )
     connection.execute(marks, rows)

@@ -82,9 +82,9 @@ def _apply(engine: Engine, keys: Sequence[Key], reading: Reading) -> IgnoredTall
     if not keys:
         return IgnoredTally()
 
-    def attempt(some: Sequence[Key]) -> IgnoredTally:
+    def attempt(several: Sequence[Key]) -> IgnoredTally:
         with engine.begin() as connection:
-            return IgnoredTally(applied=_apply_together(connection, some, reading, datetime.now(UTC)))
+            return IgnoredTally(applied=_apply_together(connection, several, reading, datetime.now(UTC)))
 
     singly = Singly(
         attempt=attempt,
@@ -102,7 +102,7 @@ def _apply_together(connection: Connection, keys: Sequence[Key], reading: Readin
     """
     query = select(*_KEY).where(_IS_IGNORED, tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
     locked = [(row.subject_id, row.event) for row in connection.execute(query)]
-    events = {key: of for key, of in _events(connection, locked, reading).items() if _is_understood(of)}
+    events = {key: bodies for key, bodies in _events(connection, locked, reading).items() if _is_understood(bodies)}
     take_out(connection, list(events))
-    merge_events(connection, [event for of in events.values() for event in of if event], reading, now)
+    merge_events(connection, [event for bodies in events.values() for event in bodies if event], reading, now)
     return len(events)

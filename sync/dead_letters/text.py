@@ -19,7 +19,7 @@ from sync.queue.failed import FailedJob
 from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
 from sync.terminal.times import moment_text
 
-# Enough to name a letter among many millions; the whole digest is in `show` and in JSON.
+# Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
 DIGITS_SHOWN = 12
 
 
@@ -57,9 +57,9 @@ def reasons_text(counts: Mapping[str, int]) -> str:
     return "By reason: " + (", ".join(f"{visible(reason)} {count:,}" for reason, count in counts.items()) or "none")
 
 
-def fields_text(of: Letter | FailedJob) -> str:
+def fields_text(entry: Letter | FailedJob) -> str:
     """Return every field of one letter or failed job on a line of its own."""
-    fields = asdict(of)
+    fields = asdict(entry)
     width = max(map(len, fields))
     return "\n".join(f"{name:<{width}}  {_value_text(value)}" for name, value in fields.items())
 
@@ -68,20 +68,20 @@ def raw_event_text(raw: RawEvent) -> str:
     return body_text(f"Body received {moment_text(raw.received_at)}", raw.body)
 
 
-def replayed_text(one: Replayed) -> str:
+def replayed_text(result: Replayed) -> str:
     """Return one line on what became of a letter."""
-    why = f"  {visible(f'{one.reason}: {one.error}')}" if one.verdict is Verdict.STILL_DEAD else ""
-    return f"{_words(one.verdict):<10}  {one.digest[:DIGITS_SHOWN]}{why}"
+    why = f"  {visible(f'{result.reason}: {result.error}')}" if result.verdict is Verdict.STILL_DEAD else ""
+    return f"{_words(result.verdict):<10}  {result.digest[:DIGITS_SHOWN]}{why}"
 
 
 def verdicts_text(counts: Mapping[Verdict, int]) -> str:
-    told = ", ".join(f"{counts[verdict]:,} {_words(verdict)}" for verdict in Verdict)
-    return f"Replayed {number_text(sum(counts.values()), 'dead letter')}: {told}."
+    verdicts = ", ".join(f"{counts[verdict]:,} {_words(verdict)}" for verdict in Verdict)
+    return f"Replayed {number_text(sum(counts.values()), 'dead letter')}: {verdicts}."
 
 
 def ignored_text(tally: IgnoredTally) -> str:
-    told = ", ".join(f"{count:,} {_words(name)}" for name, count in asdict(tally).items())
-    return f"Of the ledger's ignored facts: {told}."
+    verdicts = ", ".join(f"{count:,} {_words(name)}" for name, count in asdict(tally).items())
+    return f"Of the ledger's ignored facts: {verdicts}."
 
 
 def _words(name: str) -> str:

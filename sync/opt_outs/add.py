@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     NEW = "new"  # there was no opt-out of this channel, address and sender
     LATER = "later"  # there was an earlier one, in force or ended
     UNCHANGED = "unchanged"  # one at least as late stands
-    ENDED = "ended"  # a re-subscription is later than the time stated, so nobody is kept from messaging
+    ENDED = "ended"  # a re-subscription is later than the time stated, so the person may be messaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def state_opt_outs(
     """
     hold_statements(connection, alone=False)
     persons = {person_of(address) for several in addresses for address in several}
-    before, known = read_rows(connection, persons), read_statements(connection, persons)
+    before, past = read_rows(connection, persons), read_statements(connection, persons)
     stated: list[list[OptOutStatement]] = []
     for several in addresses:
         keys = [(statement.channel, address, statement.sender) for address in several]
@@ -59,7 +59,7 @@ def state_opt_outs(
                     channel=statement.channel,
                     address=key[1],
                     sender=statement.sender,
-                    occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, known), now),
+                    occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, past), now),
                     source=OptOutSource.MANUAL,
                     stated_by=statement.by,
                     reason=statement.reason,
@@ -68,10 +68,13 @@ def state_opt_outs(
                 for key in keys
             ]
         )
-    unique = {one.key: one for several in stated for one in several}
+    unique = {opt_out.key: opt_out for several in stated for opt_out in several}
     state(connection, unique.values(), now)
     after = read_rows(connection, persons)
-    return [outcome_of_all(outcome_of(before.get(one.key), after[one.key]) for one in several) for several in stated]
+    return [
+        outcome_of_all(outcome_of(before.get(opt_out.key), after[opt_out.key]) for opt_out in several)
+        for several in stated
+    ]
 
 
 def time_in_force(ended: datetime | None, now: datetime) -> datetime:
@@ -90,7 +93,7 @@ def outcome_of(before: OptOutRow | None, after: OptOutRow) -> Outcome:
 
 
 def outcome_of_all(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return, of what became of each address that one text may be, what a person has to know first."""
+    """Return the outcome that a person has to know first, of the outcomes of each address that one text may be."""
     return min(outcomes, key=_FIRST_TOLD.index)
 
 

@@ -1,6 +1,6 @@
 """What can be proved of one address: who stated what about it when, by which signed body, and what was sent since.
 
-Reads only. Everything here is personal data, and belongs to whoever asked for this address by name.
+Reads only. Everything here is personal data, and is only for the person who asked for this address by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ class Evidence:
     """All that is known of one address. Rows are as the tables have them, times aware UTC.
 
     `opt_outs` have a column more, `is_active`. `statements` are rows of the history, the earliest first, with the body
-    as it was signed. `facts` are all bodies of the messages that the statements name: they tell whose a STOP without
-    an address is. `messages_afterwards` have a status later than the first opt-out, those first that came first.
+    as it was signed. `facts` are all bodies of the messages that the statements name: they identify the person of a
+    STOP without an address. `messages_afterwards` have a status later than the first opt-out, in order of time.
     """
 
     address: str
@@ -46,11 +46,11 @@ class Evidence:
 def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evidence:
     """Return what is known of `address`, in any spelling, as it stood at one moment.
 
-    Reads every message of the table, which takes seconds where there are millions. Errors of the database are
+    Reads every message of the table, which takes seconds if there are millions. Errors of the database are
     SQLAlchemy's DBAPIError and pass through.
     """
     meant = persons_of(None, address, default_region)
-    persons = [one.person for one in meant]
+    persons = [spelling.person for spelling in meant]
     with engine.begin() as connection:
         hold_one_moment(connection)
 
@@ -84,8 +84,8 @@ def _opt_outs(persons: Sequence[str]) -> Any:
 def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:
     """Return every body of `subjects`, with what the ledger knows of it, in the order in which they occurred."""
     query = stored_bodies(lambda subject: subject.in_(subjects))
-    found = [dict(row) for row in connection.execute(query).mappings()]
-    return sorted(found, key=lambda row: (row["subject_id"], row["occurred_at"], row["event"], row["digest"]))
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return sorted(rows, key=lambda row: (row["subject_id"], row["occurred_at"], row["event"], row["digest"]))
 
 
 def _messages_after(persons: Sequence[str], moment: datetime) -> Any:

@@ -16,14 +16,14 @@ _STATED_BY = {"event": "the recipient, by Zexa", "failure": "a carrier, by Zexa"
 _KINDS = {"opted_out": "opted out", "opted_in": "subscribed again"}
 
 
-def evidence_document(found: Evidence) -> dict[str, Any]:
-    """Return all of it as JSON's types; a body is text in `body` or, where it is not UTF-8, in `body_base64`."""
+def evidence_document(evidence: Evidence) -> dict[str, Any]:
+    """Return all of it as JSON's types; a body is text in `body` or, if it is not UTF-8, in `body_base64`."""
     return {
-        "address": found.address,
-        "opt_outs": [_document(row) | {"is_active": bool(row["is_active"])} for row in found.opt_outs],
-        "statements": [_document(row) for row in found.statements],
-        "facts": [_document(row) for row in found.facts],
-        "messages_afterwards": [_document(row) for row in found.messages_afterwards],
+        "address": evidence.address,
+        "opt_outs": [_document(row) | {"is_active": bool(row["is_active"])} for row in evidence.opt_outs],
+        "statements": [_document(row) for row in evidence.statements],
+        "facts": [_document(row) for row in evidence.facts],
+        "messages_afterwards": [_document(row) for row in evidence.messages_afterwards],
     }
 
 
@@ -35,21 +35,23 @@ def _document(row: Row) -> dict[str, Any]:
     return shown | ({"body": None, "body_base64": None} if body is None else body_document(bytes(body)))
 
 
-def evidence_text(found: Evidence) -> str:
+def evidence_text(evidence: Evidence) -> str:
     """Return the evidence in the order in which somebody would tell it."""
-    if not found.is_known:
-        return f"Nobody ever stated anything about {visible(found.address)}."
-    return "\n\n".join(_parts(found))
+    if not evidence.is_known:
+        return f"Nothing was ever stated about {visible(evidence.address)}."
+    return "\n\n".join(_parts(evidence))
 
 
-def _parts(found: Evidence) -> Iterator[str]:
-    yield f"Evidence of {visible(found.address)}. All times are UTC."
-    yield _titled("In force or ended", _opt_outs_text(found.opt_outs) if found.opt_outs else "  no row of opt_outs")
-    for number, row in enumerate(found.statements, 1):
+def _parts(evidence: Evidence) -> Iterator[str]:
+    yield f"Evidence of {visible(evidence.address)}. All times are UTC."
+    yield _titled(
+        "In force or ended", _opt_outs_text(evidence.opt_outs) if evidence.opt_outs else "  no row of opt_outs"
+    )
+    for number, row in enumerate(evidence.statements, 1):
         yield _statement_text(number, row)
-    for row in found.facts:
+    for row in evidence.facts:
         yield _fact_text(row)
-    after = found.messages_afterwards
+    after = evidence.messages_afterwards
     yield _titled("Messages with a status later than the first opt-out", _messages_text(after) if after else "  none")
 
 

@@ -28,14 +28,14 @@ class Selection:
     is_any: bool = False
 
     def conditions(self, connection: Connection) -> Iterator[ColumnElement[bool]]:
-        of = OPT_OUTS.c
+        columns = OPT_OUTS.c
         for name in ("channel", "source"):
-            if (given := getattr(self, name)) is not None:
-                yield of[name] == given
+            if (value := getattr(self, name)) is not None:
+                yield columns[name] == value
         if self.sender is not None:
-            yield of.sender.in_(_spellings(connection, self.sender))
+            yield columns.sender.in_(_spellings(connection, self.sender))
         if self.since is not None:
-            yield of.opted_out_at >= self.since
+            yield columns.opted_out_at >= self.since
         if not self.is_any:
             yield IN_FORCE
 
@@ -44,11 +44,11 @@ def _spellings(connection: Connection, sender: str) -> list[str]:
     """Return how the table spells `sender`. Which spellings are one is not for SQL to say."""
     key = sender_key(sender)
     kept = connection.execute(select(OPT_OUTS.c.sender).distinct()).scalars()
-    return [one for one in kept if sender_key(one) == key]
+    return [spelling for spelling in kept if sender_key(spelling) == key]
 
 
 def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:
-    """Return at most `limit` rows, those first that opted out last."""
+    """Return at most `limit` rows, the latest opt-out first."""
     query = select(OPT_OUTS).where(*selection.conditions(connection)).limit(limit)
     ordered = query.order_by(OPT_OUTS.c.opted_out_at.desc(), *OPT_OUTS.primary_key)
     return [dict(row) for row in connection.execute(ordered).mappings()]
@@ -57,13 +57,13 @@ def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int)
 def every_opt_out(connection: Connection, selection: Selection) -> Iterator[StoredOptOut]:
     """Yield every row in the order of its key, without holding more than some of them."""
     query = select(OPT_OUTS).where(*selection.conditions(connection)).order_by(*OPT_OUTS.primary_key)
-    found = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
-    for rows in found.mappings().partitions(ROWS_PER_FETCH):
+    result = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
+    for rows in result.mappings().partitions(ROWS_PER_FETCH):
         yield from (dict(row) for row in rows)
 
 
 def count_by_channel(connection: Connection, selection: Selection) -> dict[str, int]:
-    """Return how many rows there are of each channel, '' where they name none; the greatest number first."""
+    """Return how many rows there are of each channel, '' if they name none; the greatest number first."""
     channel, number = OPT_OUTS.c.channel, func.count().label("number")
     query = (
         select(channel, number)

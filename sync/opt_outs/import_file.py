@@ -1,7 +1,8 @@
 """Opt-outs out of a file. They are only ever added: no row of a file ends, clears or weakens one.
 
-A row is a statement only where it says more than what stands: an opt-out that is not there yet, a later one, or, where
-it names no time, one that is not in force. So a file read twice changes nothing the second time, and adds no history.
+A row is a statement only if it says more than what stands: an opt-out that is not there yet, or a later opt-out. A row
+without a time is a statement also if the opt-out is not in force. So a file read twice changes nothing the second
+time, and adds no history.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +66,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """What one row of a file says; `at` is None where it names no time."""
+    """What one row of a file says; `at` is None if it names no time."""
 
     keys: Sequence[OptOutKey] = field(repr=False)  # of each address that the row may mean
     word_id: str = field(default_factory=lambda: uuid4().hex)
@@ -86,9 +87,9 @@ def import_opt_outs(
     on_invalid: Callable[[Record, str], None],
     on_batch: Callable[[Counts], None],
 ) -> Counts:
-    """Record every row of `given`, some in one transaction; `on_batch` is told the counts after each.
+    """Record every row of `given`, several in one transaction; `on_batch` gets the counts after each transaction.
 
-    Raises FileError where a column stands twice.
+    Raises FileError if a column stands twice.
     """
     counts, columns = Counts(), _columns(given)
     while records := list(islice(given.records, ROWS_PER_TRANSACTION)):
@@ -109,8 +110,8 @@ def import_opt_outs(
     return counts
 
 
-def _columns(given: CsvFile) -> dict[str, int]:
-    plain = [name.strip().casefold() for name in given.header]
+def _columns(file: CsvFile) -> dict[str, int]:
+    plain = [name.strip().casefold() for name in file.header]
     for name in _OTHER_COLUMNS:
         if plain.count(name) > 1:
             raise FileError(f"the file's first row has the column {name} more than once")
@@ -118,11 +119,11 @@ def _columns(given: CsvFile) -> dict[str, int]:
 
 
 def _stated(
-    record: Record, given: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
+    record: Record, file: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
 ) -> Stated | None:
-    """Return what a record states, None where it says itself that the opt-out is over. Raises InvalidRow."""
+    """Return what a record states, None if it says itself that the opt-out is over. Raises InvalidRow."""
     fields = record[2]
-    cell = given.cell(fields)
+    cell = file.cell(fields)
     if fields is None or cell is None:
         raise InvalidRow(NOT_READABLE)
 
@@ -169,8 +170,8 @@ def _record(
         persons = persons_of(key for row in stated for key in row.keys)
         stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
         ends: dict[str, list[StoredStatement]] = {}
-        for known in read_statements(connection, persons):
-            ends.setdefault(known["person"], []).append(known)
+        for end in read_statements(connection, persons):
+            ends.setdefault(end["person"], []).append(end)
         now = clock()
         statements = []
         for row in stated:

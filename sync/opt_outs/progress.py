@@ -1,1 +1,1 @@
-"""Shows on standard error how far a file was read, where that is a terminal."""
+"""Shows on standard error how far a file was read, if that is a terminal."""

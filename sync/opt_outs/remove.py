@@ -1,8 +1,8 @@
 """Re-subscriptions: only a person ends an opt-out, and says why; no event, file or program does.
 
-An opt-out is not removed. It ends at a moment, and what ended it stays in the history for good. It holds for every
-opt-out of the address within its scope that was first received before, also for one that is applied later. A STOP that
-is first received afterwards opts out again, whatever time it claims.
+An opt-out is not removed. It ends at a moment, and the statement that ended it stays in the history for good. The end
+holds for every opt-out of the address within its scope that was first received before, even if that is applied later.
+A STOP that is first received afterwards opts out again, whatever time it claims.
 """
 
 import re
@@ -17,7 +17,7 @@ from sync.events.addresses import Address, person_of, persons_of, read_address, 
 from sync.events.opt_outs import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
-# How long to wait where the clock of whoever received an opt-out is ahead of ours.
+# How long to wait if the clock of the machine that received an opt-out is ahead of this machine's clock.
 AHEAD_SECONDS_MAX = 5.0
 
 # Ids of Slack have neither blanks nor brackets, which numbers of the same digits may have.
@@ -26,7 +26,7 @@ _MAY_BE_ID = re.compile(r"[@#]?[\w.-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resubscription:
-    """Who ends opt-outs and why; of one channel or sender only where these are not None."""
+    """Who ends opt-outs and why; of one channel or sender only if these are not None."""
 
     channel: str | None
     sender: str | None
@@ -41,9 +41,9 @@ class Resubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Of one address: the opt-outs that were in force and are not any more, and those that still are.
+    """Of one address: the opt-outs that were in force and are not any more, and the opt-outs that still are.
 
-    `ahead` are those of the latter that should have ended, but were received later than now by our clock.
+    `ahead` are opt-outs in force that should have ended, but were received later than now by this machine's clock.
     """
 
     address: str = field(repr=False)
@@ -95,9 +95,9 @@ def resubscribe(
 
     Several spellings of one person have one answer.
 
-    Without a channel or sender all scopes of an address end. With one, an opt-out that holds for any of them stays:
-    it says more than was taken back. It is kept in the history also if there is nothing to end, and of one person once,
-    whichever spellings are given. The time is that of `clock` once nobody else can state anything.
+    Without a channel or sender all scopes of an address end. With either, an opt-out for any channel or sender stays:
+    it says more than was taken back. The history keeps the statement also if there is nothing to end, once for one
+    person, whichever spellings are given. The time is that of `clock` once no other transaction can state anything.
     """
     hold_statements(connection, alone=True)
     now = clock()
@@ -124,7 +124,7 @@ def resubscribe(
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
     after = read_rows(connection, stated)
-    return [_ended(given, several, before, after, resubscription) for given, several in meant]
+    return [_ended(spelling, several, before, after, resubscription) for spelling, several in meant]
 
 
 def _meant(
@@ -132,23 +132,24 @@ def _meant(
 ) -> list[tuple[str, list[Address]]]:
     """Return whose opt-outs are to end, with the first of `addresses` that names them.
 
-    Without a channel an address may be an id of Slack besides: if it looks like one, or if that has opted out.
+    Without a channel an address may also be a Slack id: if it looks like a Slack id, or if that id has opted out.
     """
     meant: dict[frozenset[str], tuple[str, list[Address]]] = {}
-    for given in addresses:
-        every = persons_of(channel, given, default_region)
-        plain = read_address(channel or "", given, default_region).addresses or every
+    for text in addresses:
+        every = persons_of(channel, text, default_region)
+        plain = read_address(channel or "", text, default_region).addresses or every
         others = [address for address in every if address not in plain]
-        known = read_rows(connection, {address.person for address in others}) if others else {}
-        opted_out = {person_of(row.address) for row in known.values()}
-        ids = [one for one in others if one.person in opted_out or _MAY_BE_ID.fullmatch(one.text)]
-        _, several = meant.setdefault(frozenset(one.person for one in plain) or frozenset([given]), (given, []))
+        rows = read_rows(connection, {address.person for address in others}) if others else {}
+        opted_out = {person_of(row.address) for row in rows.values()}
+        ids = [other for other in others if other.person in opted_out or _MAY_BE_ID.fullmatch(other.text)]
+        persons = frozenset(address.person for address in plain) or frozenset([text])
+        _, several = meant.setdefault(persons, (text, []))
         several += [address for address in (*plain, *ids) if address not in several]
     return list(meant.values())
 
 
 def _ended(
-    given: str,
+    text: str,
     meant: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
@@ -158,7 +159,7 @@ def _ended(
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
     in_force = [after[key] for key in were if _is_in_force(after[key])]
     return Ended(
-        address=meant[0].text if meant else given,
+        address=meant[0].text if meant else text,
         ended=[after[key] for key in were if not _is_in_force(after[key])],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

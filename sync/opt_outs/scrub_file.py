@@ -24,7 +24,7 @@ class UnknownStatusError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """How many rows went where, and the earliest moment that an answer was as of."""
+    """How many rows went to which file, and the earliest `as_of` of an answer."""
 
     clean: int = 0
     removed: int = 0
@@ -54,10 +54,10 @@ class Files:
 
 
 def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: Callable[[Counts], None]) -> Counts:
-    """Write each record of `given` to one of `files`; `on_look` is told the counts now and then.
+    """Write each record of `given` to one of `files`; `on_look` gets the counts now and then.
 
-    `clean` gets only what is known to be allowed. Raises UnknownStatusError where of some row that cannot be known;
-    what was written until then is of no use.
+    `clean` gets only addresses that are known to be allowed. Raises UnknownStatusError if that cannot be known of a
+    row; what was written until then is of no use.
     """
     counts = Counts()
     _require_fresh(lookup, scope, counts)
@@ -82,23 +82,23 @@ def _require_fresh(lookup: Lookup, scope: Scope, counts: Counts) -> None:
 
 
 def _sort_out(
-    lookup: Lookup, given: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
+    lookup: Lookup, source: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
 ) -> None:
     clean: list[str] = []
     removed: list[str] = []
     invalid: list[str] = []
-    cells = [given.cell(fields) for _, _, fields in rows]
+    cells = [source.cell(fields) for _, _, fields in rows]
     answers = lookup.check([cell or "" for cell in cells], scope.channel, scope.sender, scope.max_staleness)
     goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed}
     for (_, text, _), cell, answer in zip(rows, cells, answers, strict=True):
         if answer.status is Status.UNKNOWN:
             raise UnknownStatusError(answer.as_of, answer.held_by)
         if answer.status is Status.INVALID:
-            invalid.append(given.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
+            invalid.append(source.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
         else:
             goes_to[answer.status].append(text)
     for file, texts in ((files.clean, clean), (files.removed, removed), (files.invalid, invalid)):
-        file.write(given.encoding.encode("".join(texts)))
+        file.write(source.encoding.encode("".join(texts)))
     counts.clean += len(clean)
     counts.removed += len(removed)
     counts.invalid += len(invalid)

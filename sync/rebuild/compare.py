@@ -56,7 +56,7 @@ class Drift:
 
     @property
     def columns(self) -> dict[str, tuple[Any, Any]]:
-        """The columns that differ, stored and expected; those of a row that is not there are None."""
+        """The columns that differ, stored and expected; columns of a row that is not there are None."""
         stored, expected = self.stored or {}, self.expected or {}
         pairs = {name: (stored.get(name), expected.get(name)) for name in {**stored, **expected}}
         return {name: pair for name, pair in pairs.items() if name not in self.key and pair[0] != pair[1]}
@@ -74,15 +74,15 @@ class Slice:
 
 
 def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterator[Slice]:
-    """Yield what is found of the whole ledger and of the rows by subject, slice by slice.
+    """Yield what comparing finds of the whole ledger and of the rows by subject, slice by slice.
 
     Each slice is read in one short transaction of its own, which has ended when the slice is yielded. `engine`
-    may be read-only, and then nobody is kept from writing.
+    may be read-only, and then no other process is kept from writing.
     """
     after: str | None = None
     while True:
-        found, end = patiently(partial(_compare_next, engine, after, reading, rows_per_slice))
-        yield found
+        part, end = patiently(partial(_compare_next, engine, after, reading, rows_per_slice))
+        yield part
         if end is None:
             return
         after = end
@@ -92,13 +92,13 @@ def _compare_next(engine: Engine, after: str | None, reading: Reading, rows: int
     with engine.begin() as connection:
         hold_one_moment(connection)
         subjects = next_range(connection, after, rows)
-        known = read_ledger(connection, subjects.holds, reading)
+        ledger = read_ledger(connection, subjects.holds, reading)
         messages = _stored(connection, MESSAGES, subjects)
         campaigns = _stored(connection, CAMPAIGNS, subjects)
         nameless = _stored_nameless(connection, subjects)
-        statements = [statement for events in known.events.values() for statement in opt_outs_of(events)]
+        statements = [statement for events in ledger.events.values() for statement in opt_outs_of(events)]
         noted = _noted(connection, statements)
-    return _slice(known, messages, campaigns, nameless, statements, noted), subjects.end
+    return _slice(ledger, messages, campaigns, nameless, statements, noted), subjects.end
 
 
 def _stored(connection: Connection, table: Table, subjects: Range) -> Stored:
@@ -115,69 +115,71 @@ def _stored_nameless(connection: Connection, subjects: Range) -> list[Row]:
 
 def _noted(connection: Connection, statements: Iterable[OptOutStatement]) -> set[tuple[Any, ...]]:
     """Return the keys of what the history has about the addresses of `statements`, of what events stated."""
-    found: set[tuple[Any, ...]] = set()
-    for some in slices(sorted({statement.address for statement in statements})):
+    keys: set[tuple[Any, ...]] = set()
+    for addresses in slices(sorted({statement.address for statement in statements})):
         query = select(*(HISTORY.c[name] for name in _HISTORY_KEY)).where(HISTORY.c.digest.is_not(None))
-        found |= {tuple(row) for row in connection.execute(query.where(is_one_of(connection, HISTORY.c.address, some)))}
-    return found
+        keys |= {
+            tuple(row) for row in connection.execute(query.where(is_one_of(connection, HISTORY.c.address, addresses)))
+        }
+    return keys
 
 
 def _slice(
-    known: Known,
+    ledger: Known,
     messages: Stored,
     campaigns: Stored,
     nameless: list[Row],
     statements: list[OptOutStatement],
     noted: set[tuple[Any, ...]],
 ) -> Slice:
-    messages_expected = {subject: message_row(events) for subject, events in known.events.items()}
-    campaigns_expected = {subject: campaign_row(events) for subject, events in known.events.items()}
+    messages_expected = {subject: message_row(events) for subject, events in ledger.events.items()}
+    campaigns_expected = {subject: campaign_row(events) for subject, events in ledger.events.items()}
     parts = (
-        _ledger_drifts(known),
-        _drifts(MESSAGES, messages, messages_expected, known.unreadable),
-        _drifts(CAMPAIGNS, campaigns, campaigns_expected, known.unreadable),
-        _nameless_drifts(nameless, known),
+        _ledger_drifts(ledger),
+        _drifts(MESSAGES, messages, messages_expected, ledger.unreadable),
+        _drifts(CAMPAIGNS, campaigns, campaigns_expected, ledger.unreadable),
+        _nameless_drifts(nameless, ledger),
         _history_drifts(statements, noted),
     )
     drifts = [drift for of_table, _ in parts for drift in of_table]
     tables = (LEDGER, MESSAGES, CAMPAIGNS, NAMELESS_OPT_OUTS, HISTORY)
     repairing = {subject for drift in drifts if drift.expected and (subject := drift.subject)}
-    repairing |= _subjects_stating(drifts, known)
+    repairing |= _subjects_stating(drifts, ledger)
     return Slice(
-        facts=known.fact_count,
-        unreadable=sum(known.unreadable.values()),
+        facts=ledger.fact_count,
+        unreadable=sum(ledger.unreadable.values()),
         right={table.name: right for table, (_, right) in zip(tables, parts, strict=True)},
         drifts=drifts,
-        repairing=[event for subject in sorted(repairing) for event in known.events.get(subject, ())],
+        repairing=[event for subject in sorted(repairing) for event in ledger.events.get(subject, ())],
     )
 
 
-def _subjects_stating(drifts: Iterable[Drift], known: Known) -> set[str]:
+def _subjects_stating(drifts: Iterable[Drift], ledger: Known) -> set[str]:
     digests = {drift.key["digest"] for drift in drifts if drift.table == HISTORY.name}
-    return {event.subject_id for event in known.read if event is not None and event.digest in digests}
+    return {event.subject_id for event in ledger.read if event is not None and event.digest in digests}
 
 
-def _ledger_drifts(known: Known) -> tuple[list[Drift], int]:
+def _ledger_drifts(ledger: Known) -> tuple[list[Drift], int]:
     """Compare what the ledger says of each body with how the body is read now."""
-    held = holding(event for event in known.read if event is not None)
+    held = holding(event for event in ledger.read if event is not None)
     drifts = []
-    for row, event in zip(known.stored, known.read, strict=True):
+    for row, event in zip(ledger.stored, ledger.read, strict=True):
         if event is None:
             continue
         expected = {
             "occurred_at": event.occurred_at,
             "is_dated": event.is_dated,
-            "holds": held[event.key] is event or row.subject_id in known.unreadable,
+            "holds": held[event.key] is event or row.subject_id in ledger.unreadable,
         }
         stored = {
             "occurred_at": row.occurred_at,
             "is_dated": row.is_dated,
-            "holds": bool(row.holds) or row.subject_id in known.unreadable,
+            "holds": bool(row.holds) or row.subject_id in ledger.unreadable,
         }
         if stored != expected:
             key = {"subject_id": row.subject_id, "event": row.event, "digest": row.digest}
             drifts.append(Drift(table=LEDGER.name, key=key, stored=stored, expected=expected))
-    return drifts, len(known.stored) - sum(known.unreadable.values()) - len(drifts)
+    return drifts, len(ledger.stored) - sum(ledger.unreadable.values()) - len(drifts)
 
 
 def _drifts(
@@ -187,8 +189,8 @@ def _drifts(
     (key,) = table.primary_key
     drifts, right = [], 0
     for subject in sorted(stored.keys() | {subject for subject, row in expected.items() if row}):
-        found, row = stored.get(subject), expected.get(subject)
-        if row and found == structs.astuple(row):
+        values, row = stored.get(subject), expected.get(subject)
+        if row and values == structs.astuple(row):
             right += 1
         # Whether a body that cannot be read makes a row cannot be said, so such a row stays.
         elif row or subject not in unreadable:
@@ -196,7 +198,7 @@ def _drifts(
                 Drift(
                     table=table.name,
                     key={key.name: subject},
-                    stored=_named(table, found) if found else None,
+                    stored=_named(table, values) if values else None,
                     expected=structs.asdict(row) if row else None,
                 )
             )
@@ -207,7 +209,7 @@ def _named(table: Table, values: tuple[Any, ...]) -> Row:
     return dict(zip(_KINDS[table.name].__struct_fields__, values, strict=True))
 
 
-def _nameless_drifts(stored: list[Row], known: Known) -> tuple[list[Drift], int]:
+def _nameless_drifts(stored: list[Row], ledger: Known) -> tuple[list[Drift], int]:
     expected = {
         (subject, event.digest): {
             "subject_id": subject,
@@ -215,21 +217,21 @@ def _nameless_drifts(stored: list[Row], known: Known) -> tuple[list[Drift], int]
             "received_at": event.received_at,
             "holds_until": event.received_at + NAMELESS_FOR,
         }
-        for subject, events in known.events.items()
+        for subject, events in ledger.events.items()
         for event in nameless_opt_outs(events)
     }
-    found = {(row["subject_id"], row["digest"]): row for row in stored}
+    keys = {(row["subject_id"], row["digest"]): row for row in stored}
     drifts = [
         Drift(
             table=NAMELESS_OPT_OUTS.name,
             key={"subject_id": key[0], "digest": key[1]},
-            stored=found.get(key),
+            stored=keys.get(key),
             expected=expected.get(key),
         )
-        for key in sorted(expected.keys() | found.keys())
-        if found.get(key) != expected.get(key) and (key in expected or key[0] not in known.unreadable)
+        for key in sorted(expected.keys() | keys.keys())
+        if keys.get(key) != expected.get(key) and (key in expected or key[0] not in ledger.unreadable)
     ]
-    return drifts, len(expected.keys() & found.keys()) - sum(drift.kind is Kind.CHANGED for drift in drifts)
+    return drifts, len(expected.keys() & keys.keys()) - sum(drift.kind is Kind.CHANGED for drift in drifts)
 
 
 def _history_drifts(statements: Iterable[OptOutStatement], noted: set[tuple[Any, ...]]) -> tuple[list[Drift], int]:

@@ -65,24 +65,24 @@ def read_ledger(
 
     A body that this version refuses, or reads as a fact of another key than it was filed under, is unreadable.
     """
-    known = Known()
+    ledger = Known()
     for row in connection.execute(stored_bodies(is_wanted)):
         event = event_of(row.body, row.received_at, reading)
         if event is not None and event.key == (row.subject_id, row.event):
-            known.events.setdefault(row.subject_id, []).append(event)
+            ledger.events.setdefault(row.subject_id, []).append(event)
         else:
             event = None
-            known.unreadable[row.subject_id] = known.unreadable.get(row.subject_id, 0) + 1
-        known.stored.append(row)
-        known.read.append(event)
-    return known
+            ledger.unreadable[row.subject_id] = ledger.unreadable.get(row.subject_id, 0) + 1
+        ledger.stored.append(row)
+        ledger.read.append(event)
+    return ledger
 
 
 def estimate_facts(connection: Connection) -> int:
-    """Return about how many facts the ledger holds, without counting them where the database has a figure."""
+    """Return about how many facts the ledger holds, without counting them if the database has a figure."""
     if connection.dialect.name == "sqlite":
         figure = text("SELECT coalesce(max(rowid), 0) FROM events")
     else:
         figure = text("SELECT reltuples FROM pg_class WHERE oid = 'events'::regclass")
-    found = connection.execute(figure).scalar_one()
-    return int(found) if found > 0 else connection.execute(select(func.count()).select_from(LEDGER)).scalar_one()
+    estimate = connection.execute(figure).scalar_one()
+    return int(estimate) if estimate > 0 else connection.execute(select(func.count()).select_from(LEDGER)).scalar_one()

@@ -33,8 +33,8 @@ def compare_opt_outs(engine: Engine, addresses_per_page: int) -> Iterator[Page]:
     """Yield what is found of all addresses, page by page, each as it stands at one moment. Writes nothing."""
     after = ""
     while True:
-        found, addresses = patiently(partial(_compare_page, engine, after, addresses_per_page))
-        yield found
+        page, addresses = patiently(partial(_compare_page, engine, after, addresses_per_page))
+        yield page
         if len(addresses) < addresses_per_page:
             return
         after = addresses[-1]
@@ -58,7 +58,7 @@ def _compare_page(engine: Engine, after: str, size: int) -> tuple[Page, list[str
         addresses = _addresses(connection, after, size)
         expected, stored = opt_out_rows(read_statements(connection, addresses)), read_rows(connection, addresses)
     drifts = [_drift(key, stored.get(key), row) for key, row in expected.items() if stored.get(key) != row]
-    # A row that nobody stated was written by hand. It keeps somebody from being messaged, so it stays.
+    # A row without a statement was written by hand. It keeps a person from being messaged, so it stays.
     return Page(right=len(stored) - sum(drift.stored is not None for drift in drifts), drifts=drifts), addresses
 
 

@@ -1,4 +1,4 @@
-"""Shows on standard error how far a walk came, where that is a terminal."""
+"""Shows on standard error how far a walk came, if that is a terminal."""
 
 import sys
 import time

@@ -1,7 +1,7 @@
 """Repairs what comparing found. Missing and changed rows go the way of a worker, so they are safe beside workers.
 
-A row too many is the exception: a worker that finds it there and waits for its lock would find nothing to write once it
-is deleted. So nobody writes to the ledger while rows are deleted.
+A row too many is the exception. A worker that finds such a row waits for its lock, and has nothing to write once the
+row is deleted. So no other transaction writes to the ledger while rows are deleted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -38,8 +38,8 @@ _TELLING: Mapping[str, list[Any]] = {MESSAGES.name: [MESSAGES.c[name] for name i
 def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
     """Repair the rows of one slice; return how many were removed, by table.
 
-    Owns its transactions: one for what is to be written, and one before it where rows are to be removed. Errors of
-    the database are SQLAlchemy's DBAPIError; what is then undone is found again by another run.
+    Owns its transactions: one for the rows to write, and one before it if there are rows to remove. Errors of the
+    database are SQLAlchemy's DBAPIError; rows that are not repaired then are found again by another run.
     """
     surplus = [drift for drift in found.drifts if drift.kind is Kind.SURPLUS]
     removed = patiently(partial(_remove, engine, surplus, reading)) if surplus else {}
@@ -48,14 +48,14 @@ def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
     return removed
 
 
-def _write(engine: Engine, found: Slice, reading: Reading) -> None:
+def _write(engine: Engine, part: Slice, reading: Reading) -> None:
     now = datetime.now(UTC)
-    keys = {(drift.key["subject_id"], drift.key["event"]) for drift in found.drifts if drift.table == LEDGER.name}
+    keys = {(drift.key["subject_id"], drift.key["event"]) for drift in part.drifts if drift.table == LEDGER.name}
     with engine.begin() as connection:
         wait_briefly(connection)
         if keys:
-            settle_again(connection, [event for event in found.repairing if event.key in keys], now)
-        merge_rows(connection, found.repairing, reading, now)
+            settle_again(connection, [event for event in part.repairing if event.key in keys], now)
+        merge_rows(connection, part.repairing, reading, now)
 
 
 def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str, int]:
@@ -63,9 +63,9 @@ def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str,
     with engine.begin() as connection:
         wait_briefly(connection)
         _hold_ledger_still(connection)
-        known = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
-        removed = {table.name: _remove_from(connection, table, row_of, surplus, known) for table, row_of in _ROW_OF}
-        return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, known)}
+        ledger = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
+        removed = {table.name: _remove_from(connection, table, row_of, surplus, ledger) for table, row_of in _ROW_OF}
+        return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, ledger)}
 
 
 def wait_briefly(connection: Connection) -> None:
@@ -88,7 +88,7 @@ def _remove_from(
     table: Table,
     row_of: Callable[[Iterable[Event]], Any],
     surplus: list[Drift],
-    known: Known,
+    ledger: Known,
 ) -> int:
     (key,) = table.primary_key
     asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
@@ -99,21 +99,21 @@ def _remove_from(
     gone = [
         subject
         for subject in locked
-        if row_of(known.events.get(subject, [])) is None and subject not in known.unreadable
+        if row_of(ledger.events.get(subject, [])) is None and subject not in ledger.unreadable
     ]
     if table is MESSAGES:
         keep_deltas(connection, [], [Change(old=locked[subject], new=None) for subject in gone])
     return connection.execute(delete(table).where(key.in_(gone))).rowcount
 
 
-def _remove_named(connection: Connection, surplus: list[Drift], known: Known) -> int:
+def _remove_named(connection: Connection, surplus: list[Drift], ledger: Known) -> int:
     """Remove what is kept of opt-outs that name somebody, or that are none."""
     removed = 0
     for drift in surplus:
         if drift.table == NAMELESS_OPT_OUTS.name:
             subject, digest = drift.key["subject_id"], drift.key["digest"]
-            still = {event.digest for event in nameless_opt_outs(known.events.get(subject, []))}
-            if digest not in still and subject not in known.unreadable:
+            still = {event.digest for event in nameless_opt_outs(ledger.events.get(subject, []))}
+            if digest not in still and subject not in ledger.unreadable:
                 is_row = [NAMELESS_OPT_OUTS.c[name] == value for name, value in drift.key.items()]
                 removed += connection.execute(delete(NAMELESS_OPT_OUTS).where(*is_row)).rowcount
     return removed

@@ -18,9 +18,9 @@ _PRIMARY_CODE = 0xFF  # SQLite's extended codes hold the primary one in the lowe
 
 
 def patiently(transact: Callable[[], Done]) -> Done:
-    """Return what `transact`, one transaction, returns; a few times tried again where a lock stops it.
+    """Return what `transact`, one transaction, returns; try it again a few times if a lock stops it.
 
-    Any other error passes through, and so does the last one of a lock: then nothing of the transaction was done.
+    Any other error passes through, and so does the last error of a lock: then nothing of the transaction was done.
     """
     for pause in PAUSES_SECONDS:
         try:

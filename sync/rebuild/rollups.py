@@ -26,7 +26,7 @@ def check_rollups(engine: Engine, counts: Counts, on_drift: Callable[[Drift], No
 
 
 def rebuild_rollups(reader: Engine, writer: Engine, counts: Counts, *, timezone: str) -> None:
-    """Count the roll-ups anew, by the days of `timezone`, an IANA name, where they drift or go by another one."""
+    """Count the roll-ups anew by the days of `timezone`, an IANA name, if they drift or go by another time zone."""
     drifts: list[Drift] = []
     check_rollups(reader, counts, drifts.append)
     with reader.begin() as connection:

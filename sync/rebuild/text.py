@@ -1,7 +1,7 @@
 """Puts drifting rows and counts into words or JSON's types. Numbers and addresses are masked unless asked for.
 
-What is printed ends up in tickets: an address is shown as +244…678 or a…@example.com, and in free texts whatever
-looks like one is masked too.
+The output ends up in tickets. An address is shown as +244…678 or a…@example.com, and in free texts every text that
+looks like an address is masked too.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _KINDS: Mapping[Kind, str] = {
     Kind.MISSING: "the row is missing",
     Kind.SURPLUS: "no fact makes this row",
 }
-# What the rows of a table follow from, but for those that follow from their facts.
+# What the rows of a table follow from, except for tables whose rows follow from their facts.
 _SOURCES: Mapping[str, str] = {"events": "its bodies", "opt_outs": "all that was stated"}
 _REPAIRS: Mapping[Kind, str] = {Kind.CHANGED: "changed", Kind.MISSING: "added", Kind.SURPLUS: "removed"}
 
@@ -59,8 +59,8 @@ def drift_text(drift: Drift, *, shows_addresses: bool) -> str:
         f"  {name:<{width}}  {shown(name, stored)} → {shown(name, expected)}"
         for name, (stored, expected) in columns.items()
     ]
-    found = _KINDS[drift.kind].format(source=_SOURCES.get(drift.table, "its facts"))
-    return "\n".join([f"{drift.table} {key}: {found}", *lines])
+    kind = _KINDS[drift.kind].format(source=_SOURCES.get(drift.table, "its facts"))
+    return "\n".join([f"{drift.table} {key}: {kind}", *lines])
 
 
 def _masked(name: str, value: Any) -> Any:
@@ -115,8 +115,8 @@ def counts_text(counts: Counts, *, is_check: bool) -> str:
     return "\n".join([read, *_unreadable_lines(counts), *lines, _conclusion(counts, is_check)])
 
 
-def _number(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _by_kind(table: TableCounts, is_check: bool) -> dict[str, int]:

@@ -72,8 +72,8 @@ def check_rows(engine: Engine, walk: Walk, on_drift: Callable[[Drift], None]) ->
     Each slice is compared as it stands at one moment, so what workers commit meanwhile is no drift.
     """
 
-    def note(found: Slice | Page) -> None:
-        for drift in found.drifts:
+    def note(part: Slice | Page) -> None:
+        for drift in part.drifts:
             walk.counts.tables[drift.table].add(drift.kind)
             on_drift(drift)
 
@@ -88,17 +88,17 @@ def rebuild_rows(reader: Engine, writer: Engine, walk: Walk) -> None:
     """
     tables = walk.counts.tables
 
-    def put_right(found: Slice) -> None:
-        removed = repair(writer, found, reading=walk.reading)
-        for drift in found.drifts:
+    def put_right(part: Slice) -> None:
+        removed = repair(writer, part, reading=walk.reading)
+        for drift in part.drifts:
             if drift.kind is not Kind.SURPLUS:
                 tables[drift.table].add(drift.kind)
         for table, count in removed.items():
             tables[table].add(Kind.SURPLUS, count)
 
-    def put_page_right(found: Page) -> None:
-        repair_opt_outs(writer, found)
-        for drift in found.drifts:
+    def put_page_right(page: Page) -> None:
+        repair_opt_outs(writer, page)
+        for drift in page.drifts:
             tables[drift.table].add(drift.kind)
 
     _go(reader, walk, on_slice=put_right, on_page=put_page_right)
@@ -107,11 +107,11 @@ def rebuild_rows(reader: Engine, writer: Engine, walk: Walk) -> None:
 def _go(engine: Engine, walk: Walk, *, on_slice: Callable[[Slice], None], on_page: Callable[[Page], None]) -> None:
     """Hand on slice after slice, then page after page of `opt_outs`; end early if asked to stop."""
     counts = walk.counts
-    for found in compare(engine, reading=walk.reading, rows_per_slice=walk.rows_per_slice):
-        on_slice(found)
-        counts.facts += found.facts
-        counts.unreadable += found.unreadable
-        for table, count in found.right.items():
+    for part in compare(engine, reading=walk.reading, rows_per_slice=walk.rows_per_slice):
+        on_slice(part)
+        counts.facts += part.facts
+        counts.unreadable += part.unreadable
+        for table, count in part.right.items():
             counts.tables[table].right += count
         walk.on_slice()
         if walk.is_stop_asked():

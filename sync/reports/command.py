@@ -40,7 +40,7 @@ class Day(click.ParamType[str]):
 
 
 def read_day(text: str, today: date) -> date:
-    """Return the day that `text` means; raise ValueError where it means none."""
+    """Return the day that `text` means; raise ValueError if it means none."""
     if text in ("today", "yesterday"):
         return today - timedelta(days=text == "yesterday")
     if days := re.fullmatch(r"([0-9]{1,4})d", text, re.ASCII):
@@ -129,8 +129,8 @@ def daily(**options: Any) -> None:
 def campaigns(**options: Any) -> None:
     """Where each campaign stands: sent, completed, counts, and silent messages.
 
-    Those sent in the period, the newest first, then those of which no event tells when they were sent. `silent` are
-    messages of a completed campaign of which nobody told the end. The full part of the bar was delivered.
+    First come campaigns sent in the period, the newest first, then campaigns of which no event says when they were
+    sent. `silent` are messages of a completed campaign without a final status. The full part of the bar was delivered.
     """
     _show("campaigns", "30d", **options)
 
@@ -169,7 +169,7 @@ def lag(**options: Any) -> None:
     """How long events took, by the hour in which they were received, UTC.
 
     `received` is from when an event occurred until it reached us: the provider's part, and that of its retries.
-    `applied` is from there to the tables: ours. p90 means nine of ten took no longer.
+    `applied` is from there to the tables: our part. p90 means nine of ten took no longer.
     """
     _show("lag", "1d", **options)
 
@@ -200,23 +200,23 @@ def _show(
     )
     if asked.since and asked.until and asked.since > asked.until:
         raise click.UsageError("--since is after --until")
-    found = _read(name, asked)
+    report = _read(name, asked)
     if as_csv:
-        say(report_csv(found))
+        say(report_csv(report))
     elif as_json:
-        say(json.dumps(report_document(found), indent=2))
+        say(json.dumps(report_document(report), indent=2))
     else:
-        say(report_table(found, LAYOUTS[name]) if found.rows else "Nothing was counted in this period.")
+        say(report_table(report, LAYOUTS[name]) if report.rows else "Nothing was counted in this period.")
 
 
 def _read(name: str, asked: Selection) -> Report:
     timezone = read_report_timezone(os.environ)
     with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine, engine.connect() as connection:
-        found = REPORTS[name](connection, asked)
-    if found.timezone != timezone:
+        report = REPORTS[name](connection, asked)
+    if report.timezone != timezone:
         click.echo(
-            f"note: days are those of {found.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
+            f"note: days are those of {report.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "
             f"`{program()} rebuild --reports` changes that",
             err=True,
         )
-    return found
+    return report

@@ -1,6 +1,6 @@
 """Reports counted from messages that an index finds: those of one campaign, and failures of a few days.
 
-The views do not know campaigns, and work out the day of every failure before they leave any out.
+The views do not know campaigns, and work out the day of every failure before they leave any failure out.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ _FINAL = ("delivered", *_FAILED)
 
 
 class day_of(FunctionElement[Any]):  # noqa: N801 - it reads as the function that it is
-    """The day of a moment, the first argument, where clocks are so many seconds ahead of UTC, the second."""
+    """The day of a moment (the first argument) by clocks so many seconds ahead of UTC (the second argument)."""
 
     type = Date()
     inherit_cache = True
@@ -51,22 +51,22 @@ def _on_sqlite(element: day_of, compiler: Any, **options: Any) -> str:
 
 def daily(condition: ColumnElement[bool]) -> Select[Any]:
     """Return a query for the columns of `report_daily`, of messages for which `condition` is true."""
-    of = _messages(condition, _FINAL)
-    counts = {status: _count(of.c.status == status) for status in _FINAL}
-    delivered, opt_outs = counts["delivered"], _count(of.c.opted_out_at.is_not(None))
+    messages = _messages(condition, _FINAL)
+    counts = {status: _count(messages.c.status == status) for status in _FINAL}
+    delivered, opt_outs = counts["delivered"], _count(messages.c.opted_out_at.is_not(None))
     counted = (
         select(
-            of.c.day,
-            of.c.channel,
-            of.c.sender,
+            messages.c.day,
+            messages.c.channel,
+            messages.c.sender,
             func.count().label("finalised"),
             *(count.label(status) for status, count in counts.items()),
             opt_outs.label("opt_outs"),
-            _count(of.c.conflict).label("conflicts"),
+            _count(messages.c.conflict).label("conflicts"),
             (cast(delivered, Float) / func.count()).label("delivery_rate"),
             (cast(opt_outs, Float) / func.nullif(delivered, 0)).label("opt_out_rate"),
         )
-        .group_by(of.c.day, of.c.channel, of.c.sender)
+        .group_by(messages.c.day, messages.c.channel, messages.c.sender)
         .subquery()
     )
     return select(counted)
@@ -75,16 +75,16 @@ def daily(condition: ColumnElement[bool]) -> Select[Any]:
 def failures(condition: ColumnElement[bool]) -> Select[Any]:
     """Return a query for the columns of `report_failures`, of messages for which `condition` is true.
 
-    Reasons are as the provider told them: whoever shows them masks them.
+    Reasons are as the provider wrote them: the code that shows them masks them.
     """
-    of = _messages(condition, _FAILED)
-    keys = of.c.day, of.c.channel, of.c.failure_code, of.c.failure_reason
+    messages = _messages(condition, _FAILED)
+    keys = messages.c.day, messages.c.channel, messages.c.failure_code, messages.c.failure_reason
     reasons = (
         select(
             *keys,
             func.count().label("messages"),
-            func.min(of.c.status_at).label("first_seen_at"),
-            func.max(of.c.status_at).label("last_seen_at"),
+            func.min(messages.c.status_at).label("first_seen_at"),
+            func.max(messages.c.status_at).label("last_seen_at"),
         )
         .group_by(*keys)
         .subquery()

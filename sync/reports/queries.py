@@ -1,4 +1,4 @@
-"""The questions people ask of delivery, for whatever shows the answers. Reads the views; changes nothing."""
+"""The questions people ask of delivery, for all code that shows the answers. Reads the views; changes nothing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def report_daily(connection: Connection, asked: Selection) -> Report:
 
 
 def report_failures(connection: Connection, asked: Selection) -> Report:
-    """Why messages failed, by day; of a campaign counted from its messages. Whoever shows the reasons masks them."""
+    """Why messages failed, by day; of a campaign counted from its messages. The caller masks the reasons."""
     query = select(FAILURES)
     within = _within(connection, MESSAGES.c.status_at, asked)
     if asked.campaign_id is not None:
@@ -56,12 +56,12 @@ def report_failures(connection: Connection, asked: Selection) -> Report:
 
 
 def report_opt_outs(connection: Connection, asked: Selection) -> Report:
-    """How many left on each day, and by which way. Of a campaign `report_campaigns` tells."""
+    """How many people opted out on each day, and by which way. For a campaign see `report_campaigns`."""
     return _report(connection, OPT_OUTS, _of_days(select(OPT_OUTS), asked))
 
 
 def report_campaigns(connection: Connection, asked: Selection) -> Report:
-    """Where each campaign stands; of those sent in the days asked for, and those of which that is not known."""
+    """The state of each campaign that was sent in the days asked for, or of which that is not known."""
     moment = CAMPAIGNS.c.sent_at
     conditions = [
         or_(moment.is_(None), within) for within in [_within(connection, moment, asked)] if within is not None
@@ -96,7 +96,7 @@ def _report(connection: Connection, view: Table, query: Select[Any]) -> Report:
         name=view.name,
         timezone=stored_timezone(connection) or "UTC",
         columns=columns,
-        # Of ten thousand campaigns mappings would cost as much time as the query.
+        # For ten thousand campaigns, mappings would cost as much time as the query.
         rows=tuple(dict(zip(columns, row, strict=True)) for row in connection.execute(query)),
     )
 
@@ -110,12 +110,12 @@ def _of_days(query: Select[Any], asked: Selection) -> Select[Any]:
         conditions.append(columns["day"] <= asked.until)
     if asked.channel is not None:
         conditions.append(columns["channel"] == asked.channel)
-    # In the order of their columns, so that what was asked twice is answered alike.
+    # In the order of their columns, so that the same question gets the same answer.
     return query.where(*conditions).order_by(*list(columns)[:4])
 
 
 def _within(connection: Connection, moment: Column[Any], asked: Selection) -> ColumnElement[bool] | None:
-    """Return the condition that `moment` lies in the days asked for, None where any does."""
+    """Return the condition that `moment` lies in the days asked for, None if any moment does."""
     zone = ZoneInfo(stored_timezone(connection) or "UTC")
     conditions = []
     if asked.since is not None:

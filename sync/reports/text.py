@@ -1,7 +1,7 @@
 """Lays out a report: for a person as a table with bars, for programs as CSV or JSON.
 
-Texts come from outside: what is not printable is shown as an escape, nothing is read as markup, and whatever looks
-like a number or an address is masked.
+Texts come from outside. A character that is not printable is shown as an escape, and nothing is read as markup. Text
+that looks like a number or an address is masked.
 """
 
 import csv
@@ -25,7 +25,7 @@ from sync.terminal.text import visible
 BAR_CELLS = 24
 WIDE_COLUMNS = 140
 PADDING = 3
-# Where no person watches, a line is as long as its values.
+# If the output is no terminal, a line is as long as its values.
 UNWRAPPED_COLUMNS = 100_000
 TEXT_CHARACTERS_MAX = 40
 
@@ -34,8 +34,8 @@ _FREE_TEXTS = frozenset({"failure_code", "failure_reason", "name"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """`show` makes the cell of a row; cells of numbers stand right. Where there is no room for all columns those of the
-    greatest `rank` are left out first, and those of rank 0 never."""
+    """`show` makes the cell of a row; cells of numbers stand right. If there is no room for all columns, columns of the
+    greatest `rank` are left out first, and columns of rank 0 never."""
 
     title: str
     show: Callable[[Row], str]
@@ -94,7 +94,7 @@ def _width(column: Column, cells: Sequence[str]) -> int:
 
 
 def _bar(part: float, whole: float, greatest: float, most: int) -> Text:
-    """Full cells for the part, light ones for the rest; by letters where the output has no such characters."""
+    """Full cells for the part, light cells for the rest; by ASCII signs if the output has no such characters."""
     if not greatest or whole <= 0:
         return Text("")
     full, light = ("█", "░") if _can_print("█░") else ("#", ".")
@@ -116,7 +116,7 @@ def count(name: str, title: str | None = None, *, rank: int = 0) -> Column:
 
 
 def share(name: str, title: str, *, rank: int = 0) -> Column:
-    """A number from 0 to 1 as per cent; with three digits where rounding would hide that it is not all, or none."""
+    """A number from 0 to 1 as per cent; with three digits if rounding would hide that it is not all, or not none."""
     return Column(title=title, show=lambda row: "-" if row[name] is None else _percent(row[name]), rank=rank)
 
 
@@ -169,7 +169,7 @@ def report_csv(report: Report) -> str:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(report.columns)
     for row in _documents(report):
-        # Somebody will look at it in a terminal.
+        # A person will look at the file in a terminal.
         writer.writerow([_csv_cell(value) for value in row.values()])
     return output.getvalue().removesuffix("\n")
 

@@ -33,7 +33,7 @@ def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
         if engine.dialect.name == "postgresql":
             # Waits while the roll-ups are made anew (`sync.rollups.recount`), so that the calendar is theirs.
             connection.execute(text("LOCK TABLE rollup_daily IN ROW EXCLUSIVE MODE"))
-        # Those that another has in hand are left to it. On SQLite there is no other.
+        # Deltas that another process has locked are left to that process. On SQLite there is no other process.
         oldest = select(DELTAS.c.id).order_by(DELTAS.c.id).limit(limit).with_for_update(skip_locked=True)
         taken = connection.execute(delete(DELTAS).where(DELTAS.c.id.in_(oldest)).returning(*DELTAS.c)).mappings().all()
         if taken:
@@ -82,7 +82,7 @@ def _counts(table: Table) -> list[str]:
 
 def _sum(sums: Sums, key: tuple[Any, ...], counts: list[int]) -> None:
     held = sums.get(key)
-    sums[key] = counts if held is None else [one + other for one, other in zip(held, counts, strict=True)]
+    sums[key] = counts if held is None else [count + other for count, other in zip(held, counts, strict=True)]
 
 
 def _add(connection: Connection, table: Table, sums: Sums) -> None:
@@ -94,10 +94,10 @@ def _add(connection: Connection, table: Table, sums: Sums) -> None:
     rows = [dict(zip([*keys, *counts], [*key, *sums[key]], strict=True)) for key in sorted(sums) if any(sums[key])]
     if not rows:
         return
-    insert, given = bulk_insert(connection, table, rows)
+    insert, parameters = bulk_insert(connection, table, rows)
     added = {name: table.c[name] + insert.excluded[name] for name in counts}
     upsert = insert.on_conflict_do_update(index_elements=keys, set_=added).returning(*table.c)
-    summed = connection.execute(upsert, given).mappings().all()
+    summed = connection.execute(upsert, parameters).mappings().all()
     empty = [{f"of_{name}": row[name] for name in keys} for row in summed if not any(row[name] for name in counts)]
     if empty:
         is_row = and_(*(table.c[name] == bindparam(f"of_{name}") for name in keys))

@@ -1,7 +1,7 @@
 """What a row of `message_status` adds to the roll-ups. Pure.
 
-A roll-up is the sum of the contributions of all rows. So whoever changes a row changes the roll-ups by what the new
-row adds less what the old one added, and it does not matter in which order such changes are summed.
+A roll-up is the sum of the contributions of all rows. So a change of a row changes the roll-ups by what the new row
+adds less what the old row added. The order in which such changes are summed does not matter.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +11,8 @@ from typing import Any
 
 from sync.events.merge import Status
 
-# Every offset from UTC since 2000, and every change of clocks since 2012, is at a multiple of this, so each quarter of
-# an hour lies within one day of any time zone: https://data.iana.org/time-zones/tz-link.html
+# Every offset from UTC since 2000, and every change of clocks since 2012, is at a multiple of this duration. So each
+# quarter of an hour lies within one day of any time zone: https://data.iana.org/time-zones/tz-link.html
 QUARTER_SECONDS = 900
 
 COUNTS = ("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts")
@@ -32,7 +32,7 @@ Key = tuple[int | None, str, str, str]  # quarter since 1970, channel, sender, c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A row of `message_status` before and after; None where there is none."""
+    """A row of `message_status` before and after; None if there is none."""
 
     old: Row | None
     new: Row | None

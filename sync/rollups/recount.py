@@ -1,6 +1,6 @@
 """Counts the roll-ups anew from `message_status`, and compares them with it.
 
-For rows that were changed by other means than ours, and for another time zone: its days are other days.
+For rows that other programs changed, and for another time zone: its days are other days.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """What one roll-up says and what it should say, row by row, where they differ; and how many rows do not."""
+    """What one roll-up says and what it should say, for each row that differs; and how many rows do not differ."""
 
     table: str
     right: int
@@ -52,9 +52,9 @@ def remake(engine: Engine, timezone: str) -> None:
 
 
 def stored_timezone(connection: Connection) -> str | None:
-    """Return the IANA name of the time zone by whose days the roll-ups count; None where somebody removed it."""
-    found: str | None = connection.execute(select(CALENDAR.c.timezone).limit(1)).scalar()
-    return found
+    """Return the IANA name of the time zone by whose days the roll-ups count; None if a person removed it."""
+    timezone: str | None = connection.execute(select(CALENDAR.c.timezone).limit(1)).scalar()
+    return timezone
 
 
 def compare_rollups(connection: Connection) -> list[Compared]:
@@ -84,6 +84,6 @@ def _compared(connection: Connection, table: str, key: tuple[str, ...]) -> Compa
 
 def _rows(connection: Connection, view: str, key: tuple[str, ...]) -> Mapping[tuple[str, ...], Row]:
     """Rows of nothing but zeros are none: deltas may wait that cancel each other."""
-    found = connection.execute(text(f"SELECT * FROM {view}")).mappings()  # noqa: S608 - our own names
-    rows = ({name: str(value) if name == "day" else value for name, value in row.items()} for row in found)
+    timezone = connection.execute(text(f"SELECT * FROM {view}")).mappings()  # noqa: S608 - our own names
+    rows = ({name: str(value) if name == "day" else value for name, value in row.items()} for row in timezone)
     return {tuple(row[name] for name in key): row for row in rows if any(row[name] for name in COUNTS if name in row)}

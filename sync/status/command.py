@@ -41,17 +41,17 @@ def status(max_staleness: float, as_json: bool) -> None:
 
     `As of` is the moment up to which every acknowledged opt-out is in the tables, and what keeps it in the past.
     The latency of opt-outs, from received to effective, is that of the last day. `STOPs naming nobody` are opt-outs
-    without an address, of messages that nothing else tells of; `ignored opt-outs` are events that this version does not
-    know, though their name looks like an opt-out. Both are counted up to 100,000. Nothing shown names a person.
+    without an address, of messages that no other event names. `ignored opt-outs` are events that this version does
+    not know, though their name looks like an opt-out. Both are counted up to 100,000. Nothing shown names a person.
 
-    Exit status: 0 if both stores answer and `as of` is younger than --max-staleness; 1 if not, which is when look-ups
+    Exit status: 0 if both stores answer and `as of` is younger than --max-staleness; 1 if not: then look-ups
     answer `unknown`; 2 on wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
     """
-    found = _look()
-    staleness = found.staleness_seconds
-    is_well = found.redis is not None and found.database is not None
+    state = _look()
+    staleness = state.staleness_seconds
+    is_well = state.redis is not None and state.database is not None
     is_well = is_well and staleness is not None and staleness <= max_staleness
-    say(json.dumps(_document(found), indent=2) if as_json else _text(found))
+    say(json.dumps(_document(state), indent=2) if as_json else _text(state))
     sys.exit(0 if is_well else 1)
 
 
@@ -61,14 +61,14 @@ def _look() -> Condition:
         return condition(engine, queue, default_region=region)
 
 
-def _document(found: Condition) -> dict[str, Any]:
-    """Return all of it as JSON's types, with the same keys whatever answers; what is not known is null."""
-    redis, database = found.redis, found.database
+def _document(state: Condition) -> dict[str, Any]:
+    """Return `state` as JSON's types, with the same keys in every case; a value that is not known is null."""
+    redis, database = state.redis, state.database
     latency = database and database.opt_out_latency
     return {
-        "as_of": iso_text(found.freshness.as_of),
-        "held_by": found.freshness.held_by,
-        "staleness_seconds": found.staleness_seconds,
+        "as_of": iso_text(state.freshness.as_of),
+        "held_by": state.freshness.held_by,
+        "staleness_seconds": state.staleness_seconds,
         "queue_jobs": redis and redis.queue_jobs,
         "failed_jobs": redis and redis.failed_jobs,
         "inbox_rows": database and database.inbox_rows,
@@ -82,14 +82,14 @@ def _document(found: Condition) -> dict[str, Any]:
     }
 
 
-def _text(found: Condition) -> str:
-    said = _document(found)
+def _text(state: Condition) -> str:
+    said = _document(state)
 
     def number(name: str) -> str:
         return "unknown" if said[name] is None else f"{said[name]:,}"
 
     lines = [
-        as_of_text(found.freshness.as_of, found.freshness.held_by),
+        as_of_text(state.freshness.as_of, state.freshness.held_by),
         f"  jobs in the queue    {number('queue_jobs')}",
         f"  failed jobs          {number('failed_jobs')}",
         f"  events in the inbox  {number('inbox_rows')}",

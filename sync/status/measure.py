@@ -1,4 +1,4 @@
-"""What waits, and how fresh the tables are: what a person looks at first. Reads only, and quotes nobody."""
+"""What waits, and how fresh the tables are: what a person looks at first. Reads only, and quotes no person."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +13,9 @@ from sync.queue.waiting import failed_job_count, queue_length
 from sync.status.opt_out_latency import Latency, latency
 from sync.suppression import Freshness, Lookup
 
-# What may be many is counted up to here.
+# Counting stops here, for there may be many.
 COUNTED_MAX = 100_000
-# An installation meets a handful of names that it does not know; so many are looked at.
+# An installation meets a handful of names that it does not know. At most this many are looked at.
 NAMES_MAX = 10_000
 
 # In the words of the index ix_events_ignored: with a parameter SQLite would not use it.
@@ -24,7 +24,7 @@ _IS_IGNORED = text("outcome = 'ignored'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InRedis:
-    """Jobs that wait in the queue, and those that failed and wait for a person."""
+    """Jobs that wait in the queue, and jobs that failed and wait for a person."""
 
     queue_jobs: int
     failed_jobs: int
@@ -34,8 +34,8 @@ class InRedis:
 class InDatabase:
     """Rows of the inbox, unresolved dead letters, and how soon the last day's opt-outs took effect.
 
-    `nameless_opt_outs` are STOPs that name nobody. `ignored_opt_outs` are facts whose event no version knows, and whose
-    name looks like an opt-out. Both are counted up to COUNTED_MAX.
+    `nameless_opt_outs` are STOPs that name no person. `ignored_opt_outs` are facts whose event no version knows, and
+    whose name looks like an opt-out. Both are counted up to COUNTED_MAX.
     """
 
     inbox_rows: int
@@ -47,7 +47,7 @@ class InDatabase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """`redis` or `database` is None where it did not answer; `looked_at` is when all of it was asked."""
+    """`redis` or `database` is None if it did not answer; `looked_at` is when both were asked."""
 
     looked_at: datetime
     freshness: Freshness
@@ -62,7 +62,7 @@ class Condition:
 
 
 def condition(engine: Engine, queue: OpenQueue, *, default_region: str) -> Condition:
-    """Return what can be told now. Raises nothing for a store that is away."""
+    """Return the condition now. Raises nothing for a store that is away."""
     fresh = Lookup(engine, queue, default_region=default_region).freshness()
     return Condition(
         looked_at=datetime.now(UTC), freshness=fresh, redis=_in_redis(queue), database=_in_database(engine)
@@ -102,10 +102,10 @@ def _ignored_opt_outs(connection: Connection) -> int:
 
 
 def _ignored_names(connection: Connection) -> list[str]:
-    """Return the names of ignored facts. From each the index leads to the next, however many facts have one name."""
+    """Return the names of ignored facts. From each name the index leads to the next, however many facts share it."""
     first = select(func.min(LEDGER.c.event).label("name")).where(_IS_IGNORED)
     names = first.cte("names", recursive=True)
     following = select(func.min(LEDGER.c.event)).where(_IS_IGNORED, LEDGER.c.event > names.c.name)
     names = names.union_all(select(following.correlate(names).scalar_subquery()).where(names.c.name.is_not(None)))
-    found = select(names.c.name).where(names.c.name.is_not(None)).limit(NAMES_MAX)
-    return list(connection.execute(found).scalars())
+    query = select(names.c.name).where(names.c.name.is_not(None)).limit(NAMES_MAX)
+    return list(connection.execute(query).scalars())

@@ -15,7 +15,7 @@ ROWS_PER_STEP = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Of the opt-outs that took effect in a span of time: seconds from received to effective, None where none did."""
+    """Of the opt-outs that took effect in a span of time: seconds from received to effective, None if none did."""
 
     opt_outs: int
     p50_seconds: float | None

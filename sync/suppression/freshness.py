@@ -1,8 +1,8 @@
 """How fresh the table of opt-outs is: what was acknowledged and is not in it yet.
 
-An opt-out that waits stands in the queue (or a worker's hand, or a failed job), in the inbox, or among the dead
-letters. It goes from one to the next or into the table in one transaction, the queue always first. So whoever asks
-the queue before the database, and the database for all the rest in one statement, misses none on its way.
+An opt-out that waits stands in the queue (or a worker's hand, or a failed job), in the inbox, or in the dead
+letters. It goes from one place to the next or into the table in one transaction, the queue always first. So no
+opt-out is missed on its way if the queue is asked before the database, and the database in one statement.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _ONE = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """`as_of` is the moment up to which every acknowledged opt-out is reflected, None where that cannot be known.
+    """`as_of` is the moment up to which every acknowledged opt-out is reflected, None if that cannot be known.
 
-    `held_by` says where an older one waits: `queue`, `inbox`, `dead_letters` or, where its message is to tell whose
-    it is, `message`; None where nothing waits. A store that did not answer is named likewise.
+    `held_by` says where an older opt-out waits: `queue`, `inbox` or `dead_letters`. It is `message` if the opt-out's
+    message has to name the person, and None if nothing waits. A store that did not answer is named likewise.
     """
 
     as_of: datetime | None

@@ -1,7 +1,7 @@
 """The look-up: for each address, may it be messaged? Fails closed: only `allowed` allows.
 
-An opt-out that is found holds however stale the tables are, for staleness can only hide opt-outs. So what is not
-found is `allowed` only where the answer is fresh enough.
+An opt-out that is found holds however stale the tables are, for staleness can only hide opt-outs. So an address
+without one is `allowed` only if the answer is fresh enough.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ class Status(StrEnum):
 
 
 class Match(NamedTuple):
-    """The opt-out that holds: of several the earliest. `channel` or `sender` is '' where it holds for any."""
+    """The opt-out that holds: of several the earliest. `channel` or `sender` is '' if it holds for any."""
 
     channel: str
     sender: str
@@ -50,10 +50,10 @@ class Match(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is known of one address: `input` as given, `address` normalised (None where it is none).
+    """What is known of one address: `input` as given, `address` normalised (None if `input` is no address).
 
-    `as_of` is the moment up to which every acknowledged opt-out is reflected, None where that is not known; `held_by`
-    says what keeps it in the past, as `Freshness` does. `problem` says why an address is invalid.
+    `as_of` is the moment up to which every acknowledged opt-out is reflected, None if that is not known. `held_by`
+    says what keeps `as_of` in the past, as `Freshness` does. `problem` says why an address is invalid.
     """
 
     input: str
@@ -77,18 +77,18 @@ class Answers:
     `others` there is an answer of their own, and `absent` is the status of all the rest.
     """
 
-    given: Sequence[Any]  # what is no text among them is no address
+    given: Sequence[Any]  # an item that is no text is no address
     absent: Status
     others: Mapping[str, Answer]
     freshness: Freshness
 
     def __iter__(self) -> Iterator[Answer]:
         as_of, held_by = self.freshness.as_of, self.freshness.held_by
-        for given in self.given:
-            if isinstance(given, str):
-                yield self.others.get(given) or Answer(given, self.absent, given, None, as_of, held_by)
+        for text in self.given:
+            if isinstance(text, str):
+                yield self.others.get(text) or Answer(text, self.absent, text, None, as_of, held_by)
             else:
-                yield Answer(given, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
+                yield Answer(text, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
 
 
 class Asked(NamedTuple):
@@ -97,20 +97,20 @@ class Asked(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """Which opt-outs count: those that name this channel and sender, or none; of any where these are None."""
+    """Which opt-outs count: those that name this channel and sender, or none. None stands for any."""
 
     channel: str | None
     sender_key: str | None
 
-    def holds(self, found: Found) -> bool:
-        return (self.channel is None or found.channel in ("", self.channel)) and (
-            self.sender_key is None or not found.sender or sender_key(found.sender) == self.sender_key
+    def holds(self, opt_out: Found) -> bool:
+        return (self.channel is None or opt_out.channel in ("", self.channel)) and (
+            self.sender_key is None or not opt_out.sender or sender_key(opt_out.sender) == self.sender_key
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The opt-outs that were found, and how fresh that is; `found` is None where nobody could look."""
+    """The opt-outs that were found, and how fresh that is; `found` is None if the database did not answer."""
 
     found: list[Found] | None
     freshness: Freshness
@@ -137,9 +137,9 @@ class Lookup:
         """Return an answer for each of `addresses`, in their order: one query, however many.
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
-        `sender` only those count that name it, or name none. Where the tables are staler than `max_staleness` (or
-        seconds), or a store does not answer, `unknown` stands in place of `allowed`. What is no text is `invalid`.
-        Raises nothing for what stands among `addresses`, or for what happens to a store.
+        `sender` only those count that name it, or name none. If the tables are staler than `max_staleness` (or
+        seconds), or a store does not answer, `unknown` replaces `allowed`. An item that is no text is `invalid`.
+        Raises nothing, whatever `addresses` holds and whatever happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
 
@@ -148,29 +148,31 @@ class Lookup:
     ) -> Answers:
         """Return what `check` returns, before it is written out for each address."""
         scope = self._scope(channel, sender)
-        given: list[Any] = list(addresses)
-        texts = [address for address in given if isinstance(address, str)]
+        items: list[Any] = list(addresses)
+        texts = [address for address in items if isinstance(address, str)]
         asked: dict[str, Asked] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in texts:
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
                 asked[address] = self._asked(address, scope.channel)
         wanted = set(texts).difference(asked)
-        wanted.update(address.person for one in asked.values() for address in one.addresses)
+        wanted.update(address.person for question in asked.values() for address in question.addresses)
         look = self.look(wanted)
         is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
         absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        found = _strongest(one for one in look.found or () if scope.holds(one))
-        others = {address: _answer(address, one, found, look.freshness, absent) for address, one in asked.items()}
-        if found:
+        matches = _strongest(opt_out for opt_out in look.found or () if scope.holds(opt_out))
+        others = {
+            address: _answer(address, question, matches, look.freshness, absent) for address, question in asked.items()
+        }
+        if matches:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
             for address in texts:
-                if address not in others and (match := found.get(address)):
+                if address not in others and (match := matches.get(address)):
                     others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
-        return Answers(given=given, absent=absent, others=others, freshness=look.freshness)
+        return Answers(given=items, absent=absent, others=others, freshness=look.freshness)
 
     def _scope(self, channel: str | None, sender: str | None) -> Scope:
-        """Return what is asked for. What is none of the provider's channels, or no sender, narrows nothing."""
+        """Return the scope asked for. A name that is none of the provider's channels, or no sender, narrows nothing."""
         is_named = isinstance(sender, str) and not is_placeholder(sender)
         key = sender_key(sender_text(sender or "", self._default_region)) if is_named else ""
         return Scope(channel_name(channel) or None if isinstance(channel, str) else None, key or None)
@@ -221,19 +223,24 @@ def _limit(staleness: timedelta | float) -> timedelta:
         return timedelta.min
 
 
-def _answer(given: str, asked: Asked, found: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
-    """Return the answer to `given`; `absent` is the status of an address without an opt-out."""
+def _answer(text: str, asked: Asked, matches: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
+    """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by
     for address in asked.addresses:
-        if match := found.get(address.person):
-            return Answer(given, Status.SUPPRESSED, address.text, match, as_of, held_by)
+        if match := matches.get(address.person):
+            return Answer(text, Status.SUPPRESSED, address.text, match, as_of, held_by)
     if asked.problem is not None:
-        return Answer(given, Status.INVALID, None, None, as_of, held_by, asked.problem)
-    return Answer(given, absent, asked.addresses[0].text, None, as_of, held_by)
+        return Answer(text, Status.INVALID, None, None, as_of, held_by, asked.problem)
+    return Answer(text, absent, asked.addresses[0].text, None, as_of, held_by)
 
 
-def _strongest(found: Iterable[Found]) -> dict[str, Match]:
+def _strongest(opt_outs: Iterable[Found]) -> dict[str, Match]:
     """Return of each person the opt-out that holds."""
     # Sorted backwards, so that of one person the earliest comes last, and stays.
-    ordered = sorted(found, key=lambda one: (one.opted_out_at, one.channel, one.sender), reverse=True)
-    return {one.person: Match(one.channel, one.sender, one.opted_out_at, one.source, one.message_id) for one in ordered}
+    ordered = sorted(
+        opt_outs, key=lambda opt_out: (opt_out.opted_out_at, opt_out.channel, opt_out.sender), reverse=True
+    )
+    return {
+        opt_out.person: Match(opt_out.channel, opt_out.sender, opt_out.opted_out_at, opt_out.source, opt_out.message_id)
+        for opt_out in ordered
+    }

@@ -51,7 +51,7 @@ class Seen(NamedTuple):
 
 class Statement(NamedTuple):
     text: str
-    names: tuple[str, ...] | None  # of its parameters, where the driver takes them by their places
+    names: tuple[str, ...] | None  # of its parameters, if the driver takes them by position
 
 
 class Asker:
@@ -67,7 +67,7 @@ class Asker:
         self._statement = cache(self._made)
 
     def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
-        """Return what there is, in one statement; over a new connection where one turned out to be broken.
+        """Return what there is, in one statement; over a new connection if the first turned out to be broken.
 
         `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
         Raises NotAnswered.
@@ -108,16 +108,16 @@ class Asker:
             raise NotAnswered from None
 
     def _execute(self, connection: Connection, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
-        given: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
+        values: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
         try:
-            return execute_single(connection, statement.text, given)
+            return execute_single(connection, statement.text, values)
         except self._driver_error as error:
             if not self._dialect.is_disconnect(cast(Any, error), connection.connection.dbapi_connection, None):
                 raise NotAnswered from None
             connection.invalidate()
             raise ConnectionBroken from None
         except BaseException:
-            connection.invalidate()  # nobody knows what it would say next
+            connection.invalidate()  # what it would answer next is not known
             raise
 
     def _made(self, is_of_any: bool) -> Statement:
@@ -126,10 +126,10 @@ class Asker:
 
 
 def _query(dialect: str) -> Select[Any]:
-    """Return the one statement of a look-up: a row, or more, for what is found, and what waits in each of them.
+    """Return the one statement of a look-up: one or more rows of opt-outs, each with the values of what waits.
 
-    One statement sees one moment, and is one way to the database and back. What is found is of any channel and sender:
-    how senders are spelled alike is not for SQL to say, and nobody has many opt-outs.
+    One statement sees one moment, and is one round trip to the database. Its opt-outs are of any channel and sender:
+    SQL cannot say which spellings of a sender are alike, and no person has many opt-outs.
     """
     query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(is_among(dialect, OPT_OUTS.c.person), IN_FORCE)
     waiting, found = _WAITING.subquery("waiting"), query.subquery("found")

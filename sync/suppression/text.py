@@ -13,7 +13,7 @@ _HELD_BY: Mapping[str, str] = {
     "queue": "an opt-out received later waits in the queue",
     "inbox": "an opt-out received later waits in the inbox",
     "dead_letters": f"what may be a later opt-out is a dead letter; see `{program()} dead-letters list`",
-    "message": "a later opt-out names no address, and what waits may tell whose it is",
+    "message": "a later opt-out names no address, and an event that waits may name the person",
     "redis": "Redis did not answer",
     "database": "the database did not answer",
 }
@@ -22,7 +22,7 @@ _HELD_BY: Mapping[str, str] = {
 def answers_text(answers: Sequence[Answer]) -> str:
     """Return a table of `answers` of one look-up, and as of when they are."""
     names = ("status", "given", "address", "opt-out")
-    rows = [(str(of.status), of.input, of.address or "-", _match_text(of.match)) for of in answers]
+    rows = [(str(answer.status), answer.input, answer.address or "-", _match_text(answer.match)) for answer in answers]
     return f"{table_text(names, rows)}\n{as_of_text(answers[0].as_of, answers[0].held_by)}"
 
 
@@ -40,12 +40,12 @@ def answers_document(answers: Sequence[Answer]) -> dict[str, Any]:
         "results": [
             {
                 # What of an argument is no text would make this no JSON.
-                "input": of.input.encode("utf-8", "backslashreplace").decode(),
-                "address": of.address,
-                "status": of.status,
-                "match": of.match and of.match._asdict() | {"since": iso_text(of.match.since)},
+                "input": answer.input.encode("utf-8", "backslashreplace").decode(),
+                "address": answer.address,
+                "status": answer.status,
+                "match": answer.match and answer.match._asdict() | {"since": iso_text(answer.match.since)},
             }
-            for of in answers
+            for answer in answers
         ],
     }
 

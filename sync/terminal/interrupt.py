@@ -14,7 +14,7 @@ def silent_interrupt() -> Iterator[None]:
     """End the process in silence if Ctrl-C comes within the block, which must hold imports only.
 
     An exception in the middle of an import may be swallowed by what is imported, or printed with a traceback.
-    Whatever else has been set for Ctrl-C, such as that it is ignored, stays.
+    A handler that was set for Ctrl-C before, such as one that ignores it, stays.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

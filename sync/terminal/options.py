@@ -46,21 +46,21 @@ class WrongUse(click.ClickException):
     exit_code = 2
 
 
-def words(given: str) -> str:
+def words(text: str) -> str:
     """Return a text that a database can keep, without the blanks around it."""
-    if not is_storable(given):
+    if not is_storable(text):
         raise click.BadParameter("it is blank, longer than 1,024 bytes, or no text")
-    return given.strip()
+    return text.strip()
 
 
-def moment(given: str) -> datetime:
-    """Return a time in ISO 8601 as an aware moment; UTC where it names no offset."""
-    read = read_moment(given)
+def moment(text: str) -> datetime:
+    """Return a time in ISO 8601 as an aware moment; UTC if it names no offset."""
+    read = read_moment(text)
     if read is None:
         raise click.BadParameter("give ISO 8601, for example 2026-06-24 or 2026-06-24T10:05:00Z")
     if read < EARLIEST:
         raise click.BadParameter("it lies before the year 2000")
-    return min(read, datetime.now(UTC))  # nobody has decided yet what lies ahead
+    return min(read, datetime.now(UTC))  # no decision lies in the future
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -23,8 +23,8 @@ def program() -> str:
 
 
 def _pasted(command: Path) -> str:
-    found = shutil.which(COMMAND)
-    if found and command.exists() and Path(found).samefile(command):
+    installed = shutil.which(COMMAND)
+    if installed and command.exists() and Path(installed).samefile(command):
         return COMMAND
     return os.path.relpath(command) if command.absolute().is_relative_to(Path.cwd()) else str(command)
 

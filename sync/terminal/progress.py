@@ -20,7 +20,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda _done: None
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    # Where both go to one terminal, the lines stand above the bar; a file gets its lines whatever is watched.
+    # If both go to one terminal, the lines stand above the bar. A file gets its lines in any case.
     with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
@@ -28,7 +28,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def file_progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Yield what is told how much of `total` (bytes, or rows) is done, and how many rows that is."""
+    """Yield a function that takes how much of `total` (bytes, or rows) is done, and how many rows that is."""
     console = Console(stderr=True)
     columns = TextColumn(what), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
     # A thread of its own would compete with the reading.

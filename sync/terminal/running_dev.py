@@ -1,7 +1,8 @@
-"""What a running `zexa-sync dev` tells the commands beside it: where its stores and its port are.
+"""What a running `zexa-sync dev` publishes for the commands beside it: the places of its stores, and its port.
 
-A file of its data folder, for its owner only, written once the system is ready and removed at the end. A command
-that has no settings of its own takes them from there. Never in production, where settings come from the environment.
+The settings stand in a file of its data folder, readable by its owner only. The file is written once the system is
+ready, and removed at the end. A command without settings of its own takes them from this file. This is never used in
+production: there settings come from the environment.
 """
 
 import json
@@ -22,8 +23,8 @@ SHARED = ("DATABASE_URL", "REDIS_URL", "REDIS_TLS_VERIFY", "PORT")
 
 
 @contextmanager
-def told(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
-    """Tell the settings in `environ` to commands beside this process until the block ends."""
+def published(folder: Path, environ: Mapping[str, str]) -> Iterator[None]:
+    """Publish the settings in `environ` to commands beside this process until the block ends."""
     settings = {name: text for name, text in environ.items() if name in SHARED or name.startswith("ZEXA_")}
     document = {"pid": os.getpid(), "began": began(os.getpid()), "settings": settings}
     path, draft = folder / STATE_FILE, folder / f"{STATE_FILE}.new"
@@ -60,7 +61,10 @@ def _means_another(environ: Mapping[str, str]) -> bool:
 
 
 def _settings_of_living(path: Path) -> dict[str, str]:
-    """Return the settings of the run that wrote `path`, if it is ours and still lives, else none."""
+    """Return the settings of the run that wrote `path`, if this user owns the file and the run still lives.
+
+    Otherwise return no settings.
+    """
     try:
         if path.stat().st_uid != os.geteuid():
             return {}
@@ -78,7 +82,7 @@ def _listens(port: str) -> bool:
 
 
 def began(pid: int) -> str | None:
-    """Return when the process `pid` began, in the system's own words, or None where none runs."""
+    """Return when the process `pid` began, in the system's own words, or None if none runs."""
     if not Path("/proc/self/stat").exists():
         return _began_by_ps(pid)
     try:
@@ -90,7 +94,7 @@ def began(pid: int) -> str | None:
 
 
 def _began_by_ps(pid: int) -> str | None:
-    """Return the same where there is no /proc."""
+    """Return the same on a system without /proc."""
     command = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
     said = subprocess.run(command, env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True, check=False)  # noqa: S603
     state, _, start = said.stdout.strip().partition(" ")

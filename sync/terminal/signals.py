@@ -1,4 +1,4 @@
-"""Tells a command that it is asked to stop."""
+"""Lets a command notice that it is asked to stop."""
 
 import os
 import signal

@@ -4,7 +4,7 @@ import base64
 import sys
 from collections.abc import Iterable, Sequence
 
-# Where no person watches, a line is as long as its values.
+# If the output is no terminal, a line is as long as its values.
 UNWRAPPED_COLUMNS = 100_000
 
 
@@ -38,7 +38,7 @@ def number_text(number: int, noun: str) -> str:
 
 
 def body_document(body: bytes) -> dict[str, str | None]:
-    """As text or, where the body is not UTF-8, in Base64."""
+    """Return `body` as text or, if it is not UTF-8, in Base64."""
     try:
         return {"body": body.decode("utf-8"), "body_base64": None}
     except UnicodeDecodeError:

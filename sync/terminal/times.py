@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 
 def read_moment(text: str) -> datetime | None:
-    """Return a time of ISO 8601 as an aware moment, UTC where it names no offset; None where it is none."""
+    """Return a time of ISO 8601 as an aware moment, UTC if it names no offset; None if `text` is no time."""
     try:
         moment = datetime.fromisoformat(text.strip().upper())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -13,7 +13,7 @@ def read_moment(text: str) -> datetime | None:
 
 
 def iso_text(moment: datetime | None) -> str | None:
-    """Return an aware moment as `read_moment` reads it back, to the microsecond where it has any."""
+    """Return an aware moment as `read_moment` reads it back, to the microsecond if it has any."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -37,5 +37,5 @@ def lag_text(lag: timedelta) -> str:
 
 
 def moment_text(moment: datetime) -> str:
-    """Return an aware UTC moment as people read it, to the microsecond where it has any."""
+    """Return an aware UTC moment as people read it, to the microsecond if it has any."""
     return moment.isoformat(sep=" ").replace("+00:00", "Z")

@@ -29,9 +29,9 @@ def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
       zexa-sync trace msg_abc123
       zexa-sync trace msg_abc123 --json
 
-    Shows each fact of the ledger with when it occurred, was received and was applied, the current row, its
+    Shows each fact of the ledger with when it occurred, was received and was applied. Shows also the current row, its
     campaign's row, and the opt-outs that came with the message or are of its address. A fact that came with several
-    different bodies is shown once for each. One of them holds, and the others tell only what it leaves out.
+    different bodies is shown once for each body. One body holds, and the others add only what that body leaves out.
 
     Bodies are your recipients' personal data, so they are shown only with --bodies. JSON always holds them, as text
     in `body` or, if they are not UTF-8, in `body_base64`. All times are UTC. Characters that could change what a
@@ -40,17 +40,17 @@ def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
     Exit status: 0 if anything is known of the message, 1 if nothing is, or on a failure. Reads DATABASE_URL,
     ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
     """
-    found = _read(message_id)
+    story = _read(message_id)
     if as_json:
-        click.echo(json.dumps(as_document(found), indent=2))
-    elif found.is_known:
-        say(trace_text(found, with_bodies=with_bodies))
+        click.echo(json.dumps(as_document(story), indent=2))
+    elif story.is_known:
+        say(trace_text(story, with_bodies=with_bodies))
     else:
         say(
             f"Nothing is known of message {visible(message_id)}: no fact, row or opt-out names it. Its events may "
             "still wait in the queue, or be dead letters, which cannot be looked up by message."
         )
-    sys.exit(0 if found.is_known else 1)
+    sys.exit(0 if story.is_known else 1)
 
 
 def _read(message_id: str) -> Trace:
@@ -59,17 +59,17 @@ def _read(message_id: str) -> Trace:
         return trace_message(engine, message_id, reading=reading)
 
 
-def as_document(found: Trace) -> dict[str, Any]:
-    """Return `found` as JSON's types, with the same keys whatever is known."""
+def as_document(story: Trace) -> dict[str, Any]:
+    """Return `story` as JSON's types, with the same keys in every case."""
     return {
-        "message_id": found.message_id,
-        "why": list(found.why),
-        "facts": [_fact_document(fact) for fact in found.facts],
-        "message_status": _row_document(found.message),
-        "campaign_status": _row_document(found.campaign),
+        "message_id": story.message_id,
+        "why": list(story.why),
+        "facts": [_fact_document(fact) for fact in story.facts],
+        "message_status": _row_document(story.message),
+        "campaign_status": _row_document(story.campaign),
         "opt_outs": [
             {**_columns(opt_out.row), "is_active": opt_out.is_active, "found_by": list(opt_out.found_by)}
-            for opt_out in found.opt_outs
+            for opt_out in story.opt_outs
         ],
     }
 

@@ -1,7 +1,7 @@
 """Says in sentences why a message's row is as it is. Pure: facts and the stored row in, sentences out.
 
 The order of facts is that of `sync.events.merge`; nothing here decides anything. Sentences quote names and times only
-as they stand in the facts: whoever shows them on a terminal escapes them first.
+as they stand in the facts: the code that shows them on a terminal escapes them first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ def explain(bodies: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]
 def _status_sentence(facts: Sequence[Event]) -> str:
     if not facts:
         return "No status can be explained: the ledger has no fact of this message."
-    known = sorted((fact for fact in facts if _says_status(fact)), key=strength, reverse=True)
-    if known:
-        winner, *others = known
+    statuses = sorted((fact for fact in facts if _says_status(fact)), key=strength, reverse=True)
+    if statuses:
+        winner, *others = statuses
         kind = "the latest final event" if others else "the only event that says what became of it"
         because = f"{STATUS_OF[winner.name]}, because {_dated(winner)} is {kind}"
         return "; ".join([because, *(_beaten(winner, other) for other in others)]) + "."
@@ -49,9 +49,8 @@ def _says_status(fact: Event) -> bool:
 def _beaten(winner: Event, other: Event) -> str:
     if winner.occurred_at > other.occurred_at:
         return f"it outranks {_dated(other)}"
-    return (
-        f"{other.name} occurred at the same moment, where {STATUS_OF[winner.name]} ranks above {STATUS_OF[other.name]}"
-    )
+    ranks = f"{STATUS_OF[winner.name]} ranks above {STATUS_OF[other.name]}"
+    return f"{other.name} occurred at the same moment, and {ranks}"
 
 
 def _dated(fact: Event) -> str:
@@ -73,7 +72,7 @@ def _several_bodies_sentences(bodies: Sequence[Event]) -> list[str]:
         if count > 1:
             sentences.append(
                 f"{name} came with {count} different bodies: the one that occurred {moment_text(held.occurred_at)} "
-                "holds, and the others tell only what it leaves out."
+                "holds, and the others add only what it leaves out."
             )
     return sentences
 
@@ -98,8 +97,8 @@ def _fact_sentences(fact: Event) -> list[str]:
     if fact.outcome is Outcome.IGNORED:
         sentences.append(f"{fact.name or 'An event without a type'} is ignored: its type is unknown to this version.")
     elif not (fact.message and fact.message.message_id):
-        of = "a campaign" if fact.campaign else "no message by its id"
-        sentences.append(f"{fact.name} is of {of}, so it makes no row of message_status.")
+        subject = "a campaign" if fact.campaign else "no message by its id"
+        sentences.append(f"{fact.name} is of {subject}, so it makes no row of message_status.")
     if not fact.is_dated:
         sentences.append(
             f"{fact.name or 'An event without a type'} names no time: it counts as occurred when it was received."
@@ -116,8 +115,8 @@ def _opt_out_sentences(bodies: Sequence[Event]) -> list[str]:
         sentences.append(f"{_dated(opt_outs[0])} is a decision of the recipient and changes no status.")
     if nameless_opt_outs(bodies):
         sentences.append(
-            "The opt-out names no address and waits for its message to name one: it suppresses nobody until then."
+            "The opt-out names no address and waits for its message to name one: until then it suppresses no person."
         )
     elif any(body.message and not body.message.recipient for body in opt_outs):
-        sentences.append("The opt-out names no address itself: it holds for those its message went to.")
+        sentences.append("The opt-out names no address itself: it holds for the addresses that its message went to.")
     return sentences

@@ -26,15 +26,15 @@ class FoundBy(StrEnum):
     """Why an opt-out concerns a message."""
 
     MESSAGE_ID = "message_id"  # it came with this message
-    ADDRESS = "address"  # it is of a person whom the message names, whatever it came with
+    ADDRESS = "address"  # it is of a person whom the message names, with whichever message it came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One body of a fact. `event` is what this version reads in it, None where it cannot.
+    """One body of a fact. `event` is what this version reads in the body, None if it cannot read the body.
 
-    Of several bodies of one fact, one `holds`: the others tell only what it leaves out. `applied_at` and `outcome` are
-    those of the fact. `disbelieved` are the times it claims that do not count, each with the reason.
+    Of several bodies of one fact, one `holds`: the others add only what that body leaves out. `applied_at` and
+    `outcome` are the fact's. `disbelieved` are the times that the body claims and that do not count, with the reasons.
     """
 
     name: str
@@ -82,8 +82,8 @@ class Trace:
 def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace:
     """Return what is known of `message_id`, as it stood at one moment.
 
-    Reads in one short transaction, which keeps nobody from writing if `engine` is read-only. Errors of the
-    database are SQLAlchemy's DBAPIError and pass through.
+    Reads in one short transaction, which keeps no other process from writing if `engine` is read-only. Errors of
+    the database are SQLAlchemy's DBAPIError and pass through.
     """
     if not _can_be_stored(message_id):
         return Trace(message_id=message_id)
@@ -127,8 +127,8 @@ def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[F
     return tuple(sorted(facts, key=lambda fact: (fact.occurred_at, fact.name, not fact.holds, fact.digest)))
 
 
-def _row(connection: Connection, of: Table, key: Column[Any], value: str) -> Row | None:
-    row = connection.execute(select(of).where(key == value)).mappings().one_or_none()
+def _row(connection: Connection, table: Table, key: Column[Any], value: str) -> Row | None:
+    row = connection.execute(select(table).where(key == value)).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
@@ -142,13 +142,13 @@ def _persons(facts: Sequence[Fact], message: Row | None) -> set[str]:
 def _opt_outs(connection: Connection, message_id: str, persons: set[str]) -> tuple[OptOutFound, ...]:
     is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.person.in_(persons))
     query = select(OPT_OUTS, IN_FORCE.label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
-    found = []
+    opt_outs = []
     for row in connection.execute(query).mappings():
         by_message = [FoundBy.MESSAGE_ID] if row["message_id"] == message_id else []
         by_address = [FoundBy.ADDRESS] if row["person"] in persons else []
         columns = {key.name: row[key.name] for key in OPT_OUTS.columns}
-        found.append(OptOutFound(row=columns, is_active=bool(row["is_active"]), found_by=(*by_message, *by_address)))
-    return tuple(found)
+        opt_outs.append(OptOutFound(row=columns, is_active=bool(row["is_active"]), found_by=(*by_message, *by_address)))
+    return tuple(opt_outs)
 
 
 def _why(trace: Trace) -> tuple[str, ...]:

@@ -23,29 +23,29 @@ _FOUND_BY: Mapping[FoundBy, str] = {
 }
 
 
-def trace_text(found: Trace, *, with_bodies: bool) -> str:
-    """Return `found` as text for standard output, in as many columns and colours as that has."""
+def trace_text(trace: Trace, *, with_bodies: bool) -> str:
+    """Return `trace` as text for standard output, in as many columns and colours as that has."""
     is_watched = sys.stdout.isatty()
     console = Console(force_terminal=is_watched, width=None if is_watched else UNWRAPPED_COLUMNS)
     with console.capture() as capture:
-        for part in _parts(found):
+        for part in _parts(trace):
             console.print(part)
     lines = [line.rstrip() for line in capture.get().strip("\n").split("\n")]
     if with_bodies:
-        lines += [line for fact in found.facts for line in _body_lines(fact)]
+        lines += [line for fact in trace.facts for line in _body_lines(fact)]
     return "\n".join(lines)
 
 
-def _parts(found: Trace) -> Iterator[RenderableType]:
-    yield _title(f"Message {found.message_id}")
-    for sentence in found.why:
+def _parts(trace: Trace) -> Iterator[RenderableType]:
+    yield _title(f"Message {trace.message_id}")
+    for sentence in trace.why:
         yield _indented(Text(visible(sentence)))
-    if found.facts:
+    if trace.facts:
         yield _title("Facts in the ledger")
-        yield _indented(_facts_table(found.facts))
-    yield from _section("Row in message_status", found.message)
-    yield from _section("Row in campaign_status", found.campaign)
-    for opt_out in found.opt_outs:
+        yield _indented(_facts_table(trace.facts))
+    yield from _section("Row in message_status", trace.message)
+    yield from _section("Row in campaign_status", trace.campaign)
+    for opt_out in trace.opt_outs:
         yield from _section(_opt_out_title(opt_out), opt_out.row)
 
 
@@ -108,5 +108,5 @@ def _value_text(value: Any) -> str:
 def _body_lines(fact: Fact) -> list[str]:
     """Only a newline breaks a line of a body, so that it can be copied; other control characters are shown."""
     lines = fact.body.decode("utf-8", "backslashreplace").split("\n")
-    of = "Body of" if fact.holds else "Another body of"
-    return ["", f"{of} {visible(fact.name)}", *(f"  {visible(line)}" for line in lines)]
+    title = "Body of" if fact.holds else "Another body of"
+    return ["", f"{title} {visible(fact.name)}", *(f"  {visible(line)}" for line in lines)]

@@ -30,8 +30,8 @@ STATEMENT_SECONDS = 60
 BUSY_SECONDS = 5
 CONNECTIONS = 2  # one applies what comes from the queue, one drains the inbox and compacts
 
-# Bodies of a batch in hand, unless one job or row alone has more. A hundred times what a full batch usually has; the
-# largest bodies allowed, read, merged and sent, take several times their size, for two batches in hand.
+# Bodies of a batch in hand, unless one job or row alone has more. It is a hundred times what a full batch usually has.
+# The largest bodies allowed, read, merged and sent, take several times their size in memory, for two batches at once.
 BATCH_BYTES = 8 * 1024 * 1024
 # How often a batch is given to the database before its events are looked at one by one, if the error may pass.
 TRIES = 3
@@ -45,7 +45,7 @@ class NotApplied(Exception):  # noqa: N818 - a state, not a mistake
 
 @dataclass(slots=True)
 class _Lane:
-    """Where batches come from, the queue or the inbox, and what became of the latest."""
+    """The source of batches, the queue or the inbox, and what became of the latest batch."""
 
     source: str
     tries: int = 0

@@ -11,7 +11,7 @@ from sync.events.raw import RawEvent, from_json
 from sync.queue.connection import SERIALIZER
 from sync.queue.jobs import raw_events_in
 
-# What jobs that are fetched together may take in Redis, where they are compressed, unless one alone takes more.
+# Jobs that are fetched together take at most this in Redis, where they are compressed, unless one alone takes more.
 FETCH_BYTES = 2 * 1024 * 1024
 
 
@@ -20,19 +20,19 @@ def fetch_jobs(job_ids: Sequence[str], connection: Redis) -> Iterator[tuple[str,
 
     Without a transaction, in which a Redis at its `maxmemory` does not even let anybody read.
     """
-    for some in _slices(job_ids, connection):
+    for some_ids in _slices(job_ids, connection):
         with connection.pipeline(transaction=False) as pipeline:
-            for job_id in some:
+            for job_id in some_ids:
                 pipeline.hgetall(Job.key_for(job_id))
-            found = pipeline.execute()
+            replies = pipeline.execute()
         # The last first and with its fields, so that each can go before the next is unpacked.
-        found.reverse()
-        for job_id in some:
-            yield job_id, _restored(job_id, found.pop(), connection)
+        replies.reverse()
+        for job_id in some_ids:
+            yield job_id, _restored(job_id, replies.pop(), connection)
 
 
 def raw_events_held(job: Job | None) -> list[RawEvent]:
-    """Return the raw events that `job` holds; raise ValueError if it is not one of ours."""
+    """Return the raw events that `job` holds; raise ValueError if it is a job of another program."""
     if not job:
         return []  # one that is gone was applied, by a worker that was believed dead
     try:
@@ -53,16 +53,16 @@ def _slices(job_ids: Sequence[str], connection: Redis) -> Iterator[list[str]]:
         for job_id in job_ids:
             pipeline.hstrlen(Job.key_for(job_id), "data")
         sizes = pipeline.execute()
-    some: list[str] = []
+    some_ids: list[str] = []
     taken = 0
     for job_id, size in zip(job_ids, sizes, strict=True):
-        if some and taken + size > FETCH_BYTES:
-            yield some
-            some, taken = [], 0
-        some.append(job_id)
+        if some_ids and taken + size > FETCH_BYTES:
+            yield some_ids
+            some_ids, taken = [], 0
+        some_ids.append(job_id)
         taken += size
-    if some:
-        yield some
+    if some_ids:
+        yield some_ids
 
 
 def _restored(job_id: str, fields: dict[bytes, bytes], connection: Redis) -> Job | None:

@@ -48,7 +48,7 @@ def take(queue: Queue, most: int) -> list[str]:
 
 
 def give_back(queue: Queue, job_ids: Sequence[str]) -> None:
-    """Put the jobs back to where they were: at the front, in their order."""
+    """Put the jobs back to the front of the queue, in their order."""
     with queue.connection.pipeline() as pipeline:
         _forget(queue, job_ids, pipeline)
         pipeline.lpush(queue.key, *reversed(job_ids))

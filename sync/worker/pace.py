@@ -1,11 +1,11 @@
 """When the next batch begins. Pure.
 
-A worker that keeps up would take what came while it applied the last batch, a few events, and the price of a
-transaction and of the round trips around it would fall on so few. So it lets events gather, the longer the more come.
+A worker that keeps up would take only the few events that came while it applied the last batch. These few would bear
+the price of a transaction and of the round trips around it. So the worker lets events gather, the longer the more come.
 """
 
-# How far apart batches begin under full load, and in proportion to their rate where fewer events come. An event waits
-# that long at the most before its batch begins.
+# How far apart batches begin under full load. If fewer events come, the distance shrinks in proportion to their rate.
+# An event waits at most this long before its batch begins.
 PACE_SECONDS = 0.1
 FULL_LOAD_EVENTS_PER_SECOND = 2000
 # Over less time a few events that happen to come together would look like many a second.

@@ -55,10 +55,10 @@ class Hand:
 
 
 class EventWorker(SimpleWorker):
-    """RQ's worker, in one process, that coalesces jobs and waits where the database is away.
+    """RQ's worker, in one process, that coalesces jobs and waits if the database is away.
 
-    It differs from SimpleWorker in what it does with a job, and in that no signal interrupts it: RQ raises an
-    exception wherever the code is, which may lose the answer of a command that took a job. It takes no
+    It differs from SimpleWorker in what it does with a job, and no signal interrupts it. RQ raises an exception at
+    whatever point the code is, which may lose the answer of a command that took a job. This worker takes no
     commands over Redis either, which would cost one more connection a worker.
     """
 
@@ -94,7 +94,7 @@ class EventWorker(SimpleWorker):
         """Take no commands."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """End where Redis is away, instead of trying again without a look at whether to stop."""
+        """End if Redis is away, instead of trying again without a look at whether to stop."""
         try:
             super().heartbeat(timeout, pipeline)
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
@@ -110,8 +110,9 @@ class EventWorker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
 
-        While the database is busy with a full batch the next is taken and read; after one that is not full events
-        gather before the next, the longer the more come. Ends when the queue is empty, or when something else is due.
+        While the database is busy with a full batch, the next batch is taken and read. After a batch that is not full,
+        events gather before the next batch, the longer the more come. Ends when the queue is empty, or when something
+        else is due.
         """
         self.set_state(WorkerStatus.BUSY)
         hand = Hand()
@@ -143,8 +144,8 @@ class EventWorker(SimpleWorker):
     def _take(self, hand: Hand, queue: Queue) -> None:
         """Take jobs until `hand` is a full batch or the queue is empty.
 
-        It was empty once it gives fewer than it was asked for. What comes while these are read is left for the next
-        batch: a steady stream would otherwise always bring one more, and keep those in hand from being applied.
+        The queue was empty if it gives fewer jobs than it was asked for. Jobs that come while these are read are left
+        for the next batch. A steady stream would otherwise always bring one more, and `hand` would never be applied.
         """
         is_empty = False
         while not is_empty and not self._is_full(hand):
@@ -165,9 +166,9 @@ class EventWorker(SimpleWorker):
         return len(hand.events) >= self.applier.batch_size or hand.body_bytes >= BATCH_BYTES
 
     def _most_that_fit(self, hand: Hand) -> int:
-        """Return how many more jobs to take, by what those in hand hold.
+        """Return how many more jobs to take, by what the jobs in hand hold.
 
-        Jobs behind these may hold far more than these do, so their number grows in steps.
+        Jobs behind these may hold far more, so the number grows in steps.
         """
         jobs = max(1, len(hand.job_ids))
         by_events = (self.applier.batch_size - len(hand.events)) / max(1.0, len(hand.events) / jobs)
@@ -186,7 +187,7 @@ class EventWorker(SimpleWorker):
         hand.body_bytes += body_bytes(raw_events)
 
     def _set_aside(self, job_id: str, job: Job | None, queue: Queue) -> None:
-        """Put a job that nobody can apply among RQ's failed jobs, where a person finds it."""
+        """Put a job that no worker can apply into RQ's failed jobs, where a person finds it."""
         assert job is not None  # one that is gone holds nothing unreadable
         log.error("job.unreadable", job_id=job_id)
         job.retries_left = 0
@@ -208,7 +209,7 @@ class EventWorker(SimpleWorker):
                 if is_full and not ahead.job_ids and not is_away and self._may_go_on:
                     self._take(ahead, queue)
             finally:
-                # Also where Redis is away: a batch is never left to a thread that nobody waits for.
+                # Also if Redis is away: a batch is never left to a thread that no code waits for.
                 is_away = not self._is_applied(applied, hand, ahead, queue)
             if not is_away:
                 return True
@@ -226,7 +227,7 @@ class EventWorker(SimpleWorker):
             try:
                 applied.result(HOLD_SECONDS)
             except TimeoutError:
-                # Where Redis is away too, the batch is still waited for.
+                # If Redis is away too, the loop still waits for the batch.
                 with suppress(StopRequested, redis.exceptions.RedisError):
                     self._hold(hand, ahead, queue)
             except NotApplied:

@@ -1,4 +1,4 @@
-"""Keeps a worker at work in this process: through absences of the database and of Redis, until told to stop."""
+"""Keeps a worker at work in this process: through absences of the database and of Redis, until asked to stop."""
 
 import gc
 import signal
@@ -33,9 +33,9 @@ log = structlog.get_logger()
 def work(settings: WorkerSettings, *, burst: bool = False) -> None:
     """Work until SIGTERM or SIGINT, or in a burst until queue and inbox are empty.
 
-    Raises SchemaError if this code cannot run on the schema, after a while if that is behind. RQ's worker ends itself
-    where Redis is away; here the next one takes its place, after a growing pause. The inbox is drained meanwhile, in a
-    thread of its own. What the database is busy with is cancelled if it keeps the process from ending in time.
+    Raises SchemaError if this code cannot run on the schema; if the schema is behind, only after a while. RQ's worker
+    ends itself if Redis is away; here the next worker takes its place, after a growing pause. The inbox is drained
+    meanwhile, in a thread of its own. A statement that keeps the process from ending in time is cancelled.
     """
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,7 +76,7 @@ def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
         except NotApplied:
             stop.sleep(pause)
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
-        except Exception as error:  # a thread that ends would leave the inbox to nobody, and say nothing
+        except Exception as error:  # a thread that ends would leave the inbox undrained, and say nothing
             log.error("inbox.failed", error=type(error).__name__)
             stop.sleep(PAUSE_SECONDS_MAX)
         else:
@@ -88,12 +88,12 @@ def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
 
 
 def _compact(ours: Applier, stop: Stop) -> None:
-    """Compact what waits. Where it fails deltas wait longer, and the reports are slower, not wrong."""
+    """Compact the deltas that wait. If that fails they wait longer, and the reports are slower, not wrong."""
     try:
         while ours.compact() and not stop.is_requested:
             pass
     except NotApplied:
-        return  # whoever drains or applies says so
+        return  # the code that drains or applies says so
     except Exception as error:
         log.error("rollups.failed", error=type(error).__name__)
 
@@ -115,7 +115,7 @@ def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False)
 
 
 def _work_once(settings: WorkerSettings, stop: Stop, *, burst: bool, was_away: bool) -> str | None:
-    """Run one RQ worker to its end; return the kind of error where Redis was away."""
+    """Run one RQ worker to its end; return the kind of error if Redis was away."""
     connection = connect(settings.redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS)
     try:
         connection.ping()
@@ -134,7 +134,7 @@ def _work_once(settings: WorkerSettings, stop: Stop, *, burst: bool, was_away: b
 
 
 def _relieve_if_full(connection: Redis, stop: Stop) -> None:
-    """Make room where Redis is at its `maxmemory`: no worker could so much as begin there."""
+    """Make room if Redis is at its `maxmemory`: no worker could so much as begin there."""
     memory = connection.info("memory")
     if memory.get("maxmemory") and memory["used_memory"] >= memory["maxmemory"]:
         try:
@@ -144,7 +144,7 @@ def _relieve_if_full(connection: Redis, stop: Stop) -> None:
 
 
 def _say_which_timezone(applier: Applier, settings: WorkerSettings, stop: Stop) -> None:
-    """Say so where the roll-ups count by other days than the setting asks for, which is no reason not to work."""
+    """Log if the roll-ups count by other days than the setting asks for, which is no reason not to work."""
     if stop.is_requested:
         return
     try:

@@ -29,7 +29,7 @@ class Stop:
 
 # How long what runs has to end by itself. The host kills after 30 s.
 GRACE_SECONDS = 5.0
-# A cancellation meets whatever runs at the moment, and perhaps nothing: so it is repeated.
+# A cancellation meets the statement that runs at the moment, and perhaps none: so it is repeated.
 CANCEL_AGAIN_SECONDS = 0.5
 
 

@@ -87,7 +87,7 @@ def test_evidence_tells_who_ended_an_opt_out_and_why(engine: Engine, command: Co
 def test_of_an_address_nobody_spoke_of_there_is_no_evidence(command: Command) -> None:
     shown = command("opt-outs", "evidence", ANA)
     assert shown.exit_code == 1
-    assert shown.stdout.startswith("Nobody ever stated anything")
+    assert shown.stdout.startswith("Nothing was ever stated about")
     assert command("opt-outs", "evidence", " ").exit_code == 2
 
 

@@ -42,7 +42,7 @@ def trace(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Trace:
 
 
 def happened(event: str, *, seconds: float | None = 0, **data: Any) -> RawEvent:
-    """An event that occurred `seconds` after OCCURRED; one without a timestamp where that is None."""
+    """An event that occurred `seconds` after OCCURRED; without a timestamp if that is None."""
     document: dict[str, Any] = {"event": event, "data": {"message_id": "msg_1"} | data}
     if seconds is not None:
         document["timestamp"] = (OCCURRED + timedelta(seconds=seconds)).isoformat()
@@ -140,7 +140,7 @@ def test_of_events_of_one_moment_the_rank_is_the_reason(engine: Engine, trace: T
     store(engine, happened("message.failed"), happened("message.undeliverable"))
     assert why(trace("msg_1", "--json"))[0] == (
         "undeliverable, because message.undeliverable (occurred 2026-06-24 10:05:00Z) is the latest final event; "
-        "message.failed occurred at the same moment, where undeliverable ranks above failed."
+        "message.failed occurred at the same moment, and undeliverable ranks above failed."
     )
 
 
@@ -156,13 +156,13 @@ def test_an_opt_out_without_an_address_is_said_to_wait_until_its_message_names_o
 ) -> None:
     store(engine, happened("message.optout"))
     assert why(trace("msg_1", "--json"))[1:] == [
-        "The opt-out names no address and waits for its message to name one: it suppresses nobody until then."
+        "The opt-out names no address and waits for its message to name one: until then it suppresses no person."
     ]
     store(engine, happened("message.delivered", channel="sms", to=ADDRESS))
     result = trace("msg_1", "--json")
     assert why(result)[1:] == [
         "message.optout (occurred 2026-06-24 10:05:00Z) is a decision of the recipient and changes no status.",
-        "The opt-out names no address itself: it holds for those its message went to.",
+        "The opt-out names no address itself: it holds for the addresses that its message went to.",
     ]
     assert [row["address"] for row in json.loads(result.stdout)["opt_outs"]] == [ADDRESS]
 
@@ -222,9 +222,9 @@ def test_every_body_of_a_fact_is_shown_and_said_which_holds(engine: Engine, trac
     result = trace("msg_1", "--json")
     assert why(result)[1:] == [
         "message.delivered came with 2 different bodies: the one that occurred 2026-06-24 10:05:10Z holds, and the "
-        "others tell only what it leaves out.",
+        "others add only what it leaves out.",
         "message.optout (occurred 2026-06-24 10:05:20Z) is a decision of the recipient and changes no status.",
-        "The opt-out names no address itself: it holds for those its message went to.",
+        "The opt-out names no address itself: it holds for the addresses that its message went to.",
     ]
     found = json.loads(result.stdout)
     assert [(fact["body"], fact["holds"]) for fact in found["facts"][:2]] == [

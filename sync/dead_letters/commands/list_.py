@@ -50,9 +50,8 @@ def list_(reason: str | None, is_resolved: bool, is_any: bool, limit: int, as_js
       zexa-sync dead-letters list --reason not_json --limit 10
       zexa-sync dead-letters list --all --json
 
-    At the end stands how many letters there are of each reason, whatever the limit. Exit status: 0, or 1 where
-    the database or Redis cannot be read; without Redis the letters are listed all the same. Reads DATABASE_URL
-    and REDIS_URL.
+    The last lines count all letters of each reason, beyond the limit too. Exit status: 0, or 1 if the database or
+    Redis cannot be read; without Redis the letters are listed all the same. Reads DATABASE_URL and REDIS_URL.
     """
     if is_resolved and is_any:
         raise WrongUse("give --resolved or --all, not both")
@@ -82,7 +81,7 @@ def list_(reason: str | None, is_resolved: bool, is_any: bool, limit: int, as_js
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FailedJobs:
-    """The first of `count` failed jobs, or the kind of error where Redis did not answer."""
+    """The first of `count` failed jobs, or the kind of error if Redis did not answer."""
 
     count: int = 0
     jobs: tuple[FailedJob, ...] = ()

@@ -1,4 +1,4 @@
-"""`zexa-sync dead-letters replay`: reads bodies again and applies those that can be read now."""
+"""`zexa-sync dead-letters replay`: reads bodies again and applies each body that can be read now."""
 
 import json
 import os
@@ -48,11 +48,11 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
       zexa-sync dead-letters replay 5feceb66ffc8
       zexa-sync dead-letters replay --ignored
 
-    Says of each letter what became of it. Those applied, ignored (of a type this version does not know) or
-    unchanged (the ledger has them already) are resolved; one still dead keeps waiting, with its present reason and
-    one attempt more. Resolved letters are left alone unless they are named. --ignored applies facts that an
-    earlier version put into the ledger without knowing their type. Replaying is safe beside running workers, and
-    may be stopped and repeated at any moment.
+    Says of each letter what became of it. A letter is resolved if it is applied, ignored (of a type this version
+    does not know) or unchanged (the ledger has it already). A letter that is still dead keeps waiting, with its
+    present reason and one attempt more. Resolved letters are left alone unless they are named. --ignored applies
+    facts that an earlier version put into the ledger without knowing their type. Replaying is safe beside running
+    workers, and may be stopped and repeated at any moment.
 
     Exit status: 0, or 1 if a letter is still dead, a fact is refused, or on a failure. Reads DATABASE_URL and
     ZEXA_DEFAULT_REGION.
@@ -90,9 +90,9 @@ def _replayed(engine: Engine, selection: Selection, reading: Reading, counts: Co
     with engine.begin() as connection:
         total = sum(count_by_reason(connection, selection).values())
     with progress("Replaying dead letters", total) as advance:
-        for one in replay(engine, selection, reading=reading):
-            counts[one.verdict] += 1
-            yield one
+        for outcome in replay(engine, selection, reading=reading):
+            counts[outcome.verdict] += 1
+            yield outcome
             advance(1)
 
 
@@ -100,8 +100,8 @@ def _print_replayed(replayed: Iterator[Replayed], *, as_json: bool) -> None:
     """Print each as it comes, because all of them may be too many to hold; JSON is left open behind the last."""
     if as_json:
         say('{"dead_letters": [')
-    for number, one in enumerate(replayed):
-        say(f"{',' if number else ' '} {json.dumps(asdict(one))}" if as_json else replayed_text(one))
+    for number, outcome in enumerate(replayed):
+        say(f"{',' if number else ' '} {json.dumps(asdict(outcome))}" if as_json else replayed_text(outcome))
 
 
 def _ignored_applied(engine: Engine, reading: Reading) -> IgnoredTally:

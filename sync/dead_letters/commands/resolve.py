@@ -27,9 +27,9 @@ def resolve_(digests: tuple[str, ...], reason: str | None, is_all: bool, is_conf
       zexa-sync dead-letters resolve 5feceb66ffc8
       zexa-sync dead-letters resolve --reason not_json
 
-    This is for letters of which you decided that nothing shall come. They keep their bodies, are listed with
-    --resolved, and can be replayed by their digests. Exit status: 0, or 1
-    where a DIGEST names no letter, in which case none is resolved. Reads DATABASE_URL.
+    This is for letters that you decided not to apply. They keep their bodies, are listed with --resolved, and can
+    be replayed by their digests. Exit status: 0, or 1 if a DIGEST names no letter: then none is resolved. Reads
+    DATABASE_URL.
     """
     if (bool(digests) + is_all + bool(reason)) != 1:
         raise WrongUse("name dead letters, or give either --reason or --all")

@@ -33,7 +33,7 @@ def redis_answers() -> Iterator[None]:
 
 
 def read_selection(engine: Engine, prefixes: Sequence[str], reason: str | None) -> Selection:
-    """Return the letters that were asked for; end the command where a prefix does not name exactly one."""
+    """Return the letters that were asked for; end the command if a prefix does not name exactly one."""
     wrong = [prefix for prefix in prefixes if not is_prefix(prefix)]
     if wrong:
         raise WrongUse(f"{visible(wrong[0])} cannot begin a digest: give at least {PREFIX_DIGITS_MIN} hex digits")
@@ -43,8 +43,8 @@ def read_selection(engine: Engine, prefixes: Sequence[str], reason: str | None) 
 
 
 def _only_digest(connection: Connection, prefix: str) -> str:
-    found = matching_digests(connection, prefix)
-    if len(found) != 1:
-        fits = "fits several dead letters: give more digits" if found else "fits no dead letter"
+    digests = matching_digests(connection, prefix)
+    if len(digests) != 1:
+        fits = "fits several dead letters: give more digits" if digests else "fits no dead letter"
         raise click.ClickException(f"{prefix} {fits}")
-    return found[0]
+    return digests[0]

@@ -39,9 +39,9 @@ def show(name: str, with_body: bool, as_json: bool) -> None:
       zexa-sync dead-letters show 5feceb66ffc8 --body
       zexa-sync dead-letters show 0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9 --json
 
-    A body is your recipient's personal data, so it is shown only with --body; in JSON as text in `body` or, where
-    it is not UTF-8, in `body_base64`. Exit status: 0, or 1 where there is none, where the digits fit several, or on
-    a failure. Reads DATABASE_URL and, unless a letter is found, REDIS_URL.
+    A body is your recipient's personal data, so it is shown only with --body. JSON has it as text in `body` or, if
+    it is not UTF-8, in `body_base64`. Exit status: 0, or 1 if there is none, if the digits fit several, or on a
+    failure. Reads DATABASE_URL and, unless a letter is found, REDIS_URL.
     """
     with database(is_read_only=True) as engine, engine.begin() as connection:
         is_known = is_prefix(name) and matching_digests(connection, name)

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,27 +12,18 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line
-from sync.devtools.bench.apply import measure_apply
-from sync.devtools.bench.end_to_end import measure_end_to_end
-from sync.devtools.bench.figures import Figure
-from sync.devtools.bench.growth import measure_growth
-from sync.devtools.bench.lookups import measure_lookups
 from sync.devtools.bench.machine import describe_machine
-from sync.devtools.bench.opt_outs_first import measure_opt_outs_first
 from sync.devtools.bench.opted_out import NUMBERS_MAX
-from sync.devtools.bench.receive import measure_receive
+from sync.devtools.bench.parts import PARTS, Sizes, measures
 from sync.devtools.bench.report import document, print_report
-from sync.devtools.bench.reports import measure_reports
 from sync.devtools.bench.servers import KINDS, Database, open_databases, open_redis
 from sync.devtools.bench.stage import Bench, migrate
-from sync.devtools.bench.suppression import measure_check, measure_scrub
 from sync.devtools.dev.embedded import EmbeddedError
 from sync.devtools.dev.processes import DevelopmentError
 from sync.settings.environment import SettingError
 from sync.terminal.options import FiniteRange
 from sync.terminal.signals import StopAsked, stop_signals
 
-PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression", "reports")
 CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
 
@@ -80,7 +71,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     show_default=True,
     type=click.IntRange(1, 100),
     metavar="R",
-    help="How often ours and its yardsticks take turns in receiving and applying; medians are told.",
+    help="How often the project and its yardsticks take turns in receiving and applying; medians are shown.",
 )
 @click.option(
     "--connections",
@@ -161,10 +152,10 @@ def bench(
                 1,000 events/s
     opt-outs    from POST to `active_opt_outs` while many deliveries wait
     growth      events/s with many messages in the tables; Redis per queued event
-    suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s,
-                and what they take from these, beside what empty requests and
-                another web process's look-ups take; of one address and of many in
-                Python; and scrubbing a CSV file
+    suppression look-ups of 100 addresses over HTTP, 200/s beside 1,000 events/s;
+                how much they slow the events, beside how much empty requests and
+                another web process's look-ups do; look-ups of one address and of
+                many in Python; and scrubbing a CSV file
     reports     milliseconds of each report with many messages in the tables, three
                 facts each, beside counting the same from the messages
 
@@ -181,38 +172,28 @@ def bench(
 
     Starts a Redis (nothing of it on disk) and a PostgreSQL of its own and throws them away. Servers given by
     --database-url and --redis-url must not hold anything, and are emptied between measurements. The load comes
-    from wrk where it is on PATH, else from the simulator. Everything shares this machine, so let it rest
-    meanwhile: the load average it began with is reported. DATABASE_URL and REDIS_URL are not read.
+    from wrk if it is on PATH, else from the simulator. Everything shares this machine, so let it rest meanwhile:
+    the load average it began with is reported. DATABASE_URL and REDIS_URL are not read.
 
-    Figures are shown with their targets, met or not met, which does not change the exit status: 0 once
-    measured, 1 where something could not be measured or Ctrl-C stopped it, 2 on wrong use.
+    Figures are shown with their targets, met or not met. That does not change the exit status: 0 once measured,
+    1 if something could not be measured or Ctrl-C stopped it, 2 on wrong use.
     """
     parts = PARTS if part == "all" else (part,)
     kinds = KINDS if kind == "both" else (kind,)
+    sizes = Sizes(
+        events=events,
+        seconds=seconds,
+        connections=connections,
+        messages=messages,
+        backlog=backlog,
+        opted_out=opted_out,
+        addresses=addresses,
+    )
     try:
         with _surroundings(kinds, database_url, redis_url, rounds) as (surroundings, databases):
-            first, *_ = databases
             machine = describe_machine(surroundings.redis_url, databases)
-            measures: dict[str, Callable[[], list[Figure]]] = {
-                "receive": lambda: measure_receive(surroundings, first, connections=connections, seconds=seconds),
-                "apply": lambda: [
-                    figure for database in databases for figure in measure_apply(surroundings, database, events=events)
-                ],
-                "end-to-end": lambda: measure_end_to_end(surroundings, first, seconds=seconds),
-                "opt-outs": lambda: measure_opt_outs_first(surroundings, first, backlog=backlog),
-                "growth": lambda: measure_growth(surroundings, first, events=events, messages=messages),
-                "suppression": lambda: [
-                    *measure_lookups(surroundings, first, opt_outs=opted_out, seconds=seconds),
-                    *measure_check(surroundings, first, opt_outs=max(opted_out), addresses=addresses),
-                    *measure_scrub(surroundings, first, rows=addresses),
-                ],
-                "reports": lambda: [
-                    figure
-                    for database in databases
-                    for figure in measure_reports(surroundings, database, messages=messages)
-                ],
-            }
-            figures = [figure for name in parts for figure in measures[name]()]
+            measure = measures(surroundings, databases, sizes)
+            figures = [figure for name in parts for figure in measure[name]()]
     except StopAsked:
         raise click.ClickException("stopped; nothing that was started still runs") from None
     except (DevelopmentError, EmbeddedError, SettingError) as error:

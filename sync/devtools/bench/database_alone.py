@@ -1,7 +1,7 @@
 """The yardstick of applying: the rows that applying would write, made beforehand and inserted by one process.
 
-The same batches and transactions as ours, without queue, parsing or merging. What is measured is how fast this
-database takes these rows from Python: by our own statements, and by SQLAlchemy's own way with a list of rows.
+It has the same batches and transactions as the workers, without queue, parsing or merging. It measures how fast this
+database takes these rows from Python: by the project's statements, and by SQLAlchemy's own way with a list of rows.
 """
 
 import time
@@ -35,7 +35,7 @@ Statement = Callable[[Connection, Table, list[dict[str, Any]]], tuple[Any, list[
 def prepare_batches(
     raw_events: Sequence[RawEvent], *, batch_size: int, now: datetime, body_ids: Sequence[int]
 ) -> list[Batch]:
-    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which ours writes them.
+    """Return the rows of `raw_events`, batch by batch, in the order of tables and keys in which workers write them.
 
     `body_ids` are as many ids of `bodies` that no row has.
     """
@@ -60,12 +60,12 @@ def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Sequence[int
     facts = list(holding(distinct(parse(raw, READING) for raw in raw_events)).values())
     subjects = by_subject(facts).values()
     stamp = {"updated_at": now}
-    statements = [statement for of in subjects for statement in _statements(of)]
+    statements = [statement for events in subjects for statement in _statements(events)]
     rows = [
         [_entry(fact, now, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
         [_body(fact, body_id) for fact, body_id in zip(facts, body_ids, strict=False)],
-        [structs.asdict(message) | stamp for of in subjects if (message := message_row(of))],
-        [structs.asdict(campaign) | stamp for of in subjects if (campaign := campaign_row(of))],
+        [structs.asdict(message) | stamp for events in subjects if (message := message_row(events))],
+        [structs.asdict(campaign) | stamp for events in subjects if (campaign := campaign_row(events))],
         [structs.asdict(opt_out) | stamp for opt_out in opt_out_rows(statements).values()],
     ]
     return list(zip((LEDGER, BODIES, MESSAGES, CAMPAIGNS, OPT_OUTS), rows, strict=True))
@@ -96,14 +96,14 @@ def _body(fact: Event, body_id: int) -> dict[str, Any]:
 
 
 def _statements(facts: list[Event]) -> list[StoredStatement]:
-    """Return what these facts of one subject state of opt-outs, as the database would tell it."""
+    """Return what these facts of one subject state of opt-outs, as the database would return it."""
     by_digest = {fact.digest: fact for fact in facts}
-    found: list[StoredStatement] = []
+    rows: list[StoredStatement] = []
     for statement in opt_outs_of(facts):
         fact = by_digest[statement.digest or ""]
-        told = {"occurred_at": fact.occurred_at, "received_at": fact.received_at}
-        found.append(asdict(statement) | told | {"person": person_of(statement.address)})
-    return found
+        times = {"occurred_at": fact.occurred_at, "received_at": fact.received_at}
+        rows.append(asdict(statement) | times | {"person": person_of(statement.address)})
+    return rows
 
 
 def row_lists(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:
@@ -124,6 +124,6 @@ def insert_batches(
         with engine.begin() as connection:
             for table, rows in batch:
                 if rows:
-                    insert, given = statement(connection, table, rows)
-                    connection.execute(insert.on_conflict_do_nothing(), given)
+                    insert, parameters = statement(connection, table, rows)
+                    connection.execute(insert.on_conflict_do_nothing(), parameters)
     return time.monotonic() - begun

@@ -69,7 +69,7 @@ def _measure_sustained(
 
 
 def _rate_figures(name: str, batch_size: int, load: Load, moments: Moments) -> list[Figure]:
-    """Tell of the time after the warm-up, until the last event came."""
+    """Return figures of the time from the end of the warm-up until the last event came."""
     begin, end = WARM_UP_SECONDS, max(moments.received)
     waiting = moments.waiting_at((begin + end) / 2), moments.waiting_at(end)
     received, applied = moments.received_between(begin, end), moments.applied_between(begin, end)

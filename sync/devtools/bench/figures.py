@@ -42,12 +42,15 @@ class Figure:
     @property
     def verdicts(self) -> list[tuple[Target, bool]]:
         """Every target of this figure, and whether it is met."""
-        measured = [(self.target, self.value), *((of.target, self.ratio(of)) for of in self.yardsticks)]
+        measured = [
+            (self.target, self.value),
+            *((yardstick.target, self.ratio(yardstick)) for yardstick in self.yardsticks),
+        ]
         return [(target, value is not None and target.is_met_by(value)) for target, value in measured if target]
 
 
 def as_document(figure: Figure) -> dict[str, Any]:
-    """Return `figure` as JSON's types; `is_met` is null where there is no target."""
+    """Return `figure` as JSON's types; `is_met` is null if there is no target."""
     return {
         "part": figure.part,
         "name": figure.name,

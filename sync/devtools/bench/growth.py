@@ -83,9 +83,13 @@ def _measure_rates(bench: Bench, database: Database, messages: int, events: int)
     ours, alone = [], []
     for turn in range(bench.rounds):
         seeds = messages + 2 * turn + 1, messages + 2 * turn + 2
-        given, other = (raw_events(events, seed=seed) for seed in seeds)
+        events_for_workers, other = (raw_events(events, seed=seed) for seed in seeds)
         alone.append(measure_alone(bench, database, other, keeps_rows=True))
-        ours.append(measure_workers(bench, database, given, workers=1, group=GROUP_EVENTS, keeps_rows=True).per_second)
+        ours.append(
+            measure_workers(
+                bench, database, events_for_workers, workers=1, group=GROUP_EVENTS, keeps_rows=True
+            ).per_second
+        )
     return Rates(ours=middle(ours), alone=middle(alone))
 
 
@@ -123,11 +127,11 @@ def _rate_figures(database: Database, rates: dict[int, Rates]) -> list[Figure]:
         Figure(
             part=PART,
             name=f"{database.name}, 1 worker, {number:,} messages in the tables",
-            value=of.ours,
+            value=medians.ours,
             unit="events/s",
-            yardsticks=(*([] if number == least else [of_least]), Yardstick(name=ALONE, value=of.alone)),
+            yardsticks=(*([] if number == least else [of_least]), Yardstick(name=ALONE, value=medians.alone)),
         )
-        for number, of in rates.items()
+        for number, medians in rates.items()
     ]
 
 

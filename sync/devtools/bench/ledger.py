@@ -12,7 +12,7 @@ from sync.devtools.dev.processes import DevelopmentError
 def applied_per_second(engine: Engine, *, events: int, since: datetime | None = None) -> float:
     """Return the events per second from the begin of the first batch to the begin of the last, leaving out the last.
 
-    So the time in which processes start counts for nobody. Batches of before `since` are left out. Raises
+    So the time in which processes start does not count. Batches of before `since` are left out. Raises
     DevelopmentError unless the ledger took exactly `events`, in more than one batch.
     """
     query = select(LEDGER.c.applied_at, func.count()).group_by(LEDGER.c.applied_at).order_by(LEDGER.c.applied_at)
@@ -22,7 +22,7 @@ def applied_per_second(engine: Engine, *, events: int, since: datetime | None = 
         batches: list[tuple[datetime, int]] = [(row[0], row[1]) for row in connection.execute(query)]
     applied = sum(count for _, count in batches)
     if applied != events:
-        raise DevelopmentError(f"{applied:,} of {events:,} events were applied: such a run tells nothing")
+        raise DevelopmentError(f"{applied:,} of {events:,} events were applied: such a run proves nothing")
     if len(batches) < 2:
         raise DevelopmentError(f"{events:,} events are a single batch, which cannot be timed: give more --events")
     (first, _), (last, in_last) = batches[0], batches[-1]

@@ -1,4 +1,4 @@
-"""Puts load on a web process: with wrk where it is installed, else with the simulator's sender."""
+"""Puts load on a web process: with wrk if it is installed, else with the simulator's sender."""
 
 import json
 import shutil
@@ -183,16 +183,16 @@ def send_beside(
 def _run_beside(
     processes: Processes,
     command: list[str],
-    given: str,
+    text: str,
     seconds: float,
     watch: Callable[[], None],
     pause_seconds: float = PAUSE_SECONDS,
 ) -> str:
     """Run `command` to its end beside `processes`, and return what it printed."""
     with TemporaryFile("w+") as input_file, TemporaryFile("w+") as output_file:
-        input_file.write(given)
+        input_file.write(text)
         input_file.seek(0)
-        running = subprocess.Popen(  # noqa: S603 - wrk, or a module of ours
+        running = subprocess.Popen(  # noqa: S603 - wrk, or a module of this project
             command, cwd=ROOT, stdin=input_file, stdout=output_file, start_new_session=True
         )
 

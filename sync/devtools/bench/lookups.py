@@ -30,9 +30,9 @@ WARM_UP_SECONDS = 1
 UNKNOWN_PATH = "/nothing"
 MILLISECONDS = 1000
 
-# What deliveries are sent beside. The first three are yardsticks: the second shows what a second sender and its
-# requests take by themselves on a machine they share, the third what our look-ups take of that machine where the web
-# process of these deliveries has nothing to do with them. Neither is the least that a look-up could take.
+# What deliveries are sent beside. The first three are yardsticks. The second shows what a second sender and its
+# requests take by themselves on a shared machine. The third shows what look-ups take of that machine if another web
+# process answers them. Neither is the least that a look-up could take.
 ALONE = "alone"
 EMPTY = "beside as many empty requests, answered 404"
 ELSEWHERE = "beside look-ups that another web process answers"
@@ -68,8 +68,8 @@ def measure_lookups(bench: Bench, database: Database, *, opt_outs: Sequence[int]
             bench.say(f"{PART}: {database.name}, filling the table with {number:,} opt-outs")
             fill(stage.engine, filled, number)
             filled = number
-            for one in (web, other):
-                _require_answers(one, number, token)
+            for process in (web, other):
+                _require_answers(process, number, token)
             neighbours = _neighbours(bench, web, other, token, number)
             figures += _figures(database, number, _measure(bench, stage, web, neighbours, number, seconds))
         empty(stage.engine)
@@ -158,7 +158,7 @@ def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | Non
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
     what = f"{database.name}, {opt_outs:,} opt-outs: "
     asked = sum(turn.lookups.accepted for turn in turns)
-    failed = sum(of.failed for turn in turns for of in (*turn.deliveries.values(), turn.lookups))
+    failed = sum(load.failed for turn in turns for load in (*turn.deliveries.values(), turn.lookups))
     offered = middle([(turn.lookups.accepted + turn.lookups.failed) / turn.lookups.seconds for turn in turns])
     note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
     checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"

@@ -53,6 +53,6 @@ def _cores() -> int:
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", told.read_text()) if told.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
+    processors = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.+)", processors.read_text()) if processors.exists() else None
+    return model[1] if model else platform.processor() or platform.machine()

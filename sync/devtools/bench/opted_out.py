@@ -1,4 +1,4 @@
-"""Fills the table of opt-outs, and tells addresses that are in it from others."""
+"""Fills the table of opt-outs, and makes addresses that are in it, and others that are not."""
 
 from contextlib import suppress
 from datetime import UTC, datetime

@@ -11,7 +11,7 @@ from rich.table import Table
 from sync.devtools.bench.figures import Figure, Target, Yardstick, as_document
 from sync.devtools.bench.machine import Machine
 
-# Where the output is no terminal, lines are as long as they need to be.
+# If the output is no terminal, lines are as long as they need to be.
 PLAIN_WIDTH = 240
 
 
@@ -51,9 +51,16 @@ def _beside(figure: Figure, yardstick: Yardstick) -> str:
 
 
 def _verdicts(figure: Figure) -> list[str]:
-    targets = [(figure.target, ""), *((of.target, f" times {of.name}") for of in figure.yardsticks)]
+    targets = [
+        (figure.target, ""),
+        *((yardstick.target, f" times {yardstick.name}") for yardstick in figure.yardsticks),
+    ]
     verdicts = iter(figure.verdicts)
-    return [f"{'met' if next(verdicts)[1] else 'not met'}: {_bounds(target)}{of}" for target, of in targets if target]
+    return [
+        f"{'met' if next(verdicts)[1] else 'not met'}: {_bounds(target)}{comparison}"
+        for target, comparison in targets
+        if target
+    ]
 
 
 def _bounds(target: Target) -> str:

@@ -1,6 +1,6 @@
 """The simulator's sender as a process of its own: paced, or as fast as it is answered.
 
-Used for pacing, and for all load where there is no wrk. `python -m sync.devtools.bench.sender` reads one JSON object of
+Used for pacing, and for all load if there is no wrk. `python -m sync.devtools.bench.sender` reads one JSON object of
 Order's fields from standard input and prints one of Sent's.
 """
 

@@ -1,6 +1,6 @@
 """The servers a benchmark runs on: its own, thrown away afterwards, or given ones that hold nothing yet.
 
-Tables and queue are emptied between measurements, so whatever holds a single row or key is refused.
+Tables and queue are emptied between measurements, so a server that holds a single row or key is refused.
 """
 
 import warnings
@@ -25,7 +25,7 @@ from sync.devtools.dev.processes import DevelopmentError
 from sync.settings.database_url import read_database_url
 
 assert models.__all__  # importing the package fills the metadata
-# What the migrations fill, and no event changes, is not counted among them.
+# Tables that the migrations fill, and no event changes, do not count.
 OF_THE_SCHEMA = ("report_calendar", "zexa_sync_compatibility")  # filled by the migrations
 TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name not in OF_THE_SCHEMA]
 
@@ -47,15 +47,15 @@ class Database:
 
 
 @contextmanager
-def open_redis(folder: Path, given: str | None) -> Iterator[str]:
+def open_redis(folder: Path, given_url: str | None) -> Iterator[str]:
     """Yield the URL of a Redis that holds nothing.
 
     One of our own keeps nothing on disk, as small hosted plans do, so that the disk is measured only once:
     in the database.
     """
-    if given:
-        _require_empty_redis(given)
-        yield given
+    if given_url:
+        _require_empty_redis(given_url)
+        yield given_url
         return
     with private_redis(folder, is_durable=False) as server:
         yield server.url
@@ -74,11 +74,11 @@ def _require_empty_redis(url: str) -> None:
 
 
 @contextmanager
-def open_databases(folder: Path, given: str | None, kinds: Sequence[str]) -> Iterator[list[Database]]:
+def open_databases(folder: Path, given_url: str | None, kinds: Sequence[str]) -> Iterator[list[Database]]:
     """Yield a database of each of `kinds`, not yet migrated, or the given one."""
     with ExitStack() as stack:
-        if given:
-            database = Database(url=read_database_url({"DATABASE_URL": given}))
+        if given_url:
+            database = Database(url=read_database_url({"DATABASE_URL": given_url}))
             require_untouched(database)
             yield [database]
             return
@@ -111,7 +111,7 @@ def _embedded_postgres() -> Iterator[URL]:
 
 
 def require_untouched(database: Database) -> None:
-    """Raise DevelopmentError where a table of ours holds a row: the benchmark empties them all."""
+    """Raise DevelopmentError if a table of the project holds a row: the benchmark empties them all."""
     engine = open_database(database.url, pool_size=1, is_read_only=True)
     try:
         existing = set(inspect(engine).get_table_names())
@@ -158,6 +158,6 @@ def version(database: Database) -> str:
 
 
 def redis_figures(client: Redis, section: str) -> dict[str, Any]:
-    """Return one section of what Redis tells of itself."""
-    told: dict[str, Any] = client.info(section)
-    return told
+    """Return one section of what Redis reports of itself."""
+    values: dict[str, Any] = client.info(section)
+    return values

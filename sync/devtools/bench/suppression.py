@@ -56,14 +56,14 @@ def measure_check(bench: Bench, database: Database, *, opt_outs: int, addresses:
 def measure_scrub(bench: Bench, database: Database, *, rows: int) -> list[Figure]:
     """Return what the command needs to scrub a CSV file of so many rows, with as many opt-outs in the table."""
     with _filled(bench, database, rows):
-        given = bench.folder / "list.csv"
-        _write_list(given, rows)
+        file = bench.folder / "list.csv"
+        _write_list(file, rows)
         bench.say(f"{PART}: {database.name}, scrubbing {rows:,} rows")
-        runs = [_scrub(bench, database, given, rows) for _ in range(bench.rounds)]
-    seconds, megabytes = (middle(of) for of in zip(*runs, strict=True))
+        runs = [_scrub(bench, database, file, rows) for _ in range(bench.rounds)]
+    seconds, megabytes = (middle(values) for values in zip(*runs, strict=True))
     what = f"{database.name}, {rows:,} opt-outs: scrub of a CSV file of {rows:,} rows"
-    size = given.stat().st_size / MEGABYTE_BYTES
-    given.unlink()
+    size = file.stat().st_size / MEGABYTE_BYTES
+    file.unlink()
     return [
         Figure(part=PART, name=what, value=seconds, unit="s", target=Target(at_most=30), note=f"{size:,.0f} MB"),
         Figure(part=PART, name=f"{what}, memory", value=megabytes, unit="MB", target=Target(at_most=200)),
@@ -99,7 +99,7 @@ def _address(number: int, opt_outs: int) -> str:
 
 
 def _seconds(lookup: Lookup, addresses: list[str]) -> float:
-    """Return how long one look-up took. Raises DevelopmentError where it knew nothing: that would be quick."""
+    """Return how long one look-up took. Raises DevelopmentError if it knew nothing: that would be quick."""
     begun = time.perf_counter()
     answers = lookup.check(addresses)
     taken = time.perf_counter() - begun
@@ -118,7 +118,7 @@ def _write_list(path: Path, rows: int) -> None:
             writer.writerow((f"Person {number}", phone, "Luanda", 'says "hello", and more'))
 
 
-def _scrub(bench: Bench, database: Database, given: Path, rows: int) -> tuple[float, float]:
+def _scrub(bench: Bench, database: Database, file: Path, rows: int) -> tuple[float, float]:
     """Return the seconds and the megabytes that the command took, from its start to its end."""
     outputs = {name: bench.folder / f"list-{name}.csv" for name in ("out", "removed", "invalid")}
     options = [word for name, path in outputs.items() for word in (f"--{name}", str(path))]
@@ -127,7 +127,7 @@ def _scrub(bench: Bench, database: Database, given: Path, rows: int) -> tuple[fl
         "REDIS_URL": bench.redis_url,
         "ZEXA_DEFAULT_REGION": REGION,
     }
-    command = [sys.executable, "-m", "sync", "opt-outs", "scrub", str(given), "--column", "phone", *options, "--json"]
+    command = [sys.executable, "-m", "sync", "opt-outs", "scrub", str(file), "--column", "phone", *options, "--json"]
     begun = time.perf_counter()
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         watch = MemoryWatch({"scrub": process.pid})

@@ -35,7 +35,7 @@ MILLISECONDS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    position: int  # of its body among all
+    position: int  # of its body in the list of all bodies
     message_id: str
 
 
@@ -52,12 +52,12 @@ class Rows:
         return not self._unseen
 
     def look(self) -> None:
-        some = [message_id for _, message_id in zip(range(PROBES_PER_LOOK), self._unseen, strict=False)]
+        wanted = [message_id for _, message_id in zip(range(PROBES_PER_LOOK), self._unseen, strict=False)]
         with self._connection.begin():
-            query = select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(some))
-            found = self._connection.execute(query).scalars().all()
+            query = select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(wanted))
+            seen = self._connection.execute(query).scalars().all()
         now = time.monotonic()
-        for message_id in found:
+        for message_id in seen:
             self.seen_at[self._unseen.pop(message_id).position] = now
 
 

@@ -17,7 +17,7 @@ from sync.devtools.dev.progress import Progress
 from sync.devtools.dev.proof import PATH, has_row, post, request, sample_delivery
 from sync.devtools.dev.setup import ROOT, Setup, prepare, require_free
 from sync.devtools.simulate.curl import as_curl
-from sync.terminal.running_dev import DEFAULT_FOLDER, told
+from sync.terminal.running_dev import DEFAULT_FOLDER, published
 from sync.terminal.signals import StopAsked, stop_signals
 
 READY_SECONDS = 60
@@ -34,7 +34,7 @@ WATCH_PAUSE_SECONDS = 0.2
     envvar="PORT",
     show_default=True,
     show_envvar=True,
-    help="Where to listen, on 127.0.0.1 only.",
+    help="The port to listen on, on 127.0.0.1 only.",
 )
 @click.option(
     "--data",
@@ -65,8 +65,8 @@ def dev(port: int, data: Path) -> None:
     A command that you start beside it in the same folder, without DATABASE_URL and REDIS_URL, uses this system.
     One run per data folder: a second one ends at once, and what a killed run left behind is stopped first.
 
-    Exit status: 0 after Ctrl-C or SIGTERM, 1 where something could not start, or ended by itself, 2 for a
-    wrong setting.
+    Exit status: 0 after Ctrl-C or SIGTERM, 1 if something could not start, or ended by itself, 2 for a wrong
+    setting.
     """
     try:
         run(data.resolve(), port, Progress())
@@ -75,7 +75,7 @@ def dev(port: int, data: Path) -> None:
 
 
 def run(data: Path, port: int, progress: Progress) -> None:
-    """Run all of it until we are asked to stop; whatever happens, nothing that was started outlives this call."""
+    """Run the whole system until a signal asks to stop. No process that was started outlives this call."""
     os.umask(0o077)  # what we and our processes write into the data folder is for its owner only
     with stop_signals() as is_stop_asked, claim(data) as held:
         _report_stale(held, progress)
@@ -91,7 +91,7 @@ def run(data: Path, port: int, progress: Progress) -> None:
             try:
                 _start(processes, setup, progress)
                 message_id = _prove(processes, setup, progress)
-                with told(data, setup.environ):
+                with published(data, setup.environ):
                     _explain(setup, message_id, progress)
                     processes.wait_until(lambda: False, seconds=math.inf, pause_seconds=WATCH_PAUSE_SECONDS)
             except StopAsked:
@@ -178,7 +178,7 @@ def _explain(setup: Setup, message_id: str, progress: Progress) -> None:
     progress.say(f"  webhook   http://127.0.0.1:{setup.port}{PATH}")
     progress.say(f"  database  {database}")
     progress.say(f"  data      {setup.data} ({logs})")
-    progress.say("\n  To paste into another terminal: send a signed event; see what became of ours.\n")
+    progress.say("\n  To paste into another terminal: send a signed event; see what became of the sample.\n")
     sample = sample_delivery("msg_curl_", setup.secret)
     progress.say(as_curl(sample.body, sample.signature, f"http://127.0.0.1:{setup.port}{PATH}"))
     progress.say(trace)

@@ -1,8 +1,8 @@
 """The folder that `zexa-sync dev` keeps its data in: one run at a time, and one secret for all runs.
 
-A run holds a lock on `dev.lock` there and writes into it, one JSON line each, which processes it started.
-The system lets go of the lock of a run that was killed, but the lines stay, so that the next run can stop
-what it left behind.
+A run holds a lock on the file `dev.lock` of the folder, and writes into the file which processes it started, one JSON
+line each. If a run is killed, the operating system releases its lock, but the lines stay: the next run can stop the
+processes left behind.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ OUR_FILES = ("dev.lock", "running.json*", "secret", "zexa.db*", "*.log", "redis"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A process, told from a later one with the same pid by when it began, in the system's own words."""
+    """A process. Its begin, in the system's own words, distinguishes it from a later process with the same pid."""
 
     name: str
     pid: int
@@ -42,17 +42,17 @@ class Claim:
     stopped: Sequence[str]  # what it had left running
 
     def add(self, name: str, pid: int) -> None:
-        """Write down a process of ours, in one write: a kill leaves a whole line or none."""
+        """Write down a process of this run, in one write: a kill leaves a whole line or none."""
         mark = Mark(name=name, pid=pid, began=began(pid))
         os.write(self.lock, (json.dumps(asdict(mark)) + "\n").encode())
 
 
 @contextmanager
 def claim(folder: Path) -> Iterator[Claim]:
-    """Make `folder` ours until the block ends, and stop what a killed run has left running there.
+    """Lock `folder` for this run until the block ends, and stop processes that a killed run has left running there.
 
-    Creates it if need be, for its owner only. Raises DevelopmentError if a run that lives has it, or if it cannot
-    be written.
+    Creates the folder if need be, for its owner only. Raises DevelopmentError if a run that lives has it, or if it
+    cannot be written.
     """
     path = folder / "dev.lock"
     try:
@@ -83,9 +83,9 @@ def claim(folder: Path) -> Iterator[Claim]:
 
 
 def _make_private(folder: Path) -> None:
-    """Create `folder`, and take what it holds of ours from the eyes of others: people's addresses are in it.
+    """Create `folder`, and hide the project's files in it from other users: people's addresses are in them.
 
-    A folder that holds anything else too stays as open as it is, for it is not ours alone.
+    A folder that holds anything else too stays as open as it is, for it is not the project's alone.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     entries = list(folder.iterdir())
@@ -100,7 +100,7 @@ def _make_private(folder: Path) -> None:
 
 
 def _marks(path: Path) -> list[Mark]:
-    """Return what stands in the lock: the run itself, then what it started. Lines of another make are none of ours."""
+    """Return what stands in the lock: the run itself, then what it started. Lines of another form are left out."""
     marks = []
     for line in path.read_text(errors="replace").splitlines():
         with suppress(ValueError, TypeError):

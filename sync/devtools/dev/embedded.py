@@ -103,8 +103,8 @@ def bundled_binary(package: str, pattern: str) -> str | None:
     except ValueError:  # what stands in its place is no package
         spec = None
     folders = (spec.submodule_search_locations if spec else None) or []
-    found = (path for folder in folders for path in Path(folder).glob(pattern) if os.access(path, os.X_OK))
-    return next(map(str, found), None)
+    binaries = (path for folder in folders for path in Path(folder).glob(pattern) if os.access(path, os.X_OK))
+    return next(map(str, binaries), None)
 
 
 def _is_new_enough(binary: str) -> bool:
@@ -129,7 +129,7 @@ def _start(folder: Path, port: int, command: Sequence[str]) -> RedisServer:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is for whoever started us: Redis must outlive the workers
+            start_new_session=True,  # Ctrl-C is for this process only: Redis must outlive the workers
         )
     server = RedisServer(url=redis_url(port), port=port, process=process)
     try:

@@ -36,7 +36,7 @@ class Child:
 class Processes:
     """The processes of one run, in one folder with their logs. Leaving its block stops them all.
 
-    `on_start` is told of each right after its start.
+    `on_start` is called with each process right after its start.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Processes:
         return child
 
     def run(self, name: str, command: Sequence[str]) -> None:
-        """Run `command` to its end; raise DevelopmentError where it fails, StopAsked where we are to stop."""
+        """Run `command` to its end; raise DevelopmentError if it fails, StopAsked if a signal asks to stop."""
         child = self.start(name, command)
         while not _has_ended(child):
             if self._is_stop_asked():
@@ -104,7 +104,7 @@ class Processes:
     def wait_until(self, is_done: Callable[[], bool], *, seconds: float, pause_seconds: float = POLL_SECONDS) -> bool:
         """Wait until `is_done`, at most `seconds`, and return whether it was.
 
-        Raises DevelopmentError as soon as one of the processes ends, StopAsked where we are to stop.
+        Raises DevelopmentError as soon as one of the processes ends, StopAsked if a signal asks to stop.
         """
         deadline = time.monotonic() + seconds
         while not is_done():
@@ -141,7 +141,7 @@ def _has_ended(child: Child) -> bool:
 
 
 def _stop(children: Sequence[Child]) -> None:
-    """Ask `children` to end with SIGTERM, all at once; kill those that do not within STOP_SECONDS."""
+    """Ask `children` to end with SIGTERM, all at once; kill each child that does not end within STOP_SECONDS."""
     for child in children:
         if not _has_ended(child):
             child.process.terminate()

@@ -1,4 +1,4 @@
-"""Tells a person how a start goes: a spinner and times on a terminal, plain lines elsewhere."""
+"""Shows a person how a start goes: a spinner and times on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class Step:
 
 class Progress:
     def __init__(self) -> None:
-        # Lines are never broken to the terminal's width: commands among them are there to be pasted.
+        # Lines are never broken to the terminal's width: some are commands to be pasted.
         self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def say(self, line: str = "", *, style: str = "") -> None:

@@ -42,7 +42,7 @@ def sample_delivery(prefix: str, secret: bytes) -> SampleDelivery:
 
 
 def post(delivery: SampleDelivery, port: int) -> int | None:
-    """Send `delivery` and return the status of the answer, or None where none came."""
+    """Send `delivery` and return the status of the answer, or None if none came."""
     headers = {"Content-Type": "application/json", "X-Zexa-Signature": delivery.signature}
     return request("POST", PATH, port, body=delivery.body, headers=headers)[0]
 

@@ -1,6 +1,6 @@
-"""What a run of `zexa-sync dev` is made of: the Procfile's commands, and settings for whatever the user left open.
+"""What a run of `zexa-sync dev` is made of: the Procfile's commands, and each setting that the user left open.
 
-Starts nothing. Never for production: there is no keeper that restarts a process, and Redis asks for no password.
+Starts nothing. Never for production: nothing restarts a process that ends, and Redis asks for no password.
 """
 
 import os
@@ -37,24 +37,24 @@ class Setup:
     secret: bytes = field(repr=False)
 
 
-def prepare(data: Path, port: int, given: Mapping[str, str]) -> Setup:
-    """Return the setup of a run on `port` with its data in `data`; `given` is the user's environment.
+def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
+    """Return the setup of a run on `port` with its data in `data`; `user_environ` is the user's environment.
 
-    Raises SettingError where a setting is wrong, EmbeddedError where a private Redis is needed and there is
-    none, DevelopmentError where there is nothing to run.
+    Raises SettingError if a setting is wrong, EmbeddedError if a private Redis is needed and there is
+    none, DevelopmentError if there is nothing to run.
     """
     commands = _procfile()
     commands["web"] += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", str(WEB_STOP_SECONDS)]
     own = {"DATABASE_URL": f"sqlite:///{data / 'zexa.db'}", "WEB_CONCURRENCY": "1"}
-    if not _is_given(given, "ZEXA_WEBHOOK_SECRET"):
+    if not _is_given(user_environ, "ZEXA_WEBHOOK_SECRET"):
         own["ZEXA_WEBHOOK_SECRET"] = kept_secret(data)
-    if not _is_given(given, "REDIS_URL"):
+    if not _is_given(user_environ, "REDIS_URL"):
         redis_port = free_port()
         own["REDIS_URL"] = redis_url(redis_port)
         commands["redis"] = redis_command(data / "redis", port=redis_port, binary=find_redis_binary())
-    own = {name: value for name, value in own.items() if not _is_given(given, name)}
-    binaries = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)])
-    environ = {**given, **own, "PATH": binaries, "PORT": str(port)}
+    own = {name: value for name, value in own.items() if not _is_given(user_environ, name)}
+    binaries = os.pathsep.join([str(Path(sys.executable).parent), user_environ.get("PATH", os.defpath)])
+    environ = {**user_environ, **own, "PATH": binaries, "PORT": str(port)}
     database_url = _absolute(WorkerSettings.read(environ).database_url)
     environ["DATABASE_URL"] = database_url.render_as_string(hide_password=False)
     return Setup(
@@ -72,7 +72,7 @@ def _is_given(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _absolute(database_url: URL) -> URL:
-    """Return the URL of a SQLite file as seen from any folder: ours need not be the one the processes run in."""
+    """Return the URL of a SQLite file as seen from any folder: processes may run in another folder than this one."""
     if database_url.get_backend_name() != "sqlite":
         return database_url
     return database_url.set(database=str(Path(database_url.database or "").absolute()))
@@ -87,7 +87,7 @@ def _procfile() -> dict[str, list[str]]:
 
 
 def require_free(port: int) -> None:
-    """Raise DevelopmentError where another program listens on `port`, or we may not."""
+    """Raise DevelopmentError if another program listens on `port`, or this user may not."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
         try:

@@ -48,7 +48,7 @@ WAIT_SECONDS = 60
     show_default=True,
     callback=read_number,
     metavar="R",
-    help="Deliveries per second, evenly paced whatever the answers; 0 sends as fast as they are answered.",
+    help="Deliveries per second, evenly paced, independent of the answers; 0 sends as fast as they are answered.",
 )
 @click.option(
     "--concurrency",
@@ -122,7 +122,7 @@ def simulate(
     port, signed with its secret. If nothing listens there, it says so and waits for a minute.
 
     Each delivery has 10 seconds to be answered with a 2xx. If it is not, it is sent again after 1, 5 and 30
-    minutes, and then it is lost for good. Ctrl-C stops and tells what was done. Exit status: 0 if every
+    minutes, and then it is lost for good. Ctrl-C stops and shows what was done. Exit status: 0 if every
     delivery was accepted, 1 if not, 2 on wrong use.
 
     \b

@@ -21,7 +21,7 @@ class Latencies:
         return self._buckets.total()
 
     def percentile_seconds(self, percent: float) -> float | None:
-        """Return what `percent` of the latencies do not exceed, at most 1% too high; None where there are none."""
+        """Return what `percent` of the latencies do not exceed, at most 1% too high; None if there are none."""
         needed = math.ceil(self.count * percent / 100)
         for bucket, count in sorted(self._buckets.items()):
             needed -= count
@@ -34,11 +34,11 @@ class Latencies:
 class Counts:
     """Written by the sender; read by the progress bar and the summary.
 
-    `begun` = `accepted` + `given_up` + those that wait for a retry or were cut off.
+    `begun` = `accepted` + `given_up` + deliveries that wait for a retry or were cut off.
     """
 
-    begun: int = 0  # events and copies delivered at least once, whatever the answer
-    deliveries: int = 0  # requests, retries among them
+    begun: int = 0  # events and copies delivered at least once, with any answer or none
+    deliveries: int = 0  # requests, retries included
     accepted: int = 0
     refused: Counter[int] = field(default_factory=Counter)  # requests, by status
     timed_out: int = 0

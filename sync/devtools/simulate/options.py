@@ -23,10 +23,10 @@ class WrongUse(click.ClickException):
     exit_code = 2
 
 
-def read_share(_context: click.Context, _option: click.Parameter, given: str) -> float:
+def read_share(_context: click.Context, _option: click.Parameter, text: str) -> float:
     """Read `10%` or `0.1`."""
     try:
-        share = float(given[:-1]) / 100 if given.endswith("%") else float(given)
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
@@ -34,23 +34,23 @@ def read_share(_context: click.Context, _option: click.Parameter, given: str) ->
     return share
 
 
-def read_kinds(_context: click.Context, _option: click.Parameter, given: str | None) -> frozenset[EventType]:
-    """Read names of events, long or short, between commas; all where none is given."""
-    if given is None:
+def read_kinds(_context: click.Context, _option: click.Parameter, text: str | None) -> frozenset[EventType]:
+    """Read names of events, long or short, between commas; all if none is given."""
+    if text is None:
         return frozenset(EventType)
-    known: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
-    names = [name.strip() for name in given.split(",")]
-    if not all(name in known for name in names):
+    kinds: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
+    names = [name.strip() for name in text.split(",")]
+    if not all(name in kinds for name in names):
         raise click.BadParameter(f"give event names, or short ones of {', '.join(KINDS)}, separated by commas")
-    return frozenset(known[name] for name in names)
+    return frozenset(kinds[name] for name in names)
 
 
-def read_start(_context: click.Context, _option: click.Parameter, given: str | None) -> datetime:
+def read_start(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime:
     """Read a time; without one, events of the two hours up to now."""
-    if given is None:
+    if text is None:
         return datetime.now(UTC).replace(microsecond=0) - SPAN
     try:
-        start = datetime.fromisoformat(given)
+        start = datetime.fromisoformat(text)
         start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
         is_usable = EARLIEST <= start <= LATEST - timedelta(days=1)
     except (ValueError, OverflowError):
@@ -60,20 +60,20 @@ def read_start(_context: click.Context, _option: click.Parameter, given: str | N
     return start
 
 
-def read_number(_context: click.Context, _option: click.Parameter, given: float) -> float:
+def read_number(_context: click.Context, _option: click.Parameter, number: float) -> float:
     """Refuse what click lets through: infinity and not-a-number."""
-    if not 0 <= given <= 1_000_000:
+    if not 0 <= number <= 1_000_000:
         raise click.BadParameter("give a number from 0 to 1000000")
-    return given
+    return number
 
 
-def read_url(_context: click.Context, _argument: click.Parameter, given: str | None) -> URL:
+def read_url(_context: click.Context, _argument: click.Parameter, text: str | None) -> URL:
     """Read a URL, or a host and port; PATH is added if there is no path. Without one, the receiver on this machine."""
-    if given is None:
+    if text is None:
         port = read_whole_number(os.environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
         return URL(f"http://127.0.0.1:{port}{PATH}")
     try:
-        url = URL(given if "://" in given else f"http://{given}")
+        url = URL(text if "://" in text else f"http://{text}")
         is_usable = url.scheme in ("http", "https") and bool(url.raw_host) and bool(url.port)
     except ValueError:
         is_usable = False
@@ -82,12 +82,12 @@ def read_url(_context: click.Context, _argument: click.Parameter, given: str | N
     return url if url.path not in ("", "/") else url.with_path(PATH)
 
 
-def read_event(_context: click.Context, _option: click.Parameter, given: str) -> EventType:
+def read_event(_context: click.Context, _option: click.Parameter, text: str) -> EventType:
     """Read the name of one event, long or short."""
-    known: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
-    if given.strip() not in known:
+    kinds: Mapping[str, EventType] = KINDS | {kind.value: kind for kind in EventType}
+    if text.strip() not in kinds:
         raise click.BadParameter(f"give one of {', '.join(KINDS)}, or a full name such as message.delivered")
-    return known[given.strip()]
+    return kinds[text.strip()]
 
 
 def require_own_machine(url: URL, *, allow_remote: bool) -> None:
@@ -96,10 +96,10 @@ def require_own_machine(url: URL, *, allow_remote: bool) -> None:
         raise WrongUse(f"{url.raw_host} is not this machine: give --allow-remote if it is a server of yours")
 
 
-def signing_secret(given: str) -> bytes:
-    """Return the first of the secrets in `given`, which the receiver takes too; raise WrongUse if there is none."""
+def signing_secret(text: str) -> bytes:
+    """Return the first of the secrets in `text`, which the receiver takes too; raise WrongUse if there is none."""
     try:
-        return read_secrets({"ZEXA_WEBHOOK_SECRET": given})[0]
+        return read_secrets({"ZEXA_WEBHOOK_SECRET": text})[0]
     except SettingError:
         raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver") from None
 

@@ -31,7 +31,7 @@ STATUS_FIELDS = {
 }
 
 SINGLE_MESSAGE_SHARE = 0.4
-CONFLICT_SHARE = 0.08  # of failed messages: told as failed, later as delivered all the same
+CONFLICT_SHARE = 0.08  # of failed messages: reported as failed, later as delivered all the same
 OPT_OUT_SHARE = 0.011  # of delivered messages
 NO_ADDRESS_SHARE = 0.25  # of opt-outs
 
@@ -41,7 +41,7 @@ _ID_STEP = 0x9E3779B97F4A7C15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One event as the provider writes it; `occurred_at` is the moment its `timestamp` tells."""
+    """One event as the provider writes it; `occurred_at` is the moment of its `timestamp`."""
 
     kind: EventType
     occurred_at: datetime
@@ -49,7 +49,7 @@ class Occurrence:
 
 
 class Provider:
-    """Tells stories: all the events, of the given kinds, of one campaign or of one single message.
+    """Makes up stories: all the events, of the given kinds, of one campaign or of one single message.
 
     A message has one id, one channel and one address, and all its events agree on them. No two events of
     one provider are about the same fact.
@@ -68,25 +68,25 @@ class Provider:
         """Return at least one event, in the order in which they occurred, within STORY_LENGTH."""
         channel = self._random.choices(list(_CHANNELS), list(_CHANNELS.values()))[0]
         if self._has_messages and self._random.random() < SINGLE_MESSAGE_SHARE:
-            told = self._message(begins_at, channel, {})
+            occurrences = self._message(begins_at, channel, {})
         else:
-            told = self._campaign(begins_at, channel)
-        return sorted(told, key=lambda occurrence: occurrence.occurred_at)
+            occurrences = self._campaign(begins_at, channel)
+        return sorted(occurrences, key=lambda occurrence: occurrence.occurred_at)
 
     def _campaign(self, begins_at: datetime, channel: str) -> list[Occurrence]:
         size = int(10 ** self._random.uniform(0.5, 2.5))
         shared: dict[str, Any] = {"campaign_id": f"cmp_{self._next_id()}"}
-        told: list[Occurrence] = []
+        occurrences: list[Occurrence] = []
         sender = {self._random.choice(("from", "sender_id")): _SENDERS[channel]} if channel in _SENDERS else {}
         if self._has_messages:
             context = shared | (sender if self._random.random() < 0.5 else {})
             for _ in range(size):
-                told += self._message(begins_at + self._seconds(0, 600), channel, context)
+                occurrences += self._message(begins_at + self._seconds(0, 600), channel, context)
         if self._has_campaigns:
             number = self._random.randrange(1, 100)
             shared |= {"name": f"{self._random.choice(_TITLES)} {number}", "channel": channel, "messages": size}
-            told += self._campaign_events(begins_at, shared)
-        return told
+            occurrences += self._campaign_events(begins_at, shared)
+        return occurrences
 
     def _campaign_events(self, begins_at: datetime, data: dict[str, Any]) -> list[Occurrence]:
         moments = {
@@ -104,25 +104,25 @@ class Provider:
             "to": spell_address(self._random, channel),
             **context,
         }
-        told = []
+        occurrences = []
         moment = sent_at
         for kind in kinds:
-            # Further apart than a timestamp lags behind, so that what happens later is also told as later.
+            # Further apart than a timestamp lags behind, so that a later event also has a later timestamp.
             moment += self._seconds(6, 40) if self._random.random() < 0.9 else self._seconds(40, 700)
             is_untold = kind is EventType.OPT_OUT and len(kinds) > 1 and self._random.random() < NO_ADDRESS_SHARE
             own = {name: value for name, value in data.items() if name != "to"} if is_untold else data
-            told.append(self._tell(kind, moment, own))
-        return told
+            occurrences.append(self._tell(kind, moment, own))
+        return occurrences
 
     def _message_kinds(self) -> list[EventType]:
         random, kinds = self._random, self._kinds
-        told = random.choices(self._final, self._weights) if self._final else []
-        if told == [EventType.FAILED] and EventType.DELIVERED in kinds and random.random() < CONFLICT_SHARE:
-            told.append(EventType.DELIVERED)
-        may_opt_out = EventType.OPT_OUT in kinds and (EventType.DELIVERED in told or EventType.DELIVERED not in kinds)
-        if may_opt_out and (not told or random.random() < OPT_OUT_SHARE):
-            told.append(EventType.OPT_OUT)
-        return told
+        chosen = random.choices(self._final, self._weights) if self._final else []
+        if chosen == [EventType.FAILED] and EventType.DELIVERED in kinds and random.random() < CONFLICT_SHARE:
+            chosen.append(EventType.DELIVERED)
+        may_opt_out = EventType.OPT_OUT in kinds and (EventType.DELIVERED in chosen or EventType.DELIVERED not in kinds)
+        if may_opt_out and (not chosen or random.random() < OPT_OUT_SHARE):
+            chosen.append(EventType.OPT_OUT)
+        return chosen
 
     def _tell(self, kind: EventType, moment: datetime, data: dict[str, Any]) -> Occurrence:
         """Write the event of what happened at `moment`; its `timestamp` is up to 5 s later."""

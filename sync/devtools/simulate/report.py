@@ -1,4 +1,4 @@
-"""Tells a person or a program how a simulation goes and went. It never quotes a body, an address or the secret."""
+"""Reports to a person or a program how a simulation goes and went. It never quotes a body, an address or the secret."""
 
 import asyncio
 from collections.abc import Iterator

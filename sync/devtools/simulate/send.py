@@ -34,9 +34,9 @@ REMEDIES = {
 }
 
 
-def read_at(context: click.Context, option: click.Parameter, given: str | None) -> datetime:
+def read_at(context: click.Context, option: click.Parameter, text: str | None) -> datetime:
     """Read a time; without one, now."""
-    return datetime.now(UTC) if given is None else read_start(context, option, given)
+    return datetime.now(UTC) if text is None else read_start(context, option, text)
 
 
 @click.command()

@@ -24,7 +24,7 @@ RETRY_SECONDS = (60.0, 300.0, 1800.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Where deliveries go and how. `rate_per_second` 0 means as fast as they are answered."""
+    """Where deliveries go, and how fast. `rate_per_second` 0 means as fast as they are answered."""
 
     url: URL
     secret: bytes = field(repr=False)
@@ -47,9 +47,9 @@ class _Parcel(NamedTuple):
 class Sender:
     """Sends one stream of bodies. `counts` is right at every moment, also after an interruption.
 
-    A delivery leaves when it is due and one of the `concurrency` connections is free. With a rate, when it
-    is due does not depend on the answers: a slow server makes deliveries late, which `counts` tells. What
-    waits for a retry holds no connection, only its place in memory.
+    A delivery leaves when it is due and one of the `concurrency` connections is free. With a rate, the time when
+    it is due does not depend on the answers: a slow server makes deliveries late, which `counts` shows. A delivery
+    that waits for a retry holds no connection, only its place in memory.
     """
 
     def __init__(self, plan: Plan, bodies: Iterator[bytes], counts: Counts) -> None:
@@ -148,7 +148,7 @@ def sign(body: bytes, secret: bytes) -> str:
 
 
 def _open_session(plan: Plan) -> aiohttp.ClientSession:
-    # aiohttp rounds longer timeouts up to a whole second of its clock unless told not to.
+    # By default aiohttp rounds longer timeouts up to a whole second of its clock.
     timeout = aiohttp.ClientTimeout(total=plan.timeout_seconds, ceil_threshold=plan.timeout_seconds)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=plan.concurrency),

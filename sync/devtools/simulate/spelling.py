@@ -19,7 +19,7 @@ _LUANDA = timezone(timedelta(hours=1))
 _NAMES = ("ana", "joao", "isabel", "paulo", "teresa", "nelson", "lurdes", "manuel", "graça", "domingos")
 _SLACK_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-# "Invalid number" is told under `failed` and under `undeliverable`, so both draw from the same list.
+# "Invalid number" is a reason under `failed` and under `undeliverable`, so both draw from the same list.
 _FAILURES = (
     ("invalid_number", "The number is not valid"),
     ("unreachable", "The handset could not be reached"),
@@ -95,7 +95,7 @@ _TIME_FORMATS: Mapping[TimeFormat, int] = {
 
 
 def spell_failure(random: Random) -> dict[str, Any]:
-    """Draw a failure and the fields that tell it."""
+    """Draw a failure and the fields that describe it."""
     code, text = random.choice(_FAILURES)
     return random.choice(
         (

@@ -52,10 +52,10 @@ def generate(
     """Yield `events` different events of `kinds`, no two about one fact, and copies of some of them.
 
     `duplicates` is the number of copies as a share of `events`, from 0 to 1. Without `shuffle` the order is
-    roughly that in which the events occurred, and a copy follows within COPY_DISTANCE_MAX events; with it
+    roughly that in which the events occurred, and a copy follows within COPY_DISTANCE_MAX events. With `shuffle`
     the order is random within a moving window of SHUFFLE_WINDOW. Neither changes what the events are.
-    `start` is aware. Ids depend on `kinds`, `seed` and `start`, so that runs that differ in one of them
-    speak of different messages.
+    `start` is aware. Ids depend on `kinds`, `seed` and `start`. So runs that differ in one of these have
+    different messages.
     """
     if not kinds:
         raise ValueError("no kinds of events to generate")
@@ -77,12 +77,12 @@ def _random(run: str, purpose: str) -> Random:
 
 def _deliveries(random: Random, kinds: Collection[EventType], events: int, start: datetime) -> Iterator[Delivery]:
     provider = Provider(random, kinds)
-    told = 0
-    while told < events:
-        story = provider.story(start + _BEGINNINGS * told / events)
-        for occurrence in story[: events - told]:
+    count = 0
+    while count < events:
+        story = provider.story(start + _BEGINNINGS * count / events)
+        for occurrence in story[: events - count]:
             yield Delivery(kind=occurrence.kind, body=occurrence.body)
-        told += len(story)
+        count += len(story)
 
 
 def _with_copies(deliveries: Iterator[Delivery], random: Random, events: int, copies: int) -> Iterator[Delivery]:

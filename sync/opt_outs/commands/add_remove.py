@@ -49,7 +49,7 @@ def add(
     stands. Who, when and why go into the table opt_out_history for good.
 
     Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use,
-    and where an ADDRESS is none: then nothing is recorded. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    or if an ADDRESS is not an address: then nothing is recorded. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
     region = default_region()
     meant = _read(addresses, channel or "", region)
@@ -73,8 +73,8 @@ def _read(addresses: tuple[str, ...], channel: str, region: str) -> list[tuple[s
 
 
 def _is_none(number: int, total: int, channel: str) -> str:
-    of = f"address {number} of {total}" if total > 1 else "this"
-    return f"{of} is no {f'address of channel {channel}' if channel else 'number, e-mail address or Slack id'}"
+    subject = f"address {number} of {total}" if total > 1 else "this"
+    return f"{subject} is no {f'address of channel {channel}' if channel else 'number, e-mail address or Slack id'}"
 
 
 @click.command()
@@ -90,15 +90,15 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
       zexa-sync opt-outs remove 912345678 --by "Maria, support" --reason "signed up again, form 1234"
       zexa-sync opt-outs remove 912345678 --channel sms --by Maria --reason "wants SMS again"
 
-    Only a person ends an opt-out, so --by and --reason are required, and stay in the table opt_out_history for
-    good. Without --channel or --sender all opt-outs of an address end; with them only those that name it, and not
-    one that holds for any channel or sender. It holds for every opt-out received up to now, also for one that is not
-    applied yet. A STOP that is received afterwards opts out again, whatever time it claims; a copy of an earlier one
-    does not.
+    Only a person ends an opt-out, so --by and --reason are required. They stay in the table opt_out_history for
+    good. Without --channel or --sender all opt-outs of an address end. With them only the opt-outs end that name
+    that channel or sender; an opt-out for any channel or sender stays. The end holds for every opt-out received up
+    to now, also for an opt-out that is not applied yet. A STOP that is received afterwards opts out again, whatever
+    time it claims; a copy of an earlier STOP does not.
 
-    Says which opt-outs ended and which remain in force. Exit status: 0, or 1 if an ADDRESS had none to end, if an
-    opt-out remains in force because the clock of the machine that received it is ahead, or on a failure; 2 on wrong
-    use, and where an ADDRESS is none. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    Says which opt-outs ended and which remain in force. Exit status: 0 on success; 1 if an ADDRESS had none to end,
+    or on a failure; 2 on wrong use, or if an ADDRESS is not an address. It is also 1 if an opt-out remains in force
+    because the clock of the machine that received it is ahead. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
     if not all(map(is_storable, addresses)):
         raise WrongUse("an address is blank or no text; nothing was ended")
@@ -111,20 +111,20 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     resubscription = Resubscription(channel=channel, sender=scope_sender, by=by, reason=reason)
     with database() as engine:
         results = resubscribe_patiently(engine, addresses, resubscription, default_region=region)
-    for of in results:
-        _say_ended(of)
-    sys.exit(0 if all(of.ended and not of.ahead for of in results) else 1)
+    for result in results:
+        _say_ended(result)
+    sys.exit(0 if all(result.ended and not result.ahead for result in results) else 1)
 
 
-def _say_ended(of: Ended) -> None:
-    address = visible(of.address)
-    if not of.ended:
-        say(f"{address}  nothing to end" + ("" if of.in_force else ": no opt-out is in force"))
-    for row in of.ended:
+def _say_ended(result: Ended) -> None:
+    address = visible(result.address)
+    if not result.ended:
+        say(f"{address}  nothing to end" + ("" if result.in_force else ": no opt-out is in force"))
+    for row in result.ended:
         say(f"{address}  ended: {_row_text(row)}")
-    for row in of.in_force:
+    for row in result.in_force:
         say(f"{address}  remains in force: {_row_text(row)}")
-    for row in of.ahead:
+    for row in result.ahead:
         received = moment_text(row.received_at)
         say(
             f"{address}  it was received at {received}, which is ahead of this machine's clock: set the clocks right, "

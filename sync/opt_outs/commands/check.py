@@ -36,19 +36,19 @@ def check(
 
     \b
     suppressed  an opt-out is in force: do not message
-    allowed     there is none, as of the time told
+    allowed     no opt-out is in force, as of the time shown
     invalid     this is no address of that channel, or of any
     unknown     a store did not answer, or the answer would be older than --max-staleness
 
-    Below stands as of when that is, and what keeps it in the past: an opt-out that was received and is not
-    applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on wrong use. Reads DATABASE_URL,
-    REDIS_URL and ZEXA_DEFAULT_REGION.
+    The last line shows the time as of which the answers hold, and what keeps that time in the past: an opt-out
+    that was received and is not applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on
+    wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
     """
-    given = list(_given(addresses))
-    if not given:
+    texts = list(_given(addresses))
+    if not texts:
         raise WrongUse("no address is given")
     with opened_lookup() as lookup:
-        answers = lookup.check(given, channel, sender, max_staleness)
+        answers = lookup.check(texts, channel, sender, max_staleness)
     say(json.dumps(answers_document(answers), indent=2) if as_json else answers_text(answers))
     sys.exit(1 if any(answer.is_suppressed() for answer in answers) else 0)
 

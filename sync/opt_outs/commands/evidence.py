@@ -23,9 +23,9 @@ _DURATION = re.compile(r"(\d{1,9})\s*([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def duration(given: str) -> int:
+def duration(text: str) -> int:
     """Return seconds from for example `90`, `90s`, `15m`, `1h` or `2d`."""
-    read = _DURATION.fullmatch(given.strip().lower())
+    read = _DURATION.fullmatch(text.strip().lower())
     if read is None:
         raise click.BadParameter("give for example 90s, 15m, 1h or 2d")
     return int(read[1]) * _SECONDS[read[2]]
@@ -42,12 +42,12 @@ def evidence(address: str, as_json: bool) -> None:
       zexa-sync opt-outs evidence +244912345678
       zexa-sync opt-outs evidence +244912345678 --json > evidence.json
 
-    Shows the opt-outs of the address, every statement about them with its times and the body exactly as Zexa
-    signed it, the facts of the messages that these name, and each message whose status is later than the first opt-out.
-    Statements are only ever added, and nobody can change one. Where there are millions of messages it takes some
-    seconds, for all of them are looked at.
+    Shows the opt-outs of the address, and every statement about them with its times and the body exactly as Zexa
+    signed it. Shows also the facts of the messages that the statements name, and each message whose status is later
+    than the first opt-out. Statements are only ever added, and nobody can change one. With millions of messages the
+    command takes some seconds, because it looks at all of them.
 
-    All of it is personal data; ADDRESS may be given in any spelling. All times are UTC: `occurred` is when
+    All of it is personal data. ADDRESS may be given in any spelling. All times are UTC: `occurred` is when
     it happened, `received` when it reached us, `applied` when it took effect. Exit status: 0 if anything was ever
     stated about ADDRESS, 1 if nothing was, or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
     """
@@ -55,9 +55,9 @@ def evidence(address: str, as_json: bool) -> None:
         raise WrongUse("that is no address: it is blank, longer than 1,024 bytes, or no text")
     region = default_region()
     with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine:
-        found = gather_evidence(engine, address, default_region=region)
-    say(json.dumps(evidence_document(found), indent=2) if as_json else evidence_text(found))
-    sys.exit(0 if found.is_known else 1)
+        proof = gather_evidence(engine, address, default_region=region)
+    say(json.dumps(evidence_document(proof), indent=2) if as_json else evidence_text(proof))
+    sys.exit(0 if proof.is_known else 1)
 
 
 @click.command("sent-after")

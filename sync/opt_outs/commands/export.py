@@ -50,7 +50,7 @@ def export(file: Path, is_any: bool, channel: str | None, sender: str | None) ->
             _write(output, every_opt_out(connection, selection), cell_text)
     except FileError as error:
         raise WrongUse(str(error)) from None
-    except BrokenPipeError:  # whoever read it has enough, and click knows what to do
+    except BrokenPipeError:  # the reader has enough, and click knows what to do
         raise
     except OSError as error:
         raise click.ClickException(f"the file cannot be written ({error.strerror})") from None
@@ -58,7 +58,7 @@ def export(file: Path, is_any: bool, channel: str | None, sender: str | None) ->
 
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[BinaryIO, Callable[[str], str]]]:
-    """Yield where to write, and how a cell is written there: on a terminal nothing may steer it."""
+    """Yield the stream to write to, and a function that prepares a cell: a cell must not steer a terminal."""
     if str(file) == "-":
         yield sys.stdout.buffer, visible if sys.stdout.isatty() else str
         return

@@ -1,4 +1,4 @@
-"""`zexa-sync opt-outs`: who must not be messaged, asked and told by people."""
+"""`zexa-sync opt-outs`: people ask who must not be messaged, and record opt-outs."""
 
 import click
 
@@ -22,7 +22,7 @@ SUBCOMMANDS = {
 def opt_outs() -> None:
     """Ask who must not be messaged, and record what people decide about it.
 
-    An opt-out holds for one channel and sender, or for any where it names none. Whoever asks without naming them
+    An opt-out holds for one channel and sender, or for any if it names none. A question without channel and sender
     gets the strict answer: any channel, any sender. Events add opt-outs and never end one; only a person does,
     with `remove`. Everything stated here stays in the table opt_out_history for good, with who and why.
 

@@ -25,18 +25,18 @@ REPORTED_ROWS_MAX = 20
 
 
 @click.command("import")
-@click.argument("given", metavar="FILE.csv", type=FILE_GIVEN)
+@click.argument("source", metavar="FILE.csv", type=FILE_GIVEN)
 @BY
 @click.option(
     "--column", metavar="NAME", help=f"The column with the addresses.  [default: {', '.join(ADDRESS_COLUMNS)}]"
 )
-@scope("Where a row names none: only for messages")
-@click.option("--at", "at", type=moment, metavar="TIME", help="Where a row names none: when they opted out.")
+@scope("If a row names none: only for messages")
+@click.option("--at", "at", type=moment, metavar="TIME", help="If a row names none: when the person opted out.")
 @click.option("--invalid", type=FILE, metavar="FILE", help="Write the rows that say nothing usable to this file.")
 @DELIMITER
 @JSON
 def import_(
-    given: Path,
+    source: Path,
     by: str,
     column: str | None,
     channel: str | None,
@@ -53,16 +53,16 @@ def import_(
       zexa-sync opt-outs import stopped.csv --by "Maria, support"
       zexa-sync opt-outs import old.csv --by Maria --column phone --channel sms --at 2026-06-24 --invalid bad.csv
 
-    Beside the addresses these columns are read, where the file has them: channel, sender, opted_out_at (ISO 8601, UTC
-    where it names no offset), opted_in_at (a row that is over by then is left out) and reason. A row without a time
-    says that they have opted out now, also where a person had re-subscribed them; one with a time, or --at, does not
-    undo a later re-subscription.
+    Beside the addresses these columns are read, if the file has them: channel, sender, opted_out_at (ISO 8601, UTC
+    if it names no offset), opted_in_at (a row that is over by then is left out) and reason. A row without a time
+    says that the person has opted out now, also if a person had re-subscribed the address. A row with a time, or
+    --at, does not undo a later re-subscription.
 
-    No opt-out is ever cleared or weakened, and a row that says no more than what stands changes nothing and leaves no
-    history: a file may be imported twice. Invalid rows are reported by line, never with their content. It may be
-    stopped at any moment: what was recorded until then stays.
+    No opt-out is ever cleared or weakened. A row that says no more than what stands changes nothing and leaves no
+    history: a file may be imported twice. Invalid rows are reported by line, never with their content. The import
+    may be stopped at any moment: what was recorded until then stays.
 
-    Exit status: 0 if every row was taken; 1 where one is invalid, or on a failure; 2 on wrong use. Reads DATABASE_URL
+    Exit status: 0 if every row was taken; 1 if a row is invalid, or on a failure; 2 on wrong use. Reads DATABASE_URL
     and ZEXA_DEFAULT_REGION.
     """
     region = default_region()
@@ -71,8 +71,8 @@ def import_(
     wanted = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
     try:
         if invalid:
-            require_apart(given, [invalid])
-        with opened_csv(given, choose, wanted=wanted, delimiter=delimiter) as file, database() as engine:
+            require_apart(source, [invalid])
+        with opened_csv(source, choose, wanted=wanted, delimiter=delimiter) as file, database() as engine:
             counts = _imported(engine, file, defaults, invalid)
     except FileError as error:
         raise WrongUse(str(error)) from None

@@ -45,8 +45,8 @@ def list_(
       zexa-sync opt-outs list --since 2026-06-24 --source manual
       zexa-sync opt-outs list --channel sms --all --json --show-addresses
 
-    Numbers and addresses are personal data, so they are masked (+244…678) unless --show-addresses is given. At the
-    end stands how many there are of each channel, whatever the limit; `zexa-sync opt-outs export` writes all.
+    Numbers and addresses are personal data, so they are masked (+244…678) unless --show-addresses is given. The last
+    lines count all opt-outs of each channel, beyond the limit too; `zexa-sync opt-outs export` writes all.
     Exit status: 0, or 1 on a failure. Reads DATABASE_URL.
     """
     selection = Selection(
@@ -67,5 +67,5 @@ def list_(
     if rows:
         number = f"{total:,}" if len(rows) == total else f"the latest {len(rows):,} of {total:,}"
         say(f"Opt-outs{'' if is_any else ' in force'}: {number}\n{opt_outs_text(rows, shows_addresses=show_addresses)}")
-    told = ", ".join(f"{visible(name) or 'any'} {count:,}" for name, count in counts.items())
-    say(f"By channel: {told}" if rows else "No opt-outs.")
+    numbers = ", ".join(f"{visible(name) or 'any'} {count:,}" for name, count in counts.items())
+    say(f"By channel: {numbers}" if rows else "No opt-outs.")

@@ -23,27 +23,27 @@ REDIS_SECONDS = 2
 _DELIMITERS = {"tab" if one == "\t" else one: one for one in DELIMITERS}
 
 
-def sender_name(given: str) -> str:
+def sender_name(name: str) -> str:
     """Return a text that names a sender: '' would mean the opt-outs that hold for any."""
-    if is_placeholder(text := words(given)) or not sender_text(text, ""):
+    if is_placeholder(text := words(name)) or not sender_text(text, ""):
         raise click.BadParameter("it names no sender")
     return text
 
 
-def channel_name(given: str) -> str:
+def channel_name(name: str) -> str:
     """Return the name of one of the provider's channels, however it is spelled."""
-    channel = name_of_channel(given)
+    channel = name_of_channel(name)
     if not channel:
         raise click.BadParameter(f"the channels are {', '.join(sorted(CHANNELS))}")
     return channel
 
 
-def scope(of: str) -> Callable[[Any], Any]:
-    """Return the options --channel and --sender; `of` says what they narrow."""
+def scope(what: str) -> Callable[[Any], Any]:
+    """Return the options --channel and --sender; `what` says what they narrow."""
 
     def with_options(command: Any) -> Any:
-        command = click.option("--sender", type=sender_name, metavar="NAME", help=f"{of} of this sender.")(command)
-        return click.option("--channel", type=channel_name, metavar="NAME", help=f"{of} on this channel.")(command)
+        command = click.option("--sender", type=sender_name, metavar="NAME", help=f"{what} of this sender.")(command)
+        return click.option("--channel", type=channel_name, metavar="NAME", help=f"{what} on this channel.")(command)
 
     return with_options
 

@@ -23,18 +23,18 @@ NOTHING = "nothing was written"
 
 
 @click.command("scrub")
-@click.argument("given", metavar="IN.csv", type=FILE_GIVEN)
+@click.argument("source", metavar="IN.csv", type=FILE_GIVEN)
 @click.option("--column", required=True, metavar="NAME", help="The column with the addresses.")
 @click.option("--out", "clean", required=True, type=FILE, metavar="FILE", help="Rows that may be messaged.")
 @click.option("--removed", required=True, type=FILE, metavar="FILE", help="Rows that may not.")
 @click.option("--invalid", required=True, type=FILE, metavar="FILE", help="Rows without an address, or not readable.")
 @scope("Only opt-outs")
 @MAX_STALE
-@click.option("--allow-stale", is_flag=True, help="Take as allowed whoever may have opted out since `as of`.")
+@click.option("--allow-stale", is_flag=True, help="Take people as allowed who may have opted out since `as of`.")
 @DELIMITER
 @JSON
 def scrub_(
-    given: Path,
+    source: Path,
     column: str,
     clean: Path,
     removed: Path,
@@ -54,35 +54,36 @@ def scrub_(
 
     Each row goes to exactly one of the three files, byte for byte as it is: other columns, order, quotes, byte order
     mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason.
-    Read are UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row that cannot be read, is too
-    short to have the column, or has more fields than the header goes to --invalid, and so does what cannot be one
-    address: two numbers, a number with something behind it, one that a spreadsheet made a quantity (912345678.0).
+    The command reads UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row goes to --invalid
+    if it cannot be read, is too short to have the column, or has more fields than the header. So does a row whose
+    text cannot be one address: two numbers, a number with something behind it, a number that a spreadsheet made a
+    quantity (912345678.0).
 
-    The files appear when all is done; if it fails or is stopped, nothing is written and nothing is overwritten. It
-    refuses to work where the answer would be older than --max-staleness, or a store does not answer. --allow-stale
-    goes on where only the age is wrong: then whoever opted out since the moment told, and whose opt-out is not
-    applied yet, stands in --out. Message that list at your own risk.
+    The files appear when all is done; if the command fails or is stopped, it writes and overwrites nothing. It
+    refuses to work if the answer would be older than --max-staleness, or a store does not answer. --allow-stale
+    goes on if only the age is wrong. Then --out also holds people who opted out since the moment shown, and whose
+    opt-out is not applied yet. Message that list at your own risk.
 
     Exit status: 0 if the files are written; 1 if not; 2 on wrong use. Reads DATABASE_URL, REDIS_URL and
     ZEXA_DEFAULT_REGION.
     """
-    paths = [removed, invalid, clean]  # so that where there is a clean list, the others are there too
+    paths = [removed, invalid, clean]  # so that if there is a clean list, the others are there too
     staleness = timedelta.max if allow_stale else timedelta(seconds=max_staleness)
     asked = Scope(channel=channel, sender=sender, max_staleness=staleness)
     try:
-        require_apart(given, paths)
+        require_apart(source, paths)
     except FileError as error:
         raise WrongUse(str(error)) from None
-    counts = _scrubbed(given, column, delimiter, paths, asked)
-    of = {"clean": clean, "removed": removed, "invalid": invalid}
-    say(json.dumps(_document(counts, of), indent=2) if as_json else _text(counts, of))
+    counts = _scrubbed(source, column, delimiter, paths, asked)
+    files = {"clean": clean, "removed": removed, "invalid": invalid}
+    say(json.dumps(_document(counts, files), indent=2) if as_json else _text(counts, files))
 
 
-def _scrubbed(given: Path, column: str, delimiter: str | None, paths: list[Path], asked: Scope) -> Counts:
+def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path], asked: Scope) -> Counts:
     try:
         with (
             stop_signals() as is_stop_asked,
-            opened_csv(given, named(column), wanted="column of that name", delimiter=delimiter) as file,
+            opened_csv(source, named(column), wanted="column of that name", delimiter=delimiter) as file,
             opened_lookup() as lookup,
             file_progress("Scrubbing", file.bytes) as show,
             written_together(paths) as (removed, invalid, clean),
@@ -107,16 +108,16 @@ def _scrubbed(given: Path, column: str, delimiter: str | None, paths: list[Path]
         sys.exit(1)
 
 
-def _document(counts: Counts, of: dict[str, Path]) -> dict[str, Any]:
+def _document(counts: Counts, files: dict[str, Path]) -> dict[str, Any]:
     return {
         "rows": counts.rows,
-        **{name: {"rows": getattr(counts, name), "file": str(path)} for name, path in of.items()},
+        **{name: {"rows": getattr(counts, name), "file": str(path)} for name, path in files.items()},
         "as_of": iso_text(counts.as_of),
         "held_by": counts.held_by,
     }
 
 
-def _text(counts: Counts, of: dict[str, Path]) -> str:
+def _text(counts: Counts, files: dict[str, Path]) -> str:
     width = len(f"{counts.rows:,}")
-    lines = [f"{name:<8}{getattr(counts, name):>{width},}  {path}" for name, path in of.items()]
+    lines = [f"{name:<8}{getattr(counts, name):>{width},}  {path}" for name, path in files.items()]
     return "\n".join([*lines, as_of_text(counts.as_of, counts.held_by)])

@@ -23,7 +23,7 @@ _DELIMITER_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE | re.DOTALL)
 REASON_COLUMN = "invalid_reason"
 NOT_READABLE = "the row cannot be read or has not the columns of the header"
 
-# Given a header's fields, which of them is meant; None where none is.
+# Given a header's fields, which of them is meant; None if none is.
 Choice = Callable[[Sequence[str]], int | None]
 
 
@@ -72,7 +72,7 @@ class CsvFile:
         return f"{content}{self.delimiter}{value}{text[len(content) :] or chr(10)}"
 
     def cell(self, fields: Sequence[str] | None) -> str | None:
-        """Return the chosen column of a record, or None where it cannot be told.
+        """Return the chosen column of a record, or None if it cannot be determined.
 
         With more fields than the header has, something such as a delimiter without quotes has moved them.
         """
@@ -85,16 +85,16 @@ class CsvFile:
 
 @contextmanager
 def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None = None) -> Iterator[CsvFile]:
-    """Open `path`; raise FileError where it cannot be read, or has no header with the column that `choose` takes.
+    """Open `path`; raise FileError if it cannot be read, or has no header with the column that `choose` takes.
 
-    `wanted` says what is looked for. Unless given, the delimiter is that of a first line such as `sep=;`, else the one
-    with which the header has that column.
+    `wanted` says what is looked for. Without a given delimiter, a first line such as `sep=;` decides. Without such a
+    line, it is the delimiter with which the header has that column.
     """
     try:
         with path.open("rb") as binary:
             size = path.stat().st_size
             start = binary.read(_MARK_BYTES_MAX)
-            encoding = next((of for of in _MARKED if start.startswith(of.mark)), _UTF8)
+            encoding = next((candidate for candidate in _MARKED if start.startswith(candidate.mark)), _UTF8)
             binary.seek(len(encoding.mark))
             lines = TextIOWrapper(binary, encoding.codec, encoding.errors, newline="")
             head = list(islice(lines, HEADER_LINES_MAX))
@@ -125,21 +125,21 @@ def _lines_taken(head: list[str], header_text: str) -> int:
 def _header(head: list[str], choose: Choice, wanted: str, delimiter: str | None) -> tuple[str, str, Sequence[str], int]:
     """Return the delimiter, the header's text and fields, and the index of the column."""
     named_line, named_delimiter = _delimiter_line(head)
-    rows, found = [], []
+    rows, matches = [], []
     certain = delimiter or named_delimiter
     for candidate in (certain,) if certain else DELIMITERS:
         _, text, fields = next(read_records(iter(head[len(named_line) :]), candidate), (1, "", None))
         rows.append(fields or ())
         if fields and (column := choose(fields)) is not None:
-            found.append((candidate, "".join(named_line) + text, fields, column))
-    if not found:
+            matches.append((candidate, "".join(named_line) + text, fields, column))
+    if not matches:
         raise FileError(f"the file's first row has no {wanted}{columns_text(max(rows, key=len))}")
     # A file of one column looks alike with any delimiter.
-    return max(found, key=lambda of: len(of[2]))
+    return max(matches, key=lambda match: len(match[2]))
 
 
 def _delimiter_line(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
-    """Return the line by which Excel is told the delimiter, if the file begins with one, and the delimiter."""
+    """Return the line that names the delimiter for Excel, if the file begins with one, and the delimiter."""
     named = _DELIMITER_LINE.fullmatch(head[0]) if head else None
     if named is None:
         return [], None
@@ -149,9 +149,9 @@ def _delimiter_line(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
 
 
 def named(name: str) -> Choice:
-    """Return the choice of the column `name`, in any case where none is spelled exactly so.
+    """Return the choice of the column `name`; if none is spelled exactly so, in upper or lower case.
 
-    It raises FileError where several are.
+    It raises FileError if several columns are.
     """
     return lambda fields: _only_index(fields, [name])
 
@@ -159,14 +159,16 @@ def named(name: str) -> Choice:
 def named_one_of(names: Sequence[str]) -> Choice:
     """Return the choice of the column with one of `names`, in any case; it raises FileError if several are columns.
 
-    To take one of them in silence would leave out whoever stands in the others only.
+    To take one of them in silence would leave out the people who stand in the others only.
     """
 
     def choose(fields: Sequence[str]) -> int | None:
-        found = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
-        if len(found) > 1:
-            raise FileError(f"the file has the columns {', '.join(found)}: name one with --column, one import for each")
-        return next(iter(found.values()), None)
+        matches = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
+        if len(matches) > 1:
+            raise FileError(
+                f"the file has the columns {', '.join(matches)}: name one with --column, one import for each"
+            )
+        return next(iter(matches.values()), None)
 
     return choose
 
@@ -175,7 +177,7 @@ def _only_index(fields: Sequence[str], names: Sequence[str]) -> int | None:
     plain = [field.strip() for field in fields]
     exact = [index for index, field in enumerate(plain) if field in names]
     folded = {name.casefold() for name in names}
-    found = exact or [index for index, field in enumerate(plain) if field.casefold() in folded]
-    if len(found) > 1:
+    matches = exact or [index for index, field in enumerate(plain) if field.casefold() in folded]
+    if len(matches) > 1:
         raise FileError("the file's first row has this column more than once")
-    return found[0] if found else None
+    return matches[0] if matches else None

@@ -1,19 +1,19 @@
 """Splits the lines of a CSV file into records, each with its exact text. Pure.
 
-A record that cannot be read costs its first line only: reading goes on with the next one. So a stray quote takes no
-other rows with it, and whatever is given out as readable can be read by itself.
+A record that cannot be read costs its first line only: reading goes on with the next line. So a stray quote takes no
+other rows with it, and every record that is given out as readable can be read by itself.
 """
 
 import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-# The number of its first line, counted from 1; the text; its fields, None where it cannot be read.
+# The number of its first line, counted from 1; the text; its fields, None if it cannot be read.
 Record = tuple[int, str, Sequence[str] | None]
 
 
 class _Lines:
-    """Hands lines to the reader, and remembers those that the record at hand has taken."""
+    """Hands lines to the reader, and remembers the lines that the current record has taken."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -38,9 +38,9 @@ class _Lines:
 def read_records(lines: Iterator[str], delimiter: str, *, line: int = 1) -> Iterator[Record]:
     """Yield each record of `lines`, which keep their line ends; `line` is the number of the first one.
 
-    Quotes must stand as RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180) has them: in a reading that guesses, this
-    program and the next one might take the same row for different ones. A blank line is a record without fields. A
-    field of more than 128 KiB cannot be read, which bounds what a stray quote can make us hold.
+    Quotes must stand as RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180) has them: if programs guessed, this program
+    and the next might read the same row differently. A blank line is a record without fields. A field of more than
+    128 KiB cannot be read, which bounds the memory that a stray quote can take.
     """
     source = _Lines(lines)
     reader = csv.reader(source, delimiter=delimiter, strict=True)

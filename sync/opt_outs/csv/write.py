@@ -29,18 +29,18 @@ def _require_replaceable(path: Path) -> None:
         raise FileError(f"a file of this name cannot be written ({error.strerror})") from None
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    if one.resolve() == other.resolve():
+def _is_same(path: Path, other: Path) -> bool:
+    if path.resolve() == other.resolve():
         return True
-    return one.exists() and other.exists() and one.samefile(other)
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 @contextmanager
 def written_together(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
     """Yield a file for each of `paths`. They get their names, in this order, when the block ends without an exception.
 
-    Until then they stand beside their places under other names, and whatever has those names stays. Raises
-    OSError, and FileError where something else than a file has one.
+    Until then they stand in the same folders under other names, and a file that has one of `paths` stays. Raises
+    OSError, and FileError if something else than a file has one of `paths`.
     """
     for path in paths:
         _require_replaceable(path)
