@@ -41,7 +41,7 @@ def groups(redis: Redis) -> list[list[bytes]]:
 
 
 def store_all(intake: Intake, bodies: list[bytes]) -> list[Exception | None]:
-    """Store `bodies` at the same moment; return the error of each, None where it was stored."""
+    """Store `bodies` at the same moment; return the error of each, None if it was stored."""
     greenlets = [gevent.spawn(intake.store, body) for body in bodies]
     gevent.joinall(greenlets)
     return [greenlet.exception for greenlet in greenlets]

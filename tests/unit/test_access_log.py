@@ -22,7 +22,7 @@ def line_of(
     method: str = "POST",
     seconds: float = 0.004,
 ) -> dict[str, Any] | None:
-    """What is logged of a request, None where it is nothing."""
+    """What is logged of a request, None if nothing is."""
     environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "HTTP_X_REQUEST_ID": ID}
     Logger(Config()).access(SimpleNamespace(status=status), None, environ, timedelta(seconds=seconds))
     said = capsys.readouterr().out

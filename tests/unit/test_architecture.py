@@ -70,7 +70,7 @@ def test_the_receiver_knows_the_hand_off_and_the_inbox_and_nothing_else_but_one_
 
 
 def at_once(module: str) -> set[str]:
-    """What is loaded with `module`, its own imports' imports included: those within functions wait until they run."""
+    """What is loaded with `module`, its imports' imports included. Imports within functions wait until these run."""
     loaded: set[str] = set()
     waiting = [module]
     while waiting:
@@ -98,7 +98,7 @@ def test_the_tables_know_nobody() -> None:
     assert not imported_by("models", "sync") | imported_by("models", "receiver")
 
 
-# What plays the provider, or runs the whole system beside itself, knows how a delivery is signed and where it goes.
+# Code that plays the provider, or runs the whole system, knows how a delivery is signed and to which URL it goes.
 ON_THE_OTHER_SIDE = ("sync.devtools",)
 
 
