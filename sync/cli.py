@@ -23,7 +23,7 @@ COMMANDS = {
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",
-    "status": "sync.status.measure.measure.command:status",
+    "status": "sync.status.command:status",
     "trace": "sync.trace.command:trace",
     "worker": "sync.worker.command:worker",
 }

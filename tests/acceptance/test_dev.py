@@ -159,7 +159,7 @@ def paste_curl(dev: Dev, run: subprocess.Popen[bytes]) -> None:
 
 
 def paste(command: str, dev: Dev) -> str:
-    """Run a line of what was printed in a shell with nothing of ours in its environment."""
+    """Run a line of what was printed in a shell with none of this test's variables in its environment."""
     return subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=dev.environ, capture_output=True, text=True, timeout=30, check=True
     ).stdout
