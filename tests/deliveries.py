@@ -1,8 +1,8 @@
 """One delivery of the provider, and what the contract says the tables hold once many have come.
 
-For the many deliveries of tests/faults, which tests/oracle.py would take too long for: there a message has one
+For the many deliveries of tests/faults, for which tests/oracle.py would take too long. There a message has one
 recipient and one channel, no opt-out is without a time, and no person says anything. Written from the contract's text
-alone: it knows nothing of the code under test.
+alone: this module knows nothing of the code under test.
 """
 
 import hashlib
@@ -127,7 +127,7 @@ def expected_opt_outs(world: World, deliveries: Sequence[Delivery]) -> dict[tupl
             continue
         if "to" in one.data:
             stop(one.data.get("channel"), "+244" + one.data["to"][-9:], one)
-        # And the address of the message, on the channel of the opt-out, else that of the event which tells it.
+        # And the address of the message, on the channel of the opt-out, else on that of the event that names it.
         for fact in deliveries:
             if fact.subject and fact.subject == one.subject and fact.event in KNOWN_EVENTS and "to" in fact.data:
                 stop(one.data.get("channel") or fact.data.get("channel"), world.recipients[fact.subject], one)

@@ -27,7 +27,7 @@ ANA = "+244912345678"
 RUI = "+244923000111"
 AO = Reading(default_region="AO")
 
-# The tables that events are merged into, and those of their columns that say when we worked, not what is true.
+# The tables that events are merged into, and the columns that say when a process worked, not what is true.
 TABLES: dict[str, tuple[str, ...]] = {
     "events": ("applied_at", "body_id"),
     "bodies": ("id",),

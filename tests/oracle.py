@@ -20,14 +20,14 @@ from sync.events.raw import RawEvent
 
 Row = dict[str, Any]
 
-# The events that give a message its final status, with the rank of that status among those of one moment.
+# The events that give a message its final status, with the rank of that status at one moment.
 FINAL = {"message.delivered": 3, "message.undeliverable": 2, "message.failed": 1}
 FAILURES = ("message.failed", "message.undeliverable")
 OPT_OUT = "message.optout"
 CAMPAIGN = {"campaign.completed": 2, "campaign.sent": 1}
 KNOWN = (*FINAL, OPT_OUT, *CAMPAIGN)
 
-# The times in `data` that belong to an event, and those that may belong to any, the first before the next.
+# The times in `data` that belong to an event, and the times that may belong to any, the first before the next.
 OWN_TIMES = {
     "message.delivered": ["delivered_at"],
     "message.undeliverable": ["undeliverable_at", "failed_at"],
@@ -246,7 +246,7 @@ def message_rows(bodies: list[Body], holding: list[Body]) -> list[Row]:
 
 
 def message_row(bodies: list[Body], holding: list[Body]) -> Row:
-    """The row of one message: of all `bodies` that name it, and of those among them that hold."""
+    """The row of one message, from all `bodies` that name it, and from the bodies of these that hold."""
     facts = [body for body in bodies if body in holding]
     others = [body for body in bodies if body not in holding]
     finals = [body for body in facts if body.event in FINAL]

@@ -39,7 +39,7 @@ NUMBERS = {
     "decimal with comma": "{},0",
 }
 
-# What names nobody: nothing, something hidden, or more than one.
+# Texts that name no person: nothing, something hidden, or more than one person.
 UNREADABLE = (
     *("undefined", "null", "None", "N/A", "[object Object]", "-", "?", "()", "@", "sip:", "ana", "\u200b"),
     *("+24491*****02", "+24491XXXXX02", "*****0002", "+24491...02", "+24491\u2022\u2022\u2022\u2022\u202202"),

@@ -20,7 +20,7 @@ from sync.devtools.dev.embedded import free_port
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a secret of the tests"
-START_SECONDS = 90  # where everything else on the machine is busy too
+START_SECONDS = 90  # for a machine that is busy with everything else too
 Found = TypeVar("Found")
 
 

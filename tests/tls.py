@@ -1,4 +1,4 @@
-"""A TLS front for a Redis that speaks none, with a certificate nobody vouches for, as hosted Redis has."""
+"""A TLS front for a Redis without TLS, with a certificate that no authority signed, as hosted Redis has."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ CERTIFICATE = Path(__file__).parent / "self_signed.pem"
 
 @contextmanager
 def tls_front(port: int) -> Iterator[int]:
-    """Yield a port where TLS connections reach 127.0.0.1:`port`."""
+    """Yield a port on which TLS connections reach 127.0.0.1:`port`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     with socket.create_server(("127.0.0.1", 0)) as listener:

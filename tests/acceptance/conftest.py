@@ -30,7 +30,7 @@ def migrated_platform(tmp_path: Path, migrated_url: URL, redis_server: RedisServ
 
 @pytest.fixture
 def reader(migrated_url: URL) -> Iterator[Engine]:
-    """An engine that keeps nobody from writing."""
+    """An engine that keeps no other process from writing."""
     engine = open_database(migrated_url, is_read_only=True)
     yield engine
     engine.dispose()

@@ -29,7 +29,7 @@ runpy.run_module("sync", run_name="__main__", alter_sys=True)
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Whoever starts the tests in the background may have Ctrl-C ignored.
+        # If the tests run in the background, the shell may have Ctrl-C ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread, one call
     )
     assert process.stdout is not None

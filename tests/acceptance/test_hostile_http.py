@@ -1,4 +1,4 @@
-"""Whatever comes in: an answer of the contract, a process that lives on, and a log that quotes none of it."""
+"""Any bytes that come in get an answer of the contract; the process lives on, and the log quotes none of them."""
 
 import os
 import re

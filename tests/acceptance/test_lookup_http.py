@@ -190,7 +190,7 @@ def test_each_of_several_tokens_may_ask(web: Platform) -> None:
     assert ask(web, b'{"addresses": []}', Authorization=f"bearer {TOKEN},{OTHER}")[0] == 401
 
 
-# Whatever is sent
+# Any bytes that are sent
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_head_is_answered_like_get_without_a_body(shared_web: Platform) -> None:
         assert int(headers["Content-Length"]) > 0
 
 
-# Where a store is away, or slow
+# If a store is away, or slow
 
 
 def test_where_a_store_is_away_nobody_is_allowed_and_the_answer_comes_within_seconds(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whatever happens to a process, every acknowledged event ends in the tables."""
+"""Every acknowledged event ends in the tables, even if processes are killed."""
 
 import json
 import random

@@ -32,7 +32,7 @@ def test_what_schemathesis_sends_is_answered_as_described(web: Platform, tmp_pat
     location = f"http://127.0.0.1:{web.port}{OPENAPI_PATH}"
     command = [Path(sys.executable).parent / "schemathesis", "run", location, "--checks", "all", "--seed", "1"]
     options = ["--max-examples", EXAMPLES_MAX, "--header", f"Authorization: Bearer {TOKEN}", "--no-color"]
-    # In a folder of its own, where it keeps what it has found.
+    # In a folder of its own, in which it keeps its findings.
     ran = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"(\d+) generated, \1 passed", ran.stdout), ran.stdout

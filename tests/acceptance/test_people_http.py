@@ -1,4 +1,4 @@
-"""Look-ups over HTTP, at the Procfile's own web process: whoever said STOP is found under every spelling."""
+"""Look-ups over HTTP, at the Procfile's own web process: a person who said STOP is found under every spelling."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What the documentation tells a newcomer to run, run."""
+"""Runs the commands that the documentation gives a newcomer."""
 
 import json
 import os

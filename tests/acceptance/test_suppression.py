@@ -33,8 +33,8 @@ PER_JOB = 20
 CODE = "21610"
 OPT_OUT_FAILURES = {"ZEXA_OPT_OUT_FAILURES": CODE}
 
-# How a recipient opts out: by which event, by which clock, and whether that names them or their message does, which is
-# told of before or after.
+# How a recipient opts out: by which event, and by which clock. Either the event names the person, or another event of
+# the message does, which comes before or after.
 EVENTS = ("message.optout", "message.failed")
 CLOCKS: dict[str, timedelta | None] = {
     "on time": timedelta(0),
@@ -114,8 +114,8 @@ def test_a_stop_is_never_allowed_once_the_answer_is_as_of_later_than_its_receipt
 ) -> None:
     """Behind a backlog, and with workers that are killed, so that opt-outs wait in a dead worker's hand too.
 
-    An opt-out that names nobody is known to be somebody's once both it and the delivery that names them were
-    acknowledged.
+    An opt-out that names no person is known to be a person's once both the opt-out and the delivery that names the
+    person were acknowledged.
     """
     migrated_platform.start_web(**OPT_OUT_FAILURES)
     load = Load(migrated_platform, redis)

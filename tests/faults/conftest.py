@@ -27,7 +27,7 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 @pytest.fixture
 def postgres() -> Iterator[OwnPostgres]:
-    """A PostgreSQL with an empty database of ours in it."""
+    """A PostgreSQL with an empty database for this test in it."""
     with own_postgres() as server:
         migrate(server.url)
         yield server

@@ -62,7 +62,7 @@ class OwnPostgres:
 
     @contextmanager
     def without_free_connections(self) -> Iterator[None]:
-        """All connections are the test's: those of others are ended and their places taken."""
+        """All connections are the test's: connections of others are ended and their places taken."""
         engine = create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with ExitStack() as held:
             first = held.enter_context(engine.connect())
@@ -97,7 +97,7 @@ def administrating(url: URL) -> Iterator[Connection]:
 
 @contextmanager
 def locked_table(url: URL, table: str) -> Iterator[None]:
-    """Nobody reads or writes `table` of a PostgreSQL."""
+    """Keep every process from reading or writing `table` of a PostgreSQL."""
     with create_engine(url, poolclass=NullPool).connect() as connection:
         connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
         yield
@@ -106,7 +106,7 @@ def locked_table(url: URL, table: str) -> Iterator[None]:
 
 @contextmanager
 def locked_file(url: URL) -> Iterator[None]:
-    """Nobody writes to a SQLite."""
+    """Keep every process from writing to a SQLite."""
     waits = {"timeout": 30, "isolation_level": None}
     with create_engine(url, connect_args=waits, poolclass=NullPool).connect() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

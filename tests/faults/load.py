@@ -46,7 +46,7 @@ class Due(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`kind` is the status, or the name of the error where there was no answer."""
+    """`kind` is the status, or the name of the error if there was no answer."""
 
     begun_at: float
     seconds: float
@@ -58,10 +58,10 @@ class Answer(NamedTuple):
 
 
 class Load(threading.Thread):
-    """Offers RATE_PER_SECOND deliveries a second, whatever becomes of them, until stopped.
+    """Offers RATE_PER_SECOND deliveries a second, independent of the answers, until stopped.
 
-    Fewer only while all CONNECTIONS are taken. `stall_seconds_max` is the longest time for which this thread itself
-    was not given the processor when it was to go on: how late everybody else was may be no better.
+    It offers fewer only while all CONNECTIONS are taken. `stall_seconds_max` is the longest time for which this thread
+    itself did not get the processor when it was to go on. Other threads may have been as late.
     """
 
     def __init__(self, port: int, deliveries: Iterator[Delivery]) -> None:
@@ -99,7 +99,7 @@ class Load(threading.Thread):
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """Nobody can acknowledge anything in this time."""
+        """No process can acknowledge anything in this time."""
         begun = time.time()
         yield
         self.outage_seconds += time.time() - begun

@@ -1,7 +1,7 @@
 """What the tables must hold once every delivery was applied, what they hold, and how the two differ.
 
-What is expected comes from tests/deliveries.py, which is written from the contract; of the code under test this
-knows the tables only. Differences are told by count and digest: what differs may be somebody's number.
+The expected rows come from tests/deliveries.py, which is written from the contract. Of the code under test this module
+knows the tables only. Differences are reported by count and digest: a value that differs may be a person's number.
 """
 
 import hashlib

@@ -13,13 +13,13 @@ from redis import Redis
 
 from sync.devtools.dev.embedded import RedisServer, private_redis
 
-# Below every usual range of outgoing ports: while nothing listens on a port of that range, whoever connects
-# to it again and again may be given it as his own, and then talks to himself.
+# Below every usual range of outgoing ports. If nothing listens on a port of that range, a client that connects to it
+# again and again may get the same port as its own, and then talks to itself.
 STEADY_PORTS = range(12_000, 30_000)
 
 
 def steady_port() -> int:
-    """Return a port that stays ours while nothing of ours listens on it."""
+    """Return a port that stays this test's, also while none of its servers listens on it."""
     while True:
         port = random.choice(STEADY_PORTS)
         with suppress(OSError), socket.socket() as probe:
@@ -59,7 +59,7 @@ class OwnRedis:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """No memory for another write, whatever is removed meanwhile. What needs no memory, it still does."""
+        """No memory for another write, even if keys are removed. Commands that need no memory still work."""
         self._set(maxmemory=1, **{"maxmemory-policy": "noeviction"})
         yield
         self._set(maxmemory=0)

@@ -1,4 +1,4 @@
-"""With Redis and the database away nobody can promise anything, and says so in time."""
+"""With Redis and the database away the receiver can promise nothing, and says so in time."""
 
 import time
 from contextlib import AbstractContextManager
@@ -38,5 +38,5 @@ def run(trial: Trial, hurt: AbstractContextManager[None], fault: str) -> None:
     assert answers
     assert max(answer.seconds for answer in answers) < ANSWER_SECONDS
     assert {answer.kind for answer in answers if answer.begun_at + answer.seconds < ended_at} == {"503"}
-    # Once one of the two is back, nobody is refused for longer than the receiver waits until it tries again.
+    # Once one of the two is back, no delivery is refused for longer than the receiver waits until it tries again.
     assert load.kinds.keys() == {"200", "503"}, load.kinds

@@ -1,4 +1,4 @@
-"""Redis dies, stands still, is full, refuses writes, is away for long, forgets. Nobody outside notices."""
+"""Redis dies, stands still, is full, refuses writes, is away for long, forgets. No client notices."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(HANG_SECONDS)
 
 @contextmanager
 def killed_and_restarted(redis: OwnRedis) -> Iterator[None]:
-    """At three moments, as whatever it was doing then."""
+    """At three moments, in the middle of whichever step it was at."""
     random = Random(SEED)
     for _ in range(3):
         time.sleep(random.uniform(0, 1))
@@ -73,7 +73,7 @@ def count_waiting(trial: Trial) -> int:
 
 @contextmanager
 def paused_between_batches(worker: subprocess.Popen[bytes], reader: Engine) -> Iterator[None]:
-    """The worker stands still, and not with the lock in hand without which nobody writes to a SQLite file."""
+    """The worker stands still, and does not hold the lock without which no process writes to a SQLite file."""
     while True:
         with paused([psutil.Process(worker.pid)]):
             if reader.dialect.name != "sqlite" or is_free(str(reader.url.database)):
@@ -142,7 +142,7 @@ def test_the_journal_holds_nothing_that_was_applied(trial: Trial) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: Trial) -> None:
-    """What the journal is for; and were the comparison blind, this would tell."""
+    """The purpose of the journal; if the comparison were blind, this test would show it."""
     trial.platform.start_web()
     worker = trial.platform.start_worker()
     with trial.load(), paused_between_batches(worker, trial.reader):
@@ -150,5 +150,5 @@ def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: T
         trial.redis.client.flushall()
     found = trial.differences(seconds=10)
     assert found.counts[0] > 100
-    # An opt-out whose message was forgotten names nobody.
+    # An opt-out whose message was forgotten names no person.
     assert found.too_many.keys() <= {"nameless_opt_outs"}

@@ -1,7 +1,7 @@
 """Endless random deliveries with copies and disorder, always the same for a seed.
 
-Unlike the small worlds of tests/deliveries.py, where everything meets everything, this is what a busy day looks
-like: mostly one final event for a message of its own, and a little of everything else.
+In the small worlds of tests/deliveries.py everything meets everything. This is what a busy day looks like: mostly one
+final event for a message of its own, and a little of everything else.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def traffic(seed: int, *, messages: int = 0, poison_share: float = POISON_SHARE)
 
 
 def recipient(message: str) -> str:
-    """Return the number a message of ours was sent to."""
+    """Return the number that a made-up message was sent to."""
     return f"+24492{int(message.removeprefix('msg_')) % 10**7:07}"  # of a range that no other country's numbers have
 
 
@@ -80,7 +80,7 @@ def _one_final(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
 
 
 def _two_finals(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
-    """First one thing, then another; told in this order or the other way round."""
+    """First one thing, then another; sent in this order or the other way round."""
     first, second = random.sample(sorted(set(FINALS)), 2)
     told = [_final(random, name, at, event=first), _final(random, name, _later(random, at), event=second)]
     yield from random.sample(told, 2)
@@ -130,7 +130,7 @@ _STORIES: dict[Callable[[Random, str, datetime], Iterator[Delivery]], int] = {
 
 
 def _poison(random: Random, number: int) -> Delivery:
-    """Bytes that nobody can apply; no two are alike."""
+    """Bytes that no version can apply; no two are alike."""
     body = random.choice(
         (
             b'{"number": %d',

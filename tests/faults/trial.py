@@ -29,8 +29,7 @@ ACKNOWLEDGED_BEFORE = 1000
 SECONDS_AFTER = 3
 # A dead worker's jobs come back after some 20 to 40 s; the inbox gives back what Redis forgot after a minute.
 SETTLE_SECONDS = 150
-# Below this load, or where the load itself was kept from the processor for so long, nothing is said of how long
-# anything took.
+# Below this load, or if the load itself was kept from the processor for so long, durations are not judged.
 PER_SECOND_MIN = 500
 STALL_SECONDS_MAX = 1
 GROUP_EVENTS = 200
@@ -100,7 +99,7 @@ class Trial:
     def settle(self, fault: str, load: Load | None = None, *, seconds: float = SETTLE_SECONDS) -> Outcome:
         """Wait until nothing is left to apply; record the outcome, and require that nothing differs.
 
-        Skips the rest of the test where the machine could not keep up with the load.
+        Skips the rest of the test if the machine could not keep up with the load.
         """
         found = self.differences(seconds)
         missing, too_many, differing = found.counts
@@ -124,7 +123,7 @@ class Trial:
         assert not any(self._left().values()), f"Redis still holds {self._left()}"
         stall_seconds = load.stall_seconds_max if load else 0.0
         if outcome.per_second < PER_SECOND_MIN or stall_seconds > STALL_SECONDS_MAX:
-            # Every row is right. What was to happen in time is judged only where the machine could keep up.
+            # Every row is right. Durations are judged only if the machine could keep up.
             pytest.skip(
                 f"nothing is missing, but this machine is too slow or too busy for such a load: "
                 f"{outcome.per_second:.0f} events/s, standing still for up to {stall_seconds:.1f} s"
@@ -163,7 +162,7 @@ class Trial:
             return connection.execute(select(func.count()).select_from(table(name))).scalar_one()
 
     def _left(self) -> dict[str, int]:
-        """How many jobs Redis holds, by where."""
+        """How many jobs Redis holds, by list."""
         queue = open_queue(self.redis.client)
         return {
             "queue": queue.count,
@@ -184,7 +183,7 @@ class Trial:
             for body, of_body, of_event, applied_at in connection.execute(query):
                 sent = self.sent.get(bytes(body))
                 if sent is None:
-                    continue  # which the comparison tells
+                    continue  # which the comparison shows
                 # The first copy that was received is kept, whichever was applied first.
                 received = [moment.timestamp() for moment in (of_body, of_event) if moment]
                 misdated += not all(sent.first_tried_at <= moment <= sent.acknowledged_at for moment in received)

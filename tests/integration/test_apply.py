@@ -298,7 +298,7 @@ def test_what_cannot_be_read_is_a_dead_letter_with_its_reason_and_nothing_of_it_
             "received_at": RECEIVED,
             "attempts": 1,
             "resolved_at": None,
-            # Nobody knows what a body says that is no JSON text, unless it says nothing. NaN is no JSON either.
+            # A body that is no JSON text may say anything, unless it says nothing. NaN is no JSON either.
             "may_opt_out": b"message.optout" in content
             or (letter["reason"] in ("not_json", "not_utf8") and content.strip() != b"")
             or content == b"NaN",
@@ -664,7 +664,7 @@ def test_a_message_keeps_its_address_however_many_bodies_give_way(engine: Engine
 
 
 def test_an_opt_outs_channel_is_its_own_else_that_of_the_body_which_names_the_address_else_any(engine: Engine) -> None:
-    """Not that of any other body of the message: address and channel are told together, or not at all."""
+    """Not that of any other body of the message: a body names address and channel together, or neither."""
     given = [told("failed", 1, to=ANA), told("failed", 2), told("undeliverable", 3, channel="sms"), told("optout", 4)]
     assert_one_answer(in_every_order(engine, *given))
     assert stopped(engine) == {("", ANA, ""): minute(4)}

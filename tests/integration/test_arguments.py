@@ -1,4 +1,4 @@
-"""Whatever is typed behind a command: an answer or a refusal, and never a traceback."""
+"""Any text typed behind a command: an answer or a refusal, and never a traceback."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ VALUES = [
     *("9999-12-31", "0001-01-01", "", "x", "%", "é", "\udcff", "\x1b[2J", "a" * 3000),
     *("nowhere/x.csv", "in.csv/x.csv", "in.csv", "folder"),
 ]
-# They start servers or send; their arguments are tested where they are.
+# They start servers or send; their own test modules test their arguments.
 APART = frozenset({"bench", "dev", "simulate", "worker"})
 STORES = [
     {"REDIS_URL": "redis://127.0.0.1:1/0"},

@@ -1,4 +1,4 @@
-"""`zexa-sync bench`: every part runs, at the smallest sizes, and tells its figures. What they come to is no test."""
+"""`zexa-sync bench`: every part runs, at the smallest sizes, and shows its figures. Their values are not tested."""
 
 import json
 import os

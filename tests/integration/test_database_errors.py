@@ -39,7 +39,7 @@ def error_of(url: URL, *statements: str) -> DBAPIError:
 
 @contextmanager
 def answering(tls: bytes) -> Iterator[int]:
-    """A port where a server answers the wish for TLS in this way: S if it has any, N if not."""
+    """A port on which a server answers the wish for TLS in this way: S if it has TLS, N if not."""
 
     def answer() -> None:
         client, _ = server.accept()

@@ -1,4 +1,4 @@
-"""A database that others use too: their schema, their settings, their encoding. Ours work beside all of it."""
+"""A database that others use too: their schema, their settings, their encoding. zexa-sync works beside all of it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def tables_of(url: URL, schema: str) -> set[str]:
         return set(inspect(engine).get_table_names(schema))
 
 
-# A schema of ours
+# A schema of its own
 
 
 @pytest.fixture(params=["url", "setting"])
@@ -88,7 +88,7 @@ def test_without_the_schema_the_tables_are_not_found(in_schema: tuple[URL, dict[
 
 @pytest.fixture
 def humble(database_url: URL) -> Iterator[URL]:
-    """The database as a role that may neither make a schema nor use those that are there."""
+    """The database as a role that may neither make a schema nor use the schemas that are there."""
     role = f"zexa_{uuid4().hex}"
     execute(database_url, f"CREATE ROLE {role} LOGIN", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
     yield database_url.difference_update_query(["options"]).set(username=role)

@@ -89,7 +89,7 @@ def active(engine: Engine) -> list[str]:
 
 
 def fail(queue: Queue, raw_events: Sequence[RawEvent], why: str, *, at_front: bool = False) -> str:
-    """Put raw events among the failed jobs, as RQ's maintenance does with a job that killed its workers."""
+    """Put raw events into the failed jobs, as RQ's maintenance does with a job that killed its workers."""
     enqueue(queue, raw_events, at_front=at_front)
     job = queue.get_jobs()[0 if at_front else -1]
     queue.connection.lrem(queue.key, 1, job.id)

@@ -1,4 +1,4 @@
-"""The private Redis: alone on this machine, gone with its block, its data kept where asked; or one line why not."""
+"""The private Redis: alone on this machine, gone with its block, its data kept if asked; or one line why not."""
 
 import platform
 import subprocess

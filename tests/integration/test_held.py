@@ -82,7 +82,7 @@ Break = Callable[[Callable[[Any], bool]], None]
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Break]:
-    """Let merging raise, as a mistake of ours would, for the events that a condition names."""
+    """Let merging raise, as a mistake in the code would, for the events that a condition names."""
     merge_ledger = module.merge_ledger
 
     def break_for(is_broken: Callable[[Any], bool]) -> None:

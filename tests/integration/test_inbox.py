@@ -138,7 +138,7 @@ def test_several_workers_share_the_inbox(inbox: Inbox, engine: Engine) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    # Nobody took what another had in hand, though all is well if they do.
+    # No worker took what another had in hand, though all is well if one does.
     assert sum(tally.applied for tally in tallies) == 300
     assert sum(tally.received for tally in tallies) == 300
     assert count(engine, "inbox") == 0

@@ -1,8 +1,8 @@
-"""Between the queue and the workers no job is lost, stuck or left in Redis, whoever is killed at whatever moment.
+"""Between the queue and the workers no job is lost, stuck or left in Redis, if any process is killed at any moment.
 
-Two workers and RQ's maintenance go at one queue. Each of their steps may be killed before any of its commands, or be
-interrupted there by a whole step of another one. Maintenance is as hasty as it can be: it takes a job that it sees for
-the second time for stranded, though the worker that holds it may be alive.
+Two workers and RQ's maintenance work on one queue. Each of their steps may be killed before any of its commands, or be
+interrupted there by a whole step of another process. Maintenance is as hasty as it can be: it takes a job that it sees
+for the second time for stranded, though the worker that holds it may be alive.
 """
 
 from collections import Counter

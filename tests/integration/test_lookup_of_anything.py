@@ -1,4 +1,4 @@
-"""The look-up of an application: whatever stands among its addresses, it raises nothing and allows nobody wrongly."""
+"""The look-up of an application: with any values as addresses, it raises nothing and allows no person wrongly."""
 
 import math
 from collections.abc import Iterator

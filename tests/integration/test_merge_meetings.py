@@ -1,8 +1,8 @@
-"""Two workers meet on the same rows, or a worker and a person: whatever step of its transaction the first one is at,
-the rows are those that one worker makes.
+"""Two workers meet on the same rows, or a worker and a person: at every step of the first one's transaction,
+the rows are the rows that one worker makes.
 
-The meeting is arranged, not hoped for: before each statement in turn the first worker is held until the
-second one waits for it or is through.
+The meeting is arranged, not hoped for. Before each statement in turn, the first worker is held until the second worker
+waits for it or is through.
 """
 
 import threading

@@ -1,6 +1,6 @@
-"""Both databases hold the same rows, in every column, in whatever order and batches everything came.
+"""Both databases hold the same rows, in every column, for any order and batches in which events came.
 
-What the rows must be is asked in test_oracle.py. This test compares the columns as well that the oracle does not name.
+test_oracle.py tests what the rows must be. This test also compares the columns that the oracle does not name.
 """
 
 import random

@@ -27,7 +27,7 @@ def give(engine: Engine, *bodies: bytes, reading: Reading = AO, received: dateti
 
 
 def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, Any]]:
-    """Every statement, with the times that the ledger tells, or as the history itself has it."""
+    """Every statement, with the times of the ledger, or as the history itself has it."""
     with engine.connect() as connection:
         found = connection.execute(select(table).order_by(table.c.id)).mappings()
         return [{name: value for name, value in row.items() if name != "id"} for row in found]

@@ -1,4 +1,4 @@
-"""`zexa-sync opt-outs scrub`: every row goes, as it is, to exactly one file, and nobody who opted out into `clean`."""
+"""`zexa-sync opt-outs scrub`: every row goes, as it is, to exactly one file, and no opted-out person into `clean`."""
 
 import errno
 import json
@@ -45,7 +45,7 @@ ARGUMENTS = ("--out", NAMES[0], "--removed", NAMES[1], "--invalid", NAMES[2])
 def command(
     migrated_url: URL, redis: Redis, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Scrub:
-    """Scrubs the content given, in a folder of its own, where ANA has opted out."""
+    """Scrubs the content given, in a folder of its own, after ANA has opted out."""
     assert redis.dbsize() == 0
     monkeypatch.setenv("DATABASE_URL", migrated_url.render_as_string(hide_password=False))
     monkeypatch.setenv("REDIS_URL", redis_server.url)

@@ -152,7 +152,7 @@ class World:
         if name != OPT_OUT:
             data |= {"error": self.pick([None, "busy", "no route"]), "error_code": self.pick([None, "500", CODE])}
             if not data["to"] and not data["message_id"]:
-                data["error_code"] = None  # no rule says what becomes of a failure that opts out nobody
+                data["error_code"] = None  # no rule says what becomes of a failure that opts out no person
         return self.body(name, data, received_at)
 
     def of_campaign(self, received_at: datetime) -> bytes:
@@ -226,7 +226,7 @@ def make_story(
 
 
 def split(items: Sequence[RawEvent | Word], size: Callable[[], int]) -> list[Step]:
-    """Deliveries that follow one another become batches of at most `size()`; words stay where they are."""
+    """Deliveries that follow one another become batches of at most `size()`; words keep their places."""
     steps: list[Step] = []
     room = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""Whoever said STOP is suppressed, whatever the event calls them; what names nobody is said."""
+"""A person who said STOP is suppressed under any name in the event; `status` counts events that name no person."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -73,7 +73,7 @@ def test_who_got_the_message_is_suppressed_whatever_its_stop_has_for_a_name(
             bodies += reversed(both) if is_stop_first else both
     apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
     assert suppressed(lookup, numbers) == [True] * len(numbers)
-    # Of strangers only those that a STOP names as one address: a numeric sender of ours, and the address in brackets.
+    # Of strangers only persons that a STOP names as one address: a numeric sender, and the address in brackets.
     assert opted_out(engine) - set(numbers) == {OURS, "a@example.com"}
     with engine.connect() as connection:
         times = connection.execute(select(MESSAGES.c.message_id).where(MESSAGES.c.opted_out_at.is_(None))).all()
@@ -198,7 +198,7 @@ def nameless(engine: Engine) -> list[str]:
 def test_a_stop_that_names_only_its_sender_waits_for_its_message_to_tell_whose_it_is(
     engine: Engine, lookup: Lookup
 ) -> None:
-    """Of a sender that is a number nobody can tell whether the person or we are meant: both are taken for it."""
+    """A sender that is a number may be the person or the customer: both are taken for the person."""
     give(engine, [body("message.optout", minute(1), message_id="m1", **{"from": OURS})])
     assert nameless(engine) == ["m1"]
     give(engine, [body("message.delivered", minute(0), message_id="m1", to="+244911000002")])

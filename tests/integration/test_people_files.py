@@ -167,7 +167,7 @@ def test_an_import_of_one_person_under_two_numbers_is_one_person(engine: Engine,
 
 @pytest.mark.parametrize("name", ["add", "remove", "list", "export", "check"])
 def test_a_sender_that_is_none_is_refused(engine: Engine, command: Command, name: str) -> None:
-    """It would mean the opt-outs that hold for any sender, which nobody asked to end or to see alone."""
+    """It would mean the opt-outs that hold for any sender, which no person asked to end or to see alone."""
     give(engine, stop("+244" + PERSON))
     address = {"add": (PERSON, *BY), "remove": (PERSON, *WHY), "check": (PERSON,)}.get(name, ())
     for sender in ("undefined", "null", "\u200b", "\ufeff "):

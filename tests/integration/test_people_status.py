@@ -1,4 +1,4 @@
-"""`zexa-sync status` counts what may be an opt-out and reached nobody: STOPs that name nobody, and unknown events."""
+"""`zexa-sync status` counts events that may be opt-outs without a person: STOPs naming nobody, and unknown events."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`/readyz` tells the truth: whether each store can be written to, as an event would be."""
+"""`/readyz` answers truly whether each store can be written to, as an event would be."""
 
 import shutil
 import subprocess

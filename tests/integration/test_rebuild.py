@@ -406,7 +406,7 @@ def test_facts_and_right_rows_are_counted(engine: Engine, reader: Engine) -> Non
 
 
 def long_story(seed: int) -> Story:
-    """A story too long to be made smaller where it fails."""
+    """A story too long to be made smaller if it fails."""
     chance = random.Random(seed)
     return make_story(chance.choice, lambda items: chance.sample(items, len(items)), deliveries=80, copies=40, words=8)
 
@@ -500,7 +500,7 @@ def every_column(engine: Engine) -> dict[str, list[Row]]:
 
 
 def written(table: str, row: Mapping[str, Any]) -> Row:
-    """`row` without the columns that the database computes, and takes from nobody."""
+    """`row` without the columns that the database computes, and accepts from no client."""
     columns = SQLModel.metadata.tables[table].columns
     return {name: value for name, value in row.items() if columns[name].computed is None}
 
@@ -744,7 +744,7 @@ def test_a_fact_that_came_since_a_row_was_compared_counts(engine: Engine, reader
 
 
 class Rebuilder(Worker):
-    """Rebuilds in a thread, where its base applies."""
+    """Rebuilds in a thread, at each point at which its base class applies."""
 
     def _work(self, _step: Step) -> None:
         reader = open_database(self.engine.url, is_read_only=True)

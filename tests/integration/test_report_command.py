@@ -1,4 +1,4 @@
-"""`zexa-sync report`: what it prints, and that it gives nobody's address away."""
+"""`zexa-sync report`: what it prints, and that it shows no address."""
 
 import csv
 import io

@@ -226,7 +226,7 @@ def test_a_completed_campaign_tells_its_silent_messages(engine: Engine) -> None:
     )
     assert (found["cmp_unknown"]["status"], found["cmp_unknown"]["messages"]) == (None, 1)
     assert [row["campaign_id"] for row in asked(engine, "campaigns", campaign_id="cmp_more")] == ["cmp_more"]
-    # Of some no event tells when they were sent.
+    # No event says when some of them were sent.
     later = asked(engine, "campaigns", since=minute(24 * 60).date())
     assert {row["campaign_id"] for row in later} == {"cmp_untold", "cmp_more", "cmp_unknown"}
 

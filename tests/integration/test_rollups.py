@@ -1,5 +1,5 @@
-"""The roll-ups are at every moment what the rows of `message_status` come to: after random streams of events, late
-corrections, rebuilding and compacting in between, with any number of workers, on both databases.
+"""The roll-ups are at every moment the sum of the rows of `message_status`, on both databases. That holds after random
+streams of events and late corrections, with rebuilding and compacting in between, and with any number of workers.
 
 The oracle counts rows in Python, by the standard library's time zones: it knows nothing of the views.
 """

@@ -226,7 +226,7 @@ def test_a_person_can_drop_the_views_and_paste_the_file_that_makes_them(migrated
 
 
 def test_another_applications_version_and_tables_stay_as_they_are(database_url: URL, empty_engine: Engine) -> None:
-    """Its `alembic_version` names a revision that we do not know, or one that is named like ours."""
+    """Its `alembic_version` names a revision that this version does not know, or one with the name of ours."""
     for revision in ("8f2d", HEAD):
         with empty_engine.begin() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))

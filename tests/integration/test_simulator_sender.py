@@ -285,7 +285,7 @@ def test_the_first_of_several_secrets_signs():
     assert verify(receiver.received[0].body, receiver.received[0].signature, [b"new"]) is Verdict.GENUINE
 
 
-# Names and addresses that nobody has: if the guard broke, this test must not become what it forbids.
+# Names and addresses that no machine has: if the guard broke, this test must not become what it forbids.
 @pytest.mark.parametrize(
     "url",
     [

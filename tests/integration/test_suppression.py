@@ -268,7 +268,7 @@ def test_a_dead_letter_that_may_be_an_opt_out_holds_the_answer_back_until_a_pers
         assert lookup.freshness().held_by is None
 
 
-# Opt-outs that name nobody. What tells whose they are is a delivery, which waits behind thousands of others.
+# Opt-outs that name no person. A delivery names the person, and waits behind thousands of others.
 
 
 def nameless(engine: Engine, received: datetime, claimed: datetime | None = None, message_id: str = "m1") -> None:
@@ -286,7 +286,7 @@ def test_an_opt_out_whose_message_is_still_to_tell_whose_it_is_holds_back_while_
 ) -> None:
     received = datetime.now(UTC) - timedelta(minutes=10)
     nameless(engine, received)
-    assert lookup.freshness().held_by is None  # all that was ever told is known
+    assert lookup.freshness().held_by is None  # all that was ever sent is known
     tell(redis, datetime.now(UTC))
     assert lookup.freshness().held_by == "message"
     assert as_of(lookup) == received - timedelta(microseconds=1)
@@ -341,7 +341,7 @@ def test_what_was_received_up_to_an_hour_after_a_nameless_opt_out_may_tell_whose
     assert (lookup.freshness().held_by == "message") is is_held
     assert statuses(lookup, RUI) == (["unknown"] if is_held else ["allowed"])
     work(engine, redis)
-    assert statuses(lookup, ANA) == ["suppressed"]  # later told is told all the same
+    assert statuses(lookup, ANA) == ["suppressed"]  # a later event counts all the same
 
 
 def test_of_several_nameless_opt_outs_the_oldest_that_may_be_told_holds_back(
@@ -475,7 +475,7 @@ def test_an_opt_out_with_an_address_that_its_message_may_widen_holds_nothing_bac
     assert statuses(lookup, ANA, RUI) == ["suppressed", "suppressed"]
 
 
-# Where a store does not answer
+# If a store does not answer
 
 
 def test_where_redis_is_away_only_a_known_opt_out_is_told(engine: Engine, migrated_url: URL) -> None:
@@ -551,7 +551,7 @@ def test_connections_that_were_closed_while_they_rested_are_replaced(
 
 
 class Stopped(BaseException):
-    """As a greenlet is stopped, in the middle of whatever it does."""
+    """As a greenlet is stopped, in the middle of its work."""
 
 
 @ON_POSTGRESQL

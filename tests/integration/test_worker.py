@@ -114,7 +114,7 @@ def test_a_worker_holds_hardly_more_than_a_batch_so_that_an_opt_out_need_not_wai
 
     threading.Timer(1, look_and_stop).start()
     worker.work()
-    # 121 events in the first batch, where a batch is 100, and as few in the one that was taken meanwhile.
+    # 121 events in the first batch, though a batch is 100, and as few in the batch that was taken meanwhile.
     assert held == [7]
 
 

@@ -1,7 +1,7 @@
-"""The Debian packages that system tests use: `python -m tests.system.packages` installs those that are missing.
+"""The Debian packages that system tests use: `python -m tests.system.packages` installs the missing packages.
 
-It needs root and apt-get. What cannot be installed is left out in one line, and its tests are skipped; with
-CI=true on a machine where it could be installed, they fail.
+It needs root and apt-get. A package that cannot be installed is left out in one line, and its tests are skipped. With
+CI=true they fail, on a machine that could install the package.
 """
 
 import os

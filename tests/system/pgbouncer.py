@@ -32,8 +32,8 @@ def pgbouncer_binary() -> str:
 def pgbouncer(server: URL, folder: Path, *, left_behind: str = LEFT_BEHIND, **settings: object) -> Iterator[URL]:
     """Run PgBouncer in front of `server`, in transaction mode; yield its URL, without a schema.
 
-    Every database of the server is there by its name, and nobody left anything behind in `postgres`. Connections to the
-    server take turns, so that hardly any two transactions of a client come over the same one.
+    Every database of the server is there by its name, and nothing was left behind in `postgres`. Connections to the
+    server take turns, so that hardly any two transactions of a client come over the same connection.
     """
     port = free_port()
     quoted = left_behind.replace("'", "''")

@@ -1,4 +1,4 @@
-"""The Pythons that are supported, and where this machine has them."""
+"""The Pythons that are supported, and their paths on this machine."""
 
 import os
 import re

@@ -340,7 +340,7 @@ def test_an_address_on_a_channel_that_is_not_known_is_what_it_looks_like() -> No
     [
         ("sms", "+244912345678", True),
         ("sms", "923000000", True),
-        ("sms", "+244923000000", True),  # a sender, but nobody can tell
+        ("sms", "+244923000000", True),  # a sender, but a number does not show that
         ("sms", "ana@example.com", True),
         ("whatsapp", "244912345678@s.whatsapp.net", True),
         ("", "U012AB3CD", True),
@@ -456,7 +456,7 @@ def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(num
     marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]
     between = st.text(st.sampled_from(marks), max_size=2)
     spelled = "".join(digit + data.draw(between) for digit in f"+244{number}")
-    # A number that lies in no known range may seem to be a known one with something behind it, and is nobody's then.
+    # A number in no known range may seem to be a known number with something behind it, and is no person's then.
     assert read_address("sms", spelled, "AO").addresses in ((Address(f"+244{number}", f"+244{number}"),), ())
     if module.read_address("sms", f"+244{number}", "AO").addresses and number // 10_000_000 in (91, 92, 93, 94):
         assert normalise("sms", spelled, "AO") == f"+244{number}"

@@ -119,7 +119,7 @@ def test_no_circle_leads_from_a_folder_back_to_it() -> None:
 
 
 def at_once(module: str) -> set[str]:
-    """What is loaded with `module`, its own imports' imports included: those within functions wait until they run."""
+    """What is loaded with `module`, its imports' imports included. Imports within functions wait until these run."""
     loaded: set[str] = set()
     waiting = [module]
     while waiting:

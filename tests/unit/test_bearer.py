@@ -1,4 +1,4 @@
-"""Who may look up: a request that carries a token of ours, whatever bytes others send."""
+"""Who may look up: only a request that carries the right token, for any bytes that others send."""
 
 import pytest
 

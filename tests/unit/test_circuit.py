@@ -1,4 +1,4 @@
-"""The circuit: nobody waits for a store that is known to be away, and it is tried again by itself."""
+"""The circuit: no request waits for a store that is known to be away, and the store is tried again by itself."""
 
 from receiver.webhook.circuit import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Circuit
 

@@ -61,7 +61,7 @@ def refused(at: float, **data: Any) -> Event:
 
 
 def row(*facts: Event) -> MessageRow:
-    """The row of these facts, which is the same in whatever order they come."""
+    """The row of these facts, which is the same in every order."""
     found = [message_row(some) for some in permutations(facts)]
     assert all(one == found[0] for one in found)
     assert found[0] is not None
@@ -69,7 +69,7 @@ def row(*facts: Event) -> MessageRow:
 
 
 def kept(*facts: Event) -> Event:
-    """The body that holds of these, which are all of one key, in whatever order they come."""
+    """The body that holds, of these bodies of one key, in every order."""
     found = {event for some in permutations(facts) for event in holding(some).values()}
     (event,) = found
     return event
@@ -88,7 +88,7 @@ def claims(*facts: Event) -> dict[OptOutKey, datetime]:
 
 
 def stored(*facts: Event) -> list[StoredStatement]:
-    """What these facts state, as the history has it once the ledger tells the times."""
+    """What these facts state, as the history has it with the times of the ledger."""
     by_digest = {event.digest: event for event in distinct(facts)}
     found = []
     for of in by_subject(by_digest.values()).values():
@@ -115,7 +115,7 @@ def _columns(statement: OptOutStatement, occurred_at: datetime, received_at: dat
 
 
 def opt_outs(statements: Sequence[StoredStatement]) -> dict[OptOutKey, OptOutRow]:
-    """The rows of these statements, which are the same in whatever order they come."""
+    """The rows of these statements, which are the same in every order."""
     found = opt_out_rows(statements)
     assert found == opt_out_rows(statements[::-1]) == opt_out_rows(sorted(statements, key=repr))
     return found

@@ -23,7 +23,7 @@ def test_with_fewer_events_they_begin_proportionally_sooner(
 
 
 def test_the_rate_stays_what_it_is_however_long_events_gathered() -> None:
-    """Or whoever pauses once would find more the next time, and pause for ever."""
+    """Or a worker that pauses once would find more the next time, and pause for ever."""
     gathered = 0.001
     for _ in range(20):
         gathered = max(0.004, pause_seconds(int(300 * gathered), 1000, gathered_seconds=gathered, taken_seconds=0))

@@ -1,4 +1,4 @@
-"""Paths of requests: what a log and an answer say of them is escaped and cut, and gives nobody away."""
+"""Paths of requests: what a log and an answer say of them is escaped and cut, and names no person."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whatever is read as an opt-out is seen before it is read, and whoever it names is found under every spelling."""
+"""Every body read as an opt-out is seen before it is read, and the person it names is found under every spelling."""
 
 import gzip
 import json
@@ -176,6 +176,6 @@ def test_what_a_stop_says_under_any_spelling_is_found_under_every_other(
     opted_out = {address.person for text in message.addresses for address in persons_of(None, text, "")}
     wanted = {address.person for address in persons_of(asked_channel, asked, region)}
     assert wanted & opted_out
-    # What stands in the tables is read as the same person, whatever the region is.
+    # An address in the tables is read as the same person in every region.
     for text in message.addresses:
         assert read_address("", text, "AO").addresses == read_address("", text, region).addresses

@@ -178,7 +178,7 @@ def test_a_number_of_one_region_with_something_behind_it_is_no_strangers_abroad(
             continue
         for behind in ("/02", "-1", " (2)"):
             found = read_number(significant + behind, region)
-            # In some countries a longer number is one too; then nobody can tell it from an extension.
+            # In some countries a longer number is valid too, and looks the same as a number with an extension.
             assert isinstance(found, Problem) or all(
                 address.person == person_of(number) or module._valid_number(_digits(significant + behind), region)
                 for address in found
