@@ -19,7 +19,7 @@ from sync.devtools.dev.processes import DevelopmentError
 from sync.settings.web import read_secrets
 from sync.settings.worker import WorkerSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # A browser that keeps its connection open would otherwise hold up Ctrl-C for as long as a platform allows.
 WEB_STOP_SECONDS = 3
