@@ -42,9 +42,9 @@ def _apply_some(ids: list[str], queue: OpenQueue, applier: Applier) -> int:
     events: list[Read] = []
     applied: list[str] = []
     unreadable = taken = 0
-    for job_id, job in fetch_jobs(ids, connection):
+    for job_id, data in fetch_jobs(ids, connection):
         try:
-            raw_events = raw_events_held(job)
+            raw_events = raw_events_held(data)
         except ValueError:
             unreadable += 1  # it is set aside once there is room to say so
             continue

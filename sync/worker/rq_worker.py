@@ -116,7 +116,7 @@ class EventWorker(SimpleWorker):
         """
         self.set_state(WorkerStatus.BUSY)
         hand = Hand()
-        self._read(job.id, job, hand, queue)
+        self._read(job.id, job.data, hand, queue)
         self._take(hand, queue)
         while hand.job_ids:
             gathered = time.monotonic() - self._begun
@@ -153,9 +153,9 @@ class EventWorker(SimpleWorker):
             job_ids = take(queue, most)
             is_empty = len(job_ids) < most
             left = deque(job_ids)
-            for job_id, job in fetch_jobs(job_ids, self.connection):
+            for job_id, data in fetch_jobs(job_ids, self.connection):
                 left.popleft()
-                self._read(job_id, job, hand, queue)
+                self._read(job_id, data, hand, queue)
                 if self._is_full(hand):
                     break
             if left:
@@ -175,23 +175,23 @@ class EventWorker(SimpleWorker):
         by_bytes = (BATCH_BYTES - hand.body_bytes) / max(1.0, hand.body_bytes / jobs)
         return min(math.ceil(by_events), math.ceil(by_bytes), TAKE_GROWTH * jobs)
 
-    def _read(self, job_id: str, job: Job | None, hand: Hand, queue: Queue) -> None:
-        """Add `job`, which is in the intermediate list, to `hand`."""
+    def _read(self, job_id: str, data: bytes | None, hand: Hand, queue: Queue) -> None:
+        """Add a job, which is in the intermediate list and holds `data`, to `hand`."""
         try:
-            raw_events = raw_events_held(job)
+            raw_events = raw_events_held(data)
         except ValueError:
-            self._set_aside(job_id, job, queue)
+            self._set_aside(job_id, queue)
             return
         hand.events += self.applier.read(raw_events)
         hand.job_ids.append(job_id)
         hand.body_bytes += body_bytes(raw_events)
 
-    def _set_aside(self, job_id: str, job: Job | None, queue: Queue) -> None:
+    def _set_aside(self, job_id: str, queue: Queue) -> None:
         """Put a job that no worker can apply into RQ's failed jobs, where a person finds it."""
-        assert job is not None  # one that is gone holds nothing unreadable
         log.error("job.unreadable", job_id=job_id)
-        job.retries_left = 0
-        self.handle_job_failure(job, queue, exc_string="The job does not hold raw events.")
+        if job := queue.fetch_job(job_id):
+            job.retries_left = 0
+            self.handle_job_failure(job, queue, exc_string="The job does not hold raw events.")
         self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
 
     def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:

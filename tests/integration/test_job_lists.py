@@ -22,10 +22,10 @@ from rq import SimpleWorker
 
 from sync.events.raw import RawEvent
 from sync.queue.connection import QUEUE_NAME, SERIALIZER, open_queue
-from sync.queue.jobs import enqueue, raw_events_in
+from sync.queue.jobs import enqueue
 from sync.queue.waiting import OPT_OUTS_KEY, WAITING_KEY
 from sync.worker import job_lists
-from sync.worker.fetch import fetch_jobs
+from sync.worker.fetch import fetch_jobs, raw_events_held
 from sync.worker.job_lists import EventQueue, finish, give_back, show_in_hand, take
 from tests.events_builder import patient
 
@@ -116,8 +116,8 @@ class Machine(RuleBasedStateMachine):
             taken = take(self.queue, 2)
             hand += taken
         elif name == "finish" and hand:
-            for _, job in fetch_jobs(hand, self.connection):
-                self.applied.update(raw.body for raw in (raw_events_in(job) if job else ()))
+            for _, data in fetch_jobs(hand, self.connection):
+                self.applied.update(raw.body for raw in raw_events_held(data))
             done = list(hand)
             hand.clear()
             finish(self.queue, done, worker_key=f"rq:worker:{worker}")
