@@ -31,7 +31,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # gunicorn kills what takes longer. Half a second for what uvicorn does besides.
+        # gunicorn kills what takes longer than its own time, and there is something to do afterwards.
         self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
 
     def init_process(self) -> None:

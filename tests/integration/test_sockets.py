@@ -91,7 +91,9 @@ def test_an_inbox_whose_every_thread_waits_says_so_at_once(monkeypatch: pytest.M
             return await asyncio.gather(*(put() for _ in range(6)))
 
         said = asyncio.run(put_many())
-        assert said == ["Timeout"] * 4 + ["ThreadsBusy"] * 2
+        # Two wait for the server, and two for one of the pool's connections, which may give up first.
+        assert set(said[:4]) <= {"Timeout", "TimeoutError"}
+        assert said[4:] == ["ThreadsBusy"] * 2
         inbox.close()
 
 
