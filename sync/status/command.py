@@ -56,9 +56,11 @@ def status(max_staleness: float, as_json: bool) -> None:
 
 
 def _look() -> Condition:
-    redis, region = read_redis_settings(os.environ), read_default_region(os.environ)
-    with opened(is_read_only=True) as engine, opened_queue(redis, seconds=REDIS_SECONDS) as queue:
-        return condition(engine, queue, default_region=region)
+    with (
+        opened(is_read_only=True) as engine,
+        opened_queue(read_redis_settings(os.environ), seconds=REDIS_SECONDS) as queue,
+    ):
+        return condition(engine, queue, default_region=read_default_region(os.environ))
 
 
 def _document(state: Condition) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.queue.connection import open_queue
+from sync.status import measure as module
 from sync.status.measure import condition
-from sync.status.measure import measure as module
 from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.events_builder import AO, body, minute, raw

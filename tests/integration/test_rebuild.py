@@ -36,7 +36,7 @@ from sync.cli import main
 from sync.events.interpretation import Reading
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
-from sync.rebuild import repair, retry, walk
+from sync.rebuild import repair, retry
 from sync.rebuild.compare import Drift, compare
 from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
 from sync.store.apply import apply
@@ -1188,7 +1188,7 @@ def test_ctrl_c_ends_after_the_slice_with_what_was_done(
 ) -> None:
     store(engine, *[of_message(f"msg_{number}", "optout", 1, to=ANA) for number in range(9)])
     damage(engine, remove(MessageStatus), remove(OptOut))
-    monkeypatch.setattr(walk, "ROWS_PER_SLICE", 2)
+    monkeypatch.setattr("sync.rebuild.command.ROWS_PER_SLICE", 2)
     with interrupted_in_the_second_slice():
         result = command(*arguments, "--json")
     assert result.exit_code == 1

@@ -69,12 +69,11 @@ DELIMITER = click.option(
 @contextmanager
 def opened_lookup(*, statement_seconds: float = STATEMENT_SECONDS) -> Iterator[Lookup]:
     """Open a look-up with the settings of the environment. It fails closed: no store that is away is an error."""
-    redis, region = read_redis_settings(os.environ), default_region()
     with (
         opened(is_read_only=True, statement_seconds=statement_seconds) as engine,
-        opened_queue(redis, seconds=REDIS_SECONDS) as queue,
+        opened_queue(read_redis_settings(os.environ), seconds=REDIS_SECONDS) as queue,
     ):
-        yield Lookup(engine, queue, default_region=region)
+        yield Lookup(engine, queue, default_region=default_region())
 
 
 def default_region() -> str:
