@@ -21,7 +21,7 @@ PARTS = 8
 ORACLE_STREAMS = "6"  # the suite proper tries more
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_integration_suite_passes_through_a_transaction_pooler(part: int, pooler: URL) -> None:
     files = FILES[part::PARTS]
