@@ -1,6 +1,6 @@
 """The hand-off of verified deliveries to a store, many at a time (`groups`), within a bounded time.
 
-Where Redis cannot take a group, the database's inbox does. As a journal the inbox takes every group first.
+If Redis cannot take a group, the database's inbox does. As a journal the inbox takes every group first.
 """
 
 import asyncio

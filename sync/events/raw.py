@@ -107,7 +107,7 @@ def to_json(raw_events: Iterable[RawEvent]) -> list[list[Any]]:
 
 
 def from_json(entries: Any) -> list[RawEvent]:
-    """Return the raw events that `to_json` was given; raise ValueError where `entries` are none."""
+    """Return the raw events that `to_json` was given; raise ValueError if `entries` are none."""
     try:
         raw_events = [
             RawEvent(

@@ -63,7 +63,7 @@ def find_failed_job(queue: Queue, job_id: str) -> FailedJob:
 
 
 def raw_events_of(queue: Queue, job_id: str) -> list[RawEvent]:
-    """Return the raw events a job holds, none where it is not one of ours, or is gone. Raises QueueUnavailable."""
+    """Return the raw events a job holds, none if the job is of another program or is gone. Raises QueueUnavailable."""
     with answered():
         return _raw_events(_fetch(queue, job_id))
 

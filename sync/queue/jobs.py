@@ -67,7 +67,7 @@ def _add_job(queue: Queue, raw_events: Sequence[RawEvent], *, at_front: bool, pi
 
 
 def raw_events_in(job: Job) -> list[RawEvent]:
-    """Return the raw events that `job` holds; raise ValueError where it is not one of ours."""
+    """Return the raw events that `job` holds; raise ValueError if it is a job of another program."""
     try:
         (entries,) = job.args
     except (AttributeError, DeserializationError, TypeError):

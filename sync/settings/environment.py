@@ -43,7 +43,7 @@ def is_on_dyno(environ: Mapping[str, str]) -> bool:
 
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
-    """Return the setting `name`, or `default` where it is unset or blank."""
+    """Return the setting `name`, or `default` if it is unset or blank."""
     given = environ.get(name, "").strip()
     if not given:
         return default

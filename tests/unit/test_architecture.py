@@ -69,7 +69,7 @@ MAY_IMPORT = {
     **dict.fromkeys(("sync.queue", "sync.rollups", "sync.terminal"), BASE),
     "sync.store": BASE | {"sync.rollups"},
     "sync.worker": BEHIND,
-    **dict.fromkeys(FEATURES, BEHIND | {"sync"}),
+    **dict.fromkeys(FEATURES, BEHIND),
     "sync": BASE | {"sync.terminal"},  # the command line names commands as text
     "receiver.server": {"sync.logs", "sync.settings"},
     "receiver.webhook": BASE | {"receiver.server", "sync.queue"},
@@ -82,6 +82,8 @@ DOORS = {"sync.suppression", "sync.suppression.text", "sync.status"}
 
 def room(module: str) -> str:
     """The room of MAY_IMPORT that `module` is in; a module of no smaller room is in the whole package's."""
+    if is_devtool(module):
+        return "sync.devtools"
     rooms = [name for name in MAY_IMPORT if module == name or module.startswith(f"{name}.")]
     return max(rooms, key=len, default=module)
 
