@@ -551,7 +551,7 @@ def test_connections_that_were_closed_while_they_rested_are_replaced(
 
 
 class Stopped(BaseException):
-    """As a greenlet is stopped, in the middle of its work."""
+    """As a task is stopped, in the middle of its work."""
 
 
 @ON_POSTGRESQL

@@ -1,1 +1,0 @@
-"""Shows on standard error how far a file was read, if that is a terminal."""
