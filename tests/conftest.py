@@ -5,6 +5,7 @@ ZEXA_TEST_POSTGRES_URL names a server to use instead of the embedded PostgreSQL,
 `options` of that URL, the schema of the tables. Databases are copies of ZEXA_TEST_POSTGRES_TEMPLATE.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,6 +26,13 @@ from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left_open() -> Iterator[None]:
+    """Fail the module that leaves a connection or a file open, not whichever test runs when it is collected."""
+    yield
+    gc.collect()
 
 
 def migrate(url: URL) -> None:

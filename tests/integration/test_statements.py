@@ -1,6 +1,6 @@
 """Statements for many rows: what a packed array holds is what the database reads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -23,8 +23,10 @@ TIMES = st.datetimes(
 
 
 @pytest.fixture(scope="module")
-def postgres(postgres_server: URL) -> Engine:
-    return open_database(postgres_server)
+def postgres(postgres_server: URL) -> Iterator[Engine]:
+    engine = open_database(postgres_server)
+    yield engine
+    engine.dispose()
 
 
 def read_back(engine: Engine, kind: TypeEngine[object], values: Sequence[object]) -> list[object]:
