@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
@@ -90,7 +91,7 @@ def _apply(engine: Engine, keys: Sequence[Key], options: ParseOptions) -> Ignore
         attempt=attempt,
         refuse=lambda _key, _error: IgnoredTally(refused=1),
         type_of=lambda key: type_named(key[1]),
-        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
+        try_known_good=partial(try_known_good, engine, options),
     )
     return sum(singly.together(keys), IgnoredTally())
 

@@ -1,12 +1,10 @@
 """Lays out letters and failed jobs for a person. Every value is escaped, and nothing is read as markup."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +14,8 @@ from sync.dead_letters.replay import Replayed, ReplayVerdict
 from sync.dead_letters.replay_ignored import IgnoredTally
 from sync.events.raw import RawEvent
 from sync.queue.failed import FailedJob
-from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
+from sync.terminal.tables import drawn_lines, output_console
+from sync.terminal.text import body_text, number_text, visible
 from sync.terminal.times import time_text
 
 # Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
@@ -112,8 +111,4 @@ def _table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     table.add_row(*(Text(name, style="dim") for name in names))
     for row in rows:
         table.add_row(*(Text(visible(value)) for value in row))
-    is_watched = sys.stdout.isatty()
-    console = Console(force_terminal=is_watched, width=None if is_watched else UNWRAPPED_COLUMNS)
-    with console.capture() as capture:
-        console.print(Padding(table, (0, 0, 0, 2), expand=False))
-    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+    return "\n".join(drawn_lines(output_console(), Padding(table, (0, 0, 0, 2), expand=False)))

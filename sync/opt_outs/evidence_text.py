@@ -8,7 +8,7 @@ from sync.opt_outs.evidence import Evidence
 from sync.suppression.text import scope_text
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import body_document, body_text, table_text, visible
-from sync.terminal.times import iso_text, time_text
+from sync.terminal.times import row_in_json, time_text
 
 Row = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
 
 
 def _document(row: Row) -> dict[str, Any]:
-    shown = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    shown = row_in_json(row)
     if "body" not in row:
         return shown
     body = row["body"]

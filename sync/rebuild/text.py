@@ -12,7 +12,7 @@ from sync.rebuild.compare import Drift, DriftKind
 from sync.rebuild.walk import TableCounts, WalkCounts
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import visible
-from sync.terminal.times import time_text
+from sync.terminal.times import iso_text, time_text
 
 SHOWN_CHARACTERS_MAX = 200
 
@@ -37,7 +37,7 @@ def drift_document(drift: Drift, *, shows_addresses: bool) -> dict[str, Any]:
 
     def shown(name: str, value: Any) -> Any:
         value = value if shows_addresses else _masked(name, value)
-        return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+        return iso_text(value) if isinstance(value, datetime) else value
 
     return {
         "table": drift.table,

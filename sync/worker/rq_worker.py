@@ -23,13 +23,14 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
+from sync.backoff import Backoff
 from sync.queue.connection import QUEUE_NAME, SERIALIZER
 from sync.store.apply import Read
 from sync.worker.applier import BATCH_BYTES, Applier, NotApplied
 from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
 from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take
 from sync.worker.pace import pause_seconds
-from sync.worker.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
+from sync.worker.stop import Stop
 
 WORKER_TTL_SECONDS = 60
 # How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
@@ -200,7 +201,7 @@ class EventWorker(SimpleWorker):
         Only behind a full batch: any other left next to nothing in the queue. Return False if asked to stop before the
         database is back.
         """
-        pause = PAUSE_SECONDS_MIN
+        backoff = Backoff()
         is_away = False
         is_full = self._is_full(batch)
         while True:
@@ -213,9 +214,8 @@ class EventWorker(SimpleWorker):
                 is_away = not self._is_applied(applied, batch, next_batch, queue)
             if not is_away:
                 return True
-            if not self._pause(pause, batch, next_batch, queue):
+            if not self._pause(backoff.next_seconds(), batch, next_batch, queue):
                 return False
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
     @property
     def _may_go_on(self) -> bool:
