@@ -14,7 +14,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.merge import Key
 from sync.store.apply import merge_events, try_known_good
 from sync.store.known_good import type_named
-from sync.store.ledger import event_of, stored_bodies, take_out
+from sync.store.ledger import take_out
+from sync.store.ledger_read import event_of, stored_bodies
 from sync.store.singly import Singly
 
 FACTS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB

@@ -14,7 +14,7 @@ from models.statements import hold_snapshot
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import IN_FORCE, OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
-from sync.store.ledger import stored_bodies
+from sync.store.ledger_read import stored_bodies
 
 Row = Mapping[str, Any]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from sync.events.addresses import is_storable
 from sync.events.times import EARLIEST
+from sync.events.written_text import is_storable
 from sync.terminal.times import read_time
 
 

@@ -16,7 +16,7 @@ from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
-from sync.store.ledger import event_of, stored_bodies
+from sync.store.ledger_read import event_of, stored_bodies
 from sync.trace.explain import explain
 
 Row = Mapping[str, Any]

@@ -20,7 +20,7 @@ TREES = {
 }
 PURE_ROOMS = ("sync.events",)
 PURE_MODULES = {
-    *("receiver.api.bearer", "receiver.server.head", "sync.opt_outs.csv.records", "sync.rollups.contribution"),
+    *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *("sync.backoff", "sync.settings.redis_url", "sync.store.known_good", "sync.terminal.masking", "sync.worker.pace"),
 }
 PURE = PURE_MODULES | {module for module in TREES if module.startswith(PURE_ROOMS)}

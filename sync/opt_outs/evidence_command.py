@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from sync.events.addresses import is_storable
-from sync.opt_outs.commands.options import default_region
+from sync.events.written_text import is_storable
+from sync.opt_outs.command_options import default_region
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.evidence_text import evidence_document, evidence_text, late_document, late_text
 from sync.opt_outs.sent_after import count_sent_after, latest_sent_after

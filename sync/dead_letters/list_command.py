@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from sync.dead_letters.commands.shared import LIMIT_MAX, REASON, REDIS_SECONDS
+from sync.dead_letters.command_options import LIMIT_MAX, REASON, REDIS_SECONDS
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.find import (
     LetterSelection,

@@ -7,7 +7,7 @@ import click
 
 from sync.events.addresses import sender_text
 from sync.events.opt_outs import OptOutSource
-from sync.opt_outs.commands.options import default_region, scope
+from sync.opt_outs.command_options import default_region, scope
 from sync.opt_outs.find import OptOutSelection, count_by_channel, latest_opt_outs
 from sync.opt_outs.text import opt_out_document, opt_outs_text
 from sync.terminal.options import JSON, SHOW_ADDRESSES, past_time
