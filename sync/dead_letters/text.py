@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
@@ -15,7 +14,7 @@ from sync.dead_letters.replay_ignored import IgnoredTally
 from sync.events.raw import RawEvent
 from sync.queue.failed import FailedJob
 from sync.terminal.tables import drawn_lines, output_console
-from sync.terminal.text import body_text, number_text, visible
+from sync.terminal.text import body_text, number_text, value_text, visible
 from sync.terminal.times import time_text
 
 # Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
@@ -60,7 +59,7 @@ def fields_text(entry: Letter | FailedJob) -> str:
     """Return every field of one letter or failed job on a line of its own."""
     fields = asdict(entry)
     width = max(map(len, fields))
-    return "\n".join(f"{name:<{width}}  {_value_text(value)}" for name, value in fields.items())
+    return "\n".join(f"{name:<{width}}  {value_text(value)}" for name, value in fields.items())
 
 
 def raw_event_text(raw: RawEvent) -> str:
@@ -91,16 +90,8 @@ def _shown_text(shown: int, matching: int) -> str:
     return f"{matching:,}" if shown == matching else f"the first {shown:,} of {matching:,}"
 
 
-def _value_text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return time_text(value) if isinstance(value, datetime) else visible(str(value))
-
-
 def _seconds_text(time: datetime | None) -> str:
-    return "-" if time is None else time_text(time.replace(microsecond=0))
+    return time_text(time and time.replace(microsecond=0))
 
 
 def _table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

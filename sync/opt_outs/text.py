@@ -20,7 +20,7 @@ def opt_outs_text(rows: Sequence[StoredOptOut], *, shows_addresses: bool) -> str
 
 def _cells(row: StoredOptOut, *, shows_addresses: bool) -> Sequence[str]:
     shown = opt_out_document(row, shows_addresses=shows_addresses)
-    times = [time_text(row[name]) if row[name] else "-" for name in ("opted_out_at", "opted_in_at")]
+    times = [time_text(row[name]) for name in ("opted_out_at", "opted_in_at")]
     return [
         *times,
         shown["address"],

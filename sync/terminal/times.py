@@ -43,6 +43,6 @@ def lag_text(lag: timedelta) -> str:
     return f"{' '.join(parts[:2])} {way}"
 
 
-def time_text(time: datetime) -> str:
-    """Return an aware UTC time as people read it, to the microsecond if it has any."""
-    return time.isoformat(sep=" ").replace("+00:00", "Z")
+def time_text(time: datetime | None) -> str:
+    """Return an aware UTC time as people read it, to the microsecond if it has any; a dash for none."""
+    return "-" if time is None else time.isoformat(sep=" ").replace("+00:00", "Z")

@@ -4,7 +4,6 @@ Every value comes from outside: what is not printable is shown as an escape, and
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from rich.console import RenderableType
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sync.terminal.tables import drawn_lines, output_console
-from sync.terminal.text import visible
+from sync.terminal.text import value_text, visible
 from sync.terminal.times import lag_text, time_text
 from sync.trace.gather import Fact, FoundBy, OptOutFound, Trace
 
@@ -87,17 +86,9 @@ def _section(title: str, row: Mapping[str, Any] | None) -> Iterator[RenderableTy
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in row.items():
-        table.add_row(Text(name), Text(_value_text(value)))
+        table.add_row(Text(name), Text(value_text(value)))
     yield _title(title)
     yield _indented(table)
-
-
-def _value_text(value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return time_text(value) if isinstance(value, datetime) else visible(str(value))
 
 
 def _body_lines(fact: Fact) -> list[str]:

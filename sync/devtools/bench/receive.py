@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import Bodies, Load, flood, sign_bodies
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.bench.stage import Bench, Stage, Variant, Web, open_stage
@@ -27,7 +27,6 @@ VARIANTS = {
     OURS: Variant(),
     JOURNALLED: Variant(environ={"ZEXA_JOURNAL": "1"}),
 }
-MILLISECONDS = 1000
 WARM_UP_SECONDS = 1
 
 Loads = dict[str, list[Load]]
