@@ -45,7 +45,7 @@ class OptOutStatement:
     """One statement, as the history keeps it.
 
     An opt-out has a `channel` and a `sender`, '' if it holds for any. The end of opt-outs holds for one channel or
-    sender, or for all where these are None. What an event states has its name and digest; what people state, who and
+    sender, or for all if these are None. What an event states has its name and digest; what people state, who and
     why. `occurred_at` is the time stated, which the ledger may know better; None if a body names none. `opt_out_id` is
     the same for all addresses that one opt-out counts for.
     """
