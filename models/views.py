@@ -1,8 +1,12 @@
-"""The views of opt-outs, with the types of their columns. What each means is in `migrations/sql`."""
+"""The views of opt-outs, with the types of their columns, and when an opt-out is in force.
 
-from sqlalchemy import BigInteger, MetaData, Table, Text
+What each means is in `migrations/sql`.
+"""
+
+from sqlalchemy import BigInteger, MetaData, Table, Text, or_
 from sqlalchemy import Column as _Column
 
+from models.tables import OPT_OUTS
 from models.types import KeyText, UTCDateTime
 
 # Of its own, so that no migration takes them for tables.
@@ -13,6 +17,8 @@ def _view(name: str, **types: object) -> Table:
     return Table(name, _METADATA, *(_Column(column, kind) for column, kind in types.items()))  # type: ignore[arg-type]
 
 
+# The condition of the view `active_opt_outs`, and of `sync.events.opt_outs.is_in_force`. A test holds the three equal.
+IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
 ACTIVE_OPT_OUTS = _view(
     "active_opt_outs",
     channel=KeyText,

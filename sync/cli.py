@@ -16,9 +16,9 @@ from sync.terminal.running_dev import has_stopped, join_running
 
 COMMANDS = {
     "bench": "sync.devtools.bench.command:bench",
-    "dead-letters": "sync.dead_letters.commands.group:dead_letters",
+    "dead-letters": "sync.dead_letters.command:dead_letters",
     "dev": "sync.devtools.dev.command:dev",
-    "opt-outs": "sync.opt_outs.commands.group:opt_outs",
+    "opt-outs": "sync.opt_outs.command:opt_outs",
     "rebuild": "sync.rebuild.command:rebuild",
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",

@@ -35,13 +35,13 @@ STATEMENT_SECONDS = 2.0
 # Who only reads from SQLite hardly ever waits.
 BUSY_SECONDS = 0.1
 REDIS_SECONDS = 0.5
-# Reading a day's history takes its time where it is long: at most a twentieth of all time.
+# Reading a day's history takes its time if it is long: at most a twentieth of all time.
 LATENCY_REST_FACTOR = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What the database tells of itself; nothing where it does not answer."""
+    """What the database tells of itself; nothing if it does not answer."""
 
     unresolved_dead_letters: int | None = None
     inbox_rows: int | None = None

@@ -12,10 +12,9 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from models.statements import hold_snapshot
 from models.tables import MESSAGES, OPT_OUTS
-from models.views import OPT_OUT_STATEMENTS
+from models.views import IN_FORCE, OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
-from sync.store.ledger import stored_bodies
-from sync.store.opt_outs import IN_FORCE
+from sync.store.ledger_read import stored_bodies
 
 Row = Mapping[str, Any]
 

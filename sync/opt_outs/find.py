@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from models.tables import OPT_OUTS
+from models.views import IN_FORCE
 from sync.events.addresses import sender_key
-from sync.store.opt_outs import IN_FORCE
 
 ROWS_PER_FETCH = 5_000
 

@@ -7,23 +7,24 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine, text
 
+from models.errors import Fault, error_kind, fault_of
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from sync.rollups.deltas import keep_deltas
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
-from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
 from sync.store.opt_outs import merge_opt_outs
-from sync.store.singly import Singly
+from sync.store.singly import Singly, may_lie_in_one
 from sync.store.status_rows import merge_campaigns, merge_messages
 
 
@@ -115,8 +116,7 @@ def drain(
             batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), options)
             tally = _merge_in(connection, batch, options, now)
     except Exception as error:
-        fault = fault_of(error)
-        if not batch or fault is Fault.ABSENCE or (fault is Fault.UNCERTAIN and is_patient):
+        if not batch or not may_lie_in_one(error, is_patient=is_patient):
             raise
     else:
         _log_dead_letters(batch)
@@ -135,7 +135,7 @@ def _merging(engine: Engine, options: ParseOptions, now: datetime) -> Singly[Rea
         attempt=attempt,
         refuse=lambda item, error: _bury(engine, item.raw, error, options),
         type_of=_type_of,
-        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
+        try_known_good=partial(try_known_good, engine, options),
     )
 
 
@@ -143,7 +143,7 @@ def _type_of(item: Read) -> EventType:
     return type_named(item.stated.name) if isinstance(item.stated, Event) else type_by_look(item.raw.body)
 
 
-def try_known_good(engine: Engine, event_type: EventType, options: ParseOptions) -> Exception | None:
+def try_known_good(engine: Engine, options: ParseOptions, event_type: EventType) -> Exception | None:
     """Merge a known good event and roll it back; return what that raised, None if it went well.
 
     Raises errors of a database that is away.

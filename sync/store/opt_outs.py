@@ -9,7 +9,7 @@ from dataclasses import astuple, fields
 from datetime import datetime
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, delete, or_, select, text, tuple_
+from sqlalchemy import Connection, delete, select, text, tuple_
 from sqlalchemy.dialects import sqlite
 
 from models.statements import bulk_insert, is_one_of, overwrite, slices
@@ -27,9 +27,6 @@ from sync.events.opt_outs import (
     opt_out_rows,
     opt_outs_of,
 )
-
-# The view `active_opt_outs` and `is_in_force` say the same, and a test holds them equal.
-IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
 
 _FIELDS = tuple(field.name for field in fields(OptOutStatement))
 # What the fold of statements reads: the rest is for people.

@@ -16,7 +16,7 @@ from models.in_array import WANTED, array_text, in_array
 from models.sessions import execute_single
 from models.tables import OPT_OUTS
 from models.types import UTCDateTime
-from sync.store.opt_outs import IN_FORCE
+from models.views import IN_FORCE
 from sync.suppression.freshness import WaitingInDatabase, waiting_columns
 
 _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")

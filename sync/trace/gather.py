@@ -10,13 +10,13 @@ from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
 from models.statements import hold_snapshot
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
+from models.views import IN_FORCE
 from sync.events.addresses import person_of
 from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
-from sync.store.ledger import event_of, stored_bodies
-from sync.store.opt_outs import IN_FORCE
+from sync.store.ledger_read import event_of, stored_bodies
 from sync.trace.explain import explain
 
 Row = Mapping[str, Any]

@@ -15,13 +15,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
-from models.errors import error_line
+from models.errors import Fault, error_line, error_reason, fault_of
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import Read, Tally, drain, merge, read
-from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.singly import Held
 from sync.worker.running_statements import RunningStatements
 
@@ -122,7 +121,7 @@ class Applier:
 
     def _not_applied(self, lane: _Lane, error: Exception) -> NotApplied:
         """Say what keeps a batch from being applied, once for as long as it lasts."""
-        reason = error_line(error) if isinstance(error, DBAPIError) else error_kind(error)
+        reason = error_reason(error)
         fault = fault_of(error)
         if fault is Fault.ABSENCE:
             if not self._is_away and not self._is_cancelled:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from models.database import open_database
 from models.tables import MESSAGES
-from sync.devtools.bench.figures import Figure, Target, Yardstick
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick
 from sync.devtools.bench.load import Bodies, send_beside, sign_bodies
 from sync.devtools.bench.sender import Order, Sent
 from sync.devtools.bench.servers import Database
@@ -30,7 +30,6 @@ PROBES_PER_SECOND = 200
 PROBES_PER_LOOK = 64
 LAST_ROW_SECONDS = 30
 WARM_UP_SECONDS = 1
-MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from sync.dead_letters.commands.shared import REDIS_SECONDS, redis_answers
+from sync.dead_letters.command_options import REDIS_SECONDS, redis_answers
 from sync.queue.connection import opened_queue
 from sync.queue.failed import failed_job_ids, requeue
 from sync.settings.environment import read_redis_settings

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import click
 
-from sync.events.addresses import is_storable, persons_of, read_address, sender_text
+from sync.events.addresses import persons_of, read_address, sender_text
 from sync.events.opt_outs import OptOutRow
+from sync.events.written_text import is_storable
 from sync.opt_outs.add import OptOutWord, WordEffect, scope_of, state_opt_outs
-from sync.opt_outs.commands.options import BY, default_region, scope
+from sync.opt_outs.command_options import BY, default_region, scope
 from sync.opt_outs.remove import Ended, Resubscription, resubscribe_patiently
 from sync.suppression.text import scope_text
 from sync.terminal.options import WrongUse, past_time, words

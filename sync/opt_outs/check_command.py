@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from sync.opt_outs.commands.options import MAX_STALE, opened_lookup, scope
+from sync.opt_outs.command_options import MAX_STALE, opened_lookup, scope
 from sync.suppression.text import answers_document, answers_text
 from sync.terminal.options import JSON, WrongUse
 from sync.terminal.text import say

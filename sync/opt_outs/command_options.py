@@ -9,11 +9,11 @@ import click
 
 from sync.events.addresses import CHANNELS, is_placeholder, sender_text
 from sync.events.addresses import channel_name as name_of_channel
-from sync.opt_outs.csv.open import DELIMITERS
 from sync.queue.connection import opened_queue
 from sync.settings.environment import read_redis_settings
 from sync.settings.worker import read_default_region
 from sync.suppression import MAX_STALENESS, Lookup
+from sync.terminal.csv_file import DELIMITERS
 from sync.terminal.options import SECONDS, words
 from sync.terminal.stores import STATEMENT_SECONDS, opened
 

@@ -11,11 +11,11 @@ from typing import BinaryIO
 import click
 
 from sync.events.addresses import sender_text
-from sync.opt_outs.commands.options import default_region, scope
-from sync.opt_outs.csv.open import FileError
-from sync.opt_outs.csv.write import written_together
+from sync.opt_outs.command_options import default_region, scope
 from sync.opt_outs.find import OptOutSelection, StoredOptOut, every_opt_out
 from sync.terminal.csv_cells import defused
+from sync.terminal.csv_file import FileError
+from sync.terminal.csv_write import written_together
 from sync.terminal.options import FILE, WrongUse
 from sync.terminal.stores import database
 from sync.terminal.text import visible

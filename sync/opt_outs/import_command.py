@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from sync.opt_outs.commands.options import BY, DELIMITER, default_region, scope
-from sync.opt_outs.csv.open import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
-from sync.opt_outs.csv.records import Record
-from sync.opt_outs.csv.write import require_apart, written_together
+from sync.opt_outs.command_options import BY, DELIMITER, default_region, scope
 from sync.opt_outs.import_file import ADDRESS_COLUMNS, Defaults, ImportCounts, import_opt_outs
+from sync.terminal.csv_file import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
+from sync.terminal.csv_records import Record
+from sync.terminal.csv_write import require_apart, written_together
 from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse, past_time
 from sync.terminal.progress import file_progress
 from sync.terminal.signals import StopAsked, stop_signals

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import Engine
 
-from sync.dead_letters.commands.shared import DIGESTS, REASON, read_selection
+from sync.dead_letters.command_options import DIGESTS, REASON, read_selection
 from sync.dead_letters.find import LetterSelection, count_by_reason
 from sync.dead_letters.resolve import resolve
 from sync.terminal.options import WrongUse

@@ -7,14 +7,12 @@ import click
 
 from sync.events.addresses import sender_text
 from sync.events.opt_outs import OptOutSource
-from sync.opt_outs.commands.options import default_region, scope
+from sync.opt_outs.command_options import default_region, scope
 from sync.opt_outs.find import OptOutSelection, count_by_channel, latest_opt_outs
 from sync.opt_outs.text import opt_out_document, opt_outs_text
-from sync.terminal.options import JSON, SHOW_ADDRESSES, past_time
+from sync.terminal.options import JSON, SHOW_ADDRESSES, limit, past_time
 from sync.terminal.stores import database
 from sync.terminal.text import say, visible
-
-LIMIT_MAX = 10_000
 
 
 @click.command("list")
@@ -24,9 +22,7 @@ LIMIT_MAX = 10_000
     "--since", type=past_time, metavar="TIME", help="Only those that opted out then or later (ISO 8601, UTC)."
 )
 @click.option("--all", "is_any", is_flag=True, help="Those that a re-subscription ended too.")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1, LIMIT_MAX), metavar="N", help="At most N opt-outs."
-)
+@limit("opt-outs")
 @SHOW_ADDRESSES
 @JSON
 def list_(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from sync.dead_letters.commands.shared import LIMIT_MAX, REASON, REDIS_SECONDS
+from sync.dead_letters.command_options import REASON, REDIS_SECONDS
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.find import (
     LetterSelection,
@@ -23,7 +23,7 @@ from sync.dead_letters.text import (
 from sync.queue.connection import QueueUnavailable, opened_queue
 from sync.queue.failed import FailedJob, failed_job_ids, find_failed_job
 from sync.settings.environment import RedisSettings, read_redis_settings
-from sync.terminal.options import JSON, WrongUse
+from sync.terminal.options import JSON, WrongUse, limit
 from sync.terminal.stores import database
 from sync.terminal.text import say
 
@@ -32,14 +32,7 @@ from sync.terminal.text import say
 @REASON
 @click.option("--resolved", "is_resolved", is_flag=True, help="The resolved ones, in place of those that wait.")
 @click.option("--all", "is_any", is_flag=True, help="The resolved ones too.")
-@click.option(
-    "--limit",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1, LIMIT_MAX),
-    metavar="N",
-    help="At most N letters and N jobs.",
-)
+@limit("letters and N jobs")
 @JSON
 def list_(reason: str | None, is_resolved: bool, is_any: bool, limit: int, as_json: bool) -> None:
     """List dead letters, oldest first, and failed jobs; never a body.

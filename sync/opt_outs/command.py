@@ -4,17 +4,16 @@ import click
 
 from sync.terminal.groups import LazyGroup
 
-_ROOM = "sync.opt_outs.commands"
 SUBCOMMANDS = {
-    "add": f"{_ROOM}.add_remove:add",
-    "check": f"{_ROOM}.check:check",
-    "evidence": f"{_ROOM}.evidence:evidence",
-    "export": f"{_ROOM}.export:export",
-    "import": f"{_ROOM}.import_:import_",
-    "list": f"{_ROOM}.list_:list_",
-    "remove": f"{_ROOM}.add_remove:remove",
-    "scrub": f"{_ROOM}.scrub:scrub_",
-    "sent-after": f"{_ROOM}.evidence:sent_after",
+    "add": "sync.opt_outs.add_remove_command:add",
+    "check": "sync.opt_outs.check_command:check",
+    "evidence": "sync.opt_outs.evidence_command:evidence",
+    "export": "sync.opt_outs.export_command:export",
+    "import": "sync.opt_outs.import_command:import_",
+    "list": "sync.opt_outs.list_command:list_",
+    "remove": "sync.opt_outs.add_remove_command:remove",
+    "scrub": "sync.opt_outs.scrub_command:scrub_",
+    "sent-after": "sync.opt_outs.evidence_command:sent_after",
 }
 
 

@@ -5,7 +5,7 @@ import os
 
 import click
 
-from sync.dead_letters.commands.shared import REDIS_SECONDS, _only_digest, redis_answers
+from sync.dead_letters.command_options import REDIS_SECONDS, _only_digest, redis_answers
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.find import (
     PREFIX_DIGITS_MIN,

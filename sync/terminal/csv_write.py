@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from sync.opt_outs.csv.open import FileError
+from sync.terminal.csv_file import FileError
 
 
 def require_apart(read: Path, written: Sequence[Path]) -> None:

@@ -6,18 +6,17 @@ import sys
 
 import click
 
-from sync.events.addresses import is_storable
-from sync.opt_outs.commands.options import default_region
+from sync.events.written_text import is_storable
+from sync.opt_outs.command_options import default_region
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.evidence_text import evidence_document, evidence_text, late_document, late_text
 from sync.opt_outs.sent_after import count_sent_after, latest_sent_after
-from sync.terminal.options import JSON, SHOW_ADDRESSES, WrongUse
+from sync.terminal.options import JSON, SHOW_ADDRESSES, WrongUse, limit
 from sync.terminal.stores import database
 from sync.terminal.text import say
 
 # Every message is read, for there is no index of recipients.
 STATEMENT_SECONDS = 600
-LIMIT_MAX = 10_000
 
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -68,9 +67,7 @@ def evidence(address: str, as_json: bool) -> None:
     metavar="TIME",
     help="Leave out messages whose status came within TIME (90s, 15m, 1h, 2d) of the opt-out.  [default: 0]",
 )
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1, LIMIT_MAX), metavar="N", help="At most N messages."
-)
+@limit("messages")
 @SHOW_ADDRESSES
 @JSON
 def sent_after(grace: int, limit: int, show_addresses: bool, as_json: bool) -> None:

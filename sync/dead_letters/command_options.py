@@ -18,7 +18,6 @@ from sync.terminal.options import WrongUse
 from sync.terminal.text import visible
 
 REDIS_SECONDS = 2
-LIMIT_MAX = 10_000
 
 REASON = click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Only of this reason.")
 DIGESTS = click.argument("digests", metavar="[DIGEST]...", nargs=-1)

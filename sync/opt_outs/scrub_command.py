@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from sync.opt_outs.commands.options import DELIMITER, MAX_STALE, opened_lookup, scope
-from sync.opt_outs.csv.open import FileError, named, opened_csv
-from sync.opt_outs.csv.write import require_apart, written_together
+from sync.opt_outs.command_options import DELIMITER, MAX_STALE, opened_lookup, scope
 from sync.opt_outs.scrub_file import Files, ScrubCounts, ScrubScope, UnknownStatusError, scrub
 from sync.suppression.text import as_of_text
+from sync.terminal.csv_file import FileError, named, opened_csv
+from sync.terminal.csv_write import require_apart, written_together
 from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse
 from sync.terminal.progress import file_progress
 from sync.terminal.signals import StopAsked, stop_signals

@@ -11,7 +11,7 @@ from dataclasses import asdict
 import click
 from sqlalchemy import Engine
 
-from sync.dead_letters.commands.shared import DIGESTS, REASON, read_selection
+from sync.dead_letters.command_options import DIGESTS, REASON, read_selection
 from sync.dead_letters.find import (
     LetterSelection,
     count_by_reason,

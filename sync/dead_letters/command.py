@@ -4,13 +4,12 @@ import click
 
 from sync.terminal.groups import LazyGroup
 
-_ROOM = "sync.dead_letters.commands"
 SUBCOMMANDS = {
-    "list": f"{_ROOM}.list_:list_",
-    "replay": f"{_ROOM}.replay:replay_",
-    "requeue": f"{_ROOM}.requeue:requeue_",
-    "resolve": f"{_ROOM}.resolve:resolve_",
-    "show": f"{_ROOM}.show:show",
+    "list": "sync.dead_letters.list_command:list_",
+    "replay": "sync.dead_letters.replay_command:replay_",
+    "requeue": "sync.dead_letters.requeue_command:requeue_",
+    "resolve": "sync.dead_letters.resolve_command:resolve_",
+    "show": "sync.dead_letters.show_command:show",
 }
 
 

@@ -12,8 +12,8 @@ from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 
-from sync.opt_outs.csv.records import Record, read_records
 from sync.terminal.csv_cells import columns_text
+from sync.terminal.csv_records import Record, read_records
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_LINES_MAX = 100
