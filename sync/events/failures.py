@@ -1,6 +1,6 @@
 """Why a message failed, in the words of the carrier. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -20,25 +20,29 @@ class Failure(NamedTuple):
 
     code: str | None
     reason: str | None
-    told: frozenset[str]  # as `failure_key` compares it
+    told: Sequence[str]
 
     def says(self, opt_out_failures: frozenset[str]) -> bool:
-        """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out."""
-        return not opt_out_failures.isdisjoint(self.told)
+        """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out.
+
+        `opt_out_failures` are as `failure_key` returns them.
+        """
+        return bool(opt_out_failures) and not opt_out_failures.isdisjoint(map(failure_key, self.told))
 
 
-NO_FAILURE = Failure(None, None, frozenset())
+NO_FAILURE = Failure(None, None, ())
 
 
 def failure(fields: Any) -> Failure:
     """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All that is told counts."""
-    nested = list(islice(_errors(fields.error, fields.errors), _ERRORS_MAX))
+    has_errors = fields.error is not None or fields.errors is not None
+    nested = list(islice(_errors(fields.error, fields.errors), _ERRORS_MAX)) if has_errors else []
     codes = [*_proses(_codes(fields)), *(code for error in nested for code in _told(error, CODE))]
     reasons = [*_proses(_reasons(fields)), *(text for error in nested for text in _told(error, _ERROR_REASON))]
     return Failure(
         code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
         reason=reasons[0] if reasons else None,
-        told=frozenset(map(failure_key, (*codes, *reasons))),
+        told=(*codes, *reasons),
     )
 
 

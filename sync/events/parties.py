@@ -1,11 +1,11 @@
 """Whom a message is about: its recipient, its sender, and of an opt-out the persons who have opted out. Pure."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from sync.events.addresses import can_be_person, is_placeholder, is_sender_name, sender_text, texts_of
 
 
-class Parties(NamedTuple):
+class Parties(Struct, frozen=True, gc=False):
     """Whom an event is about, in the words of MessageDetails."""
 
     recipient: str | None
@@ -17,8 +17,8 @@ class Parties(NamedTuple):
 
 def recipient_and_sender(channel: str, recipient: str | None, sender: str | None, region: str) -> Parties:
     """Return whom an event is about; what is no address of anybody is kept as the body has it."""
-    if sender is not None:
-        sender = _sender_as_kept(sender, region)
+    if sender:
+        sender = sender_text(sender, region) or None
     if recipient is None:
         return Parties(None, sender, (), False)
     addresses = texts_of(channel, recipient, region)

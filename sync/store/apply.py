@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
 
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
@@ -27,7 +27,7 @@ from sync.store.singly import Singly
 from sync.store.status_rows import merge_campaigns, merge_messages
 
 
-class Read(NamedTuple):
+class Read(Struct, frozen=True, gc=False):
     """A raw event and what it states: a fact, or the dead letter that it becomes.
 
     None stands for a body that could not be parsed for a reason that says nothing of it: a mistake of ours.
@@ -75,7 +75,7 @@ def _stated(raw: RawEvent, reading: Reading) -> Event | DeadLetter:
 
 def all_stated(batch: Iterable[Read], reading: Reading) -> list[Event | DeadLetter]:
     """Return what each of `batch` states; raise what parsing raises for a reason that says nothing of the body."""
-    return [stated or _stated(raw, reading) for raw, stated in batch]
+    return [one.stated or _stated(one.raw, reading) for one in batch]
 
 
 def apply(engine: Engine, raw_events: Sequence[RawEvent], *, reading: Reading, now: datetime) -> Tally:
@@ -172,8 +172,8 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, reading: Reading) -> 
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
-    for _, letter in batch:
-        if isinstance(letter, DeadLetter):
+    for one in batch:
+        if isinstance(letter := one.stated, DeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
             log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
 
@@ -183,7 +183,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
     events = [one for one in stated if isinstance(one, Event)]
     dead = [one for one in stated if isinstance(one, DeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
-    _remove_from_inbox(connection, [raw for raw, _ in batch])
+    _remove_from_inbox(connection, [one.raw for one in batch])
     new = merge_events(connection, events, reading, now)
     keep_dead_letters(connection, dead, reading)
     ignored = sum(event.outcome is Outcome.IGNORED for event in new)
@@ -193,7 +193,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
         ignored=ignored,
         unchanged=len(events) - len(new),
         dead=len(dead),
-        body_bytes=sum(len(raw.body) for raw, _ in batch),
+        body_bytes=sum(len(one.raw.body) for one in batch),
     )
 
 
