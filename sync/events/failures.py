@@ -35,10 +35,11 @@ NO_FAILURE = Failure(None, None, ())
 
 def failure(fields: Any) -> Failure:
     """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All that is told counts."""
-    has_errors = fields.error is not None or fields.errors is not None
-    nested = list(islice(_errors(fields.error, fields.errors), _ERRORS_MAX)) if has_errors else []
-    codes = [*_proses(_codes(fields)), *(code for error in nested for code in _told(error, CODE))]
-    reasons = [*_proses(_reasons(fields)), *(text for error in nested for text in _told(error, _ERROR_REASON))]
+    codes, reasons = _proses(_codes(fields)), _proses(_reasons(fields))
+    if isinstance(fields.error, dict | list) or fields.errors is not None:
+        for error in islice(_errors(fields.error, fields.errors), _ERRORS_MAX):
+            codes += _told(error, CODE)
+            reasons += _told(error, _ERROR_REASON)
     return Failure(
         code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
         reason=reasons[0] if reasons else None,
@@ -59,7 +60,7 @@ def _errors(*values: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _told(error: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    return _proses(error.get(name) for name in names)
+    return _proses(map(error.get, names))
 
 
 def _proses(values: Iterable[Any]) -> list[str]:

@@ -15,16 +15,6 @@ class Parties(Struct, frozen=True, gc=False):
     scope_sender: str | None = None
 
 
-def recipient_and_sender(channel: str, recipient: str | None, sender: str | None, region: str) -> Parties:
-    """Return whom an event is about; what is no address of anybody is kept as the body has it."""
-    if sender:
-        sender = sender_text(sender, region) or None
-    if recipient is None:
-        return Parties(None, sender, (), False)
-    addresses = texts_of(channel, recipient, region)
-    return Parties(addresses[0] if addresses else recipient.strip(), sender, addresses, bool(addresses))
-
-
 def opted_out_parties(channel: str, recipient: str | None, sender: str | None, region: str) -> Parties:
     """Return who has opted out, of whom.
 
