@@ -17,8 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, t
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import open_database
-from models.dead_letter import DeadLetter
-from models.inbox import Inbox
+from models.tables import DEAD_LETTERS, INBOX
 from receiver.api.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.api.question import Question
 from receiver.server.sockets import OpenSockets
@@ -39,9 +38,6 @@ REDIS_SECONDS = 0.5
 # Reading a day's history takes its time where it is long: at most a twentieth of all time.
 LATENCY_REST_FACTOR = 20
 
-DEAD_LETTERS: Table = DeadLetter.__table__  # type: ignore[attr-defined]
-INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
@@ -56,7 +52,7 @@ class BlindLookup(Lookup):
     """A look-up that asks no store, and so knows nothing but what is no address."""
 
     def look(self, wanted: set[str]) -> Look:  # noqa: ARG002
-        return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+        return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
 
 
 class Lookups:
@@ -157,24 +153,27 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
 
 
 def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
-    some = select(true()).select_from(table).where(condition).limit(COUNTED_MAX).subquery()
-    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+    rows = select(true()).select_from(table).where(condition).limit(COUNTED_MAX).subquery()
+    return connection.execute(select(func.count()).select_from(rows)).scalar_one()
 
 
 def _document(lookup: Lookup, question: Question) -> bytes:
     answers = lookup.answers(question.addresses, question.channel, question.sender, question.staleness_seconds)
     results = ", ".join(_results(answers))
-    return f'{{"as_of": {json.dumps(_moment(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
+    return f'{{"as_of": {json.dumps(_time_text(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
 
 
 def _results(answers: Answers) -> Iterator[str]:
-    """Yield JSON for each. Most differ in a number alone, plus and digits, and tens of thousands are told a second."""
+    """Yield each answer in JSON.
+
+    Built by hand: nearly all differ only in the number, and `json.dumps` is too slow for tens of thousands a second.
+    """
     rest = f'"status": "{answers.absent}", "match": null}}'
-    for given in answers.given:
-        if answer := answers.others.get(given):
+    for text in answers.inputs:
+        if answer := answers.others.get(text):
             yield json.dumps(_result(answer))
         else:
-            yield f'{{"input": "{given}", "address": "{given}", {rest}'
+            yield f'{{"input": "{text}", "address": "{text}", {rest}'
 
 
 def _result(answer: Answer) -> dict[str, Any]:
@@ -187,14 +186,14 @@ def _result(answer: Answer) -> dict[str, Any]:
         and {
             "channel": match.channel,
             "sender": match.sender,
-            "since": _moment(match.since),
+            "since": _time_text(match.since),
             "source": match.source,
             "message_id": match.message_id,
         },
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    if moment is None:
+def _time_text(at: datetime | None) -> str | None:
+    if at is None:
         return None
-    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
+    return f"{at.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"

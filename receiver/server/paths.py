@@ -4,8 +4,8 @@ import re
 from difflib import get_close_matches
 from urllib.parse import quote
 
-PATH = "/webhooks/zexa"
-DELIVERY_PATHS = frozenset({PATH, f"{PATH}/"})
+DELIVERY_PATH = "/webhooks/zexa"
+DELIVERY_PATHS = frozenset({DELIVERY_PATH, f"{DELIVERY_PATH}/"})
 HOME_PATH = "/"
 HEALTH_PATH = "/healthz"
 READY_PATH = "/readyz"
@@ -24,9 +24,9 @@ LOGGED_DIGITS_MAX = 4
 _REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def request_id(given: str | None) -> str | None:
-    """Return `given`, the text of X-Request-Id, if it is a UUID: it goes into logs, and may be a client's."""
-    return given if given and _REQUEST_ID.fullmatch(given) else None
+def request_id(text: str | None) -> str | None:
+    """Return `text`, the text of X-Request-Id, if it is a UUID: it goes into logs, and may be a client's."""
+    return text if text and _REQUEST_ID.fullmatch(text) else None
 
 
 def shown_path(path: str) -> str:
@@ -54,6 +54,6 @@ def _logged_part(part: str, may_be_number: bool) -> str:
 
 def nearest_path(path: str) -> str:
     """Return the path of ours that a request for `path`, which is none, may have meant."""
-    known = sorted({PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
-    found = get_close_matches(path[:SHOWN_CHARACTERS_MAX].lower(), known, n=1)
-    return found[0] if found else PATH
+    paths = sorted({DELIVERY_PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
+    nearest = get_close_matches(path[:SHOWN_CHARACTERS_MAX].lower(), paths, n=1)
+    return nearest[0] if nearest else DELIVERY_PATH

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from receiver.webhook.circuit import Circuit
 from receiver.webhook.groups import Lane, StoreUnavailable
-from receiver.webhook.inbox import Inbox, InboxUnavailable
+from receiver.webhook.inbox import InboxUnavailable, InboxWriter
 from sync.events.raw import RawEvent, may_opt_out
 from sync.queue.connection import QueueUnavailable
 from sync.queue.writer import QueueWriter
@@ -36,7 +36,12 @@ class Intake:
     """Stores raw events in the queue, or in the inbox. One per process, in one event loop."""
 
     def __init__(
-        self, redis: RedisSettings, inbox: Inbox, *, is_journalled: bool = False, failures_may_opt_out: bool = False
+        self,
+        redis: RedisSettings,
+        inbox: InboxWriter,
+        *,
+        is_journalled: bool = False,
+        failures_may_opt_out: bool = False,
     ) -> None:
         self._inbox = inbox
         self._is_journalled = is_journalled

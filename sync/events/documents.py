@@ -48,7 +48,7 @@ _Text_or_none: Any = _Text | None
 _Time: Any = _Text | int | float | None
 _Code: Any = _Text | int | None
 _Error: Any = _Text | dict[str, _Code] | None  # most often a text, or its code and message
-_TYPES = {name: _Text_or_none for name in _TEXTS} | {name: _Time for name in _TIMES} | {name: _Code for name in CODE}
+_TYPES = dict.fromkeys(_TEXTS, _Text_or_none) | dict.fromkeys(_TIMES, _Time) | dict.fromkeys(CODE, _Code)
 Fields: Any = defstruct(
     "Fields",
     [(name, kind, None) for name, kind in (_TYPES | {"error": _Error}).items()],
@@ -93,7 +93,7 @@ def decode(body: bytes) -> Document:
 def decode_quickly(body: bytes) -> Document | None:
     """Return what `body` says if it is an ordinary one; None if only the tolerant decoder tells."""
     # An escape may hide NUL or half a surrogate pair. Without one the texts are as storable as the body is UTF-8.
-    if _BACKSLASH in body or (_BRACKET in body or len(body) >= _DEEP_BYTES_MIN) and _is_deep(body):
+    if _BACKSLASH in body or ((_BRACKET in body or len(body) >= _DEEP_BYTES_MIN) and _is_deep(body)):
         return None
     try:
         if not body.isascii():

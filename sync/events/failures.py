@@ -20,14 +20,14 @@ class Failure(NamedTuple):
 
     code: str | None
     reason: str | None
-    told: Sequence[str]
+    texts: Sequence[str]
 
     def says(self, opt_out_failures: frozenset[str]) -> bool:
         """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out.
 
         `opt_out_failures` are as `failure_key` returns them.
         """
-        return bool(opt_out_failures) and not opt_out_failures.isdisjoint(map(failure_key, self.told))
+        return bool(opt_out_failures) and not opt_out_failures.isdisjoint(map(failure_key, self.texts))
 
 
 NO_FAILURE = Failure(None, None, ())
@@ -38,12 +38,12 @@ def failure(fields: Any) -> Failure:
     codes, reasons = _proses(_codes(fields)), _proses(_reasons(fields))
     if isinstance(fields.error, dict | list) or fields.errors is not None:
         for error in islice(_errors(fields.error, fields.errors), _ERRORS_MAX):
-            codes += _told(error, CODE)
-            reasons += _told(error, _ERROR_REASON)
+            codes += _texts(error, CODE)
+            reasons += _texts(error, _ERROR_REASON)
     return Failure(
         code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
         reason=reasons[0] if reasons else None,
-        told=(*codes, *reasons),
+        texts=(*codes, *reasons),
     )
 
 
@@ -59,7 +59,7 @@ def _errors(*values: Any) -> Iterator[Mapping[str, Any]]:
             yield {"message": value}
 
 
-def _told(error: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+def _texts(error: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return _proses(map(error.get, names))
 
 

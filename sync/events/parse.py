@@ -23,7 +23,7 @@ from sync.events.documents import (
 )
 from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
 from sync.events.failures import NO_FAILURE, Failure, failure
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parties import opted_out_parties
 from sync.events.raw import RawEvent, letters_of
 from sync.events.times import AHEAD_MAX, read_time
@@ -40,19 +40,19 @@ _recipients, _senders = attrgetter(*RECIPIENT), attrgetter(*SENDER)
 _STATUS_TIMES: Mapping[str, Values] = {name: attrgetter(*names) for name, names in STATUS_TIMES.items()}
 
 
-def parse(raw: RawEvent, reading: Reading) -> Event:
+def parse(raw: RawEvent, options: ParseOptions) -> Event:
     """Return the fact that `raw` states; raise Unreadable if it states none that could be kept."""
-    return parse_document(decode(raw.body), raw, reading)
+    return parse_document(decode(raw.body), raw, options)
 
 
-def parse_document(document: Document, raw: RawEvent, reading: Reading) -> Event:
+def parse_document(document: Document, raw: RawEvent, options: ParseOptions) -> Event:
     """Return the fact that `document` states, which is decoded from `raw`; raise as `parse` does."""
     digest = hashlib.sha256(raw.body).hexdigest()
     name, fields, received_at = _name(document.event), document.data or NO_FIELDS, raw.received_at
     latest = received_at + AHEAD_MAX
     message = campaign = subject = None
     if name.startswith("message."):
-        message = _message(name, document, reading, latest)
+        message = _message(name, document, options, latest)
         subject = message.message_id
     elif name.startswith("campaign.") and isinstance(document, WholeDocument):
         campaign = campaign_details(document.whole_data, _status_time(name, fields, latest))
@@ -135,21 +135,21 @@ def _status_time(name: str, fields: Any, latest: datetime) -> datetime | None:
     return None
 
 
-def _message(name: str, document: Document, reading: Reading, latest: datetime) -> MessageDetails:
+def _message(name: str, document: Document, options: ParseOptions, latest: datetime) -> MessageDetails:
     fields = document.data or NO_FIELDS
     failed = failure(fields) if name in FAILURES else NO_FAILURE
-    if name == _OPT_OUT or failed.says(reading.opt_out_failures):
-        return _opt_out(name, document, reading.default_region, latest, failed)
+    if name == _OPT_OUT or failed.says(options.opt_out_failures):
+        return _opt_out(name, document, options.default_region, latest, failed)
     recipient, sender, message_id, campaign_id = _identities(document)
     channel_name = channel(fields.channel)
-    addresses = texts_of(channel_name or "", recipient, reading.default_region) if recipient else ()
+    addresses = texts_of(channel_name or "", recipient, options.default_region) if recipient else ()
     return MessageDetails(
         message_id=message_id,
         channel=channel_name,
         recipient=addresses[0] if addresses else recipient and recipient.strip(),
         addresses=addresses,
         is_recipient_named=bool(addresses),
-        sender=sender_text(sender, reading.default_region) or None if sender else None,
+        sender=sender_text(sender, options.default_region) or None if sender else None,
         campaign_id=campaign_id,
         status_at=_status_time(name, fields, latest),
         failure_code=failed.code,
@@ -179,9 +179,7 @@ def _opt_out(name: str, document: Document, region: str, latest: datetime, faile
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = usable_identity if is_stop else surely
     channel_name = channel(fields.channel)
-    parties = opted_out_parties(
-        channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), region
-    )
+    parties = opted_out_parties(channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), region)
     message_id = (optional if parties.addresses else surely)(_message_ids(fields))
     if message_id is None and not parties.addresses:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")

@@ -31,10 +31,10 @@ def verify(body: bytes, signature: str | None, secrets: Sequence[bytes]) -> Verd
         return Verdict.MISSING
     if not _FORM.fullmatch(signature):
         return Verdict.MALFORMED
-    given = signature.encode("ascii")
+    signature_bytes = signature.encode("ascii")
     is_genuine = False
     for secret in secrets:
-        is_genuine |= hmac.compare_digest(sign(body, secret), given)
+        is_genuine |= hmac.compare_digest(sign(body, secret), signature_bytes)
     return Verdict.GENUINE if is_genuine else Verdict.WRONG
 
 

@@ -56,7 +56,7 @@ class Condition:
 
     @property
     def staleness_seconds(self) -> float | None:
-        """Return how long ago the moment is up to which every acknowledged opt-out is reflected."""
+        """Return how long ago the time is up to which every acknowledged opt-out is reflected."""
         as_of = self.freshness.as_of
         return (self.looked_at - as_of).total_seconds() if as_of else None
 

@@ -13,11 +13,11 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
 
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from sync.rollups.deltas import keep_deltas
-from sync.store.dead_letters import DeadLetter, keep_dead_letters
+from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.known_good import known_good, type_by_look, type_named
@@ -34,7 +34,7 @@ class Read(Struct, frozen=True, gc=False):
     """
 
     raw: RawEvent
-    stated: Event | DeadLetter | None
+    stated: Event | NewDeadLetter | None
 
 
 log = structlog.get_logger()
@@ -55,49 +55,51 @@ class Tally:
         return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
 
 
-def read(raw_events: Iterable[RawEvent], reading: Reading) -> list[Read]:
+def read(raw_events: Iterable[RawEvent], options: ParseOptions) -> list[Read]:
     """Return what each of `raw_events` states, or the dead letter that it becomes; never raises. Needs no database."""
     batch = []
     for raw in raw_events:
         try:
-            batch.append(Read(raw, _stated(raw, reading)))
+            batch.append(Read(raw, _stated(raw, options)))
         except Exception:  # a mistake of ours, which must not stop any other event
             batch.append(Read(raw, None))
     return batch
 
 
-def _stated(raw: RawEvent, reading: Reading) -> Event | DeadLetter:
+def _stated(raw: RawEvent, options: ParseOptions) -> Event | NewDeadLetter:
     try:
-        return parse(raw, reading)
+        return parse(raw, options)
     except Unreadable as unreadable:
-        return DeadLetter(raw, unreadable.reason, unreadable.detail)
+        return NewDeadLetter(raw, unreadable.reason, unreadable.detail)
 
 
-def all_stated(batch: Iterable[Read], reading: Reading) -> list[Event | DeadLetter]:
+def all_stated(batch: Iterable[Read], options: ParseOptions) -> list[Event | NewDeadLetter]:
     """Return what each of `batch` states; raise what parsing raises for a reason that says nothing of the body."""
-    return [one.stated or _stated(one.raw, reading) for one in batch]
+    return [item.stated or _stated(item.raw, options) for item in batch]
 
 
-def apply(engine: Engine, raw_events: Sequence[RawEvent], *, reading: Reading, now: datetime) -> Tally:
+def apply(engine: Engine, raw_events: Sequence[RawEvent], *, options: ParseOptions, now: datetime) -> Tally:
     """Read `raw_events` and merge them, as `merge` does."""
-    return merge(engine, read(raw_events, reading), reading=reading, now=now)
+    return merge(engine, read(raw_events, options), options=options, now=now)
 
 
-def merge(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime, is_patient: bool = False) -> Tally:
+def merge(
+    engine: Engine, batch: Sequence[Read], *, options: ParseOptions, now: datetime, is_patient: bool = False
+) -> Tally:
     """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
 
     If the transaction fails because of what is in it, the events are merged one by one, and what fails alone, while
     a known good event succeeds, becomes a dead letter. Any error of the database (away, locked, read-only) is
     SQLAlchemy's and passes through; so does Held if a known good event fails too: the same batch may be given again.
     """
-    return sum(_merging(engine, reading, now).together(batch, is_patient=is_patient), Tally())
+    return sum(_merging(engine, options, now).together(batch, is_patient=is_patient), Tally())
 
 
 def drain(
     engine: Engine,
     limit: int,
     *,
-    reading: Reading,
+    options: ParseOptions,
     now: datetime,
     bytes_max: int | None = None,
     is_patient: bool = False,
@@ -110,8 +112,8 @@ def drain(
     batch: list[Read] = []
     try:
         with engine.begin() as connection:
-            batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), reading)
-            tally = _merge_in(connection, batch, reading, now)
+            batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), options)
+            tally = _merge_in(connection, batch, options, now)
     except Exception as error:
         fault = fault_of(error)
         if not batch or fault is Fault.ABSENCE or (fault is Fault.UNCERTAIN and is_patient):
@@ -119,37 +121,37 @@ def drain(
     else:
         _log_dead_letters(batch)
         return tally
-    return sum(_merging(engine, reading, now).one_by_one(batch), Tally())
+    return sum(_merging(engine, options, now).one_by_one(batch), Tally())
 
 
-def _merging(engine: Engine, reading: Reading, now: datetime) -> Singly[Read, Tally]:
+def _merging(engine: Engine, options: ParseOptions, now: datetime) -> Singly[Read, Tally]:
     def attempt(batch: Sequence[Read]) -> Tally:
         with engine.begin() as connection:
-            tally = _merge_in(connection, batch, reading, now)
+            tally = _merge_in(connection, batch, options, now)
         _log_dead_letters(batch)
         return tally
 
     return Singly(
         attempt=attempt,
-        refuse=lambda one, error: _bury(engine, one.raw, error, reading),
+        refuse=lambda item, error: _bury(engine, item.raw, error, options),
         type_of=_type_of,
-        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
     )
 
 
-def _type_of(one: Read) -> EventType:
-    return type_named(one.stated.name) if isinstance(one.stated, Event) else type_by_look(one.raw.body)
+def _type_of(item: Read) -> EventType:
+    return type_named(item.stated.name) if isinstance(item.stated, Event) else type_by_look(item.raw.body)
 
 
-def try_known_good(engine: Engine, event_type: EventType, reading: Reading) -> Exception | None:
+def try_known_good(engine: Engine, event_type: EventType, options: ParseOptions) -> Exception | None:
     """Merge a known good event and roll it back; return what that raised, None if it went well.
 
     Raises errors of a database that is away.
     """
     try:
-        event = parse(known_good(event_type), reading)
+        event = parse(known_good(event_type), options)
         with engine.connect() as connection, connection.begin() as transaction:
-            merge_events(connection, [event], reading, event.received_at)
+            merge_events(connection, [event], options, event.received_at)
             if connection.dialect.name == "postgresql":
                 # What would only be checked by a commit is checked now.
                 connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
@@ -161,31 +163,31 @@ def try_known_good(engine: Engine, event_type: EventType, reading: Reading) -> E
     return None
 
 
-def _bury(engine: Engine, raw: RawEvent, error: Exception, reading: Reading) -> Tally:
+def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
-    letter = DeadLetter(raw, Reason.REFUSED, error_kind(error))
+    letter = NewDeadLetter(raw, Reason.REFUSED, error_kind(error))
     with engine.begin() as connection:
         _remove_from_inbox(connection, [raw])
-        keep_dead_letters(connection, [letter], reading)
+        keep_dead_letters(connection, [letter], options)
     _log_dead_letters([Read(raw, letter)])
     return Tally(received=1, dead=1, body_bytes=len(raw.body))
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
-    for one in batch:
-        if isinstance(letter := one.stated, DeadLetter):
+    for item in batch:
+        if isinstance(letter := item.stated, NewDeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
             log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
 
 
-def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, now: datetime) -> Tally:
-    stated = all_stated(batch, reading)
-    events = [one for one in stated if isinstance(one, Event)]
-    dead = [one for one in stated if isinstance(one, DeadLetter)]
+def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptions, now: datetime) -> Tally:
+    stated = all_stated(batch, options)
+    events = [item for item in stated if isinstance(item, Event)]
+    dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
-    _remove_from_inbox(connection, [one.raw for one in batch])
-    new = merge_events(connection, events, reading, now)
-    keep_dead_letters(connection, dead, reading)
+    _remove_from_inbox(connection, [item.raw for item in batch])
+    new = merge_events(connection, events, options, now)
+    keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in new)
     return Tally(
         received=len(batch),
@@ -193,7 +195,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
         ignored=ignored,
         unchanged=len(events) - len(new),
         dead=len(dead),
-        body_bytes=sum(len(one.raw.body) for one in batch),
+        body_bytes=sum(len(item.raw.body) for item in batch),
     )
 
 
@@ -201,16 +203,16 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
     remove_from_inbox(connection, sorted(raw.inbox_id for raw in raw_events if raw.inbox_id))
 
 
-def merge_events(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> list[Event]:
+def merge_events(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> list[Event]:
     """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
     new, earlier = merge_ledger(connection, events, now)
-    merge_rows(connection, [*new, *earlier], reading, now)
+    merge_rows(connection, [*new, *earlier], options, now)
     return new
 
 
-def merge_rows(connection: Connection, events: Sequence[Event], reading: Reading, now: datetime) -> None:
+def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> None:
     """Bring every row up to date that follows from `events`, which the ledger has taken."""
-    messages = merge_messages(connection, [event for event in events if event.message], reading, now)
+    messages = merge_messages(connection, [event for event in events if event.message], options, now)
     keep_deltas(connection, messages.inserted, messages.changes)
-    merge_campaigns(connection, [event for event in events if event.campaign], reading, now)
+    merge_campaigns(connection, [event for event in events if event.campaign], options, now)
     merge_opt_outs(connection, messages.events, now)

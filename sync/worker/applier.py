@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
 from sync.settings.worker import WorkerSettings
@@ -58,9 +58,9 @@ class Applier:
     `read`, `apply` and `drain` may run at the same time, in a thread each; `compact` in that of `drain`.
     """
 
-    def __init__(self, engine: Engine, *, reading: Reading, batch_size: int) -> None:
+    def __init__(self, engine: Engine, *, options: ParseOptions, batch_size: int) -> None:
         self.engine = engine
-        self.reading = reading
+        self.options = options
         self.batch_size = batch_size
         self._running = RunningStatements(engine)
         self._queue, self._inbox = _Lane("queue"), _Lane("inbox")
@@ -69,7 +69,7 @@ class Applier:
 
     def read(self, raw_events: Iterable[RawEvent]) -> list[Read]:
         """Return what each of `raw_events` states; the database is not asked."""
-        return read(raw_events, self.reading)
+        return read(raw_events, self.options)
 
     def apply(self, events: Sequence[Read]) -> None:
         """Merge `events`; raise NotApplied if some were not applied: all may be given again."""
@@ -83,8 +83,8 @@ class Applier:
     def _apply_batch(self, batch: Sequence[Read]) -> None:
         begun = time.monotonic()
         now = datetime.now(UTC)
-        tally = merge(self.engine, batch, reading=self.reading, now=now, is_patient=_is_patient(self._queue))
-        waited = now - min(one.raw.received_at for one in batch)
+        tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
+        waited = now - min(item.raw.received_at for item in batch)
         _log("batch.applied", tally, begun, waited_milliseconds=round(waited.total_seconds() * 1000, 1))
 
     def drain(self) -> bool:
@@ -94,7 +94,7 @@ class Applier:
             tally = drain(
                 self.engine,
                 self.batch_size,
-                reading=self.reading,
+                options=self.options,
                 now=datetime.now(UTC),
                 bytes_max=BATCH_BYTES,
                 is_patient=_is_patient(self._inbox),
@@ -163,7 +163,7 @@ def applier() -> Applier:
         statement_seconds=STATEMENT_SECONDS,
         busy_seconds=BUSY_SECONDS,
     )
-    return Applier(engine, reading=settings.reading, batch_size=settings.batch_size)
+    return Applier(engine, options=settings.parse_options, batch_size=settings.batch_size)
 
 
 def apply_job(pairs: list[list[str]]) -> None:
