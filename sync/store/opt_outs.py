@@ -9,9 +9,10 @@ from dataclasses import astuple, fields
 from datetime import datetime
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, delete, or_, select, text, tuple_
+from sqlalchemy import Connection, delete, select, text, tuple_
 from sqlalchemy.dialects import sqlite
 
+from models.plain_tables import in_force
 from models.statements import bulk_insert, is_one_of, overwrite, slices
 from models.tables import HISTORY, NAMELESS_OPT_OUTS, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
@@ -29,7 +30,7 @@ from sync.events.opt_outs import (
 )
 
 # The view `active_opt_outs` and `is_in_force` say the same, and a test holds them equal.
-IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
+IN_FORCE = in_force(OPT_OUTS)
 
 _FIELDS = tuple(field.name for field in fields(OptOutStatement))
 # What the fold of statements reads: the rest is for people.
