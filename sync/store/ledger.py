@@ -190,11 +190,16 @@ def _contents(events: Sequence[Event], places: Sequence[int]) -> list[dict[str, 
 
 def _without_copies(connection: Connection, events: list[Event]) -> list[Event]:
     """Return those of `events` that are no copies of what holds: by far the most are, and cost this one look."""
-    stored = {(row.subject_id, row.event): row for row in _entries(connection, [event.key for event in events])}
+    stored: dict[Key, tuple[str, datetime]] = {}
+    columns = (LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.digest, LEDGER.c.received_at)
+    for piece in slices(sorted({event.subject_id for event in events})):
+        query = select(*columns).where(is_one_of(connection, LEDGER.c.subject_id, piece))
+        for subject, name, digest, received_at in connection.execute(query):
+            stored[subject, name] = digest, received_at
     return [
         event
         for event in events
-        if (row := stored.get(event.key)) is None or row.digest != event.digest or row.received_at > event.received_at
+        if (body := stored.get(event.key)) is None or body[0] != event.digest or body[1] > event.received_at
     ]
 
 
