@@ -27,7 +27,7 @@ class Failure(NamedTuple):
 
         `opt_out_failures` are as `failure_key` returns them.
         """
-        return bool(opt_out_failures) and not opt_out_failures.isdisjoint(map(failure_key, self.texts))
+        return not opt_out_failures.isdisjoint(map(failure_key, self.texts))
 
 
 NO_FAILURE = Failure(None, None, ())

@@ -138,7 +138,7 @@ def _status_time(name: str, fields: Any, latest: datetime) -> datetime | None:
 def _message(name: str, document: Document, options: ParseOptions, latest: datetime) -> MessageDetails:
     fields = document.data or NO_FIELDS
     failed = failure(fields) if name in FAILURES else NO_FAILURE
-    if name == _OPT_OUT or failed.says(options.opt_out_failures):
+    if name == _OPT_OUT or (options.opt_out_failures and failed.says(options.opt_out_failures)):
         return _opt_out(name, document, options.default_region, latest, failed)
     recipient, sender, message_id, campaign_id = _identities(document)
     channel_name = channel(fields.channel)
