@@ -3,9 +3,10 @@
 What each means is in `migrations/sql`.
 """
 
-from sqlalchemy import BigInteger, MetaData, Table, Text, or_
+from sqlalchemy import BigInteger, MetaData, Table, Text
 from sqlalchemy import Column as _Column
 
+from models.plain_tables import in_force
 from models.tables import OPT_OUTS
 from models.types import KeyText, UTCDateTime
 
@@ -18,7 +19,7 @@ def _view(name: str, **types: object) -> Table:
 
 
 # The condition of the view `active_opt_outs`, and of `sync.events.opt_outs.is_in_force`. A test holds the three equal.
-IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
+IN_FORCE = in_force(OPT_OUTS)
 ACTIVE_OPT_OUTS = _view(
     "active_opt_outs",
     channel=KeyText,

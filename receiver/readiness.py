@@ -14,11 +14,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import URL, Connection, insert, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlmodel import SQLModel
 
 from models.database import open_database
+from models.plain_tables import INBOX, WRITTEN
 from models.schema import SchemaError, require_compatible
-from models.tables import INBOX
 from receiver.server.sockets import OpenSockets
 
 # A bound on the look at each store; both are looked at at once.
@@ -40,7 +39,6 @@ _MAY_WRITE = text(
     FROM unnest(CAST(:names AS text[]), CAST(:actions AS text[])) AS needed (name, action)
     """
 )
-_ONLY_READ = frozenset({"report_calendar", "zexa_sync_compatibility"})
 _UPDATED = ("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily")
 _DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "rollup_deltas")
 
@@ -169,7 +167,7 @@ class _DatabaseLook(_Look):
 def _may_write(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return True  # the transaction that has begun is one that writes
-    needed = [(name, "INSERT") for name in SQLModel.metadata.tables.keys() - _ONLY_READ]
+    needed = [(name, "INSERT") for name in WRITTEN]
     needed += [(name, "UPDATE") for name in _UPDATED] + [(name, "DELETE") for name in _DELETED]
     names, actions = zip(*needed, strict=True)
     return bool(connection.execute(_MAY_WRITE, {"names": list(names), "actions": list(actions)}).scalar_one())

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, t
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import open_database
-from models.tables import DEAD_LETTERS, INBOX
+from models.plain_tables import DEAD_LETTERS, INBOX
 from receiver.api.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.api.question import Question
 from receiver.server.sockets import OpenSockets

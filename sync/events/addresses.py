@@ -214,6 +214,8 @@ def is_sender_name(text: str, default_region: str) -> bool:
 
 def texts_of(channel: str, text: str, default_region: str) -> tuple[str, ...]:
     """Return how the tables keep each address that `text` may be; none if it is nobody's."""
+    if text[:1] == "+" and channel != "slack" and is_canonical(text):
+        return (text,)  # as nearly always
     if (quick := _quickly_read(channel, text, default_region)) is not None:
         return (quick,)
     return tuple(address.text for address in _read_whole(channel, text, default_region).addresses)

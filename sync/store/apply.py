@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
 
 from models.errors import Fault, error_kind, fault_of
@@ -28,7 +28,7 @@ from sync.store.singly import Singly, may_lie_in_one
 from sync.store.status_rows import merge_campaigns, merge_messages
 
 
-class Read(NamedTuple):
+class Read(Struct, frozen=True, gc=False):
     """A raw event and what it states: a fact, or the dead letter that it becomes.
 
     None stands for a body that could not be parsed for a reason that says nothing of it: a mistake of ours.
@@ -76,7 +76,7 @@ def _stated(raw: RawEvent, options: ParseOptions) -> Event | NewDeadLetter:
 
 def all_stated(batch: Iterable[Read], options: ParseOptions) -> list[Event | NewDeadLetter]:
     """Return what each of `batch` states; raise what parsing raises for a reason that says nothing of the body."""
-    return [stated or _stated(raw, options) for raw, stated in batch]
+    return [item.stated or _stated(item.raw, options) for item in batch]
 
 
 def apply(engine: Engine, raw_events: Sequence[RawEvent], *, options: ParseOptions, now: datetime) -> Tally:
@@ -174,8 +174,8 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
-    for _, letter in batch:
-        if isinstance(letter, NewDeadLetter):
+    for item in batch:
+        if isinstance(letter := item.stated, NewDeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
             log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
 
@@ -185,7 +185,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
     events = [item for item in stated if isinstance(item, Event)]
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
-    _remove_from_inbox(connection, [raw for raw, _ in batch])
+    _remove_from_inbox(connection, [item.raw for item in batch])
     new = merge_events(connection, events, options, now)
     keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in new)
@@ -195,7 +195,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
         ignored=ignored,
         unchanged=len(events) - len(new),
         dead=len(dead),
-        body_bytes=sum(len(raw.body) for raw, _ in batch),
+        body_bytes=sum(len(item.raw.body) for item in batch),
     )
 
 

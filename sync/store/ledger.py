@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, select, tuple_, update
 
-from models.statements import slices
+from models.statements import is_one_of, slices
 from models.tables import BODIES, FURTHER_BODIES, LEDGER
 from sync.events.event import Event
 from sync.events.merge import Key, distinct, holding
@@ -45,11 +45,16 @@ def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime)
 
 def _without_copies(connection: Connection, events: list[Event]) -> list[Event]:
     """Return those of `events` that are no copies of what holds: by far the most are, and cost this one look."""
-    stored = {(row.subject_id, row.event): row for row in entries_of(connection, [event.key for event in events])}
+    stored: dict[Key, tuple[str, datetime]] = {}
+    columns = (LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.digest, LEDGER.c.received_at)
+    for piece in slices(sorted({event.subject_id for event in events})):
+        query = select(*columns).where(is_one_of(connection, LEDGER.c.subject_id, piece))
+        for subject, name, digest, received_at in connection.execute(query):
+            stored[subject, name] = digest, received_at
     return [
         event
         for event in events
-        if (row := stored.get(event.key)) is None or row.digest != event.digest or row.received_at > event.received_at
+        if (body := stored.get(event.key)) is None or body[0] != event.digest or body[1] > event.received_at
     ]
 
 

@@ -5,7 +5,7 @@ persons. Whoever writes here writes to the history first, which is where `hold_s
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import datetime
 
 from msgspec.structs import asdict
@@ -84,7 +84,7 @@ def state(connection: Connection, statements: Iterable[OptOutStatement], now: da
 
 def add_to_history(connection: Connection, statements: Sequence[OptOutStatement], now: datetime) -> None:
     """Add statements to the history; what an event states of an address is there once at the most."""
-    rows = [dict(zip(_FIELDS, astuple(statement), strict=True)) for statement in statements]
+    rows = [{name: getattr(statement, name) for name in _FIELDS} for statement in statements]
     insert, parameters = bulk_insert(connection, HISTORY, rows, applied_at=now)
     connection.execute(insert.on_conflict_do_nothing(), parameters)
 

@@ -13,10 +13,9 @@ from sqlalchemy import Connection, Engine, Select, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.in_array import WANTED, array_text, in_array
+from models.plain_tables import OPT_OUTS, in_force
 from models.sessions import execute_single
-from models.tables import OPT_OUTS
 from models.types import UTCDateTime
-from models.views import IN_FORCE
 from sync.suppression.freshness import WaitingInDatabase, waiting_columns
 
 _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
@@ -134,6 +133,8 @@ def _query(dialect: str) -> Select[Any]:
     One statement sees one moment, and is one round trip to the database. Its opt-outs are of any channel and sender:
     SQL cannot say which spellings of a sender are alike, and no person has many opt-outs.
     """
-    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(in_array(dialect, OPT_OUTS.c.person), IN_FORCE)
+    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(
+        in_array(dialect, OPT_OUTS.c.person), in_force(OPT_OUTS)
+    )
     waiting, opt_outs = _WAITING.subquery("waiting"), query.subquery("found")
     return select(waiting, opt_outs).select_from(waiting.outerjoin(opt_outs, true()))

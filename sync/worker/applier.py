@@ -83,7 +83,7 @@ class Applier:
         begun = time.monotonic()
         now = datetime.now(UTC)
         tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
-        waited = now - min(raw.received_at for raw, _ in batch)
+        waited = now - min(item.raw.received_at for item in batch)
         _log("batch.applied", tally, begun, waited_milliseconds=round(waited.total_seconds() * 1000, 1))
 
     def drain(self) -> bool:

@@ -28,6 +28,10 @@ DRAIN_SECONDS = 1.0
 # How long deltas wait for it: the views add up what waits, so this is a question of their speed only.
 COMPACT_SECONDS = 5.0
 
+# How many objects are made before a search for garbage among them, 700 unless told. A batch makes some thousands that
+# live until its end, and hardly any garbage: to search them again and again cost a twentieth of a worker's time.
+NEW_OBJECTS = 20_000
+
 log = structlog.get_logger()
 
 
@@ -50,6 +54,7 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
     _say_which_timezone(applier(), settings, stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
     gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
     if burst:
         _work_on_queue(settings, stop, burst=True)
         _drain(applier(), stop, burst=True)
