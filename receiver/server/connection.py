@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._client = transport.get_extra_info("peername")
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES_MAX)
         self._state.connections.add(self)  # type: ignore[arg-type]
         self._room = self._rooms.opening
@@ -367,7 +368,7 @@ class Connection(asyncio.Protocol):
         may_stay = version == "1.1" and parser.should_keep_alive()
         exchange = Exchange(
             self,
-            new_scope(parser.get_method().decode("ascii"), version, target, self._fields),
+            new_scope(parser.get_method().decode("ascii"), version, target, self._fields, self._client),
             may_stay=may_stay,
             expects_continue=any(name == b"expect" for name, _ in self._fields),
         )

@@ -162,7 +162,7 @@ class Numbers:
     @property
     def is_silent(self) -> bool | None:
         """Return whether the silence is longer than twice the usual gap; None if that cannot be known."""
-        silence, usual = self.silence_seconds, self.redis and self.redis.usual_gap_seconds
+        silence, usual = self.silence_seconds, self.redis.usual_gap_seconds if self.redis else None
         return None if silence is None or usual is None else silence > 2 * usual
 
     @property

@@ -5,7 +5,7 @@ The two steps stand apart so that a worker can read the next batch while the dat
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import Reading
 from sync.events.parse import parse
-from sync.events.raw import RawEvent
+from sync.events.raw import RawEvent, is_rehearsal
 from sync.rollups.deltas import keep_deltas
 from sync.store.dead_letters import DeadLetter, keep_dead_letters
 from sync.store.faults import Fault, error_kind, fault_of
@@ -24,7 +24,7 @@ from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
 from sync.store.opt_outs import merge_opt_outs
 from sync.store.singly import Singly
-from sync.store.status_rows import merge_campaigns, merge_messages
+from sync.store.status_rows import Merged, late_events, merge_campaigns, merge_messages
 
 
 class Read(NamedTuple):
@@ -50,9 +50,24 @@ class Tally:
     unchanged: int = 0  # copies of bodies that it has
     dead: int = 0  # dead letters
     body_bytes: int = field(default=0, compare=False)
+    conflicts: int = field(default=0, compare=False)  # messages of which two different final statuses are now known
+    late: int = field(default=0, compare=False)  # bodies of messages that a greater one was known of before
+    # When each was received, in epoch seconds; those of probes and test events stand apart, for they are no traffic.
+    receipts: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    rehearsals: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    # Of copies that were received soon after the first one, how much later, in seconds.
+    quick_copies: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in _TALLIED})
+
+    def logged(self) -> dict[str, int]:
+        """Return what a log says of it."""
+        return {name: getattr(self, name) for name in _LOGGED}
+
+
+_TALLIED = tuple(one.name for one in fields(Tally))
+_LOGGED = ("received", "applied", "ignored", "unchanged", "dead", "body_bytes", "conflicts", "late")
 
 
 def read(raw_events: Iterable[RawEvent], reading: Reading) -> list[Read]:
@@ -168,14 +183,20 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, reading: Reading) -> 
         _remove_from_inbox(connection, [raw])
         keep_dead_letters(connection, [letter], reading)
     _log_dead_letters([Read(raw, letter)])
-    return Tally(received=1, dead=1, body_bytes=len(raw.body))
+    return Tally(received=1, dead=1, body_bytes=len(raw.body), receipts=(raw.received_at.timestamp(),))
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
     for _, letter in batch:
         if isinstance(letter, DeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
-            log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
+            log.warning(
+                "dead_letter.kept",
+                reason=letter.reason,
+                error=letter.error,
+                digest=digest,
+                request_id=letter.raw.request_id,
+            )
 
 
 def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, now: datetime) -> Tally:
@@ -184,17 +205,34 @@ def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, n
     dead = [one for one in stated if isinstance(one, DeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
-    new = merge_events(connection, events, reading, now)
+    merged = _merge_all(connection, events, reading, now)
     keep_dead_letters(connection, dead, reading)
-    ignored = sum(event.outcome is Outcome.IGNORED for event in new)
+    ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
+    receipts, rehearsals = _receipts(batch)
     return Tally(
         received=len(batch),
-        applied=len(new) - ignored,
+        applied=len(merged.new) - ignored,
         ignored=ignored,
-        unchanged=len(events) - len(new),
+        unchanged=len(events) - len(merged.new),
         dead=len(dead),
         body_bytes=sum(len(raw.body) for raw, _ in batch),
+        conflicts=merged.conflicts,
+        late=merged.late,
+        quick_copies=merged.quick_copies,
+        receipts=receipts,
+        rehearsals=rehearsals,
     )
+
+
+def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return when each of `batch` was received, apart what is no traffic."""
+    receipts: list[float] = []
+    rehearsals: list[float] = []
+    for raw, stated in batch:
+        # What the provider may say of its messages is nearly all: only what is ignored may be a probe or a test.
+        is_traffic = not isinstance(stated, Event) or stated.outcome is Outcome.APPLIED or not is_rehearsal(stated.name)
+        (receipts if is_traffic else rehearsals).append(raw.received_at.timestamp())
+    return tuple(receipts), tuple(rehearsals)
 
 
 def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:
@@ -203,14 +241,31 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
 
 def merge_events(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> list[Event]:
     """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
-    new, earlier = merge_ledger(connection, events, now)
-    merge_rows(connection, [*new, *earlier], reading, now)
-    return new
+    return _merge_all(connection, events, reading, now).new
 
 
-def merge_rows(connection: Connection, events: Sequence[Event], reading: Reading, now: datetime) -> None:
-    """Bring every row up to date that follows from `events`, which the ledger has taken."""
+class _Merged(NamedTuple):
+    new: list[Event]
+    conflicts: int
+    late: int
+    quick_copies: tuple[float, ...]
+
+
+def _merge_all(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> _Merged:
+    new, earlier, quick_copies = merge_ledger(connection, events, now)
+    messages = merge_rows(connection, [*new, *earlier], reading, now)
+    inserted_in_conflict = sum(row["conflict"] for row in messages.inserted)
+    turned = sum(
+        bool(change.new and change.old and change.new["conflict"] and not change.old["conflict"])
+        for change in messages.changes
+    )
+    return _Merged(new, inserted_in_conflict + turned, late_events(messages.stored, new), tuple(quick_copies))
+
+
+def merge_rows(connection: Connection, events: Sequence[Event], reading: Reading, now: datetime) -> Merged:
+    """Bring every row up to date that follows from `events`, which the ledger has taken; return those of messages."""
     messages = merge_messages(connection, [event for event in events if event.message], reading, now)
     keep_deltas(connection, messages.inserted, messages.changes)
     merge_campaigns(connection, [event for event in events if event.campaign], reading, now)
     merge_opt_outs(connection, messages.events, now)
+    return messages

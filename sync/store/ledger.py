@@ -5,7 +5,7 @@ further bodies of a key stand in `further_bodies`, in the same words. The bytes 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ from sync.events.merge import Key, distinct, holding
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
 
+# Zexa redelivers after a minute. A copy that comes sooner was sent twice.
+QUICK_COPY = timedelta(seconds=10)
+
 # What the ledger knows of a body: `events` and `further_bodies` have these columns alike.
 _OF_BODY = ("occurred_at", "received_at", "body_id", "is_dated", "digest")
 
@@ -46,26 +49,30 @@ class Taken(NamedTuple):
     """What the ledger did with some events, one for each distinct body.
 
     `new` are the bodies it did not have. `earlier` are bodies it had, which now have an earlier receipt than before.
+    `quick_copies` says of copies that were received soon after the first one how many seconds later.
     """
 
     new: list[Event]
     earlier: list[Event]
+    quick_copies: list[float] = []
 
 
 def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime) -> Taken:
     """Put every body of `events` into the ledger that it has not, and let the greatest of each key hold there."""
+    events = list(events)
     bodies = distinct(events)
+    quick_copies = _quick_copies_among(events, bodies) if len(bodies) < len(events) else []
     if not bodies:
         return Taken([], [])
     held = holding(bodies)
     there = _insert_missing(connection, list(held.values()), now)
     if not there and len(held) == len(bodies):
-        return Taken(bodies, [])
+        return Taken(bodies, [], quick_copies)
     new = [event for key, event in held.items() if key not in there]
     rest = [event for event in bodies if event.key in there or held[event.key] is not event]
-    further = _without_copies(connection, rest)
+    further, stored_copies = _without_copies(connection, rest)
     taken = _take_further(connection, further, now) if further else Taken([], [])
-    return Taken(new + taken.new, taken.earlier)
+    return Taken(new + taken.new, taken.earlier, quick_copies + stored_copies)
 
 
 def _insert_missing(connection: Connection, events: list[Event], now: datetime) -> set[Key]:
@@ -188,14 +195,31 @@ def _contents(events: Sequence[Event], places: Sequence[int]) -> list[dict[str, 
     ]
 
 
-def _without_copies(connection: Connection, events: list[Event]) -> list[Event]:
-    """Return those of `events` that are no copies of what holds: by far the most are, and cost this one look."""
+def _quick_copies_among(events: Iterable[Event], bodies: Iterable[Event]) -> list[float]:
+    """Return how long after the first of `bodies` each copy of it among `events` was received, if soon."""
+    first = {(event.key, event.digest): event.received_at for event in bodies}
+    return _soon(event.received_at - first[event.key, event.digest] for event in events)
+
+
+def _soon(distances: Iterable[timedelta]) -> list[float]:
+    return [distance.total_seconds() for distance in distances if timedelta() < distance <= QUICK_COPY]
+
+
+def _without_copies(connection: Connection, events: list[Event]) -> tuple[list[Event], list[float]]:
+    """Return those of `events` that are no copies of what holds: by far the most are, and cost this one look.
+
+    Return of the copies that were received soon after the first how many seconds later.
+    """
     stored = {(row.subject_id, row.event): row for row in _entries(connection, [event.key for event in events])}
-    return [
-        event
-        for event in events
-        if (row := stored.get(event.key)) is None or row.digest != event.digest or row.received_at > event.received_at
-    ]
+    others = []
+    distances = []
+    for event in events:
+        row = stored.get(event.key)
+        if row is None or row.digest != event.digest or row.received_at > event.received_at:
+            others.append(event)
+        else:
+            distances.append(event.received_at - row.received_at)
+    return others, _soon(distances)
 
 
 def _entries(connection: Connection, keys: Iterable[Key], *, is_locked: bool = False) -> list[Row[Any]]:
