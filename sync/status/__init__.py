@@ -2,7 +2,7 @@
 
 from sync.status.in_database import COUNTED_MAX, latency_now, measure_database
 from sync.status.in_redis import measure_redis
-from sync.status.measure import measure
+from sync.status.measurement import measure
 from sync.status.numbers import (
     CLOCK_SECONDS_MAX,
     SEEN_WITHIN,

@@ -13,7 +13,7 @@ from sync.settings.web import read_known_secrets
 from sync.settings.worker import read_default_region
 from sync.status.document import status_document
 from sync.status.findings import findings
-from sync.status.measure import measure
+from sync.status.measurement import measure
 from sync.status.numbers import Numbers
 from sync.status.text import status_text
 from sync.suppression import MAX_STALENESS

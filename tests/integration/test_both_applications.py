@@ -94,6 +94,7 @@ def both(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Iterator
     assert redis.dbsize() == 0
     settings = ReceiverSettings(
         secrets=(SECRET.encode(),),
+        retired_secrets=(),
         database_url=migrated_url,
         redis=RedisSettings(url=redis_server.url, verify_tls=True),
         is_journalled=False,
