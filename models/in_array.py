@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, cast, func, select
 WANTED = "wanted"
 
 
-def is_among(dialect: str, column: Any) -> ColumnElement[bool]:
+def in_array(dialect: str, column: Any) -> ColumnElement[bool]:
     """Return the condition that `column` is one of the values that the parameter WANTED lists."""
     if dialect == "sqlite":
         each = func.json_each(bindparam(WANTED, type_=Text())).table_valued("value")
@@ -20,7 +20,7 @@ def is_among(dialect: str, column: Any) -> ColumnElement[bool]:
     return condition
 
 
-def listed(dialect: str, values: Collection[str]) -> str:
+def array_text(dialect: str, values: Collection[str]) -> str:
     """Return `values` as the parameter WANTED."""
     return json.dumps(list(values), ensure_ascii=False) if dialect == "sqlite" else _array(values)
 

@@ -1,4 +1,4 @@
-"""`report_calendar`: which moments belong to which day of the reports: the offsets of one time zone.
+"""`report_calendar`: which times belong to which day of the reports: the offsets of one time zone.
 
 It is filled when the roll-ups are made, and says which time zone they were made with.
 """

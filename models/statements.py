@@ -34,7 +34,7 @@ KEYS_PER_QUERY = 10_000
 Value = TypeVar("Value")
 
 
-def hold_one_moment(connection: Connection) -> None:
+def hold_snapshot(connection: Connection) -> None:
     """Let every query of the transaction see the same state, as on SQLite every transaction does.
 
     Must come before the first query of the transaction.
@@ -114,7 +114,7 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
     if connection.dialect.name == "sqlite":
         # Nobody else writes in this transaction, so what is missing stays so. Insertions that return their
         # keys become statements of hundreds of rows, which take twice as long to make as to execute.
-        there = {name for some in slices([row[key.name] for row in rows]) for name in _found(connection, key, some)}
+        there = {name for piece in slices([row[key.name] for row in rows]) for name in _found(connection, key, piece)}
         rows = [row for row in rows if row[key.name] not in there]
         execute_many(connection, table, sqlite.insert(table), [row | {"updated_at": now} for row in rows])
         return {row[key.name] for row in rows}
@@ -139,10 +139,10 @@ def locked_rows(
 ) -> Iterator[Mapping[str, Any]]:
     """Lock the rows under `keys`, which are sorted, in their order; yield them, whole or only these `columns`."""
     (key,) = table.primary_key
-    for some in slices(keys):
-        query = select(*(columns or table.columns)).where(is_one_of(connection, key, some))
-        found = connection.execute(query.order_by(key).with_for_update())
-        yield from cast(Iterable[Mapping[str, Any]], found.mappings())
+    for piece in slices(keys):
+        query = select(*(columns or table.columns)).where(is_one_of(connection, key, piece))
+        result = connection.execute(query.order_by(key).with_for_update())
+        yield from cast(Iterable[Mapping[str, Any]], result.mappings())
 
 
 def overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], now: datetime) -> None:
@@ -178,7 +178,7 @@ def execute_many(connection: Connection, table: Table, statement: Insert, rows: 
         prepare = table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
         values = [row[name] for row in rows]
         if prepare:
-            # A moment is rarely alone: all rows are written at one, and a status is often of the moment it tells.
+            # Times repeat: all rows are written at one time, and a status often has the time of its event.
             once = {value: prepare(value) for value in {*values} - {None}}
             values = [once.get(value) for value in values]
         columns.append(values)

@@ -14,6 +14,10 @@ from models.message_status import MessageStatus
 from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.report_calendar import ReportCalendar
+from models.rollup_campaigns import RollupCampaign
+from models.rollup_daily import RollupDaily
+from models.rollup_delta import RollupDelta
 
 
 def _table(model: Any) -> Table:
@@ -30,3 +34,7 @@ HISTORY = _table(OptOutHistory)
 NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)
+REPORT_CALENDAR = _table(ReportCalendar)
+ROLLUP_CAMPAIGNS = _table(RollupCampaign)
+ROLLUP_DAILY = _table(RollupDaily)
+ROLLUP_DELTAS = _table(RollupDelta)

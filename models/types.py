@@ -23,7 +23,7 @@ PERSON_OF_ADDRESS = (
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC: `timestamptz` on PostgreSQL, ISO text without offset on SQLite.
+    """An aware time in UTC: `timestamptz` on PostgreSQL, ISO text without offset on SQLite.
 
     Binding a naive datetime raises ValueError; what is read back is always aware.
     """

@@ -12,18 +12,18 @@ from werkzeug.exceptions import HTTPException
 from receiver.readiness import Readiness
 from receiver.server.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
 from receiver.server.paths import (
+    DELIVERY_PATH,
     DELIVERY_PATHS,
     HEALTH_PATH,
     HOME_PATH,
     LOOKUP_PATHS,
-    PATH,
     READY_PATH,
     nearest_path,
     shown_path,
 )
 from receiver.server.wsgi import InThreads
 from receiver.webhook.endpoint import Keys, Webhook, add_route, flask_response
-from receiver.webhook.inbox import Inbox
+from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
 from receiver.webhook.reporter import Reporter
@@ -41,8 +41,8 @@ HOME = f"""<!doctype html>
 <title>zexa-sync</title>
 <h1>zexa-sync is running</h1>
 <p>It takes the delivery events of Zexa by webhook and keeps them in a database.</p>
-<p>Zexa delivers to <code>POST {PATH}</code>. <a href="{READY_PATH}">{READY_PATH}</a> says whether Redis and the
-database are usable.</p>
+<p>Zexa delivers to <code>POST {DELIVERY_PATH}</code>. <a href="{READY_PATH}">{READY_PATH}</a> says whether Redis and
+the database are usable.</p>
 """
 HOME_HEADERS = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
 
@@ -115,7 +115,7 @@ def _parts(settings: ReceiverSettings | None) -> Parts:
     reporter = Reporter(settings.redis, settings.secrets)
     intake = Intake(
         settings.redis,
-        Inbox(settings.database_url),
+        InboxWriter(settings.database_url),
         reporter,
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
@@ -175,8 +175,8 @@ def not_found_text(path: str) -> str:
     nearest = nearest_path(path)
     if path in LOOKUP_PATHS:
         meant = f"{path} answers only if ZEXA_LOOKUP_TOKEN is set."
-    elif nearest == PATH:
-        meant = f"Deliveries go to POST {PATH}."
+    elif nearest == DELIVERY_PATH:
+        meant = f"Deliveries go to POST {DELIVERY_PATH}."
     else:
-        meant = f"Did you mean {nearest}? Deliveries go to POST {PATH}."
+        meant = f"Did you mean {nearest}? Deliveries go to POST {DELIVERY_PATH}."
     return f"There is nothing at {shown_path(path)}. {meant}\n"

@@ -12,13 +12,13 @@ from threading import Lock
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import URL, Connection, Table, insert, text
+from sqlalchemy import URL, Connection, insert, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import SQLModel
 
 from models.database import open_database
-from models.inbox import Inbox
 from models.schema import SchemaError, require_compatible
+from models.tables import INBOX
 from receiver.server.sockets import OpenSockets
 
 # A bound on the look at each store; both are looked at at once.
@@ -33,7 +33,6 @@ BAD_SECONDS = 1.0
 # "cannot set transaction read-write mode during recovery", and a transaction that only reads.
 _STANDBY_SQLSTATES = ("0A000", "25006")
 PROBE_KEY = "zexa-sync:probe"
-_INBOX: Table = Inbox.__table__  # type: ignore[attr-defined]
 # What events are merged into, and how. `to_regclass` finds no table that is missing, which is a matter of the schema.
 _MAY_WRITE = text(
     """
@@ -186,7 +185,7 @@ def _fits(connection: Connection) -> bool:
 
 def _write_and_roll_back(connection: Connection) -> None:
     now = datetime.now(UTC)
-    connection.execute(insert(_INBOX), {"body": b"", "received_at": now, "due_at": now})
+    connection.execute(insert(INBOX), {"body": b"", "received_at": now, "due_at": now})
     connection.rollback()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, select, text
 from sqlmodel import SQLModel
 
 import models
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 
 assert models.__all__  # importing the package fills the metadata
@@ -25,7 +25,7 @@ TEN = datetime(2026, 6, 24, 10, 0, tzinfo=UTC)
 RECEIVED = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 ANA = "+244912345678"
 RUI = "+244923000111"
-AO = Reading(default_region="AO")
+AO = ParseOptions(default_region="AO")
 
 # The tables that events are merged into, and the columns that say when a process worked, not what is true.
 TABLES: dict[str, tuple[str, ...]] = {

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from receiver.webhook.inbox import Inbox
+from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
 from receiver.webhook.reporter import Reporter
 from sync.settings.environment import RedisSettings
@@ -31,7 +31,7 @@ class DrivenIntake:
 
 @contextmanager
 def driven_intake(
-    url: str, inbox: Inbox, *, is_journalled: bool = False, failures_may_opt_out: bool = False
+    url: str, inbox: InboxWriter, *, is_journalled: bool = False, failures_may_opt_out: bool = False
 ) -> Iterator[DrivenIntake]:
     """Yield an intake for the Redis at `url`; close its connections afterwards."""
     settings = RedisSettings(url=url, verify_tls=True)

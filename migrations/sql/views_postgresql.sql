@@ -601,7 +601,7 @@ COMMENT ON COLUMN report_opt_outs.opt_out_rate IS 'opt_outs / delivered; null if
 COMMENT ON VIEW report_lag IS 'How long events take from the provider to the tables, one row an hour.';
 COMMENT ON COLUMN report_lag.hour IS 'begin of the hour in which the events were received, UTC';
 COMMENT ON COLUMN report_lag.events IS 'facts of the ledger that were received in it';
-COMMENT ON COLUMN report_lag.dated IS 'those of them that name the moment they occurred';
+COMMENT ON COLUMN report_lag.dated IS 'those of them that name the time they occurred';
 COMMENT ON COLUMN report_lag.received_p50_seconds IS 'median of received - occurred, of those that are dated';
 COMMENT ON COLUMN report_lag.received_p90_seconds IS 'nine of ten were received within this time after they occurred';
 COMMENT ON COLUMN report_lag.received_p99_seconds IS

@@ -11,8 +11,8 @@ def is_authorised(header: str | None, tokens: Sequence[bytes]) -> bool:
     Takes the same time whichever of `tokens` it is, and however much of a wrong one is right; digests are compared,
     so that not even a length shows.
     """
-    scheme, _, given = (header or "").partition(" ")
-    digest = sha256(given.strip(" ").encode("latin-1", "replace")).digest()
+    scheme, _, credential = (header or "").partition(" ")
+    digest = sha256(credential.strip(" ").encode("latin-1", "replace")).digest()
     is_known = False
     for token in tokens:
         is_known |= hmac.compare_digest(sha256(token).digest(), digest)

@@ -36,7 +36,7 @@ class BlindLookup(Lookup):
     """A look-up that asks no store, and so knows nothing but what is no address."""
 
     def look(self, wanted: set[str]) -> Look:  # noqa: ARG002
-        return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+        return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
 
 
 class Lookups:
@@ -109,17 +109,20 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
 def _document(lookup: Lookup, question: Question) -> bytes:
     answers = lookup.answers(question.addresses, question.channel, question.sender, question.staleness_seconds)
     results = ", ".join(_results(answers))
-    return f'{{"as_of": {json.dumps(_moment(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
+    return f'{{"as_of": {json.dumps(_time_text(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
 
 
 def _results(answers: Answers) -> Iterator[str]:
-    """Yield JSON for each. Most differ in a number alone, plus and digits, and tens of thousands are told a second."""
+    """Yield each answer in JSON.
+
+    Built by hand: nearly all differ only in the number, and `json.dumps` is too slow for tens of thousands a second.
+    """
     rest = f'"status": "{answers.absent}", "match": null}}'
-    for given in answers.given:
-        if answer := answers.others.get(given):
+    for text in answers.inputs:
+        if answer := answers.others.get(text):
             yield json.dumps(_result(answer))
         else:
-            yield f'{{"input": "{given}", "address": "{given}", {rest}'
+            yield f'{{"input": "{text}", "address": "{text}", {rest}'
 
 
 def _result(answer: Answer) -> dict[str, Any]:
@@ -132,14 +135,14 @@ def _result(answer: Answer) -> dict[str, Any]:
         and {
             "channel": match.channel,
             "sender": match.sender,
-            "since": _moment(match.since),
+            "since": _time_text(match.since),
             "source": match.source,
             "message_id": match.message_id,
         },
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    if moment is None:
+def _time_text(at: datetime | None) -> str | None:
+    if at is None:
         return None
-    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
+    return f"{at.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"

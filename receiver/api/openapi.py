@@ -118,8 +118,8 @@ _PROBLEM = _object(
 
 def _problem(meaning: str, *headers: str) -> _Schema:
     described = {"description": meaning, "content": {PROBLEM_TYPE: {"schema": _reference("Problem")}}}
-    given = {name: {"required": True, "schema": {"type": "string"}} for name in headers}
-    return described | ({"headers": given} if given else {})
+    header_objects = {name: {"required": True, "schema": {"type": "string"}} for name in headers}
+    return described | ({"headers": header_objects} if header_objects else {})
 
 
 _METHOD = _problem("Another method.", "Allow")

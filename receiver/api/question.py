@@ -68,42 +68,42 @@ def _refuse_constant(_name: str) -> NoReturn:
     raise ValueError("not a number of JSON")  # NaN and Infinity, which Python would take
 
 
-def _addresses(given: Any) -> list[str]:
-    if not isinstance(given, list):
+def _addresses(value: Any) -> list[str]:
+    if not isinstance(value, list):
         raise _unprocessable("addresses is not an array of strings")
-    if len(given) > ADDRESSES_MAX:
+    if len(value) > ADDRESSES_MAX:
         raise _unprocessable(f"addresses holds more than {ADDRESSES_MAX} strings")
-    for index, address in enumerate(given):
+    for index, address in enumerate(value):
         if not isinstance(address, str):
             raise _unprocessable(f"addresses/{index} is not a string")
-    return given
+    return value
 
 
 def _text(document: dict[str, Any], name: str, form: re.Pattern[str], characters_max: int) -> str | None:
-    given = document.get(name)
-    if given is None:
+    value = document.get(name)
+    if value is None:
         return None
-    if not isinstance(given, str) or len(given) > characters_max or not form.fullmatch(given) or not _is_text(given):
+    if not isinstance(value, str) or len(value) > characters_max or not form.fullmatch(value) or not _is_text(value):
         raise _unprocessable(f"{name} is neither null nor a text of 1 to {characters_max} characters that can be one")
-    return given
+    return value
 
 
-def _is_text(given: str) -> bool:
+def _is_text(value: str) -> bool:
     try:
-        given.encode()
+        value.encode()
     except UnicodeEncodeError:  # half a pair of surrogates, which no database stores
         return False
     return True
 
 
-def _staleness(given: Any) -> float:
-    if given is None:
+def _staleness(value: Any) -> float:
+    if value is None:
         return STALENESS_SECONDS_DEFAULT
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 1 <= given <= STALENESS_SECONDS_MAX:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= STALENESS_SECONDS_MAX:
         raise _unprocessable(
             f"max_staleness_seconds is neither null nor a number of seconds from 1 to {STALENESS_SECONDS_MAX}"
         )
-    return float(given)
+    return float(value)
 
 
 def _unprocessable(detail: str) -> Problem:

@@ -19,7 +19,7 @@ FORBIDDEN_TRAILERS = frozenset(
 Field = tuple[bytes, bytes]
 
 
-class Target(NamedTuple):
+class RequestTarget(NamedTuple):
     """Where a request goes: its path as text and as it was sent, and what stands behind the question mark."""
 
     path: str
@@ -27,7 +27,7 @@ class Target(NamedTuple):
     query: bytes
 
 
-def read_target(url: bytes) -> Target | None:
+def read_target(url: bytes) -> RequestTarget | None:
     """Return the target of a request line, None if it is none. The parser lets only ASCII through."""
     if not url.startswith(b"/"):
         url = _without_origin(url)
@@ -35,7 +35,7 @@ def read_target(url: bytes) -> Target | None:
             return None
     raw_path, _, query = url.partition(b"#")[0].partition(b"?")
     text = raw_path.decode("ascii")
-    return Target(unquote(text) if "%" in text else text, raw_path, query)
+    return RequestTarget(unquote(text) if "%" in text else text, raw_path, query)
 
 
 def _without_origin(url: bytes) -> bytes:

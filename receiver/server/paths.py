@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
-PATH = "/webhooks/zexa"
-DELIVERY_PATHS = frozenset({PATH, f"{PATH}/"})
+DELIVERY_PATH = "/webhooks/zexa"
+DELIVERY_PATHS = frozenset({DELIVERY_PATH, f"{DELIVERY_PATH}/"})
 HOME_PATH = "/"
 HEALTH_PATH = "/healthz"
 READY_PATH = "/readyz"
@@ -32,23 +32,23 @@ _REQUEST_ID = re.compile(
 _REQUEST_ID_KEY = "zexa.request_id"
 
 
-def request_id(given: str | None) -> str:
-    """Return `given`, the text of X-Request-Id, if a router may have made it, else an id of our own."""
-    return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(10).hex()
+def request_id(text: str | None) -> str:
+    """Return `text`, of X-Request-Id, if a router may have made it, else an id of our own."""
+    return text if text and _REQUEST_ID.fullmatch(text) else os.urandom(10).hex()
 
 
-def kept_request_id(request: MutableMapping[str, Any], given: str | None) -> str:
+def kept_request_id(request: MutableMapping[str, Any], text: str | None) -> str:
     """Return the id of a request, an ASGI scope or a WSGI environment, which keeps the id that it got first."""
     known: str | None = request.get(_REQUEST_ID_KEY)
     if known is None:
-        known = request[_REQUEST_ID_KEY] = request_id(given)
+        known = request[_REQUEST_ID_KEY] = request_id(text)
     return known
 
 
-def forwarded_for(given: str | None) -> str | None:
+def forwarded_for(text: str | None) -> str | None:
     """Return the last address of X-Forwarded-For, which the nearest router added; None if it is none."""
     try:
-        return str(ip_address((given or "").rpartition(",")[2].strip()))
+        return str(ip_address((text or "").rpartition(",")[2].strip()))
     except ValueError:
         return None
 
@@ -78,6 +78,6 @@ def _logged_part(part: str, may_be_number: bool) -> str:
 
 def nearest_path(path: str) -> str:
     """Return the path of ours that a request for `path`, which is none, may have meant."""
-    known = sorted({PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
-    found = get_close_matches(path[:SHOWN_CHARACTERS_MAX].lower(), known, n=1)
-    return found[0] if found else PATH
+    paths = sorted({DELIVERY_PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
+    nearest = get_close_matches(path[:SHOWN_CHARACTERS_MAX].lower(), paths, n=1)
+    return nearest[0] if nearest else DELIVERY_PATH

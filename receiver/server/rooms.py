@@ -40,14 +40,14 @@ class Room:
     def first(self) -> "Connection | None":
         return next(iter(self._since), None)
 
-    def before(self, moment: float) -> "list[Connection]":
-        """Return those that entered before `moment`."""
-        found = []
+    def before(self, time: float) -> "list[Connection]":
+        """Return those that entered before `time`."""
+        connections = []
         for connection, since in self._since.items():
-            if since > moment:
+            if since > time:
                 break
-            found.append(connection)
-        return found
+            connections.append(connection)
+        return connections
 
 
 class Rooms:

@@ -12,7 +12,7 @@ class OpenSockets:
     """Knows the socket of each connection to PostgreSQL that `engine` has open. SQLite has none, and bounds its waits.
 
     A thread that waits for an answer cannot be interrupted. Once its socket is shut it is told that the connection is
-    lost, and is free again. A socket is known by a descriptor of its own, which nobody else closes or uses again.
+    lost, and is free again. A socket is known by a copy of its descriptor, which nobody else closes or uses again.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -32,5 +32,5 @@ class OpenSockets:
         self._open[id(connection)] = socket.socket(fileno=os.dup(connection.fileno()))
 
     def _closed(self, connection: Any, _record: Any = None) -> None:
-        if known := self._open.pop(id(connection), None):
-            known.close()
+        if descriptor := self._open.pop(id(connection), None):
+            descriptor.close()

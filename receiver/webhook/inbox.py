@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import URL, Table, insert, update
+from sqlalchemy import URL, insert, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from models.database import open_database
 from models.errors import error_line
-from models.inbox import Inbox as InboxRow
+from models.tables import INBOX
 from receiver.server.sockets import OpenSockets
 from receiver.server.threads import Threads, ThreadsBusy
 from sync.events.raw import RawEvent
@@ -22,7 +22,6 @@ CONNECTIONS = 2
 # As many again may still wait for a server that does not answer.
 THREADS = 2 * CONNECTIONS
 
-INBOX: Table = InboxRow.__table__  # type: ignore[attr-defined]
 Found = TypeVar("Found")
 
 
@@ -30,7 +29,7 @@ class InboxUnavailable(Exception):  # noqa: N818 - a state, not a mistake
     """The database did not confirm the events; they may still have been stored."""
 
 
-class Inbox:
+class InboxWriter:
     """The inbox as a receiver uses it, in threads of its own. Nothing is connected until something is stored."""
 
     def __init__(self, url: URL) -> None:

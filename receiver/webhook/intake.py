@@ -13,7 +13,7 @@ import structlog
 
 from receiver.webhook.circuit import Circuit
 from receiver.webhook.groups import Lane, StoreUnavailable
-from receiver.webhook.inbox import Inbox, InboxUnavailable
+from receiver.webhook.inbox import InboxUnavailable, InboxWriter
 from receiver.webhook.reporter import Reporter
 from sync.events.raw import RawEvent, may_opt_out
 from sync.queue.connection import QueueUnavailable
@@ -41,7 +41,7 @@ class Intake:
     def __init__(
         self,
         redis: RedisSettings,
-        inbox: Inbox,
+        inbox: InboxWriter,
         reporter: Reporter,
         *,
         is_journalled: bool = False,

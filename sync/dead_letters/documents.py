@@ -25,5 +25,5 @@ def _with_times(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: _iso(value) if isinstance(value, datetime) else value for name, value in fields.items()}
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+def _iso(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

@@ -42,7 +42,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class LetterSelection:
     """The letters a command is about: letters with these digests, else letters of a reason (None: any) in a state."""
 
     digests: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ def matching_digests(connection: Connection, prefix: str) -> list[str]:
 
 def find_letter(connection: Connection, digest: str) -> Letter:
     """Return the letter with this digest, which must exist."""
-    return _letters(connection, Selection(digests=(digest,)), limit=1)[0]
+    return _letters(connection, LetterSelection(digests=(digest,)), limit=1)[0]
 
 
 def find_body(connection: Connection, digest: str) -> bytes:
@@ -86,25 +86,25 @@ def find_body(connection: Connection, digest: str) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def oldest_letters(connection: Connection, selection: Selection, *, limit: int) -> list[Letter]:
+def oldest_letters(connection: Connection, selection: LetterSelection, *, limit: int) -> list[Letter]:
     """Return at most `limit` of the selected letters, in order of receipt."""
     return _letters(connection, selection, limit)
 
 
-def _letters(connection: Connection, selection: Selection, limit: int) -> list[Letter]:
+def _letters(connection: Connection, selection: LetterSelection, limit: int) -> list[Letter]:
     query = select(*_COLUMNS, func.length(DEAD_LETTERS.c.body).label("body_bytes")).where(*selection.conditions)
     query = query.order_by(DEAD_LETTERS.c.received_at, DEAD_LETTERS.c.digest).limit(limit)
     return [Letter(**row) for row in connection.execute(query).mappings()]
 
 
-def count_by_reason(connection: Connection, selection: Selection) -> dict[str, int]:
+def count_by_reason(connection: Connection, selection: LetterSelection) -> dict[str, int]:
     """Return how many of the selected letters there are of each reason, by reason."""
     reason = DEAD_LETTERS.c.reason
     query = select(reason, func.count()).where(*selection.conditions).group_by(reason).order_by(reason)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def pages(engine: Engine, selection: Selection, size: int) -> Iterator[list[Any]]:
+def pages(engine: Engine, selection: LetterSelection, size: int) -> Iterator[list[Any]]:
     """Yield the selected rows of `dead_letters`, bodies included, at most `size` at a time, in order of digest.
 
     Each page is read in a transaction of its own. No row comes twice, even if it changes in between.

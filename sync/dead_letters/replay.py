@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, func, update
 
 from models.tables import DEAD_LETTERS
-from sync.dead_letters.find import Selection, pages
+from sync.dead_letters.find import LetterSelection, pages
 from sync.events.event import Event, Outcome, Reason
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.store.apply import all_stated, merge_events, read, try_known_good
-from sync.store.dead_letters import DeadLetter
+from sync.store.dead_letters import NewDeadLetter
 from sync.store.faults import error_kind
 from sync.store.known_good import type_by_look
 from sync.store.singly import Singly
@@ -25,7 +25,7 @@ from sync.store.singly import Singly
 LETTERS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
 
 
-class Verdict(StrEnum):
+class ReplayVerdict(StrEnum):
     """What became of a letter; all but the last are resolved."""
 
     APPLIED = "applied"  # the ledger took it, and the rows that follow from it are up to date
@@ -39,36 +39,36 @@ class Replayed:
     """A letter after its replay. `reason` and `error` are the present ones of a letter still dead, else None."""
 
     digest: str
-    verdict: Verdict
+    verdict: ReplayVerdict
     reason: str | None = None
     error: str | None = None
 
 
 def replay(
-    engine: Engine, selection: Selection, *, reading: Reading, page_size: int = LETTERS_PER_PAGE
+    engine: Engine, selection: LetterSelection, *, options: ParseOptions, page_size: int = LETTERS_PER_PAGE
 ) -> Iterator[Replayed]:
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
     pass through. So does Held, if known good events fail as well. What was yielded before stays done.
     """
-    singly = _replaying(engine, reading)
+    singly = _replaying(engine, options)
     for page in pages(engine, selection, page_size):
         for replayed in singly.together(page):
             yield from replayed
 
 
-def _replaying(engine: Engine, reading: Reading) -> Singly[Any, list[Replayed]]:
+def _replaying(engine: Engine, options: ParseOptions) -> Singly[Any, list[Replayed]]:
     def attempt(letters: Sequence[Any]) -> list[Replayed]:
         now = datetime.now(UTC)
         with engine.begin() as connection:
-            replayed = _merge(connection, letters, reading, now)
+            replayed = _merge(connection, letters, options, now)
             _mark(connection, replayed, now)
         return replayed
 
     def refuse(letter: Any, error: Exception) -> list[Replayed]:
         # Only the kind of error is kept: its text may quote the event.
-        dead, reason, kind = Verdict.STILL_DEAD, Reason.REFUSED, error_kind(error)
+        dead, reason, kind = ReplayVerdict.STILL_DEAD, Reason.REFUSED, error_kind(error)
         replayed = [Replayed(digest=letter.digest, verdict=dead, reason=reason, error=kind)]
         with engine.begin() as connection:
             _mark(connection, replayed, datetime.now(UTC))
@@ -78,26 +78,26 @@ def _replaying(engine: Engine, reading: Reading) -> Singly[Any, list[Replayed]]:
         attempt=attempt,
         refuse=refuse,
         type_of=lambda letter: type_by_look(letter.body),
-        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
     )
 
 
-def _merge(connection: Connection, letters: Sequence[Any], reading: Reading, now: datetime) -> list[Replayed]:
+def _merge(connection: Connection, letters: Sequence[Any], options: ParseOptions, now: datetime) -> list[Replayed]:
     raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
-    stated = all_stated(read(raw_events, reading), reading)
+    stated = all_stated(read(raw_events, options), options)
     events = [result for result in stated if isinstance(result, Event)]
-    taken = merge_events(connection, events, reading, now)
+    taken = merge_events(connection, events, options, now)
     digests = {fact.digest for fact in taken}
     return [_replayed(letter.digest, result, digests) for letter, result in zip(letters, stated, strict=True)]
 
 
-def _replayed(digest: str, stated: Event | DeadLetter, taken: Set[str]) -> Replayed:
-    if isinstance(stated, DeadLetter):
-        return Replayed(digest=digest, verdict=Verdict.STILL_DEAD, reason=stated.reason, error=stated.error)
+def _replayed(digest: str, stated: Event | NewDeadLetter, taken: Set[str]) -> Replayed:
+    if isinstance(stated, NewDeadLetter):
+        return Replayed(digest=digest, verdict=ReplayVerdict.STILL_DEAD, reason=stated.reason, error=stated.error)
     if stated.digest not in taken:
-        return Replayed(digest=digest, verdict=Verdict.UNCHANGED)
+        return Replayed(digest=digest, verdict=ReplayVerdict.UNCHANGED)
     is_ignored = stated.outcome is Outcome.IGNORED
-    return Replayed(digest=digest, verdict=Verdict.IGNORED if is_ignored else Verdict.APPLIED)
+    return Replayed(digest=digest, verdict=ReplayVerdict.IGNORED if is_ignored else ReplayVerdict.APPLIED)
 
 
 def _mark(connection: Connection, replayed: Sequence[Replayed], now: datetime) -> None:
@@ -112,7 +112,7 @@ def _mark(connection: Connection, replayed: Sequence[Replayed], now: datetime) -
     )
     rows = []
     for result in replayed:
-        is_dead = result.verdict is Verdict.STILL_DEAD
+        is_dead = result.verdict is ReplayVerdict.STILL_DEAD
         rows.append(
             {
                 "of": result.digest,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, select, tuple_
 from models.statements import is_one_of
 from models.tables import LEDGER
 from sync.events.event import Event, Outcome
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import Key
 from sync.store.apply import merge_events, try_known_good
 from sync.store.known_good import type_named
@@ -36,7 +36,7 @@ class IgnoredTally:
 
 
 def apply_ignored(
-    engine: Engine, *, reading: Reading, page_size: int = FACTS_PER_PAGE
+    engine: Engine, *, options: ParseOptions, page_size: int = FACTS_PER_PAGE
 ) -> Iterator[tuple[int, IgnoredTally]]:
     """Apply the ignored facts that this version understands; yield each page's number of facts, and its tally.
 
@@ -47,11 +47,11 @@ def apply_ignored(
     page: list[Key] = []
     while page := _page(engine, page[-1:], page_size):
         with engine.begin() as connection:
-            events = _events(connection, page, reading)
+            events = _events(connection, page, options)
         unreadable = sum(None in events[key] for key in page)
         understood = [key for key in page if _is_understood(events[key])]
         rest = IgnoredTally(unreadable=unreadable, not_understood=len(page) - unreadable - len(understood))
-        yield len(page), _apply(engine, understood, reading) + rest
+        yield len(page), _apply(engine, understood, options) + rest
 
 
 def _page(engine: Engine, last: Sequence[Key], size: int) -> list[Key]:
@@ -63,13 +63,13 @@ def _page(engine: Engine, last: Sequence[Key], size: int) -> list[Key]:
         return [(row.subject_id, row.event) for row in connection.execute(query)]
 
 
-def _events(connection: Connection, keys: Sequence[Key], reading: Reading) -> dict[Key, list[Event | None]]:
+def _events(connection: Connection, keys: Sequence[Key], options: ParseOptions) -> dict[Key, list[Event | None]]:
     """Return what every body under `keys` states, None for one that cannot be read."""
     events: dict[Key, list[Event | None]] = {key: [] for key in keys}
     subjects = sorted({subject for subject, _ in keys})
     for row in connection.execute(stored_bodies(lambda subject: is_one_of(connection, subject, subjects))):
         if (row.subject_id, row.event) in events:
-            events[row.subject_id, row.event].append(event_of(row.body, row.received_at, reading))
+            events[row.subject_id, row.event].append(event_of(row.body, row.received_at, options))
     return events
 
 
@@ -78,31 +78,31 @@ def _is_understood(events: Sequence[Event | None]) -> bool:
     return None not in events and any(event and event.outcome is Outcome.APPLIED for event in events)
 
 
-def _apply(engine: Engine, keys: Sequence[Key], reading: Reading) -> IgnoredTally:
+def _apply(engine: Engine, keys: Sequence[Key], options: ParseOptions) -> IgnoredTally:
     if not keys:
         return IgnoredTally()
 
     def attempt(several: Sequence[Key]) -> IgnoredTally:
         with engine.begin() as connection:
-            return IgnoredTally(applied=_apply_together(connection, several, reading, datetime.now(UTC)))
+            return IgnoredTally(applied=_apply_together(connection, several, options, datetime.now(UTC)))
 
     singly = Singly(
         attempt=attempt,
         refuse=lambda _key, _error: IgnoredTally(refused=1),
         type_of=lambda key: type_named(key[1]),
-        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
     )
     return sum(singly.together(keys), IgnoredTally())
 
 
-def _apply_together(connection: Connection, keys: Sequence[Key], reading: Reading, now: datetime) -> int:
+def _apply_together(connection: Connection, keys: Sequence[Key], options: ParseOptions, now: datetime) -> int:
     """Take the facts out of the ledger and merge their bodies anew.
 
     An earlier version may have found neither the time nor the subject of a type that it did not know.
     """
     query = select(*_KEY).where(_IS_IGNORED, tuple_(*_KEY).in_(keys)).order_by(*_KEY).with_for_update()
     locked = [(row.subject_id, row.event) for row in connection.execute(query)]
-    events = {key: bodies for key, bodies in _events(connection, locked, reading).items() if _is_understood(bodies)}
+    events = {key: bodies for key, bodies in _events(connection, locked, options).items() if _is_understood(bodies)}
     take_out(connection, list(events))
-    merge_events(connection, [event for bodies in events.values() for event in bodies if event], reading, now)
+    merge_events(connection, [event for bodies in events.values() for event in bodies if event], options, now)
     return len(events)

@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import Engine, update
 
 from models.tables import DEAD_LETTERS
-from sync.dead_letters.find import Selection
+from sync.dead_letters.find import LetterSelection
 
 
-def resolve(engine: Engine, selection: Selection, *, now: datetime) -> int:
+def resolve(engine: Engine, selection: LetterSelection, *, now: datetime) -> int:
     """Resolve the selected letters that are not resolved yet, in one transaction; return how many these were."""
     is_unresolved = DEAD_LETTERS.c.resolved_at.is_(None)
     with engine.begin() as connection:

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sync.dead_letters.find import Letter
-from sync.dead_letters.replay import Replayed, Verdict
+from sync.dead_letters.replay import Replayed, ReplayVerdict
 from sync.dead_letters.replay_ignored import IgnoredTally
 from sync.events.raw import RawEvent
 from sync.queue.failed import FailedJob
 from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
-from sync.terminal.times import moment_text
+from sync.terminal.times import time_text
 
 # Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
 DIGITS_SHOWN = 12
@@ -65,17 +65,17 @@ def fields_text(entry: Letter | FailedJob) -> str:
 
 
 def raw_event_text(raw: RawEvent) -> str:
-    return body_text(f"Body received {moment_text(raw.received_at)}", raw.body)
+    return body_text(f"Body received {time_text(raw.received_at)}", raw.body)
 
 
 def replayed_text(result: Replayed) -> str:
     """Return one line on what became of a letter."""
-    why = f"  {visible(f'{result.reason}: {result.error}')}" if result.verdict is Verdict.STILL_DEAD else ""
+    why = f"  {visible(f'{result.reason}: {result.error}')}" if result.verdict is ReplayVerdict.STILL_DEAD else ""
     return f"{_words(result.verdict):<10}  {result.digest[:DIGITS_SHOWN]}{why}"
 
 
-def verdicts_text(counts: Mapping[Verdict, int]) -> str:
-    verdicts = ", ".join(f"{counts[verdict]:,} {_words(verdict)}" for verdict in Verdict)
+def verdicts_text(counts: Mapping[ReplayVerdict, int]) -> str:
+    verdicts = ", ".join(f"{counts[verdict]:,} {_words(verdict)}" for verdict in ReplayVerdict)
     return f"Replayed {number_text(sum(counts.values()), 'dead letter')}: {verdicts}."
 
 
@@ -97,11 +97,11 @@ def _value_text(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return moment_text(value) if isinstance(value, datetime) else visible(str(value))
+    return time_text(value) if isinstance(value, datetime) else visible(str(value))
 
 
-def _seconds_text(moment: datetime | None) -> str:
-    return "-" if moment is None else moment_text(moment.replace(microsecond=0))
+def _seconds_text(time: datetime | None) -> str:
+    return "-" if time is None else time_text(time.replace(microsecond=0))
 
 
 def _table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

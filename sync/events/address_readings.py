@@ -11,7 +11,7 @@ class Address(NamedTuple):
     person: str
 
 
-class Problem(StrEnum):
+class AddressProblem(StrEnum):
     """Why no message can go to what was given; the text fits a column of any CSV file, and quotes nothing."""
 
     NO_ADDRESS = "no address"  # blank, a placeholder such as `null`, or neither number, e-mail address nor id
@@ -34,4 +34,4 @@ class AddressReading(NamedTuple):
     """
 
     addresses: tuple[Address, ...]
-    problem: Problem | None
+    problem: AddressProblem | None

@@ -8,9 +8,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from sync.events.address_readings import Address, AddressReading, Problem
+from sync.events.address_readings import Address, AddressProblem, AddressReading
 from sync.events.email_addresses import folded_email, quickly_folded_email
-from sync.events.numbering_plan import is_kept, quickly_read
+from sync.events.numbering_plan import is_canonical, quickly_read
 from sync.events.phone_numbers import REGIONS, is_decimal, is_valid, person_of, read_number, spellings_of
 from sync.events.written_text import unwrap, visible
 
@@ -20,8 +20,8 @@ __all__ = [
     "PHONE_CHANNELS",
     "REGIONS",
     "Address",
+    "AddressProblem",
     "AddressReading",
-    "Problem",
     "can_be_person",
     "channel_name",
     "is_placeholder",
@@ -65,8 +65,8 @@ _ID_WITHOUT_NUMBER = re.compile(
 
 
 # On which channels nothing can be sent to a number, or to an e-mail address.
-_NUMBER_PROBLEM = {"email": Problem.OTHER_CHANNEL}
-_EMAIL_PROBLEM = dict.fromkeys(PHONE_CHANNELS, Problem.OTHER_CHANNEL)
+_NUMBER_PROBLEM = {"email": AddressProblem.OTHER_CHANNEL}
+_EMAIL_PROBLEM = dict.fromkeys(PHONE_CHANNELS, AddressProblem.OTHER_CHANNEL)
 
 
 def read_address(channel: str, text: str, default_region: str) -> AddressReading:
@@ -81,7 +81,7 @@ def read_address(channel: str, text: str, default_region: str) -> AddressReading
     return AddressReading((Address(quick, person_of(quick)),), _problem(channel, quick))
 
 
-def _problem(channel: str, text: str) -> Problem | None:
+def _problem(channel: str, text: str) -> AddressProblem | None:
     """Return why nothing can be sent on `channel` to what stands as `text` in the tables, if nothing can."""
     return (_EMAIL_PROBLEM if "@" in text else _NUMBER_PROBLEM).get(channel)
 
@@ -101,61 +101,61 @@ def _quickly_read(channel: str, text: str, default_region: str) -> str | None:
 @lru_cache(maxsize=_ADDRESSES_KEPT)
 def _read_whole(channel: str, text: str, default_region: str) -> AddressReading:
     if not is_storable(text):
-        return AddressReading((), Problem.UNSTORABLE if text.strip() else Problem.NO_ADDRESS)
-    found = _addresses(channel, text, default_region)
-    if isinstance(found, Problem):
-        return AddressReading((), found)
-    if not all(is_storable(address.text) for address in found):
-        return AddressReading((), Problem.UNSTORABLE)
-    is_quantity = any(address.text[0] == "+" for address in found) and is_decimal(visible(text))
-    return AddressReading(found, Problem.DECIMAL if is_quantity else _problem(channel, found[0].text))
+        return AddressReading((), AddressProblem.UNSTORABLE if text.strip() else AddressProblem.NO_ADDRESS)
+    result = _addresses(channel, text, default_region)
+    if isinstance(result, AddressProblem):
+        return AddressReading((), result)
+    if not all(is_storable(address.text) for address in result):
+        return AddressReading((), AddressProblem.UNSTORABLE)
+    is_quantity = any(address.text[0] == "+" for address in result) and is_decimal(visible(text))
+    return AddressReading(result, AddressProblem.DECIMAL if is_quantity else _problem(channel, result[0].text))
 
 
-def _addresses(channel: str, text: str, default_region: str) -> tuple[Address, ...] | Problem:
+def _addresses(channel: str, text: str, default_region: str) -> tuple[Address, ...] | AddressProblem:
     shown = visible(text)
     inner = unwrap(shown)
-    found: tuple[Address, ...] | Problem = Problem.NO_ADDRESS
+    result: tuple[Address, ...] | AddressProblem = AddressProblem.NO_ADDRESS
     if inner and inner.casefold() not in _PLACEHOLDERS:
-        found = _email_or_id(inner) if "@" in inner else _number(text, inner, default_region)
-    if channel == "slack" and shown and _is_opaque(inner, found):
+        result = _email_or_id(inner) if "@" in inner else _number(text, inner, default_region)
+    if channel == "slack" and shown and _is_opaque(inner, result):
         return (Address(shown, shown),)
-    if channel not in CHANNELS and isinstance(found, Problem) and _is_slack_id(inner):
+    if channel not in CHANNELS and isinstance(result, AddressProblem) and _is_slack_id(inner):
         return (Address(inner, inner),)
-    return found
+    return result
 
 
-def _email_or_id(inner: str) -> tuple[Address, ...] | Problem:
+def _email_or_id(inner: str) -> tuple[Address, ...] | AddressProblem:
     if whatsapp := _WHATSAPP_ID.fullmatch(inner):
         return read_number(f"+{whatsapp[1]}", "")
     if _ID_WITHOUT_NUMBER.fullmatch(inner):
-        return Problem.ID_WITHOUT_NUMBER
+        return AddressProblem.ID_WITHOUT_NUMBER
     if _MASKED_EMAIL.search(inner):
-        return Problem.HIDDEN
+        return AddressProblem.HIDDEN
     if (email := folded_email(inner)) is not None:
         return (Address(email, email),)
-    return Problem.SEVERAL if inner.count("@") > 1 or re.search(r"[,;|\s]", inner) else Problem.NO_ADDRESS
+    return AddressProblem.SEVERAL if inner.count("@") > 1 or re.search(r"[,;|\s]", inner) else AddressProblem.NO_ADDRESS
 
 
-def _number(text: str, inner: str, default_region: str) -> tuple[Address, ...] | Problem:
+def _number(text: str, inner: str, default_region: str) -> tuple[Address, ...] | AddressProblem:
     # A footnote's or a circled digit is no part of a number, though NFKC makes a digit of it.
     if not text.isascii() and any(unicodedata.category(character) == "No" for character in text):
-        return Problem.NO_ADDRESS
-    found = read_number(inner, default_region)
-    is_masked = isinstance(found, Problem) and _MASKED.search(inner) and _DIGIT.search(inner)
-    return Problem.HIDDEN if is_masked else found
+        return AddressProblem.NO_ADDRESS
+    result = read_number(inner, default_region)
+    is_masked = isinstance(result, AddressProblem) and _MASKED.search(inner) and _DIGIT.search(inner)
+    return AddressProblem.HIDDEN if is_masked else result
 
 
 def _is_slack_id(text: str) -> bool:
     return _SLACK_ID.fullmatch(text) is not None and text.casefold() not in _PLACEHOLDERS
 
 
-def _is_opaque(inner: str, found: tuple[Address, ...] | Problem) -> bool:
+def _is_opaque(inner: str, result: tuple[Address, ...] | AddressProblem) -> bool:
     """Return whether Slack alone knows what `inner` is: no e-mail address of a whole domain, no number with a plus."""
     if "@" not in inner:
         return inner.lstrip("( ")[:1] != "+"
-    if isinstance(found, Problem):
-        return found is Problem.NO_ADDRESS
-    _, at, domain = found[0].text.rpartition("@")
+    if isinstance(result, AddressProblem):
+        return result is AddressProblem.NO_ADDRESS
+    _, at, domain = result[0].text.rpartition("@")
     return bool(at) and "." not in domain
 
 
@@ -238,7 +238,7 @@ def read_on_any(channel: str | None, text: str, default_region: str) -> AddressR
 
 def is_spelled_alike(address: str) -> bool:
     """Return whether `address` is a number that has this one spelling on every channel."""
-    return is_kept(address) and address[1:3] not in _OF_TWO_SPELLINGS
+    return is_canonical(address) and address[1:3] not in _OF_TWO_SPELLINGS
 
 
 _OF_TWO_SPELLINGS = frozenset({"52", "54", "55"})

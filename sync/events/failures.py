@@ -20,11 +20,11 @@ class Failure(NamedTuple):
 
     code: str | None
     reason: str | None
-    told: frozenset[str]  # as `failure_key` compares it
+    keys: frozenset[str]  # as `failure_key` compares it
 
     def says(self, opt_out_failures: frozenset[str]) -> bool:
         """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out."""
-        return not opt_out_failures.isdisjoint(self.told)
+        return not opt_out_failures.isdisjoint(self.keys)
 
 
 NO_FAILURE = Failure(None, None, frozenset())
@@ -38,7 +38,7 @@ def failure(fields: Any) -> Failure:
     return Failure(
         code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
         reason=reasons[0] if reasons else None,
-        told=frozenset(map(failure_key, (*codes, *reasons))),
+        keys=frozenset(map(failure_key, (*codes, *reasons))),
     )
 
 

@@ -17,7 +17,7 @@ def failure_key(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ParseOptions:
     """`default_region` is the ISO 3166 code of numbers without a country code.
 
     `opt_out_failures` are the codes and reasons of failed messages by which a carrier says that the recipient has

@@ -81,8 +81,8 @@ def distinct(events: Iterable[Event]) -> list[Event]:
     earliest: dict[tuple[str, str, str], Event] = {}
     for event in events:
         body = event.subject_id, event.name, event.digest
-        known = earliest.setdefault(body, event)
-        if known is not event and event.received_at < known.received_at:
+        first = earliest.setdefault(body, event)
+        if first is not event and event.received_at < first.received_at:
             earliest[body] = event
     return [earliest[body] for body in sorted(earliest)]
 
@@ -112,10 +112,10 @@ def message_row(events: Iterable[Event]) -> MessageRow | None:
     The status is that of the greatest event that holds, by `strength`. What describes the message comes from the
     greatest that names it; else from the greatest of the other bodies that does.
     """
-    known = [event for event in events if _is_of_message(event)]
-    if len(known) == 1:
-        return row_of_one(known[0])
-    return row_of_several(known) if known else None
+    message_events = [event for event in events if _is_of_message(event)]
+    if len(message_events) == 1:
+        return row_of_one(message_events[0])
+    return row_of_several(message_events) if message_events else None
 
 
 def row_of_one(event: Event) -> MessageRow:
@@ -141,10 +141,10 @@ def row_of_one(event: Event) -> MessageRow:
     )
 
 
-def row_of_several(known: list[Event]) -> MessageRow:
+def row_of_several(message_events: list[Event]) -> MessageRow:
     """Return the row that follows from events that are all of one message."""
     # Greatest first, so that the first value found is the one that counts.
-    held, others = _parted(known)
+    held, others = _parted(message_events)
     channel = recipient = sender = campaign_id = None
     greatest = delivered = failed = None
     finals: set[Status] = set()
@@ -167,15 +167,15 @@ def row_of_several(known: list[Event]) -> MessageRow:
         if details.is_opt_out and (opted_out_at is None or event.occurred_at > opted_out_at):
             opted_out_at = event.occurred_at
     return MessageRow(
-        message_id=known[0].subject_id,
+        message_id=message_events[0].subject_id,
         channel=channel,
         recipient=recipient,
         sender=sender,
         campaign_id=campaign_id,
         status=STATUS_OF[greatest.name] if greatest else None,
         status_at=greatest.occurred_at if greatest else None,
-        delivered_at=_status_moment(delivered),
-        failed_at=_status_moment(failed),
+        delivered_at=_status_time(delivered),
+        failed_at=_status_time(failed),
         failure_code=failed.message.failure_code if failed and failed.message else None,
         failure_reason=failed.message.failure_reason if failed and failed.message else None,
         opted_out_at=opted_out_at,
@@ -211,11 +211,11 @@ def is_late(event: Event, status: str | None, status_at: datetime | None) -> boo
     own = STATUS_OF.get(event.name)
     if own is None or status is None or status_at is None:
         return False
-    known = Status(status)
-    return (own in _FINAL, event.occurred_at, _RANK[own]) < (known in _FINAL, status_at, _RANK[known])
+    present = Status(status)
+    return (own in _FINAL, event.occurred_at, _RANK[own]) < (present in _FINAL, status_at, _RANK[present])
 
 
-def _status_moment(event: Event | None) -> datetime | None:
+def _status_time(event: Event | None) -> datetime | None:
     """When the status of `event` came about: the time its `data` names, else that of the event."""
     if event is None:
         return None
@@ -224,22 +224,24 @@ def _status_moment(event: Event | None) -> datetime | None:
 
 def campaign_row(events: Iterable[Event]) -> CampaignRow | None:
     """Return the row that follows from every body of one campaign; None if none of them is of a campaign."""
-    known = [event for event in events if event.campaign and event.campaign.campaign_id]
-    known = list(holding(event for event in known if event.name in CAMPAIGN_STATUS_OF).values())
-    if not known:
+    campaign_events = [event for event in events if event.campaign and event.campaign.campaign_id]
+    campaign_events = list(holding(event for event in campaign_events if event.name in CAMPAIGN_STATUS_OF).values())
+    if not campaign_events:
         return None
-    known.sort(
+    campaign_events.sort(
         key=lambda event: (event.name == EventType.CAMPAIGN_COMPLETED, event.occurred_at, event.digest), reverse=True
     )
-    details = [event.campaign for event in known if event.campaign]
-    times = {event.name: (event.campaign and event.campaign.status_at) or event.occurred_at for event in known}
+    details = [event.campaign for event in campaign_events if event.campaign]
+    times = {
+        event.name: (event.campaign and event.campaign.status_at) or event.occurred_at for event in campaign_events
+    }
     return CampaignRow(
-        campaign_id=known[0].subject_id,
-        status=CAMPAIGN_STATUS_OF[known[0].name],
+        campaign_id=campaign_events[0].subject_id,
+        status=CAMPAIGN_STATUS_OF[campaign_events[0].name],
         sent_at=times.get(EventType.CAMPAIGN_SENT),
         completed_at=times.get(EventType.CAMPAIGN_COMPLETED),
-        name=next((of.name for of in details if of.name), None),
-        channel=next((of.channel for of in details if of.channel), None),
+        name=next((detail.name for detail in details if detail.name), None),
+        channel=next((detail.channel for detail in details if detail.channel), None),
         details=details[0].details,
-        message_total=next((of.message_total for of in details if of.message_total is not None), None),
+        message_total=next((detail.message_total for detail in details if detail.message_total is not None), None),
     )

@@ -35,25 +35,25 @@ class Quick(NamedTuple):
 def quickly_read(text: str, default_region: str) -> str | None:
     """Return the one number in E.164 that `text` surely is; None if only parsing tells."""
     if text[:1] == "+":
-        return text if _kept(text[:_START_CHARACTERS])(text) else None
+        return text if _canonical_match(text[:_START_CHARACTERS])(text) else None
     if not _DIGITS.fullmatch(text) or (region := _region(default_region)) is None:
         return None
     international = f"+{text}"
     if region.is_whole(text):
-        return international if is_kept(international) else None
-    one = quickly_judged(text, default_region)
-    if one is not None and one.is_valid and not _may_be_valid(international):
-        return one.number
-    other = quickly_judged(international, "")
-    return _better(one, other) if one is not None and other is not None else None
+        return international if is_canonical(international) else None
+    national = quickly_judged(text, default_region)
+    if national is not None and national.is_valid and not _may_be_valid(international):
+        return national.number
+    abroad = quickly_judged(international, "")
+    return _better(national, abroad) if national is not None and abroad is not None else None
 
 
-def _better(one: Quick, other: Quick) -> str | None:
-    if one.is_valid is not other.is_valid:
-        return one.number if one.is_valid else other.number
-    if one.is_valid or one.is_possible is other.is_possible:
+def _better(national: Quick, abroad: Quick) -> str | None:
+    if national.is_valid is not abroad.is_valid:
+        return national.number if national.is_valid else abroad.number
+    if national.is_valid or national.is_possible is abroad.is_possible:
         return None
-    return one.number if one.is_possible else other.number
+    return national.number if national.is_possible else abroad.number
 
 
 def quickly_judged(digits: str, region: str) -> Quick | None:
@@ -63,14 +63,14 @@ def quickly_judged(digits: str, region: str) -> Quick | None:
     """
     if digits[0] == "+":
         return _quickly_judged_abroad(digits)
-    known = _region(region)
-    if known is None:
+    dialling = _region(region)
+    if dialling is None:
         return None
-    if digits.startswith(known.calling_code):
-        return _quickly_judged_abroad(f"+{digits}") if known.is_whole(digits) else None
-    if digits[0] == "0" or known.dialled_before.match(digits):
+    if digits.startswith(dialling.calling_code):
+        return _quickly_judged_abroad(f"+{digits}") if dialling.is_whole(digits) else None
+    if digits[0] == "0" or dialling.dialled_before.match(digits):
         return None
-    return _in_plan(known.calling_code, digits, known.plan)
+    return _in_plan(dialling.calling_code, digits, dialling.plan)
 
 
 def _quickly_judged_abroad(number: str) -> Quick | None:
@@ -115,13 +115,13 @@ def _in_plan(calling_code: str, rest: str, plan: "_Plan") -> Quick | None:
     return Quick(number, False, len(rest) in plan.lengths and len(calling_code) + len(rest) in E164_DIGITS)
 
 
-def is_kept(number: str) -> bool:
+def is_canonical(number: str) -> bool:
     """Return whether `number` is a possible one in E.164 that parsing would surely give back as it is."""
-    return _kept(number[:_START_CHARACTERS])(number) is not None
+    return _canonical_match(number[:_START_CHARACTERS])(number) is not None
 
 
 @lru_cache(maxsize=4096)
-def _kept(start: str) -> Callable[[str], object]:
+def _canonical_match(start: str) -> Callable[[str], object]:
     """Return what tells, of a number that begins with `start`, whether it is kept."""
     if not _PLUS_AND_DIGITS.fullmatch(start):
         return _NOTHING.fullmatch
@@ -163,7 +163,11 @@ def _plan(calling_code: str) -> _Plan | None:
 def _valid(metadata: Any) -> re.Pattern[str]:
     """Return what matches the numbers that lie in a known range of any type."""
     types = [getattr(metadata, name) for name in _TYPES]
-    patterns = [known.national_number_pattern for known in types if known and known.national_number_pattern]
+    patterns = [
+        number_type.national_number_pattern
+        for number_type in types
+        if number_type and number_type.national_number_pattern
+    ]
     general = metadata.general_desc.national_number_pattern
     return re.compile(f"(?=(?:{general})$)(?:{'|'.join(patterns) or '(?!)'})", re.ASCII)
 

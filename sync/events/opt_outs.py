@@ -28,12 +28,12 @@ class OptOutSource(StrEnum):
     """By whose word somebody has opted out."""
 
     EVENT = "event"  # the provider's: a STOP, or an unsubscribe link
-    FAILURE = "failure"  # a carrier's, which refused a message for that reason (`Reading.opt_out_failures`)
+    FAILURE = "failure"  # a carrier's, which refused a message for that reason (`ParseOptions.opt_out_failures`)
     MANUAL = "manual"  # a person's, by command
     IMPORT = "import"  # a file's
 
 
-class Kind(StrEnum):
+class StatementKind(StrEnum):
     """What a statement says."""
 
     OPTED_OUT = "opted_out"
@@ -50,7 +50,7 @@ class OptOutStatement:
     the same for all addresses that one opt-out counts for.
     """
 
-    kind: Kind = Kind.OPTED_OUT
+    kind: StatementKind = StatementKind.OPTED_OUT
     channel: str | None
     address: str = field(repr=False)
     sender: str | None
@@ -149,7 +149,7 @@ def opt_out_rows(statements: Iterable[StoredStatement]) -> dict[OptOutKey, OptOu
     received: dict[OptOutKey, datetime] = {}
     ended: dict[str, list[StoredStatement]] = {}
     for statement in statements:
-        if statement["kind"] == Kind.OPTED_IN:
+        if statement["kind"] == StatementKind.OPTED_IN:
             ended.setdefault(statement["person"], []).append(statement)
             continue
         key = statement["channel"], statement["address"], statement["sender"]
@@ -197,7 +197,7 @@ def ended_at(key: OptOutKey, statements: Iterable[StoredStatement]) -> datetime 
         (
             end["occurred_at"]
             for end in statements
-            if end["kind"] == Kind.OPTED_IN
+            if end["kind"] == StatementKind.OPTED_IN
             and end["person"] == person
             and end["channel"] in (None, channel)
             and (end["sender"] is None or sender_key(end["sender"]) == sender)

@@ -22,7 +22,7 @@ from sync.events.documents import (
 )
 from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
 from sync.events.failures import NO_FAILURE, failure
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parties import opted_out_parties, recipient_and_sender
 from sync.events.raw import RawEvent, letters_of
 from sync.events.times import AHEAD_MAX, read_time
@@ -39,19 +39,19 @@ _recipients, _senders = attrgetter(*RECIPIENT), attrgetter(*SENDER)
 _STATUS_TIMES: Mapping[str, Values] = {name: attrgetter(*names) for name, names in STATUS_TIMES.items()}
 
 
-def parse(raw: RawEvent, reading: Reading) -> Event:
+def parse(raw: RawEvent, options: ParseOptions) -> Event:
     """Return the fact that `raw` states; raise Unreadable if it states none that could be kept."""
-    return parse_document(decode(raw.body), raw, reading)
+    return parse_document(decode(raw.body), raw, options)
 
 
-def parse_document(document: Document, raw: RawEvent, reading: Reading) -> Event:
+def parse_document(document: Document, raw: RawEvent, options: ParseOptions) -> Event:
     """Return the fact that `document` states, which is decoded from `raw`; raise as `parse` does."""
     digest = hashlib.sha256(raw.body).hexdigest()
     name, fields, received_at = _name(document.event), document.data or NO_FIELDS, raw.received_at
     latest = received_at + AHEAD_MAX
     message = campaign = subject = None
     if name.startswith("message."):
-        message = _message(name, document, reading, latest)
+        message = _message(name, document, options, latest)
         subject = message.message_id
     elif name.startswith("campaign.") and isinstance(document, WholeDocument):
         campaign = campaign_details(document.whole_data, _status_time(name, fields, latest))
@@ -134,17 +134,17 @@ def _status_time(name: str, fields: Any, latest: datetime) -> datetime | None:
     return None
 
 
-def _message(name: str, document: Document, reading: Reading, latest: datetime) -> MessageDetails:
+def _message(name: str, document: Document, options: ParseOptions, latest: datetime) -> MessageDetails:
     fields, is_stop = document.data or NO_FIELDS, name == _OPT_OUT
     surely = identity if isinstance(document, WholeDocument) else quick_identity
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = usable_identity if is_stop else surely
     channel_name = channel(fields.channel)
     failed = failure(fields) if name in FAILURES else NO_FAILURE
-    is_opt_out = is_stop or failed.says(reading.opt_out_failures)
+    is_opt_out = is_stop or failed.says(options.opt_out_failures)
     parties_of = opted_out_parties if is_opt_out else recipient_and_sender
     parties = parties_of(
-        channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), reading.default_region
+        channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), options.default_region
     )
     message_id = (optional if parties.addresses else surely)(_message_ids(fields))
     if is_opt_out and message_id is None and not parties.addresses:

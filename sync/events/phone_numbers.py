@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from sync.events.address_readings import Address, Problem
+from sync.events.address_readings import Address, AddressProblem
 from sync.events.numbering_plan import E164_DIGITS, quickly_judged
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -58,7 +58,7 @@ def spellings_of(person: str) -> tuple[str, ...]:
 _DIGIT_LEFT_OUT = {"+52": (3, "1"), "+54": (3, "9"), "+55": (5, "9")}
 
 
-def read_number(text: str, default_region: str) -> tuple[Address, ...] | Problem:
+def read_number(text: str, default_region: str) -> tuple[Address, ...] | AddressProblem:
     """Return whose number `text` is, which is visible and unwrapped: one person's, or one of two; or why nobody's.
 
     A number without a plus may be one of `default_region` and one with its country code. Valid readings are taken
@@ -68,10 +68,10 @@ def read_number(text: str, default_region: str) -> tuple[Address, ...] | Problem
     if quantity := _WHOLE_QUANTITY.fullmatch(plain):
         plain = quantity[1]
     elif _DECIMAL.fullmatch(plain):
-        return Problem.DECIMAL
+        return AddressProblem.DECIMAL
     if _DOTS.search(plain):
-        return Problem.HIDDEN
-    found: tuple[Address, ...] | Problem = Problem.IMPOSSIBLE_NUMBER
+        return AddressProblem.HIDDEN
+    result: tuple[Address, ...] | AddressProblem = AddressProblem.IMPOSSIBLE_NUMBER
     for written in dict.fromkeys((plain, _TRUNK_ZERO.sub(" ", plain, count=1))):
         groups = [group for group in _BETWEEN.split(written) if group]
         if not _NUMBER.fullmatch("".join(groups)):
@@ -79,9 +79,9 @@ def read_number(text: str, default_region: str) -> tuple[Address, ...] | Problem
         is_sure, addresses = _read_groups(groups, default_region)
         if is_sure:
             return addresses
-        if found is Problem.IMPOSSIBLE_NUMBER:
-            found = addresses
-    return found
+        if result is AddressProblem.IMPOSSIBLE_NUMBER:
+            result = addresses
+    return result
 
 
 def is_decimal(text: str) -> bool:
@@ -104,18 +104,18 @@ def _in_ascii(text: str) -> str:
     )
 
 
-def _why_none(text: str) -> Problem:
+def _why_none(text: str) -> AddressProblem:
     numbers = [len(_DIGIT.findall(part)) for part in _NOT_BETWEEN.split(text.lstrip("+ ("))]
     if sum(digits >= _DIGITS_OF_A_NUMBER for digits in numbers) > 1:
-        return Problem.SEVERAL
-    return Problem.MORE_BEHIND if numbers[0] >= _DIGITS_OF_A_NUMBER else Problem.NO_ADDRESS
+        return AddressProblem.SEVERAL
+    return AddressProblem.MORE_BEHIND if numbers[0] >= _DIGITS_OF_A_NUMBER else AddressProblem.NO_ADDRESS
 
 
-def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Address, ...] | Problem]:
+def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Address, ...] | AddressProblem]:
     """Return whether the digits are a valid number, and whose. `groups` are those that are written together."""
     *joined, whole = accumulate(groups)
     if len(whole) > _DIGITS_MAX:
-        return False, Problem.IMPOSSIBLE_NUMBER
+        return False, AddressProblem.IMPOSSIBLE_NUMBER
     readings = _readings(whole, region)
     valid = [_valid_number(*reading) for reading in readings]
     # Several short groups at the end may each be something behind. Longer ones are how a number is grouped.
@@ -123,17 +123,17 @@ def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Addres
     for beginning in joined[-max(1, len(short)) :]:
         for number, reading in zip(valid, _readings(beginning, region), strict=True):
             if number is None and _valid_number(*reading):
-                return False, Problem.MORE_BEHIND
+                return False, AddressProblem.MORE_BEHIND
     numbers = [number for number in valid if number]
     is_sure = bool(numbers)
     if not is_sure:
         judged = [quickly_judged(*reading) or _judged(*reading) for reading in readings]
-        numbers = [one.number for one in judged if one.is_possible]
+        numbers = [judgement.number for judgement in judged if judgement.is_possible]
     persons: dict[str, Address] = {}
     for number in numbers:
         person = person_of(number)
         persons.setdefault(person, Address(number, person))
-    return is_sure, tuple(persons.values()) or Problem.IMPOSSIBLE_NUMBER
+    return is_sure, tuple(persons.values()) or AddressProblem.IMPOSSIBLE_NUMBER
 
 
 def _readings(digits: str, region: str) -> tuple[tuple[str, str], ...]:
@@ -174,8 +174,8 @@ def _judged(digits: str, region: str) -> _Judged:
     others = [phonenumbers.parse(other) for other in spellings_of(person_of(text)) if other != text]
     return _Judged(
         number=text,
-        is_valid=any(phonenumbers.is_valid_number(one) for one in (number, *others)),
-        is_possible=len(text) - 1 in E164_DIGITS and any(_is_possible(one) for one in (number, *others)),
+        is_valid=any(phonenumbers.is_valid_number(spelling) for spelling in (number, *others)),
+        is_possible=len(text) - 1 in E164_DIGITS and any(_is_possible(spelling) for spelling in (number, *others)),
     )
 
 

@@ -73,7 +73,7 @@ def may_opt_out(body: bytes, *, failures_may: bool) -> bool:
 
     The one look that is taken into a body before it is parsed: what may opt out is taken before all that waits. It
     finds every spelling of the event's name, in UTF-8 and UTF-16. What is compressed or no JSON text may say anything.
-    `failures_may`: whether some failures opt out too (`Reading.opt_out_failures`).
+    `failures_may`: whether some failures opt out too (`ParseOptions.opt_out_failures`).
     """
     if not looks_like_json(body):
         return bool(body.strip(_BLANKS))

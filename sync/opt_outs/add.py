@@ -13,7 +13,7 @@ from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, ended
 from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
 
-class Outcome(StrEnum):
+class WordEffect(StrEnum):
     """What a statement did to a row of `opt_outs`."""
 
     NEW = "new"  # there was no opt-out of this channel, address and sender
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class OptOutWord:
     """Who says why, for which scope ('' is any) and as of when (None: now) somebody has opted out."""
 
     channel: str
@@ -39,8 +39,8 @@ def scope_of(channel: str, sender: str, default_region: str) -> tuple[str, str]:
 
 
 def state_opt_outs(
-    connection: Connection, addresses: Sequence[tuple[str, ...]], statement: Statement, now: datetime
-) -> list[Outcome]:
+    connection: Connection, addresses: Sequence[tuple[str, ...]], statement: OptOutWord, now: datetime
+) -> list[WordEffect]:
     """Opt people out, in the caller's transaction; return what that did, in one order with `addresses`.
 
     Each of `addresses` is what one text may be: one address as the tables keep it, or two. A time later than `now` is
@@ -82,19 +82,19 @@ def time_in_force(ended: datetime | None, now: datetime) -> datetime:
     return max(now, ended) if ended else now
 
 
-def outcome_of(before: OptOutRow | None, after: OptOutRow) -> Outcome:
+def outcome_of(before: OptOutRow | None, after: OptOutRow) -> WordEffect:
     """Return what became of a row by a statement."""
     if not is_in_force(after.opted_in_at, after.received_at):
-        return Outcome.ENDED
+        return WordEffect.ENDED
     if before is None:
-        return Outcome.NEW
+        return WordEffect.NEW
     was_in_force = is_in_force(before.opted_in_at, before.received_at)
-    return Outcome.LATER if after.opted_out_at > before.opted_out_at or not was_in_force else Outcome.UNCHANGED
+    return WordEffect.LATER if after.opted_out_at > before.opted_out_at or not was_in_force else WordEffect.UNCHANGED
 
 
-def outcome_of_all(outcomes: Iterable[Outcome]) -> Outcome:
+def outcome_of_all(outcomes: Iterable[WordEffect]) -> WordEffect:
     """Return the outcome that a person has to know first, of the outcomes of each address that one text may be."""
     return min(outcomes, key=_FIRST_TOLD.index)
 
 
-_FIRST_TOLD = (Outcome.ENDED, Outcome.NEW, Outcome.LATER, Outcome.UNCHANGED)
+_FIRST_TOLD = (WordEffect.ENDED, WordEffect.NEW, WordEffect.LATER, WordEffect.UNCHANGED)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, func, select
 
-from models.statements import hold_one_moment
+from models.statements import hold_snapshot
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
@@ -52,7 +52,7 @@ def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evi
     meant = persons_of(None, address, default_region)
     persons = [spelling.person for spelling in meant]
     with engine.begin() as connection:
-        hold_one_moment(connection)
+        hold_snapshot(connection)
 
         def rows(query: Any) -> list[Row]:
             return [dict(row) for row in connection.execute(query).mappings()]
@@ -88,8 +88,8 @@ def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:
     return sorted(rows, key=lambda row: (row["subject_id"], row["occurred_at"], row["event"], row["digest"]))
 
 
-def _messages_after(persons: Sequence[str], moment: datetime) -> Any:
+def _messages_after(persons: Sequence[str], time: datetime) -> Any:
     of_message = [MESSAGES.c[name] for name in _MESSAGE]
     recipients = [text for person in persons for text in spellings_of(person)]
-    query = select(*of_message).where(MESSAGES.c.recipient.in_(recipients), MESSAGES.c.status_at > moment)
+    query = select(*of_message).where(MESSAGES.c.recipient.in_(recipients), MESSAGES.c.status_at > time)
     return query.order_by(MESSAGES.c.status_at, func.coalesce(MESSAGES.c.message_id, ""))

@@ -8,7 +8,7 @@ from sync.opt_outs.evidence import Evidence
 from sync.suppression.text import scope_text
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import body_document, body_text, table_text, visible
-from sync.terminal.times import iso_text, moment_text
+from sync.terminal.times import iso_text, time_text
 
 Row = Mapping[str, Any]
 
@@ -66,8 +66,8 @@ def _opt_outs_text(rows: Sequence[Row]) -> str:
         [
             (
                 "yes" if row["is_active"] else "no",
-                _moment(row["opted_out_at"]),
-                _moment(row["opted_in_at"]),
+                _time_text(row["opted_out_at"]),
+                _time_text(row["opted_in_at"]),
                 scope_text(row["channel"], row["sender"]),
                 row["source"],
                 row["message_id"] or "-",
@@ -80,9 +80,9 @@ def _opt_outs_text(rows: Sequence[Row]) -> str:
 def _statement_text(number: int, row: Row) -> str:
     by = row["stated_by"] or _STATED_BY.get(row["source"], "-")
     fields = {
-        "occurred": _moment(row["occurred_at"]),
-        "received": _moment(row["received_at"]),
-        "applied": f"{_moment(row['applied_at'])}, the moment it took effect",
+        "occurred": _time_text(row["occurred_at"]),
+        "received": _time_text(row["received_at"]),
+        "applied": f"{_time_text(row['applied_at'])}, the moment it took effect",
         "holds for": scope_text(row["channel"], row["sender"]),
         "stated by": f"{by} ({row['source']})",
         "reason": row["reason"],
@@ -96,7 +96,7 @@ def _statement_text(number: int, row: Row) -> str:
 
 
 def _fact_text(row: Row) -> str:
-    fields = {name: _moment(row[f"{name}_at"]) for name in ("occurred", "received")}
+    fields = {name: _time_text(row[f"{name}_at"]) for name in ("occurred", "received")}
     title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
     return _titled(title, _fields_text(fields)) + body_text("  Body as it was signed", bytes(row["body"]))
 
@@ -112,11 +112,11 @@ def _messages_text(rows: Sequence[Row]) -> str:
 
 def _message_cells(row: Row) -> Sequence[str]:
     channel, sender = row["channel"] or "-", row["sender"] or "-"
-    return _moment(row["status_at"]), row["status"] or "-", channel, sender, row["message_id"]
+    return _time_text(row["status_at"]), row["status"] or "-", channel, sender, row["message_id"]
 
 
-def _moment(moment: datetime | None) -> str:
-    return moment_text(moment) if moment else "-"
+def _time_text(time: datetime | None) -> str:
+    return time_text(time) if time else "-"
 
 
 def late_document(row: Row, *, shows_addresses: bool) -> dict[str, Any]:
@@ -137,11 +137,11 @@ def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
     names = ("status at", "seconds after", "status", "address", "opted out", "holds for", "message")
     cells = [
         (
-            _moment(late["row"]["status_at"]),
+            _time_text(late["row"]["status_at"]),
             f"{late['seconds_after_opt_out']:,.0f}",
             late["status"],
             late["address"],
-            _moment(late["row"]["opted_out_at"]),
+            _time_text(late["row"]["opted_out_at"]),
             scope_text(late["opt_out_channel"], late["opt_out_sender"]),
             late["message_id"],
         )

@@ -18,7 +18,7 @@ StoredOptOut = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class OptOutSelection:
     """Which opt-outs are meant; None leaves open. Those in force only, unless `is_any`."""
 
     channel: str | None = None
@@ -47,14 +47,14 @@ def _spellings(connection: Connection, sender: str) -> list[str]:
     return [spelling for spelling in kept if sender_key(spelling) == key]
 
 
-def latest_opt_outs(connection: Connection, selection: Selection, *, limit: int) -> list[StoredOptOut]:
+def latest_opt_outs(connection: Connection, selection: OptOutSelection, *, limit: int) -> list[StoredOptOut]:
     """Return at most `limit` rows, the latest opt-out first."""
     query = select(OPT_OUTS).where(*selection.conditions(connection)).limit(limit)
     ordered = query.order_by(OPT_OUTS.c.opted_out_at.desc(), *OPT_OUTS.primary_key)
     return [dict(row) for row in connection.execute(ordered).mappings()]
 
 
-def every_opt_out(connection: Connection, selection: Selection) -> Iterator[StoredOptOut]:
+def every_opt_out(connection: Connection, selection: OptOutSelection) -> Iterator[StoredOptOut]:
     """Yield every row in the order of its key, without holding more than some of them."""
     query = select(OPT_OUTS).where(*selection.conditions(connection)).order_by(*OPT_OUTS.primary_key)
     result = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_FETCH).execute(query)
@@ -62,7 +62,7 @@ def every_opt_out(connection: Connection, selection: Selection) -> Iterator[Stor
         yield from (dict(row) for row in rows)
 
 
-def count_by_channel(connection: Connection, selection: Selection) -> dict[str, int]:
+def count_by_channel(connection: Connection, selection: OptOutSelection) -> dict[str, int]:
     """Return how many rows there are of each channel, '' if they name none; the greatest number first."""
     channel, number = OPT_OUTS.c.channel, func.count().label("number")
     query = (

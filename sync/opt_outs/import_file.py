@@ -24,12 +24,12 @@ from sync.events.opt_outs import (
     is_in_force,
 )
 from sync.events.times import EARLIEST
-from sync.opt_outs.add import Outcome, outcome_of_all, scope_of, time_in_force
+from sync.opt_outs.add import WordEffect, outcome_of_all, scope_of, time_in_force
 from sync.opt_outs.csv.open import NOT_READABLE, CsvFile, FileError
 from sync.opt_outs.csv.records import Record
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 from sync.terminal.csv_cells import as_it_was
-from sync.terminal.times import read_moment
+from sync.terminal.times import read_time
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.
 ROWS_PER_TRANSACTION = 2_000
@@ -50,7 +50,7 @@ class Defaults:
 
 
 @dataclass(slots=True, kw_only=True)
-class Counts:
+class ImportCounts:
     """What became of the rows read."""
 
     new: int = 0
@@ -80,23 +80,23 @@ class InvalidRow(Exception):  # noqa: N818 - it names what was found
 
 def import_opt_outs(
     engine: Engine,
-    given: CsvFile,
+    csv_file: CsvFile,
     defaults: Defaults,
     *,
     clock: Callable[[], datetime],
     on_invalid: Callable[[Record, str], None],
-    on_batch: Callable[[Counts], None],
-) -> Counts:
-    """Record every row of `given`, several in one transaction; `on_batch` gets the counts after each transaction.
+    on_batch: Callable[[ImportCounts], None],
+) -> ImportCounts:
+    """Record every row of `csv_file`, several in one transaction; `on_batch` gets the counts after each transaction.
 
     Raises FileError if a column stands twice.
     """
-    counts, columns = Counts(), _columns(given)
-    while records := list(islice(given.records, ROWS_PER_TRANSACTION)):
+    counts, columns = ImportCounts(), _columns(csv_file)
+    while records := list(islice(csv_file.records, ROWS_PER_TRANSACTION)):
         stated = []
         for record in records:
             try:
-                row = _stated(record, given, columns, defaults, clock())
+                row = _stated(record, csv_file, columns, defaults, clock())
             except InvalidRow as error:
                 counts.invalid += 1
                 on_invalid(record, str(error))
@@ -127,7 +127,7 @@ def _stated(
     if fields is None or cell is None:
         raise InvalidRow(NOT_READABLE)
 
-    def told(name: str) -> str:
+    def text_in(name: str) -> str:
         index = columns.get(name)
         text = as_it_was(fields[index].strip()).strip() if index is not None and index < len(fields) else ""
         if text and not is_storable(text):
@@ -135,33 +135,33 @@ def _stated(
         return text
 
     channel, sender = scope_of(
-        told("channel") or defaults.channel, told("sender") or defaults.sender, defaults.default_region
+        text_in("channel") or defaults.channel, text_in("sender") or defaults.sender, defaults.default_region
     )
     reading = read_address(channel, as_it_was(cell.strip()), defaults.default_region)
     if reading.problem is not None:
         raise InvalidRow(f"the address is none: {reading.problem}")
-    at = _moment(told("opted_out_at"), "opted_out_at")
-    ended_at = _moment(told("opted_in_at"), "opted_in_at")
+    at = _time_in(text_in("opted_out_at"), "opted_out_at")
+    ended_at = _time_in(text_in("opted_in_at"), "opted_in_at")
     if ended_at is not None and (at is None or ended_at > at):
         return None
     at = at or defaults.at
     # A time that lies ahead would outrank every true one: then they have opted out, as of now.
     at = at if at is None or at <= now else None
     keys = [(channel, address.text, sender) for address in reading.addresses]
-    return Stated(keys=keys, at=at, reason=told("reason") or None)
+    return Stated(keys=keys, at=at, reason=text_in("reason") or None)
 
 
-def _moment(text: str, name: str) -> datetime | None:
+def _time_in(text: str, name: str) -> datetime | None:
     if not text:
         return None
-    moment = read_moment(text)
-    if moment is None or moment < EARLIEST:
+    time = read_time(text)
+    if time is None or time < EARLIEST:
         raise InvalidRow(f"{name} is no time such as 2026-06-24T10:05:00Z")
-    return moment
+    return time
 
 
 def _record(
-    engine: Engine, stated: Sequence[Stated], defaults: Defaults, counts: Counts, clock: Callable[[], datetime]
+    engine: Engine, stated: Sequence[Stated], defaults: Defaults, counts: ImportCounts, clock: Callable[[], datetime]
 ) -> None:
     if not stated:
         return
@@ -179,7 +179,7 @@ def _record(
             for key in row.keys:
                 before, ended = stands.get(key), ended_at(key, ends.get(person_of(key[1]), ()))
                 if before is not None and _says_no_more(row, before):
-                    outcomes.append(Outcome.UNCHANGED if before.is_in_force else Outcome.ENDED)
+                    outcomes.append(WordEffect.UNCHANGED if before.is_in_force else WordEffect.ENDED)
                     continue
                 at = row.at or time_in_force(ended, now)
                 after = before.with_time(at) if before else _Stands(opted_out_at=at, received_at=at, opted_in_at=ended)
@@ -216,13 +216,13 @@ def _says_no_more(row: Stated, before: _Stands) -> bool:
     return row.at <= before.opted_out_at and row.at <= before.received_at
 
 
-def _outcome(before: _Stands | None, after: _Stands) -> Outcome:
+def _outcome(before: _Stands | None, after: _Stands) -> WordEffect:
     if not after.is_in_force:
-        return Outcome.ENDED
-    return Outcome.NEW if before is None else Outcome.LATER
+        return WordEffect.ENDED
+    return WordEffect.NEW if before is None else WordEffect.LATER
 
 
-def _count(counts: Counts, outcome: Outcome) -> None:
+def _count(counts: ImportCounts, outcome: WordEffect) -> None:
     setattr(counts, outcome, getattr(counts, outcome) + 1)
 
 

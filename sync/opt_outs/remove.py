@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from sync.events.addresses import Address, person_of, persons_of, read_address, sender_key
-from sync.events.opt_outs import Kind, OptOutKey, OptOutRow, OptOutSource, OptOutStatement, is_in_force
+from sync.events.opt_outs import OptOutKey, OptOutRow, OptOutSource, OptOutStatement, StatementKind, is_in_force
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
 # How long to wait if the clock of the machine that received an opt-out is ahead of this machine's clock.
@@ -109,7 +109,7 @@ def resubscribe(
         connection,
         [
             OptOutStatement(
-                kind=Kind.OPTED_IN,
+                kind=StatementKind.OPTED_IN,
                 channel=resubscription.channel,
                 address=text,
                 sender=resubscription.sender,

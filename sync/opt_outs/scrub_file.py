@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from sync.opt_outs.csv.open import NOT_READABLE, REASON_COLUMN, CsvFile
 from sync.opt_outs.csv.records import Record
-from sync.suppression import Lookup, Status
+from sync.suppression import Lookup, LookupStatus
 
 ROWS_PER_LOOK = 20_000
 
@@ -23,7 +23,7 @@ class UnknownStatusError(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Counts:
+class ScrubCounts:
     """How many rows went to which file, and the earliest `as_of` of an answer."""
 
     clean: int = 0
@@ -38,7 +38,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class ScrubScope:
     """What is asked of each address: see `Lookup.check`."""
 
     channel: str | None
@@ -53,27 +53,29 @@ class Files:
     invalid: BinaryIO
 
 
-def scrub(lookup: Lookup, given: CsvFile, files: Files, scope: Scope, on_look: Callable[[Counts], None]) -> Counts:
-    """Write each record of `given` to one of `files`; `on_look` gets the counts now and then.
+def scrub(
+    lookup: Lookup, csv_file: CsvFile, files: Files, scope: ScrubScope, on_look: Callable[[ScrubCounts], None]
+) -> ScrubCounts:
+    """Write each record of `csv_file` to one of `files`; `on_look` gets the counts now and then.
 
     `clean` gets only addresses that are known to be allowed. Raises UnknownStatusError if that cannot be known of a
     row; what was written until then is of no use.
     """
-    counts = Counts()
+    counts = ScrubCounts()
     _require_fresh(lookup, scope, counts)
     for file, text in (
-        (files.clean, given.header_text),
-        (files.removed, given.header_text),
-        (files.invalid, given.with_column(given.header_text, REASON_COLUMN)),
+        (files.clean, csv_file.header_text),
+        (files.removed, csv_file.header_text),
+        (files.invalid, csv_file.with_column(csv_file.header_text, REASON_COLUMN)),
     ):
-        file.write(given.encoding.mark + given.encoding.encode(text))
-    while rows := list(islice(given.records, ROWS_PER_LOOK)):
-        _sort_out(lookup, given, files, scope, counts, rows)
+        file.write(csv_file.encoding.mark + csv_file.encoding.encode(text))
+    while rows := list(islice(csv_file.records, ROWS_PER_LOOK)):
+        _sort_out(lookup, csv_file, files, scope, counts, rows)
         on_look(counts)
     return counts
 
 
-def _require_fresh(lookup: Lookup, scope: Scope, counts: Counts) -> None:
+def _require_fresh(lookup: Lookup, scope: ScrubScope, counts: ScrubCounts) -> None:
     """Find out before a long file is read."""
     freshness = lookup.freshness()
     if not freshness.is_within(scope.max_staleness, datetime.now(UTC)):
@@ -82,18 +84,18 @@ def _require_fresh(lookup: Lookup, scope: Scope, counts: Counts) -> None:
 
 
 def _sort_out(
-    lookup: Lookup, source: CsvFile, files: Files, scope: Scope, counts: Counts, rows: Sequence[Record]
+    lookup: Lookup, source: CsvFile, files: Files, scope: ScrubScope, counts: ScrubCounts, rows: Sequence[Record]
 ) -> None:
     clean: list[str] = []
     removed: list[str] = []
     invalid: list[str] = []
     cells = [source.cell(fields) for _, _, fields in rows]
     answers = lookup.check([cell or "" for cell in cells], scope.channel, scope.sender, scope.max_staleness)
-    goes_to = {Status.ALLOWED: clean, Status.SUPPRESSED: removed}
+    goes_to = {LookupStatus.ALLOWED: clean, LookupStatus.SUPPRESSED: removed}
     for (_, text, _), cell, answer in zip(rows, cells, answers, strict=True):
-        if answer.status is Status.UNKNOWN:
+        if answer.status is LookupStatus.UNKNOWN:
             raise UnknownStatusError(answer.as_of, answer.held_by)
-        if answer.status is Status.INVALID:
+        if answer.status is LookupStatus.INVALID:
             invalid.append(source.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
         else:
             goes_to[answer.status].append(text)

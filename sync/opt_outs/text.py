@@ -8,7 +8,7 @@ from sync.events.opt_outs import is_in_force
 from sync.opt_outs.find import StoredOptOut
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import table_text
-from sync.terminal.times import iso_text, moment_text
+from sync.terminal.times import iso_text, time_text
 
 # The id of an opt-out that an event states is the digest of its body.
 
@@ -21,9 +21,9 @@ def opt_outs_text(rows: Sequence[StoredOptOut], *, shows_addresses: bool) -> str
 
 def _cells(row: StoredOptOut, *, shows_addresses: bool) -> Sequence[str]:
     shown = opt_out_document(row, shows_addresses=shows_addresses)
-    moments = [moment_text(row[name]) if row[name] else "-" for name in ("opted_out_at", "opted_in_at")]
+    times = [time_text(row[name]) if row[name] else "-" for name in ("opted_out_at", "opted_in_at")]
     return [
-        *moments,
+        *times,
         shown["address"],
         shown["channel"] or "any",
         shown["sender"] or "any",

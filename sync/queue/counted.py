@@ -69,7 +69,7 @@ def read_counted(queue: Queue) -> Counted:
             jobs, failed, totals, latest, web, secrets, gaps, worker_keys, *minutes = pipeline.execute()
         workers = _heartbeats(queue, sorted(worker_keys))
     return Counted(
-        since=_moment(totals.pop(SINCE.encode(), None)),
+        since=_time(totals.pop(SINCE.encode(), None)),
         totals=_counts([totals]),
         last_hour=_counts(minutes),
         latest=_scores(latest),
@@ -124,5 +124,5 @@ def _scores(pairs: Sequence[tuple[bytes, float]]) -> dict[str, float]:
     return {name.decode(): score for name, score in pairs}
 
 
-def _moment(text: bytes | None) -> datetime | None:
+def _time(text: bytes | None) -> datetime | None:
     return datetime.fromtimestamp(float(text), UTC) if text else None

@@ -102,8 +102,8 @@ def _raw_events(job: Job | None) -> list[RawEvent]:
         return []
 
 
-def _why(told: str) -> str:
+def _why(error_text: str) -> str:
     """Return what RQ kept of a failure if that is a known text, else at most the class of what was raised."""
-    raised = _RAISED.match(told)
-    known = (reason for reason in _KNOWN_REASONS if told.startswith(reason))
-    return next(known, raised[1] if raised else "unknown")
+    raised = _RAISED.match(error_text)
+    reasons = (reason for reason in _KNOWN_REASONS if error_text.startswith(reason))
+    return next(reasons, raised[1] if raised else "unknown")

@@ -16,9 +16,9 @@ from sync.rebuild.progress import Bar, bar
 from sync.rebuild.retry import is_in_the_way
 from sync.rebuild.rollups import check_rollups, rebuild_rollups
 from sync.rebuild.text import counts_document, counts_text, drift_document, drift_text
-from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
+from sync.rebuild.walk import ROWS_PER_SLICE, Walk, WalkCounts, check_rows, rebuild_rows
 from sync.rollups.recount import stored_timezone
-from sync.settings.worker import read_reading, read_report_timezone
+from sync.settings.worker import read_parse_options, read_report_timezone
 from sync.terminal.program import program
 from sync.terminal.signals import stop_signals
 from sync.terminal.stores import opened
@@ -87,9 +87,9 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
     """
     if not is_check and (limit is not None or show_addresses):
         raise click.UsageError("--limit and --show-addresses go with --check")
-    reading = read_reading(os.environ)
+    options = read_parse_options(os.environ)
     timezone = read_report_timezone(os.environ)
-    counts = Counts()
+    counts = WalkCounts()
     try:
         with (
             stop_signals() as is_stop_asked,
@@ -101,7 +101,7 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
                 _warn_of_another_timezone(reader, timezone)
             with bar(counts, lambda: _estimate(reader)) as shown:
                 walk = Walk(
-                    reading=reading,
+                    options=options,
                     rows_per_slice=ROWS_PER_SLICE,
                     is_stop_asked=is_stop_asked,
                     on_slice=shown.draw,
@@ -179,7 +179,7 @@ def _estimate(engine: Engine) -> int:
         return estimate_facts(connection)
 
 
-def _failure(error: DBAPIError, counts: Counts) -> str:
+def _failure(error: DBAPIError, counts: WalkCounts) -> str:
     kind = error_line(error)
     if is_in_the_way(error):
         kind = f"{kind}: other transactions kept its rows locked"

@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Connection, Engine, Table, select
 
-from models.statements import hold_one_moment, is_one_of, slices
+from models.statements import hold_snapshot, is_one_of, slices
 from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
 from sync.events.opt_outs import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of
 from sync.rebuild.ledger_slices import Known, Range, next_range, read_ledger
@@ -26,7 +26,7 @@ _KINDS: Mapping[str, type[MessageRow | CampaignRow]] = {MESSAGES.name: MessageRo
 _HISTORY_KEY = ("address", "channel", "sender", "digest")
 
 
-class Kind(StrEnum):
+class DriftKind(StrEnum):
     """How a row drifts from the ledger."""
 
     CHANGED = "changed"  # it says something else than its facts
@@ -44,10 +44,10 @@ class Drift:
     expected: Row | None = field(repr=False)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> DriftKind:
         if self.stored is None:
-            return Kind.MISSING
-        return Kind.SURPLUS if self.expected is None else Kind.CHANGED
+            return DriftKind.MISSING
+        return DriftKind.SURPLUS if self.expected is None else DriftKind.CHANGED
 
     @property
     def subject(self) -> str | None:
@@ -73,7 +73,7 @@ class Slice:
     repairing: list[Event] = field(repr=False)  # every body of the subjects whose rows are missing or changed
 
 
-def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterator[Slice]:
+def compare(engine: Engine, *, options: ParseOptions, rows_per_slice: int) -> Iterator[Slice]:
     """Yield what comparing finds of the whole ledger and of the rows by subject, slice by slice.
 
     Each slice is read in one short transaction of its own, which has ended when the slice is yielded. `engine`
@@ -81,18 +81,18 @@ def compare(engine: Engine, *, reading: Reading, rows_per_slice: int) -> Iterato
     """
     after: str | None = None
     while True:
-        part, end = patiently(partial(_compare_next, engine, after, reading, rows_per_slice))
+        part, end = patiently(partial(_compare_next, engine, after, options, rows_per_slice))
         yield part
         if end is None:
             return
         after = end
 
 
-def _compare_next(engine: Engine, after: str | None, reading: Reading, rows: int) -> tuple[Slice, str | None]:
+def _compare_next(engine: Engine, after: str | None, options: ParseOptions, rows: int) -> tuple[Slice, str | None]:
     with engine.begin() as connection:
-        hold_one_moment(connection)
+        hold_snapshot(connection)
         subjects = next_range(connection, after, rows)
-        ledger = read_ledger(connection, subjects.holds, reading)
+        ledger = read_ledger(connection, subjects.holds, options)
         messages = _stored(connection, MESSAGES, subjects)
         campaigns = _stored(connection, CAMPAIGNS, subjects)
         nameless = _stored_nameless(connection, subjects)
@@ -231,7 +231,7 @@ def _nameless_drifts(stored: list[Row], ledger: Known) -> tuple[list[Drift], int
         for key in sorted(expected.keys() | keys.keys())
         if keys.get(key) != expected.get(key) and (key in expected or key[0] not in ledger.unreadable)
     ]
-    return drifts, len(expected.keys() & keys.keys()) - sum(drift.kind is Kind.CHANGED for drift in drifts)
+    return drifts, len(expected.keys() & keys.keys()) - sum(drift.kind is DriftKind.CHANGED for drift in drifts)
 
 
 def _history_drifts(statements: Iterable[OptOutStatement], noted: set[tuple[Any, ...]]) -> tuple[list[Drift], int]:

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, te
 
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.store.ledger import event_of, stored_bodies
 
 # The tables whose keys begin with a subject: a slice spans a bounded number of rows of each.
@@ -59,7 +59,7 @@ def next_range(connection: Connection, after: str | None, rows: int) -> Range:
 
 
 def read_ledger(
-    connection: Connection, is_wanted: Callable[[Column[str]], ColumnElement[bool]], reading: Reading
+    connection: Connection, is_wanted: Callable[[Column[str]], ColumnElement[bool]], options: ParseOptions
 ) -> Known:
     """Return what the ledger holds of the subjects that are wanted.
 
@@ -67,7 +67,7 @@ def read_ledger(
     """
     ledger = Known()
     for row in connection.execute(stored_bodies(is_wanted)):
-        event = event_of(row.body, row.received_at, reading)
+        event = event_of(row.body, row.received_at, options)
         if event is not None and event.key == (row.subject_id, row.event):
             ledger.events.setdefault(row.subject_id, []).append(event)
         else:

@@ -8,7 +8,7 @@ from functools import partial
 from msgspec.structs import asdict
 from sqlalchemy import Connection, Engine, select, union
 
-from models.statements import hold_one_moment
+from models.statements import hold_snapshot
 from models.tables import HISTORY, OPT_OUTS
 from sync.events.opt_outs import OptOutKey, OptOutRow, opt_out_rows
 from sync.rebuild.compare import Drift
@@ -54,7 +54,7 @@ def _write(engine: Engine, page: Page) -> None:
 
 def _compare_page(engine: Engine, after: str, size: int) -> tuple[Page, list[str]]:
     with engine.begin() as connection:
-        hold_one_moment(connection)
+        hold_snapshot(connection)
         addresses = _addresses(connection, after, size)
         expected, stored = opt_out_rows(read_statements(connection, addresses)), read_rows(connection, addresses)
     drifts = [_drift(key, stored.get(key), row) for key, row in expected.items() if stored.get(key) != row]

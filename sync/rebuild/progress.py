@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sync.rebuild.walk import Counts
+from sync.rebuild.walk import WalkCounts
 
 
 class Bar:
-    def __init__(self, progress: Progress, counts: Counts, facts: int) -> None:
+    def __init__(self, progress: Progress, counts: WalkCounts, facts: int) -> None:
         self._progress = progress
         self._counts = counts
         self._facts = facts
@@ -40,7 +40,7 @@ class Bar:
 
 
 @contextmanager
-def bar(counts: Counts, count_facts: Callable[[], int]) -> Iterator[Bar]:
+def bar(counts: WalkCounts, count_facts: Callable[[], int]) -> Iterator[Bar]:
     """Yield a bar that is seen only on a terminal; `count_facts`, about how many there are, is asked only then."""
     console = Console(stderr=True)
     columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()

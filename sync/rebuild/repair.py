@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, Table, delete, text
 from models.statements import is_one_of, locked_rows
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import campaign_row, message_row
 from sync.events.opt_outs import nameless_opt_outs
-from sync.rebuild.compare import Drift, Kind, Slice
+from sync.rebuild.compare import Drift, DriftKind, Slice
 from sync.rebuild.ledger_slices import Known, read_ledger
 from sync.rebuild.retry import patiently
 from sync.rollups.contribution import COUNTED, Change
@@ -35,35 +35,35 @@ _ROW_OF: tuple[tuple[Table, Callable[[Iterable[Event]], Any]], ...] = (
 _TELLING: Mapping[str, list[Any]] = {MESSAGES.name: [MESSAGES.c[name] for name in sorted({"message_id", *COUNTED})]}
 
 
-def repair(engine: Engine, found: Slice, *, reading: Reading) -> dict[str, int]:
+def repair(engine: Engine, part: Slice, *, options: ParseOptions) -> dict[str, int]:
     """Repair the rows of one slice; return how many were removed, by table.
 
     Owns its transactions: one for the rows to write, and one before it if there are rows to remove. Errors of the
     database are SQLAlchemy's DBAPIError; rows that are not repaired then are found again by another run.
     """
-    surplus = [drift for drift in found.drifts if drift.kind is Kind.SURPLUS]
-    removed = patiently(partial(_remove, engine, surplus, reading)) if surplus else {}
-    if found.repairing:
-        patiently(partial(_write, engine, found, reading))
+    surplus = [drift for drift in part.drifts if drift.kind is DriftKind.SURPLUS]
+    removed = patiently(partial(_remove, engine, surplus, options)) if surplus else {}
+    if part.repairing:
+        patiently(partial(_write, engine, part, options))
     return removed
 
 
-def _write(engine: Engine, part: Slice, reading: Reading) -> None:
+def _write(engine: Engine, part: Slice, options: ParseOptions) -> None:
     now = datetime.now(UTC)
     keys = {(drift.key["subject_id"], drift.key["event"]) for drift in part.drifts if drift.table == LEDGER.name}
     with engine.begin() as connection:
         wait_briefly(connection)
         if keys:
             settle_again(connection, [event for event in part.repairing if event.key in keys], now)
-        merge_rows(connection, part.repairing, reading, now)
+        merge_rows(connection, part.repairing, options, now)
 
 
-def _remove(engine: Engine, surplus: list[Drift], reading: Reading) -> dict[str, int]:
+def _remove(engine: Engine, surplus: list[Drift], options: ParseOptions) -> dict[str, int]:
     subjects = sorted({subject for drift in surplus if (subject := drift.subject)})
     with engine.begin() as connection:
         wait_briefly(connection)
         _hold_ledger_still(connection)
-        ledger = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), reading)
+        ledger = read_ledger(connection, lambda subject: is_one_of(connection, subject, subjects), options)
         removed = {table.name: _remove_from(connection, table, row_of, surplus, ledger) for table, row_of in _ROW_OF}
         return removed | {NAMELESS_OPT_OUTS.name: _remove_named(connection, surplus, ledger)}
 

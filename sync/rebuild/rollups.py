@@ -5,17 +5,17 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from models.statements import hold_one_moment
+from models.statements import hold_snapshot
 from sync.rebuild.compare import Drift
 from sync.rebuild.retry import patiently
-from sync.rebuild.walk import Counts, TableCounts
+from sync.rebuild.walk import TableCounts, WalkCounts
 from sync.rollups.recount import compare_rollups, remake, stored_timezone
 
 
-def check_rollups(engine: Engine, counts: Counts, on_drift: Callable[[Drift], None]) -> None:
+def check_rollups(engine: Engine, counts: WalkCounts, on_drift: Callable[[Drift], None]) -> None:
     """Give `on_drift` each row of a roll-up that drifts, and count all. Writes nothing; `engine` may be read-only."""
     with engine.begin() as connection:
-        hold_one_moment(connection)
+        hold_snapshot(connection)
         rollups = compare_rollups(connection)
     for rollup in rollups:
         of_table = counts.tables[rollup.table] = TableCounts(right=rollup.right)
@@ -25,7 +25,7 @@ def check_rollups(engine: Engine, counts: Counts, on_drift: Callable[[Drift], No
             on_drift(drift)
 
 
-def rebuild_rollups(reader: Engine, writer: Engine, counts: Counts, *, timezone: str) -> None:
+def rebuild_rollups(reader: Engine, writer: Engine, counts: WalkCounts, *, timezone: str) -> None:
     """Count the roll-ups anew by the days of `timezone`, an IANA name, if they drift or go by another time zone."""
     drifts: list[Drift] = []
     check_rollups(reader, counts, drifts.append)

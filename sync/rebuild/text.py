@@ -8,24 +8,28 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sync.rebuild.compare import Drift, Kind
-from sync.rebuild.walk import Counts, TableCounts
+from sync.rebuild.compare import Drift, DriftKind
+from sync.rebuild.walk import TableCounts, WalkCounts
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import visible
-from sync.terminal.times import moment_text
+from sync.terminal.times import time_text
 
 SHOWN_CHARACTERS_MAX = 200
 
 _ADDRESSES = frozenset({"recipient", "address"})
 _FREE_TEXTS = frozenset({"sender", "failure_code", "failure_reason", "name", "details", "note"})
-_KINDS: Mapping[Kind, str] = {
-    Kind.CHANGED: "the row says something else than {source}",
-    Kind.MISSING: "the row is missing",
-    Kind.SURPLUS: "no fact makes this row",
+_KINDS: Mapping[DriftKind, str] = {
+    DriftKind.CHANGED: "the row says something else than {source}",
+    DriftKind.MISSING: "the row is missing",
+    DriftKind.SURPLUS: "no fact makes this row",
 }
 # What the rows of a table follow from, except for tables whose rows follow from their facts.
 _SOURCES: Mapping[str, str] = {"events": "its bodies", "opt_outs": "all that was stated"}
-_REPAIRS: Mapping[Kind, str] = {Kind.CHANGED: "changed", Kind.MISSING: "added", Kind.SURPLUS: "removed"}
+_REPAIRS: Mapping[DriftKind, str] = {
+    DriftKind.CHANGED: "changed",
+    DriftKind.MISSING: "added",
+    DriftKind.SURPLUS: "removed",
+}
 
 
 def drift_document(drift: Drift, *, shows_addresses: bool) -> dict[str, Any]:
@@ -77,13 +81,13 @@ def _value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return moment_text(value)
+        return time_text(value)
     text = str(value)
     cut = text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}… ({len(text)} characters)"
     return visible(cut)
 
 
-def counts_document(counts: Counts, *, is_check: bool) -> dict[str, Any]:
+def counts_document(counts: WalkCounts, *, is_check: bool) -> dict[str, Any]:
     """Return the last object of `--json`."""
     return {
         "summary": {
@@ -99,7 +103,7 @@ def counts_document(counts: Counts, *, is_check: bool) -> dict[str, Any]:
     }
 
 
-def counts_text(counts: Counts, *, is_check: bool) -> str:
+def counts_text(counts: WalkCounts, *, is_check: bool) -> str:
     """Return the counts as a small table for a person, with what follows from them."""
     names = ["right", *_by_kind(TableCounts(), is_check)]
     rows = [["", *names]]
@@ -120,17 +124,17 @@ def _number(number: int, noun: str) -> str:
 
 
 def _by_kind(table: TableCounts, is_check: bool) -> dict[str, int]:
-    return {str(kind) if is_check else _REPAIRS[kind]: getattr(table, kind) for kind in Kind}
+    return {str(kind) if is_check else _REPAIRS[kind]: getattr(table, kind) for kind in DriftKind}
 
 
-def _unreadable_lines(counts: Counts) -> list[str]:
+def _unreadable_lines(counts: WalkCounts) -> list[str]:
     if not counts.unreadable:
         return []
     bodies, were = ("body", "was") if counts.unreadable == 1 else ("bodies", "were")
     return [f"{counts.unreadable:,} {bodies} cannot be read by this version and {were} passed over."]
 
 
-def _conclusion(counts: Counts, is_check: bool) -> str:
+def _conclusion(counts: WalkCounts, is_check: bool) -> str:
     number = _number(counts.drifting, "row")
     until = "" if counts.is_complete else " up to here"
     if is_check:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from models.tables import CAMPAIGNS, HISTORY, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS
-from sync.events.interpretation import Reading
-from sync.rebuild.compare import Drift, Kind, Slice, compare
+from sync.events.interpretation import ParseOptions
+from sync.rebuild.compare import Drift, DriftKind, Slice, compare
 from sync.rebuild.opt_outs import Page, compare_opt_outs, repair_opt_outs
 from sync.rebuild.repair import repair
 
@@ -27,7 +27,7 @@ class TableCounts:
     def drifting(self) -> int:
         return self.changed + self.missing + self.surplus
 
-    def add(self, kind: Kind, count: int = 1) -> None:
+    def add(self, kind: DriftKind, count: int = 1) -> None:
         setattr(self, kind, getattr(self, kind) + count)
 
 
@@ -37,7 +37,7 @@ def _tables() -> dict[str, TableCounts]:
 
 
 @dataclass(slots=True)
-class Counts:
+class WalkCounts:
     """How far a walk came and what it found; filled while it goes on. Roll-ups join `tables` once they are counted."""
 
     facts: int = 0
@@ -59,11 +59,11 @@ class Counts:
 class Walk:
     """How to go through the ledger. `on_slice` is called after each slice, when `counts` have grown."""
 
-    reading: Reading
+    options: ParseOptions
     rows_per_slice: int
     is_stop_asked: Callable[[], bool] = lambda: False
     on_slice: Callable[[], None] = lambda: None
-    counts: Counts = field(default_factory=Counts)
+    counts: WalkCounts = field(default_factory=WalkCounts)
 
 
 def check_rows(engine: Engine, walk: Walk, on_drift: Callable[[Drift], None]) -> None:
@@ -89,12 +89,12 @@ def rebuild_rows(reader: Engine, writer: Engine, walk: Walk) -> None:
     tables = walk.counts.tables
 
     def put_right(part: Slice) -> None:
-        removed = repair(writer, part, reading=walk.reading)
+        removed = repair(writer, part, options=walk.options)
         for drift in part.drifts:
-            if drift.kind is not Kind.SURPLUS:
+            if drift.kind is not DriftKind.SURPLUS:
                 tables[drift.table].add(drift.kind)
         for table, count in removed.items():
-            tables[table].add(Kind.SURPLUS, count)
+            tables[table].add(DriftKind.SURPLUS, count)
 
     def put_page_right(page: Page) -> None:
         repair_opt_outs(writer, page)
@@ -107,7 +107,7 @@ def rebuild_rows(reader: Engine, writer: Engine, walk: Walk) -> None:
 def _go(engine: Engine, walk: Walk, *, on_slice: Callable[[Slice], None], on_page: Callable[[Page], None]) -> None:
     """Hand on slice after slice, then page after page of `opt_outs`; end early if asked to stop."""
     counts = walk.counts
-    for part in compare(engine, reading=walk.reading, rows_per_slice=walk.rows_per_slice):
+    for part in compare(engine, options=walk.options, rows_per_slice=walk.rows_per_slice):
         on_slice(part)
         counts.facts += part.facts
         counts.unreadable += part.unreadable

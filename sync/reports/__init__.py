@@ -1,5 +1,4 @@
-"""Counts what became of the messages, and answers the questions people ask of that.
+"""Answers the questions people ask of what became of the messages: reads the views of the reports (`queries`).
 
-Roll-ups are kept by the transactions that apply events (`contribution`, `deltas`), compacted now and then
-(`compacting`), and made anew from the rows (`remaking`). What is asked of the views stands in `queries`.
+The counts below them are kept by `sync.rollups`.
 """

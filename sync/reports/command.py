@@ -13,7 +13,7 @@ import click
 from sync.events.addresses import channel_name
 from sync.events.times import EARLIEST, LATEST
 from sync.reports.layouts import LAYOUTS
-from sync.reports.queries import REPORTS, Report, Selection
+from sync.reports.queries import REPORTS, Report, ReportSelection
 from sync.reports.text import report_csv, report_document, report_table
 from sync.settings.worker import read_report_timezone
 from sync.terminal.options import TEXT
@@ -192,7 +192,7 @@ def _show(
     first = None if since is None else read_day(since, today)
     if first is None and campaign is None:
         first = read_day(default_since, last or today)
-    asked = Selection(
+    asked = ReportSelection(
         since=first,
         until=last,
         channel=None if channel is None else channel_name(channel) or channel.strip().lower(),
@@ -209,7 +209,7 @@ def _show(
         say(report_table(report, LAYOUTS[name]) if report.rows else "Nothing was counted in this period.")
 
 
-def _read(name: str, asked: Selection) -> Report:
+def _read(name: str, asked: ReportSelection) -> Report:
     timezone = read_report_timezone(os.environ)
     with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine, engine.connect() as connection:
         report = REPORTS[name](connection, asked)

@@ -22,8 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 
-from models.tables import MESSAGES
-from sync.rollups.compact import CALENDAR
+from models.tables import MESSAGES, REPORT_CALENDAR
 
 _FAILED = ("failed", "undeliverable")
 _FINAL = ("delivered", *_FAILED)
@@ -39,14 +38,14 @@ class day_of(FunctionElement[Any]):  # noqa: N801 - it reads as the function tha
 
 @compiles(day_of, "postgresql")
 def _on_postgresql(element: day_of, compiler: Any, **options: Any) -> str:
-    moment, seconds = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST(({moment} AT TIME ZONE 'UTC') + make_interval(secs => {seconds}) AS date)"
+    time, seconds = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(({time} AT TIME ZONE 'UTC') + make_interval(secs => {seconds}) AS date)"
 
 
 @compiles(day_of, "sqlite")
 def _on_sqlite(element: day_of, compiler: Any, **options: Any) -> str:
-    moment, seconds = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"date({moment}, {seconds} || ' seconds')"
+    time, seconds = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"date({time}, {seconds} || ' seconds')"
 
 
 def daily(condition: ColumnElement[bool]) -> Select[Any]:
@@ -107,19 +106,19 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
 def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subquery:
     columns = MESSAGES.c
     sender = func.coalesce(columns.sender, "")
-    is_of_span = and_(columns.status_at >= CALENDAR.c.begins_at, columns.status_at < CALENDAR.c.ends_at)
+    is_of_span = and_(columns.status_at >= REPORT_CALENDAR.c.begins_at, columns.status_at < REPORT_CALENDAR.c.ends_at)
     # In these words, not as parameters: the index of failures is known by them.
     is_of_status = text(f"message_status.status IN ({', '.join(repr(status) for status in statuses)})")
     return (
         select(
-            day_of(columns.status_at, CALENDAR.c.offset_seconds).label("day"),
+            day_of(columns.status_at, REPORT_CALENDAR.c.offset_seconds).label("day"),
             func.coalesce(columns.channel, "").label("channel"),
             # As `contribution.counted_sender` has it.
             case((sender.like("%@%"), sender), else_=func.upper(sender)).label("sender"),
             *(func.coalesce(columns[name], "").label(name) for name in ("failure_code", "failure_reason")),
             *(columns[name] for name in ("status", "status_at", "opted_out_at", "conflict")),
         )
-        .join(CALENDAR, is_of_span)
+        .join(REPORT_CALENDAR, is_of_span)
         .where(condition, is_of_status)
         .subquery()
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync.reports.queries import Row
-from sync.reports.text import Layout, count, moment, seconds, share, words
+from sync.reports.text import Layout, count, seconds, share, time, words
 
 
 def _by_reason(rows: Sequence[Row]) -> list[Row]:
@@ -51,7 +51,7 @@ LAYOUTS: Mapping[str, Layout] = {
             words("name", rank=2),
             words("channel", rank=8),
             words("status"),
-            moment("sent_at", "sent", rank=3),
+            time("sent_at", "sent", rank=3),
             seconds("duration_seconds", "duration", rank=4),
             count("message_total", "total", rank=5),
             count("messages"),
@@ -74,8 +74,8 @@ LAYOUTS: Mapping[str, Layout] = {
             count("messages"),
             count("failures", "of", rank=2),
             share("share", "share"),
-            moment("first_seen_at", "first seen", rank=4),
-            moment("last_seen_at", "last seen", rank=3),
+            time("first_seen_at", "first seen", rank=4),
+            time("last_seen_at", "last seen", rank=3),
         ),
         part="messages",
         whole="failures",
@@ -96,7 +96,7 @@ LAYOUTS: Mapping[str, Layout] = {
     ),
     "lag": Layout(
         columns=(
-            moment("hour", "hour"),
+            time("hour", "hour"),
             count("events"),
             seconds("received_p50_seconds", "received p50"),
             seconds("received_p90_seconds", "received p90", rank=1),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, or_, select
 
-from models.report_views import CAMPAIGNS, DAILY, FAILURES, LAG, OPT_OUTS
+from models.report_views import REPORT_CAMPAIGNS, REPORT_DAILY, REPORT_FAILURES, REPORT_LAG, REPORT_OPT_OUTS
 from models.tables import MESSAGES
 from sync.reports import counting
 from sync.rollups.recount import stored_timezone
@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class ReportSelection:
     """Which rows are asked for: days from `since` to and with `until`, a channel, a campaign; None is any."""
 
     since: date | None = None
@@ -36,52 +36,52 @@ class Report:
     rows: tuple[Row, ...]
 
 
-def report_daily(connection: Connection, asked: Selection) -> Report:
+def report_daily(connection: Connection, asked: ReportSelection) -> Report:
     """How the messages of each day ended, by channel and sender; of a campaign counted from its messages."""
-    query = select(DAILY)
+    query = select(REPORT_DAILY)
     if asked.campaign_id is not None:
         query = counting.daily(MESSAGES.c.campaign_id == asked.campaign_id)
-    return _report(connection, DAILY, _of_days(query, asked))
+    return _report(connection, REPORT_DAILY, _of_days(query, asked))
 
 
-def report_failures(connection: Connection, asked: Selection) -> Report:
+def report_failures(connection: Connection, asked: ReportSelection) -> Report:
     """Why messages failed, by day; of a campaign counted from its messages. The caller masks the reasons."""
-    query = select(FAILURES)
+    query = select(REPORT_FAILURES)
     within = _within(connection, MESSAGES.c.status_at, asked)
     if asked.campaign_id is not None:
         query = counting.failures(MESSAGES.c.campaign_id == asked.campaign_id)
     elif within is not None:
         query = counting.failures(within)
-    return _report(connection, FAILURES, _of_days(query, asked))
+    return _report(connection, REPORT_FAILURES, _of_days(query, asked))
 
 
-def report_opt_outs(connection: Connection, asked: Selection) -> Report:
+def report_opt_outs(connection: Connection, asked: ReportSelection) -> Report:
     """How many people opted out on each day, and by which way. For a campaign see `report_campaigns`."""
-    return _report(connection, OPT_OUTS, _of_days(select(OPT_OUTS), asked))
+    return _report(connection, REPORT_OPT_OUTS, _of_days(select(REPORT_OPT_OUTS), asked))
 
 
-def report_campaigns(connection: Connection, asked: Selection) -> Report:
+def report_campaigns(connection: Connection, asked: ReportSelection) -> Report:
     """The state of each campaign that was sent in the days asked for, or of which that is not known."""
-    moment = CAMPAIGNS.c.sent_at
-    conditions = [
-        or_(moment.is_(None), within) for within in [_within(connection, moment, asked)] if within is not None
-    ]
+    time = REPORT_CAMPAIGNS.c.sent_at
+    conditions = [or_(time.is_(None), within) for within in [_within(connection, time, asked)] if within is not None]
     if asked.channel is not None:
-        conditions.append(CAMPAIGNS.c.channel == asked.channel)
+        conditions.append(REPORT_CAMPAIGNS.c.channel == asked.channel)
     if asked.campaign_id is not None:
-        conditions.append(CAMPAIGNS.c.campaign_id == asked.campaign_id)
-    query = select(CAMPAIGNS).where(and_(True, *conditions))
-    return _report(connection, CAMPAIGNS, query.order_by(moment.desc().nulls_last(), CAMPAIGNS.c.campaign_id))
+        conditions.append(REPORT_CAMPAIGNS.c.campaign_id == asked.campaign_id)
+    query = select(REPORT_CAMPAIGNS).where(and_(True, *conditions))
+    return _report(
+        connection, REPORT_CAMPAIGNS, query.order_by(time.desc().nulls_last(), REPORT_CAMPAIGNS.c.campaign_id)
+    )
 
 
-def report_lag(connection: Connection, asked: Selection) -> Report:
+def report_lag(connection: Connection, asked: ReportSelection) -> Report:
     """How long events took from the provider to the tables, by the hour in which they were received."""
-    within = _within(connection, LAG.c.hour, asked)
-    query = select(LAG) if within is None else select(LAG).where(within)
-    return _report(connection, LAG, query.order_by(LAG.c.hour))
+    within = _within(connection, REPORT_LAG.c.hour, asked)
+    query = select(REPORT_LAG) if within is None else select(REPORT_LAG).where(within)
+    return _report(connection, REPORT_LAG, query.order_by(REPORT_LAG.c.hour))
 
 
-REPORTS: Mapping[str, Callable[[Connection, Selection], Report]] = {
+REPORTS: Mapping[str, Callable[[Connection, ReportSelection], Report]] = {
     "daily": report_daily,
     "campaigns": report_campaigns,
     "failures": report_failures,
@@ -101,7 +101,7 @@ def _report(connection: Connection, view: Table, query: Select[Any]) -> Report:
     )
 
 
-def _of_days(query: Select[Any], asked: Selection) -> Select[Any]:
+def _of_days(query: Select[Any], asked: ReportSelection) -> Select[Any]:
     columns = query.selected_columns
     conditions: list[ColumnElement[bool]] = []
     if asked.since is not None:
@@ -114,14 +114,14 @@ def _of_days(query: Select[Any], asked: Selection) -> Select[Any]:
     return query.where(*conditions).order_by(*list(columns)[:4])
 
 
-def _within(connection: Connection, moment: Column[Any], asked: Selection) -> ColumnElement[bool] | None:
+def _within(connection: Connection, time: Column[Any], asked: ReportSelection) -> ColumnElement[bool] | None:
     """Return the condition that `moment` lies in the days asked for, None if any moment does."""
     zone = ZoneInfo(stored_timezone(connection) or "UTC")
     conditions = []
     if asked.since is not None:
-        conditions.append(moment >= _begin_of(asked.since, zone))
+        conditions.append(time >= _begin_of(asked.since, zone))
     if asked.until is not None:
-        conditions.append(moment < _begin_of(asked.until + timedelta(days=1), zone))
+        conditions.append(time < _begin_of(asked.until + timedelta(days=1), zone))
     return and_(*conditions) if conditions else None
 
 

@@ -130,7 +130,7 @@ def words(name: str, title: str | None = None, *, rank: int = 0) -> Column:
     return Column(title=title or name, show=lambda row: _cell(name, row[name]), is_number=False, rank=rank)
 
 
-def moment(name: str, title: str, *, rank: int = 0) -> Column:
+def time(name: str, title: str, *, rank: int = 0) -> Column:
     def show(row: Row) -> str:
         return "-" if row[name] is None else f"{row[name]:%Y-%m-%d %H:%MZ}"
 

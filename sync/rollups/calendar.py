@@ -1,4 +1,4 @@
-"""Which moments belong to which day of a time zone, as rows of `report_calendar`. Pure, but for the machine's
+"""Which times belong to which day of a time zone, as rows of `report_calendar`. Pure, but for the machine's
 knowledge of time zones."""
 
 from datetime import UTC, datetime, timedelta
@@ -19,13 +19,13 @@ def calendar(timezone: str) -> tuple[dict[str, Any], ...]:
     """Return the rows of `report_calendar` for an IANA name, one for each span of one offset from UTC."""
     zone = ZoneInfo(timezone)
     begins = [(FIRST, EARLIEST.astimezone(zone).utcoffset())]
-    moment = EARLIEST
-    while moment < LATEST:
-        after = moment + _STEP
+    time = EARLIEST
+    while time < LATEST:
+        after = time + _STEP
         offset = after.astimezone(zone).utcoffset()
         if offset != begins[-1][1]:
-            begins.append((_turn(zone, moment, after), offset))
-        moment = after
+            begins.append((_turn(zone, time, after), offset))
+        time = after
     ends = [begin for begin, _ in begins[1:]] + [LATEST]
     return tuple(
         {
@@ -39,7 +39,7 @@ def calendar(timezone: str) -> tuple[dict[str, Any], ...]:
 
 
 def _turn(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the first moment, to the minute, that has the offset of `after`."""
+    """Return the first time, to the minute, that has the offset of `after`."""
     offset = after.astimezone(zone).utcoffset()
     while after - before > _EXACT:
         middle = before + ((after - before) // _EXACT // 2) * _EXACT

@@ -6,20 +6,15 @@ Any number of workers may do so at once, and be killed anywhere: what is taken i
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, and_, bindparam, delete, select, text
 
-from models import ReportCalendar, RollupCampaign, RollupDaily
 from models.statements import bulk_insert
+from models.tables import REPORT_CALENDAR, ROLLUP_CAMPAIGNS, ROLLUP_DAILY, ROLLUP_DELTAS
 from sync.rollups.contribution import COUNTS
-from sync.rollups.deltas import DELTAS
 
 DELTAS_PER_TRANSACTION = 20_000
-
-DAILY = cast(Table, RollupDaily.__table__)  # type: ignore[attr-defined]
-CAMPAIGNS = cast(Table, RollupCampaign.__table__)  # type: ignore[attr-defined]
-CALENDAR = cast(Table, ReportCalendar.__table__)  # type: ignore[attr-defined]
 
 Sums = dict[tuple[Any, ...], list[int]]
 
@@ -34,11 +29,15 @@ def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
             # Waits while the roll-ups are made anew (`sync.rollups.recount`), so that the calendar is theirs.
             connection.execute(text("LOCK TABLE rollup_daily IN ROW EXCLUSIVE MODE"))
         # Deltas that another process has locked are left to that process. On SQLite there is no other process.
-        oldest = select(DELTAS.c.id).order_by(DELTAS.c.id).limit(limit).with_for_update(skip_locked=True)
-        taken = connection.execute(delete(DELTAS).where(DELTAS.c.id.in_(oldest)).returning(*DELTAS.c)).mappings().all()
+        oldest = select(ROLLUP_DELTAS.c.id).order_by(ROLLUP_DELTAS.c.id).limit(limit).with_for_update(skip_locked=True)
+        taken = (
+            connection.execute(delete(ROLLUP_DELTAS).where(ROLLUP_DELTAS.c.id.in_(oldest)).returning(*ROLLUP_DELTAS.c))
+            .mappings()
+            .all()
+        )
         if taken:
-            _add(connection, DAILY, _by_day(taken, _read_calendar(connection)))
-            _add(connection, CAMPAIGNS, _by_campaign(taken))
+            _add(connection, ROLLUP_DAILY, _by_day(taken, _read_calendar(connection)))
+            _add(connection, ROLLUP_CAMPAIGNS, _by_campaign(taken))
     return len(taken)
 
 
@@ -47,18 +46,18 @@ class _Calendar:
         self._begins = begins
         self._offsets = offsets
 
-    def day_of(self, moment: datetime) -> date:
-        return (moment + self._offsets[bisect_right(self._begins, moment) - 1]).date()
+    def day_of(self, time: datetime) -> date:
+        return (time + self._offsets[bisect_right(self._begins, time) - 1]).date()
 
 
 def _read_calendar(connection: Connection) -> _Calendar:
-    query = select(CALENDAR.c.begins_at, CALENDAR.c.offset_seconds).order_by(CALENDAR.c.begins_at)
+    query = select(REPORT_CALENDAR.c.begins_at, REPORT_CALENDAR.c.offset_seconds).order_by(REPORT_CALENDAR.c.begins_at)
     rows = connection.execute(query).all()
     return _Calendar([row.begins_at for row in rows], [timedelta(seconds=row.offset_seconds) for row in rows])
 
 
 def _by_day(taken: Iterable[RowMapping], calendar: _Calendar) -> Sums:
-    names = _counts(DAILY)
+    names = _counts(ROLLUP_DAILY)
     sums: Sums = {}
     for delta in taken:
         if delta["quarter_at"] is not None:
@@ -68,7 +67,7 @@ def _by_day(taken: Iterable[RowMapping], calendar: _Calendar) -> Sums:
 
 
 def _by_campaign(taken: Iterable[RowMapping]) -> Sums:
-    names = _counts(CAMPAIGNS)
+    names = _counts(ROLLUP_CAMPAIGNS)
     sums: Sums = {}
     for delta in taken:
         if delta["campaign_id"]:

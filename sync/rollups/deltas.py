@@ -4,21 +4,19 @@ Every writer of `message_status` owes it this. Rows are only ever added, so no w
 """
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Table, insert, text
+from sqlalchemy import Connection, insert, text
 
-from models import RollupDelta
+from models.tables import ROLLUP_DELTAS
 from sync.rollups.contribution import Change, deltas
 
-DELTAS = cast(Table, RollupDelta.__table__)  # type: ignore[attr-defined]
-
-_COLUMNS = [column for column in DELTAS.columns if not column.primary_key]
+_COLUMNS = [column for column in ROLLUP_DELTAS.columns if not column.primary_key]
 _KINDS = {"quarter_at": "timestamptz", "channel": "text", "sender": "text", "campaign_id": "text"}
 _ARRAYS = ", ".join(f"CAST(:{column.name} AS {_KINDS.get(column.name, 'integer')}[])" for column in _COLUMNS)
 
 # Made once: small batches come often, and making a statement costs more there than all the rest of this.
-_ROW_BY_ROW = insert(DELTAS)
+_ROW_BY_ROW = insert(ROLLUP_DELTAS)
 _BY_ARRAYS = text(
     f"INSERT INTO rollup_deltas ({', '.join(column.name for column in _COLUMNS)}) SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - our own names
 )

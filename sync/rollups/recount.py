@@ -9,10 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, text
 
+from models.tables import REPORT_CALENDAR, ROLLUP_CAMPAIGNS, ROLLUP_DAILY, ROLLUP_DELTAS
 from sync.rollups.calendar import calendar
-from sync.rollups.compact import CALENDAR, CAMPAIGNS, DAILY
 from sync.rollups.contribution import COUNTS
-from sync.rollups.deltas import DELTAS
 
 LOCK_SECONDS = 5
 
@@ -41,19 +40,19 @@ def remake(engine: Engine, timezone: str) -> None:
             # Before the first query, which decides what all of them see: no compactor has deltas in hand then.
             # https://www.postgresql.org/docs/current/transaction-iso.html#XACT-REPEATABLE-READ
             connection.execute(text("LOCK TABLE rollup_daily, rollup_campaigns IN SHARE ROW EXCLUSIVE MODE"))
-        connection.execute(delete(CALENDAR))
-        connection.execute(insert(CALENDAR), [dict(row) for row in calendar(timezone)])
-        for table in (DAILY, CAMPAIGNS):
+        connection.execute(delete(REPORT_CALENDAR))
+        connection.execute(insert(REPORT_CALENDAR), [dict(row) for row in calendar(timezone)])
+        for table in (ROLLUP_DAILY, ROLLUP_CAMPAIGNS):
             names = ", ".join(column.name for column in table.columns)
             connection.execute(delete(table))
             counted = f"SELECT {names} FROM {table.name}_plain"  # noqa: S608 - our own names
             connection.execute(text(f"INSERT INTO {table.name} ({names}) {counted}"))
-        connection.execute(delete(DELTAS))
+        connection.execute(delete(ROLLUP_DELTAS))
 
 
 def stored_timezone(connection: Connection) -> str | None:
     """Return the IANA name of the time zone by whose days the roll-ups count; None if a person removed it."""
-    timezone: str | None = connection.execute(select(CALENDAR.c.timezone).limit(1)).scalar()
+    timezone: str | None = connection.execute(select(REPORT_CALENDAR.c.timezone).limit(1)).scalar()
     return timezone
 
 

@@ -33,9 +33,9 @@ _SEARCH_PATH = re.compile(r"""(?:-c\s*|--)search[_-]path\s*=\s*(?:"(?P<quoted>[^
 
 def read_database_url(environ: Mapping[str, str]) -> URL:
     """Return DATABASE_URL with its driver: psycopg 3 for PostgreSQL, the standard library's for SQLite."""
-    given = _required(environ, "DATABASE_URL", "for example postgres://user:password@host/name or sqlite:///zexa.db")
+    text = _required(environ, "DATABASE_URL", "for example postgres://user:password@host/name or sqlite:///zexa.db")
     try:
-        url = make_url(given)
+        url = make_url(text)
     except (ArgumentError, ValueError):
         raise SettingError("DATABASE_URL is not a database URL") from None
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
@@ -62,14 +62,18 @@ def _postgresql_url(url: URL, environ: Mapping[str, str]) -> URL:
             raise SettingError(f"DATABASE_URL has the parameter {name!a}, which is none of PostgreSQL's: leave it out")
         if not isinstance(value, str) and name not in ("host", "port"):
             raise SettingError(f"DATABASE_URL has the parameter {name} more than once")
-    told = _schema_of_options(url)
+    schema_of_url = _schema_of_options(url)
     schema = environ.get("ZEXA_DATABASE_SCHEMA", "").strip()
     if schema and not _is_schema(schema):
         raise SettingError(f"ZEXA_DATABASE_SCHEMA is no name of a schema: {_SCHEMA_HINT}")
-    if schema and told and schema != told:
+    if schema and schema_of_url and schema != schema_of_url:
         raise SettingError("ZEXA_DATABASE_SCHEMA and the search_path in DATABASE_URL name different schemas")
     url = url.difference_update_query(["options"])
-    return url.update_query_dict({"options": f"-csearch_path={schema or told}"}) if schema or told else url
+    return (
+        url.update_query_dict({"options": f"-csearch_path={schema or schema_of_url}"})
+        if schema or schema_of_url
+        else url
+    )
 
 
 def _schema_of_options(url: URL) -> str | None:

@@ -29,12 +29,12 @@ def read_redis_settings(environ: Mapping[str, str]) -> RedisSettings:
         url = read_redis_url(_required(environ, "REDIS_URL", "for example redis://localhost:6379/0"))
     except RedisUrlError as error:
         raise SettingError(f"REDIS_URL {error}") from None
-    given = environ.get("REDIS_TLS_VERIFY", "").strip().lower()
-    if given not in ("", "true", "false"):
+    text = environ.get("REDIS_TLS_VERIFY", "").strip().lower()
+    if text not in ("", "true", "false"):
         raise SettingError("REDIS_TLS_VERIFY is neither true nor false")
-    if given == "true" and url.startswith("redis://"):
+    if text == "true" and url.startswith("redis://"):
         raise SettingError("REDIS_TLS_VERIFY is true, but REDIS_URL has no TLS: use rediss://")
-    return RedisSettings(url=url, verify_tls=given == "true" if given else not is_on_dyno(environ))
+    return RedisSettings(url=url, verify_tls=text == "true" if text else not is_on_dyno(environ))
 
 
 def is_on_dyno(environ: Mapping[str, str]) -> bool:
@@ -44,20 +44,20 @@ def is_on_dyno(environ: Mapping[str, str]) -> bool:
 
 def read_whole_number(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
     """Return the setting `name`, or `default` if it is unset or blank."""
-    given = environ.get(name, "").strip()
-    if not given:
+    text = environ.get(name, "").strip()
+    if not text:
         return default
-    if not (given.isascii() and given.isdigit() and len(given) < 10 and least <= int(given) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise SettingError(f"{name} is not a whole number from {least} to {most}")
-    return int(given)
+    return int(text)
 
 
 def read_switch(environ: Mapping[str, str], name: str) -> bool:
     """Return whether the setting `name` is 1; 0, unset or blank is off."""
-    given = environ.get(name, "").strip() or "0"
-    if given not in ("0", "1"):
+    text = environ.get(name, "").strip() or "0"
+    if text not in ("0", "1"):
         raise SettingError(f"{name} is neither 1 nor 0")
-    return given == "1"
+    return text == "1"
 
 
 def read_entries(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def read_opt_out_failures(environ: Mapping[str, str]) -> frozenset[str]:
 
 
 def _required(environ: Mapping[str, str], name: str, hint: str) -> str:
-    given = environ.get(name, "").strip()
-    if not given:
+    text = environ.get(name, "").strip()
+    if not text:
         raise SettingError(f"{name} is not set: {hint}")
-    return given
+    return text

@@ -53,6 +53,8 @@ def _is_misspelt(name: str, value: str) -> bool:
 
 
 def _refusal(name: str) -> str:
-    nearest = get_close_matches(name.upper().removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in KNOWN], n=1)
+    nearest = get_close_matches(
+        name.upper().removeprefix(PREFIX), [setting.removeprefix(PREFIX) for setting in KNOWN], n=1
+    )
     way_out = f"did you mean {PREFIX}{nearest[0]}?" if nearest else ".env.example lists the settings"
     return f"{ascii(name)[1:-1][:NAME_CHARACTERS_MAX]} is no setting: {way_out}"

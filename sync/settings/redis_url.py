@@ -29,9 +29,9 @@ class RedisUrlError(ValueError):
     """A URL cannot be used; the text says why in one line that begins with a verb, and quotes no secret."""
 
 
-def read_redis_url(given: str) -> str:
+def read_redis_url(text: str) -> str:
     """Return the URL with its database in its path. Raises RedisUrlError."""
-    parts = _parts(given)
+    parts = _parts(text)
     if parts is None:
         raise RedisUrlError("is not a redis:// or rediss:// URL")
     if parts.fragment or "@" in parts.query:

@@ -115,9 +115,9 @@ def read_bind(environ: Mapping[str, str]) -> str:
     PORT alone opens no interface: it is set on many machines by programs that have nothing to do with this one.
     """
     port = read_whole_number(environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
-    given = environ.get("ZEXA_BIND", "").strip() or ("0.0.0.0" if is_on_dyno(environ) else "127.0.0.1")  # noqa: S104
+    host = environ.get("ZEXA_BIND", "").strip() or ("0.0.0.0" if is_on_dyno(environ) else "127.0.0.1")  # noqa: S104
     try:
-        address = ip_address("127.0.0.1" if given == "localhost" else given.removeprefix("[").removesuffix("]"))
+        address = ip_address("127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]"))
     except ValueError:
         raise SettingError(
             "ZEXA_BIND is not an address to listen on, such as 127.0.0.1, or 0.0.0.0 for all; PORT is the port"

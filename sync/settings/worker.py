@@ -8,7 +8,7 @@ from typing import Self
 from sqlalchemy import URL
 
 from sync.events.addresses import REGIONS
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import (
     RedisSettings,
@@ -28,7 +28,7 @@ DEFAULT_REPORT_TIMEZONE = "Africa/Luanda"
 class WorkerSettings:
     database_url: URL
     redis: RedisSettings
-    reading: Reading
+    parse_options: ParseOptions
     batch_size: int
     report_timezone: str
 
@@ -39,15 +39,15 @@ class WorkerSettings:
         return cls(
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),
-            reading=read_reading(environ),
+            parse_options=read_parse_options(environ),
             batch_size=read_whole_number(environ, "ZEXA_BATCH_SIZE", default=DEFAULT_BATCH_SIZE, least=1, most=10_000),
             report_timezone=read_report_timezone(environ),
         )
 
 
-def read_reading(environ: Mapping[str, str]) -> Reading:
+def read_parse_options(environ: Mapping[str, str]) -> ParseOptions:
     """Return how bodies are read. Every process must be given the same; `zexa-sync rebuild` after a change."""
-    return Reading(default_region=read_default_region(environ), opt_out_failures=read_opt_out_failures(environ))
+    return ParseOptions(default_region=read_default_region(environ), opt_out_failures=read_opt_out_failures(environ))
 
 
 def read_default_region(environ: Mapping[str, str]) -> str:

@@ -52,7 +52,7 @@ def status(max_staleness: float, silent_after: float | None, watch: bool, as_jso
       zexa-sync status --watch
       zexa-sync status --json --silent-after 1h
 
-    `As of` is the moment up to which every acknowledged opt-out is in the tables, and what keeps it in the past.
+    `As of` is the time up to which every acknowledged opt-out is in the tables, and what keeps it in the past.
     The latency of opt-outs, from received to effective, is that of the last day. `STOPs naming nobody` are opt-outs
     without an address, of messages that no other event names. `ignored opt-outs` are events that this version does
     not know, though their name looks like an opt-out. Both are counted up to 100,000. Nothing shown names a person.

@@ -42,8 +42,8 @@ def measure_redis(queue: OpenQueue, *, secrets: Sequence[bytes] | None = None) -
         web=_processes(counted.web, counted.latest.get("web")),
         totals=_totals(counted),
         last_hour=_last_hour(counted.last_hour),
-        last_delivery_at=_moment(counted.latest.get("delivery")),
-        last_counted_at=_moment(last),
+        last_delivery_at=_time(counted.latest.get("delivery")),
+        last_counted_at=_time(last),
         usual_gap_seconds=usual_gap_now(counted.usual_gaps, datetime.now(UTC).timestamp(), last),
         secrets=None if secrets is None else tuple(_secret_uses(secrets, counted)),
         clock_offset_seconds=counted.clock_offset_seconds,
@@ -65,7 +65,7 @@ def _processes(seen: Mapping[str, float], latest: float | None) -> Processes:
         Seen(name=name, at=datetime.fromtimestamp(at, UTC))
         for name, at in sorted(seen.items(), key=lambda item: item[1], reverse=True)
     )
-    return Processes(known=known, latest=_moment(max([*seen.values(), latest or 0.0]) or None))
+    return Processes(known=known, latest=_time(max([*seen.values(), latest or 0.0]) or None))
 
 
 def _totals(counted: Counted) -> Totals:
@@ -110,12 +110,12 @@ def _secret_uses(secrets: Sequence[bytes], counted: Counted) -> list[SecretUse]:
     return [
         SecretUse(
             position=position,
-            known_since=_moment(counted.known_secrets.get(name)),
-            matched_at=_moment(counted.latest.get(f"secret:{name}")),
+            known_since=_time(counted.known_secrets.get(name)),
+            matched_at=_time(counted.latest.get(f"secret:{name}")),
         )
         for position, name in enumerate(names, 1)
     ]
 
 
-def _moment(at: float | None) -> datetime | None:
+def _time(at: float | None) -> datetime | None:
     return None if at is None else datetime.fromtimestamp(at, UTC)

@@ -7,7 +7,7 @@ from sync.status.document import status_document
 from sync.status.numbers import SEEN_WITHIN, InRedis, Numbers, SecretUse
 from sync.status.words import ago, clocks_text, refused_text
 from sync.suppression.text import as_of_text
-from sync.terminal.times import duration_text, moment_text
+from sync.terminal.times import duration_text, time_text
 
 # A secret that matched nothing for so long, while another one did, signs no redelivery any more.
 SAFE_TO_REMOVE_AFTER = timedelta(days=2)
@@ -54,7 +54,7 @@ def _last_delivery_text(numbers: Numbers, redis: InRedis | None) -> str:
     if redis is None:
         return "unknown"
     last = redis.last_delivery_at
-    return f"{moment_text(last.replace(microsecond=0))}, {ago(numbers, last)}" if last else "none yet"
+    return f"{time_text(last.replace(microsecond=0))}, {ago(numbers, last)}" if last else "none yet"
 
 
 def _last_hour_text(redis: InRedis | None) -> str:
@@ -89,14 +89,14 @@ def _secret_text(numbers: Numbers, secret: SecretUse) -> str:
     if is_replaced:
         return f"matched nothing for {duration_text(unused.total_seconds())}: safe to remove"
     if secret.matched_at is None:
-        return f"matched nothing since {moment_text(since.replace(microsecond=0))}"
+        return f"matched nothing since {time_text(since.replace(microsecond=0))}"
     return f"matched {ago(numbers, secret.matched_at)}"
 
 
 def _since_text(redis: InRedis | None) -> str:
     if redis is None or redis.totals.since is None:
         return "nothing was counted yet" if redis else "unknown"
-    return moment_text(redis.totals.since.replace(microsecond=0))
+    return time_text(redis.totals.since.replace(microsecond=0))
 
 
 def _ignored_text(said: dict[str, Any]) -> str:

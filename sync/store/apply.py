@@ -13,11 +13,11 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent, is_rehearsal
 from sync.rollups.deltas import keep_deltas
-from sync.store.dead_letters import DeadLetter, keep_dead_letters
+from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.known_good import known_good, type_by_look, type_named
@@ -34,7 +34,7 @@ class Read(NamedTuple):
     """
 
     raw: RawEvent
-    stated: Event | DeadLetter | None
+    stated: Event | NewDeadLetter | None
 
 
 log = structlog.get_logger()
@@ -70,49 +70,51 @@ _TALLIED = tuple(one.name for one in fields(Tally))
 _LOGGED = ("received", "applied", "ignored", "unchanged", "dead", "body_bytes", "conflicts", "late")
 
 
-def read(raw_events: Iterable[RawEvent], reading: Reading) -> list[Read]:
+def read(raw_events: Iterable[RawEvent], options: ParseOptions) -> list[Read]:
     """Return what each of `raw_events` states, or the dead letter that it becomes; never raises. Needs no database."""
     batch = []
     for raw in raw_events:
         try:
-            batch.append(Read(raw, _stated(raw, reading)))
+            batch.append(Read(raw, _stated(raw, options)))
         except Exception:  # a mistake of ours, which must not stop any other event
             batch.append(Read(raw, None))
     return batch
 
 
-def _stated(raw: RawEvent, reading: Reading) -> Event | DeadLetter:
+def _stated(raw: RawEvent, options: ParseOptions) -> Event | NewDeadLetter:
     try:
-        return parse(raw, reading)
+        return parse(raw, options)
     except Unreadable as unreadable:
-        return DeadLetter(raw, unreadable.reason, unreadable.detail)
+        return NewDeadLetter(raw, unreadable.reason, unreadable.detail)
 
 
-def all_stated(batch: Iterable[Read], reading: Reading) -> list[Event | DeadLetter]:
+def all_stated(batch: Iterable[Read], options: ParseOptions) -> list[Event | NewDeadLetter]:
     """Return what each of `batch` states; raise what parsing raises for a reason that says nothing of the body."""
-    return [stated or _stated(raw, reading) for raw, stated in batch]
+    return [stated or _stated(raw, options) for raw, stated in batch]
 
 
-def apply(engine: Engine, raw_events: Sequence[RawEvent], *, reading: Reading, now: datetime) -> Tally:
+def apply(engine: Engine, raw_events: Sequence[RawEvent], *, options: ParseOptions, now: datetime) -> Tally:
     """Read `raw_events` and merge them, as `merge` does."""
-    return merge(engine, read(raw_events, reading), reading=reading, now=now)
+    return merge(engine, read(raw_events, options), options=options, now=now)
 
 
-def merge(engine: Engine, batch: Sequence[Read], *, reading: Reading, now: datetime, is_patient: bool = False) -> Tally:
+def merge(
+    engine: Engine, batch: Sequence[Read], *, options: ParseOptions, now: datetime, is_patient: bool = False
+) -> Tally:
     """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
 
     If the transaction fails because of what is in it, the events are merged one by one, and what fails alone, while
     a known good event succeeds, becomes a dead letter. Any error of the database (away, locked, read-only) is
     SQLAlchemy's and passes through; so does Held if a known good event fails too: the same batch may be given again.
     """
-    return sum(_merging(engine, reading, now).together(batch, is_patient=is_patient), Tally())
+    return sum(_merging(engine, options, now).together(batch, is_patient=is_patient), Tally())
 
 
 def drain(
     engine: Engine,
     limit: int,
     *,
-    reading: Reading,
+    options: ParseOptions,
     now: datetime,
     bytes_max: int | None = None,
     is_patient: bool = False,
@@ -125,8 +127,8 @@ def drain(
     batch: list[Read] = []
     try:
         with engine.begin() as connection:
-            batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), reading)
-            tally = _merge_in(connection, batch, reading, now)
+            batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), options)
+            tally = _merge_in(connection, batch, options, now)
     except Exception as error:
         fault = fault_of(error)
         if not batch or fault is Fault.ABSENCE or (fault is Fault.UNCERTAIN and is_patient):
@@ -134,37 +136,37 @@ def drain(
     else:
         _log_dead_letters(batch)
         return tally
-    return sum(_merging(engine, reading, now).one_by_one(batch), Tally())
+    return sum(_merging(engine, options, now).one_by_one(batch), Tally())
 
 
-def _merging(engine: Engine, reading: Reading, now: datetime) -> Singly[Read, Tally]:
+def _merging(engine: Engine, options: ParseOptions, now: datetime) -> Singly[Read, Tally]:
     def attempt(batch: Sequence[Read]) -> Tally:
         with engine.begin() as connection:
-            tally = _merge_in(connection, batch, reading, now)
+            tally = _merge_in(connection, batch, options, now)
         _log_dead_letters(batch)
         return tally
 
     return Singly(
         attempt=attempt,
-        refuse=lambda one, error: _bury(engine, one.raw, error, reading),
+        refuse=lambda item, error: _bury(engine, item.raw, error, options),
         type_of=_type_of,
-        try_known_good=lambda event_type: try_known_good(engine, event_type, reading),
+        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
     )
 
 
-def _type_of(one: Read) -> EventType:
-    return type_named(one.stated.name) if isinstance(one.stated, Event) else type_by_look(one.raw.body)
+def _type_of(item: Read) -> EventType:
+    return type_named(item.stated.name) if isinstance(item.stated, Event) else type_by_look(item.raw.body)
 
 
-def try_known_good(engine: Engine, event_type: EventType, reading: Reading) -> Exception | None:
+def try_known_good(engine: Engine, event_type: EventType, options: ParseOptions) -> Exception | None:
     """Merge a known good event and roll it back; return what that raised, None if it went well.
 
     Raises errors of a database that is away.
     """
     try:
-        event = parse(known_good(event_type), reading)
+        event = parse(known_good(event_type), options)
         with engine.connect() as connection, connection.begin() as transaction:
-            merge_events(connection, [event], reading, event.received_at)
+            merge_events(connection, [event], options, event.received_at)
             if connection.dialect.name == "postgresql":
                 # What would only be checked by a commit is checked now.
                 connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
@@ -176,19 +178,19 @@ def try_known_good(engine: Engine, event_type: EventType, reading: Reading) -> E
     return None
 
 
-def _bury(engine: Engine, raw: RawEvent, error: Exception, reading: Reading) -> Tally:
+def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions) -> Tally:
     # Only the kind of error is kept: its text may quote the event.
-    letter = DeadLetter(raw, Reason.REFUSED, error_kind(error))
+    letter = NewDeadLetter(raw, Reason.REFUSED, error_kind(error))
     with engine.begin() as connection:
         _remove_from_inbox(connection, [raw])
-        keep_dead_letters(connection, [letter], reading)
+        keep_dead_letters(connection, [letter], options)
     _log_dead_letters([Read(raw, letter)])
     return Tally(received=1, dead=1, body_bytes=len(raw.body), receipts=(raw.received_at.timestamp(),))
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
     for _, letter in batch:
-        if isinstance(letter, DeadLetter):
+        if isinstance(letter, NewDeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
             log.warning(
                 "dead_letter.kept",
@@ -199,14 +201,14 @@ def _log_dead_letters(batch: Sequence[Read]) -> None:
             )
 
 
-def _merge_in(connection: Connection, batch: Sequence[Read], reading: Reading, now: datetime) -> Tally:
-    stated = all_stated(batch, reading)
-    events = [one for one in stated if isinstance(one, Event)]
-    dead = [one for one in stated if isinstance(one, DeadLetter)]
+def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptions, now: datetime) -> Tally:
+    stated = all_stated(batch, options)
+    events = [item for item in stated if isinstance(item, Event)]
+    dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [raw for raw, _ in batch])
-    merged = _merge_all(connection, events, reading, now)
-    keep_dead_letters(connection, dead, reading)
+    merged = _merge_all(connection, events, options, now)
+    keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
     receipts, rehearsals = _receipts(batch)
     return Tally(
@@ -239,9 +241,9 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
     remove_from_inbox(connection, sorted(raw.inbox_id for raw in raw_events if raw.inbox_id))
 
 
-def merge_events(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> list[Event]:
+def merge_events(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> list[Event]:
     """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
-    return _merge_all(connection, events, reading, now).new
+    return _merge_all(connection, events, options, now).new
 
 
 class _Merged(NamedTuple):
@@ -251,9 +253,9 @@ class _Merged(NamedTuple):
     quick_copies: tuple[float, ...]
 
 
-def _merge_all(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> _Merged:
+def _merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> _Merged:
     new, earlier, quick_copies = merge_ledger(connection, events, now)
-    messages = merge_rows(connection, [*new, *earlier], reading, now)
+    messages = merge_rows(connection, [*new, *earlier], options, now)
     inserted_in_conflict = sum(row["conflict"] for row in messages.inserted)
     turned = sum(
         bool(change.new and change.old and change.new["conflict"] and not change.old["conflict"])
@@ -262,10 +264,10 @@ def _merge_all(connection: Connection, events: Iterable[Event], reading: Reading
     return _Merged(new, inserted_in_conflict + turned, late_events(messages.stored, new), tuple(quick_copies))
 
 
-def merge_rows(connection: Connection, events: Sequence[Event], reading: Reading, now: datetime) -> Merged:
+def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> Merged:
     """Bring every row up to date that follows from `events`, which the ledger has taken; return those of messages."""
-    messages = merge_messages(connection, [event for event in events if event.message], reading, now)
+    messages = merge_messages(connection, [event for event in events if event.message], options, now)
     keep_deltas(connection, messages.inserted, messages.changes)
-    merge_campaigns(connection, [event for event in events if event.campaign], reading, now)
+    merge_campaigns(connection, [event for event in events if event.campaign], options, now)
     merge_opt_outs(connection, messages.events, now)
     return messages

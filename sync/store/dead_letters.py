@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from models.statements import bulk_insert
 from models.tables import DEAD_LETTERS
 from sync.events.event import Reason
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent, inflated, may_opt_out
 
 
-class DeadLetter(NamedTuple):
+class NewDeadLetter(NamedTuple):
     """A raw event that cannot be applied; `error` quotes nothing of it."""
 
     raw: RawEvent
@@ -30,9 +30,9 @@ class DeadLetter(NamedTuple):
         return self.raw.received_at
 
 
-def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter], reading: Reading) -> None:
+def keep_dead_letters(connection: Connection, letters: Iterable[NewDeadLetter], options: ParseOptions) -> None:
     """Keep raw events that cannot be applied; a copy at most shows that one was received earlier."""
-    failures_may = bool(reading.opt_out_failures)
+    failures_may = bool(options.opt_out_failures)
     latest_first = sorted(letters, key=lambda letter: letter.received_at, reverse=True)
     letters_by_digest = {hashlib.sha256(letter.body).hexdigest(): letter for letter in latest_first}
     if not letters_by_digest:
@@ -60,7 +60,7 @@ def keep_dead_letters(connection: Connection, letters: Iterable[DeadLetter], rea
     connection.execute(earlier, rows)
 
 
-def _may_opt_out(letter: DeadLetter, *, failures_may: bool) -> bool:
+def _may_opt_out(letter: NewDeadLetter, *, failures_may: bool) -> bool:
     """Return whether a letter may say that somebody opted out: what is no JSON text may, unless it is empty."""
     content = inflated(letter.body)
     if content is None:

@@ -41,15 +41,15 @@ def _ids_within(rows: Sequence[Any], bytes_max: int | None) -> list[int]:
 
 def _fetch(connection: Connection, ids: Sequence[int]) -> list[RawEvent]:
     query = select(INBOX.c.id, INBOX.c.body, INBOX.c.received_at)
-    found = {
+    raw_events = {
         row.id: RawEvent(body=row.body, received_at=row.received_at, inbox_id=row.id)
-        for some in slices(ids)
-        for row in connection.execute(query.where(is_one_of(connection, INBOX.c.id, some)))
+        for piece in slices(ids)
+        for row in connection.execute(query.where(is_one_of(connection, INBOX.c.id, piece)))
     }
-    return [found[number] for number in ids]
+    return [raw_events[number] for number in ids]
 
 
 def remove_from_inbox(connection: Connection, ids: Sequence[int]) -> None:
     """Remove these rows of the inbox, those of them that are still there."""
-    for some in slices(ids):
-        connection.execute(delete(INBOX).where(INBOX.c.id.in_(some)))
+    for piece in slices(ids):
+        connection.execute(delete(INBOX).where(INBOX.c.id.in_(piece)))

@@ -33,7 +33,7 @@ from models.statements import PackedArray, execute_many, is_one_of, slices
 from models.tables import BODIES, FURTHER_BODIES, LEDGER
 from models.types import UTCDateTime
 from sync.events.event import Event, Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import Key, distinct, holding
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
@@ -79,7 +79,7 @@ def _insert_missing(connection: Connection, events: list[Event], now: datetime) 
     """Insert the facts under whose keys there is nothing yet, with their bodies; return the other keys."""
     if connection.dialect.name == "sqlite":
         return _insert_missing_on_sqlite(connection, events, now)
-    given = {
+    parameters = {
         "subject_ids": [event.subject_id for event in events],
         "names": [event.name for event in events],
         "occurred": [event.occurred_at for event in events],
@@ -92,7 +92,7 @@ def _insert_missing(connection: Connection, events: list[Event], now: datetime) 
         "sizes": [len(event.body) for event in events],
         "now": now,
     }
-    there = connection.execute(_INSERT_MISSING, given).scalar_one()
+    there = connection.execute(_INSERT_MISSING, parameters).scalar_one()
     return {events[place - 1].key for place in there or ()}
 
 
@@ -225,17 +225,17 @@ def _without_copies(connection: Connection, events: list[Event]) -> tuple[list[E
 def _entries(connection: Connection, keys: Iterable[Key], *, is_locked: bool = False) -> list[Row[Any]]:
     """Return the rows of the ledger under `keys`, locked in their order if asked for."""
     wanted = set(keys)
-    found: list[Row[Any]] = []
+    rows: list[Row[Any]] = []
     columns = (LEDGER.c.subject_id, LEDGER.c.event, *(LEDGER.c[name] for name in _OF_BODY))
-    for some in slices(sorted({subject for subject, _ in wanted})):
-        query = select(*columns).where(is_one_of(connection, LEDGER.c.subject_id, some))
+    for piece in slices(sorted({subject for subject, _ in wanted})):
+        query = select(*columns).where(is_one_of(connection, LEDGER.c.subject_id, piece))
         if is_locked:
             query = query.order_by(LEDGER.c.subject_id, LEDGER.c.event).with_for_update()
-        found += connection.execute(query).all()
-    return [row for row in found if (row.subject_id, row.event) in wanted]
+        rows += connection.execute(query).all()
+    return [row for row in rows if (row.subject_id, row.event) in wanted]
 
 
-class _Known(NamedTuple):
+class _StoredBody(NamedTuple):
     """One body under a key, as the ledger has it or shall have it."""
 
     occurred_at: datetime
@@ -255,26 +255,26 @@ def _take_further(connection: Connection, events: list[Event], now: datetime) ->
     entries = {(row.subject_id, row.event): row for row in _entries(connection, _keys(events), is_locked=True)}
     gone = [event for event in events if event.key not in entries]  # taken out since, to be merged as read now
     events = [event for event in events if event.key in entries]
-    known = {key: {row.digest: _known(row)} for key, row in entries.items()}
+    bodies = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
     for row in _further(connection, _keys(events)):
-        known[row.subject_id, row.event][row.digest] = _known(row)
-    new = [event for event in events if event.digest not in known[event.key]]
+        bodies[row.subject_id, row.event][row.digest] = _stored_body(row)
+    new = [event for event in events if event.digest not in bodies[event.key]]
     earlier = [
         event
         for event in events
-        if (had := known[event.key].get(event.digest)) is not None and event.received_at < had.received_at
+        if (had := bodies[event.key].get(event.digest)) is not None and event.received_at < had.received_at
     ]
     places = _new_places(connection, len(new)) if new else []
     if new:
         connection.execute(BODIES.insert(), _contents(new, places))
     for event, place in zip(new, places, strict=True):
-        known[event.key][event.digest] = _Known(**_of_body(event, place))
+        bodies[event.key][event.digest] = _StoredBody(**_of_body(event, place))
     for event in earlier:
-        place = known[event.key][event.digest].body_id
-        known[event.key][event.digest] = _Known(**_of_body(event, place))
+        place = bodies[event.key][event.digest].body_id
+        bodies[event.key][event.digest] = _StoredBody(**_of_body(event, place))
         connection.execute(update(BODIES).where(BODIES.c.id == place).values(received_at=event.received_at))
     for key in dict.fromkeys(_keys([*new, *earlier])):
-        _settle(connection, key, entries[key], known[key], now)
+        _settle(connection, key, entries[key], bodies[key], now)
     again = merge_ledger(connection, gone, now)
     return Taken(new + again.new, earlier + again.earlier)
 
@@ -283,26 +283,26 @@ def _keys(events: Iterable[Event]) -> list[Key]:
     return [event.key for event in events]
 
 
-def _known(row: Any) -> _Known:
-    return _Known(*(getattr(row, name) for name in _OF_BODY))
+def _stored_body(row: Any) -> _StoredBody:
+    return _StoredBody(*(getattr(row, name) for name in _OF_BODY))
 
 
 def _further(connection: Connection, keys: Sequence[Key]) -> list[Row[Any]]:
     columns = (FURTHER_BODIES.c.subject_id, FURTHER_BODIES.c.event)
     query = select(FURTHER_BODIES).where(tuple_(*columns).in_(bindparam("keys", expanding=True)))
-    return [row for some in slices(sorted(set(keys))) for row in connection.execute(query, {"keys": list(some)})]
+    return [row for piece in slices(sorted(set(keys))) for row in connection.execute(query, {"keys": list(piece)})]
 
 
-def _settle(connection: Connection, key: Key, held: Any, known: Mapping[str, _Known], now: datetime) -> None:
-    """Write what is known under one key, whose row the caller has locked: the greatest body holds."""
-    winner = max(known.values(), key=lambda body: body.precedence)
-    if winner != _known(held):
+def _settle(connection: Connection, key: Key, held: Any, bodies: Mapping[str, _StoredBody], now: datetime) -> None:
+    """Write the bodies under one key, whose row the caller has locked: the greatest body holds."""
+    winner = max(bodies.values(), key=lambda body: body.precedence)
+    if winner != _stored_body(held):
         applied_at = {} if winner.digest == held.digest else {"applied_at": now}
         is_entry = and_(LEDGER.c.subject_id == key[0], LEDGER.c.event == key[1])
         connection.execute(update(LEDGER).where(is_entry).values(**winner._asdict(), **applied_at))
     is_of_key = and_(FURTHER_BODIES.c.subject_id == key[0], FURTHER_BODIES.c.event == key[1])
     connection.execute(delete(FURTHER_BODIES).where(is_of_key))
-    others = [body._asdict() for body in known.values() if body.digest != winner.digest]
+    others = [body._asdict() for body in bodies.values() if body.digest != winner.digest]
     if others:
         connection.execute(FURTHER_BODIES.insert(), [{"subject_id": key[0], "event": key[1]} | body for body in others])
 
@@ -312,10 +312,10 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
     read = {(event.key, event.digest): event for event in events}
     keys = sorted({key for key, _ in read})
     entries = {(row.subject_id, row.event): row for row in _entries(connection, keys, is_locked=True)}
-    known = {key: {row.digest: _known(row)} for key, row in entries.items()}
+    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
     for row in _further(connection, keys):
-        known[row.subject_id, row.event][row.digest] = _known(row)
-    for key, bodies in known.items():
+        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in stored.items():
         for digest, body in bodies.items():
             event = read.get((key, digest))
             if event is not None and event.received_at == body.received_at:
@@ -324,25 +324,25 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
 
 
 def read_events(
-    connection: Connection, subjects: Sequence[str], reading: Reading, parsed: Iterable[Event] = ()
+    connection: Connection, subjects: Sequence[str], options: ParseOptions, parsed: Iterable[Event] = ()
 ) -> list[Event]:
     """Return what every body of `subjects` states, with its earliest receipt.
 
     A body that this version refuses, or reads as a fact of another key, is left out. `parsed` are events that need not
     be parsed again.
     """
-    known = {(event.digest, event.received_at): event for event in parsed}
-    found: list[Event] = []
-    for some in slices(subjects):
+    parsed_before = {(event.digest, event.received_at): event for event in parsed}
+    events: list[Event] = []
+    for piece in slices(subjects):
 
-        def is_wanted(subject: Column[str], some: Sequence[str] = some) -> ColumnElement[bool]:
-            return is_one_of(connection, subject, some)
+        def is_wanted(subject: Column[str], piece: Sequence[str] = piece) -> ColumnElement[bool]:
+            return is_one_of(connection, subject, piece)
 
         for row in connection.execute(stored_bodies(is_wanted)):
-            event = known.get((row.digest, row.received_at)) or event_of(row.body, row.received_at, reading)
+            event = parsed_before.get((row.digest, row.received_at)) or event_of(row.body, row.received_at, options)
             if event is not None and event.key == (row.subject_id, row.event):
-                found.append(event)
-    return found
+                events.append(event)
+    return events
 
 
 def stored_bodies(is_wanted: Callable[[Column[str]], ColumnElement[bool]]) -> CompoundSelect[Any]:
@@ -359,18 +359,18 @@ def stored_bodies(is_wanted: Callable[[Column[str]], ColumnElement[bool]]) -> Co
     return union_all(*parts)
 
 
-def event_of(body: bytes, received_at: datetime, reading: Reading) -> Event | None:
+def event_of(body: bytes, received_at: datetime, options: ParseOptions) -> Event | None:
     """Return what a stored body states; None if an earlier version read a body that this one refuses."""
     try:
-        return parse(RawEvent(body=body, received_at=received_at), reading)
+        return parse(RawEvent(body=body, received_at=received_at), options)
     except Unreadable:
         return None
 
 
 def take_out(connection: Connection, keys: Sequence[Key]) -> None:
     """Remove the facts under `keys` with every body, for the caller to merge them again as they are read now."""
-    for some in slices(sorted(keys)):
+    for piece in slices(sorted(keys)):
         for table in (LEDGER, FURTHER_BODIES, BODIES):
             columns = (table.c.subject_id, table.c.event)
             is_of_keys = tuple_(*columns).in_(bindparam("keys", expanding=True))
-            connection.execute(delete(table).where(is_of_keys), {"keys": list(some)})
+            connection.execute(delete(table).where(is_of_keys), {"keys": list(piece)})

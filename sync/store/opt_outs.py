@@ -46,20 +46,22 @@ def merge_opt_outs(connection: Connection, events: Mapping[str, list[Event]], no
     """Bring `opt_outs` up to date with the opt-outs among `events`: of each subject every body that is known."""
     opting_out = {
         event.subject_id: events[event.subject_id]
-        for of in events.values()
-        for event in of
+        for bodies in events.values()
+        for event in bodies
         if event.message and event.message.is_opt_out
     }
     if not opting_out:
         return
-    state(connection, [statement for of in opting_out.values() for statement in opt_outs_of(of)], now)
+    state(connection, [statement for bodies in opting_out.values() for statement in opt_outs_of(bodies)], now)
     _keep_nameless(connection, opting_out)
 
 
 def _keep_nameless(connection: Connection, events: Mapping[str, list[Event]]) -> None:
     """Keep in `nameless_opt_outs` which of these opt-outs name nobody, and no others of their subjects."""
-    for some in slices(sorted(events)):
-        connection.execute(delete(NAMELESS_OPT_OUTS).where(is_one_of(connection, NAMELESS_OPT_OUTS.c.subject_id, some)))
+    for piece in slices(sorted(events)):
+        connection.execute(
+            delete(NAMELESS_OPT_OUTS).where(is_one_of(connection, NAMELESS_OPT_OUTS.c.subject_id, piece))
+        )
     rows = [
         {
             "subject_id": subject,
@@ -67,8 +69,8 @@ def _keep_nameless(connection: Connection, events: Mapping[str, list[Event]]) ->
             "received_at": event.received_at,
             "holds_until": event.received_at + NAMELESS_FOR,
         }
-        for subject, of in sorted(events.items())
-        for event in nameless_opt_outs(of)
+        for subject, bodies in sorted(events.items())
+        for event in nameless_opt_outs(bodies)
     ]
     if rows:
         connection.execute(NAMELESS_OPT_OUTS.insert(), rows)
@@ -86,8 +88,8 @@ def state(connection: Connection, statements: Iterable[OptOutStatement], now: da
 def add_to_history(connection: Connection, statements: Sequence[OptOutStatement], now: datetime) -> None:
     """Add statements to the history; what an event states of an address is there once at the most."""
     rows = [dict(zip(_FIELDS, astuple(statement), strict=True)) for statement in statements]
-    insert, given = bulk_insert(connection, HISTORY, rows, applied_at=now)
-    connection.execute(insert.on_conflict_do_nothing(), given)
+    insert, parameters = bulk_insert(connection, HISTORY, rows, applied_at=now)
+    connection.execute(insert.on_conflict_do_nothing(), parameters)
 
 
 def write_rows(connection: Connection, keys: Collection[OptOutKey], now: datetime) -> None:
@@ -98,8 +100,8 @@ def write_rows(connection: Connection, keys: Collection[OptOutKey], now: datetim
         return
     # Locked first: whoever holds a row's lock last has seen every statement committed before.
     if connection.dialect.name == "postgresql":
-        for some in slices(existing):
-            query = select(OPT_OUTS.c.address).where(tuple_(*OPT_OUTS.primary_key).in_(some))
+        for piece in slices(existing):
+            query = select(OPT_OUTS.c.address).where(tuple_(*OPT_OUTS.primary_key).in_(piece))
             connection.execute(query.order_by(*OPT_OUTS.primary_key).with_for_update())
         rows = _rows_of(connection, existing)
     overwrite(connection, OPT_OUTS, [asdict(rows[key]) for key in existing], now)
@@ -117,21 +119,21 @@ def persons_of(keys: Iterable[OptOutKey]) -> set[str]:
 
 def read_statements(connection: Connection, persons: Iterable[str]) -> list[StoredStatement]:
     """Return all that was ever stated about `persons`, under any spelling."""
-    found: list[StoredStatement] = []
-    for some in slices(sorted(persons)):
-        query = select(*_STATED).where(is_one_of(connection, OPT_OUT_STATEMENTS.c.person, some))
-        found += [dict(row) for row in connection.execute(query).mappings()]
-    return found
+    statements: list[StoredStatement] = []
+    for piece in slices(sorted(persons)):
+        query = select(*_STATED).where(is_one_of(connection, OPT_OUT_STATEMENTS.c.person, piece))
+        statements += [dict(row) for row in connection.execute(query).mappings()]
+    return statements
 
 
 def read_rows(connection: Connection, persons: Iterable[str]) -> dict[OptOutKey, OptOutRow]:
     """Return every row of `opt_outs` of `persons`, sorted by key."""
     columns = [OPT_OUTS.c[name] for name in OptOutRow.__struct_fields__]
-    found: list[OptOutRow] = []
-    for some in slices(sorted(persons)):
-        query = select(*columns).where(is_one_of(connection, OPT_OUTS.c.person, some))
-        found += [OptOutRow(**row) for row in connection.execute(query).mappings()]
-    return {row.key: row for row in sorted(found, key=lambda row: row.key)}
+    rows: list[OptOutRow] = []
+    for piece in slices(sorted(persons)):
+        query = select(*columns).where(is_one_of(connection, OPT_OUTS.c.person, piece))
+        rows += [OptOutRow(**row) for row in connection.execute(query).mappings()]
+    return {row.key: row for row in sorted(rows, key=lambda row: row.key)}
 
 
 def hold_statements(connection: Connection, *, alone: bool) -> None:
@@ -149,14 +151,14 @@ def _insert_missing(connection: Connection, rows: Mapping[OptOutKey, OptOutRow],
     """Insert those of `rows`, which are sorted, whose keys are not there yet; return these keys."""
     if not rows:
         return set()
-    given = [asdict(row) for row in rows.values()]
+    values = [asdict(row) for row in rows.values()]
     keys = list(OPT_OUTS.primary_key)
     if connection.dialect.name == "sqlite":
         there = read_rows(connection, persons_of(rows))
-        missing = [row | {"updated_at": now} for row, key in zip(given, rows, strict=True) if key not in there]
+        missing = [row | {"updated_at": now} for row, key in zip(values, rows, strict=True) if key not in there]
         if missing:
             connection.execute(sqlite.insert(OPT_OUTS), missing)
         return rows.keys() - there.keys()
-    insert, parameters = bulk_insert(connection, OPT_OUTS, given, updated_at=now)
+    insert, parameters = bulk_insert(connection, OPT_OUTS, values, updated_at=now)
     inserted = connection.execute(insert.on_conflict_do_nothing().returning(*keys), parameters)
     return {(row.channel, row.address, row.sender) for row in inserted}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table
 from models.statements import insert_missing, locked_rows, overwrite
 from models.tables import CAMPAIGNS, MESSAGES
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, is_late, message_row
 from sync.rollups.contribution import Change
 from sync.store.ledger import read_events
@@ -35,17 +35,17 @@ class Merged(NamedTuple):
     stored: Mapping[str, Mapping[str, Any]]
 
 
-def merge_messages(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> Merged:
+def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> Merged:
     """Bring the rows of the messages that these events are about up to date.
 
     Whoever calls this owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
     """
-    return _merge_rows(connection, MESSAGES, message_row, events, reading, now)
+    return _merge_rows(connection, MESSAGES, message_row, events, options, now)
 
 
-def merge_campaigns(connection: Connection, events: Iterable[Event], reading: Reading, now: datetime) -> None:
+def merge_campaigns(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> None:
     """Bring the rows of the campaigns that these events are about up to date."""
-    _merge_rows(connection, CAMPAIGNS, campaign_row, events, reading, now)
+    _merge_rows(connection, CAMPAIGNS, campaign_row, events, options, now)
 
 
 def _merge_rows(
@@ -53,24 +53,24 @@ def _merge_rows(
     table: Table,
     row_of: RowOf,
     events: Iterable[Event],
-    reading: Reading,
+    options: ParseOptions,
     now: datetime,
 ) -> Merged:
     (key,) = table.primary_key
-    known = by_subject(events)
-    rows = {subject: asdict(row) for subject, of in known.items() if (row := row_of(of))}
+    events_by_subject = by_subject(events)
+    rows = {subject: asdict(row) for subject, bodies in events_by_subject.items() if (row := row_of(bodies))}
     inserted = insert_missing(connection, table, list(rows.values()), now)
     existing = sorted(rows.keys() - inserted)
     if not existing:
-        return Merged(events=known, inserted=list(rows.values()), changes=[], stored={})
+        return Merged(events=events_by_subject, inserted=list(rows.values()), changes=[], stored={})
     stored: dict[str, Mapping[str, Any]] = {row[key.name]: row for row in locked_rows(connection, table, existing)}
-    parsed = [event for subject in stored for event in known[subject]]
-    known |= by_subject(read_events(connection, list(stored), reading, parsed))
-    recomputed = {subject: asdict(row) for subject in stored if (row := row_of(known[subject]))}
+    parsed = [event for subject in stored for event in events_by_subject[subject]]
+    events_by_subject |= by_subject(read_events(connection, list(stored), options, parsed))
+    recomputed = {subject: asdict(row) for subject in stored if (row := row_of(events_by_subject[subject]))}
     changed = {subject: new for subject, new in recomputed.items() if new.items() - stored[subject].items()}
     overwrite(connection, table, list(changed.values()), now)
     return Merged(
-        events=known,
+        events=events_by_subject,
         inserted=[rows[subject] for subject in inserted],
         changes=[Change(old=stored[subject], new=new) for subject, new in changed.items()],
         stored=stored,

@@ -14,7 +14,7 @@ from sync.settings.database_url import read_database_url
 from sync.settings.environment import read_redis_settings
 from sync.settings.worker import read_default_region
 from sync.suppression.freshness import Freshness
-from sync.suppression.lookup import MAX_STALENESS, Answer, Answers, Look, Lookup, Match, Status
+from sync.suppression.lookup import MAX_STALENESS, Answer, Answers, Look, Lookup, LookupStatus, Match
 
 __all__ = [
     "MAX_STALENESS",
@@ -23,8 +23,8 @@ __all__ = [
     "Freshness",
     "Look",
     "Lookup",
+    "LookupStatus",
     "Match",
-    "Status",
     "check",
     "is_suppressed",
     "lookup",

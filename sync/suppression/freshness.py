@@ -19,7 +19,7 @@ _ONE = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """`as_of` is the moment up to which every acknowledged opt-out is reflected, None if that cannot be known.
+    """`as_of` is the time up to which every acknowledged opt-out is reflected, None if that cannot be known.
 
     `held_by` says where an older opt-out waits: `queue`, `inbox` or `dead_letters`. It is `message` if the opt-out's
     message has to name the person, and None if nothing waits. A store that did not answer is named likewise.
@@ -50,11 +50,11 @@ def waiting_columns() -> tuple[Label[Any], ...]:
     )
 
 
-def _earliest(moment: ColumnElement[datetime], condition: ColumnElement[bool]) -> ColumnElement[datetime]:
-    return select(func.min(moment)).where(condition).scalar_subquery()
+def _earliest(time: ColumnElement[datetime], condition: ColumnElement[bool]) -> ColumnElement[datetime]:
+    return select(func.min(time)).where(condition).scalar_subquery()
 
 
-def freshness(begun: datetime, queued: Waiting, in_database: "InDatabase") -> Freshness:
+def freshness(begun: datetime, queued: Waiting, in_database: "WaitingInDatabase") -> Freshness:
     """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked."""
     holders = [
         ("queue", queued.oldest_opt_out),
@@ -62,7 +62,7 @@ def freshness(begun: datetime, queued: Waiting, in_database: "InDatabase") -> Fr
         ("dead_letters", in_database.in_dead_letters),
         ("message", in_database.nameless),
     ]
-    oldest = min(((moment, name) for name, moment in holders if moment), default=None)
+    oldest = min(((time, name) for name, time in holders if time), default=None)
     if oldest is None or oldest[0] >= begun:
         return Freshness(as_of=begun, held_by=None)
     # Only what is older than the oldest that waits is surely reflected.
@@ -70,7 +70,7 @@ def freshness(begun: datetime, queued: Waiting, in_database: "InDatabase") -> Fr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InDatabase:
+class WaitingInDatabase:
     """The values of `waiting_columns`."""
 
     in_inbox: datetime | None

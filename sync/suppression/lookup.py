@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from sync.events.addresses import (
     Address,
-    Problem,
+    AddressProblem,
     channel_name,
     is_placeholder,
     is_spelled_alike,
@@ -25,12 +25,12 @@ from sync.events.addresses import (
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.waiting import waiting
 from sync.suppression.freshness import Freshness, freshness
-from sync.suppression.statement import Asker, Found, NotAnswered
+from sync.suppression.statement import FoundOptOut, LookupQuery, NotAnswered
 
 MAX_STALENESS = timedelta(minutes=1)
 
 
-class Status(StrEnum):
+class LookupStatus(StrEnum):
     """What a look-up answers of one address."""
 
     SUPPRESSED = "suppressed"  # an opt-out is in force
@@ -52,57 +52,57 @@ class Match(NamedTuple):
 class Answer(NamedTuple):
     """What is known of one address: `input` as given, `address` normalised (None if `input` is no address).
 
-    `as_of` is the moment up to which every acknowledged opt-out is reflected, None if that is not known. `held_by`
+    `as_of` is the time up to which every acknowledged opt-out is reflected, None if that is not known. `held_by`
     says what keeps `as_of` in the past, as `Freshness` does. `problem` says why an address is invalid.
     """
 
     input: str
-    status: Status
+    status: LookupStatus
     address: str | None
     match: Match | None
     as_of: datetime | None
     held_by: str | None = None
-    problem: Problem | None = None
+    problem: AddressProblem | None = None
 
     def is_suppressed(self) -> bool:
         """Return True unless the address is known to be allowed."""
-        return self.status is not Status.ALLOWED
+        return self.status is not LookupStatus.ALLOWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What is known of `given`, in one order with them.
+    """What is known of `inputs`, in one order with them.
 
     Nearly all are of one kind: numbers of one spelling, as the tables have it, and without an opt-out. So only of the
     `others` there is an answer of their own, and `absent` is the status of all the rest.
     """
 
-    given: Sequence[Any]  # an item that is no text is no address
-    absent: Status
+    inputs: Sequence[Any]  # an item that is no text is no address
+    absent: LookupStatus
     others: Mapping[str, Answer]
     freshness: Freshness
 
     def __iter__(self) -> Iterator[Answer]:
         as_of, held_by = self.freshness.as_of, self.freshness.held_by
-        for text in self.given:
+        for text in self.inputs:
             if isinstance(text, str):
                 yield self.others.get(text) or Answer(text, self.absent, text, None, as_of, held_by)
             else:
-                yield Answer(text, Status.INVALID, None, None, as_of, held_by, Problem.UNSTORABLE)
+                yield Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, AddressProblem.UNSTORABLE)
 
 
 class Asked(NamedTuple):
     addresses: tuple[Address, ...]  # that it may be
-    problem: Problem | None  # why nothing can be sent there, if nothing can
+    problem: AddressProblem | None  # why nothing can be sent there, if nothing can
 
 
-class Scope(NamedTuple):
+class OptOutScope(NamedTuple):
     """Which opt-outs count: those that name this channel and sender, or none. None stands for any."""
 
     channel: str | None
     sender_key: str | None
 
-    def holds(self, opt_out: Found) -> bool:
+    def holds(self, opt_out: FoundOptOut) -> bool:
         return (self.channel is None or opt_out.channel in ("", self.channel)) and (
             self.sender_key is None or not opt_out.sender or sender_key(opt_out.sender) == self.sender_key
         )
@@ -110,9 +110,9 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The opt-outs that were found, and how fresh that is; `found` is None if the database did not answer."""
+    """The opt-outs that were found, and how fresh that is; `opt_outs` is None if the database did not answer."""
 
-    found: list[Found] | None
+    opt_outs: list[FoundOptOut] | None
     freshness: Freshness
 
 
@@ -123,7 +123,7 @@ class Lookup:
     """
 
     def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
-        self._database = Asker(engine)
+        self._database = LookupQuery(engine)
         self._queue = queue
         self._default_region = default_region
 
@@ -158,9 +158,9 @@ class Lookup:
         wanted = set(texts).difference(asked)
         wanted.update(address.person for question in asked.values() for address in question.addresses)
         look = self.look(wanted)
-        is_fresh = look.found is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
-        absent = Status.ALLOWED if is_fresh else Status.UNKNOWN
-        matches = _strongest(opt_out for opt_out in look.found or () if scope.holds(opt_out))
+        is_fresh = look.opt_outs is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
+        absent = LookupStatus.ALLOWED if is_fresh else LookupStatus.UNKNOWN
+        matches = _strongest(opt_out for opt_out in look.opt_outs or () if scope.holds(opt_out))
         others = {
             address: _answer(address, question, matches, look.freshness, absent) for address, question in asked.items()
         }
@@ -168,14 +168,14 @@ class Lookup:
             as_of, held_by = look.freshness.as_of, look.freshness.held_by
             for address in texts:
                 if address not in others and (match := matches.get(address)):
-                    others[address] = Answer(address, Status.SUPPRESSED, address, match, as_of, held_by)
-        return Answers(given=items, absent=absent, others=others, freshness=look.freshness)
+                    others[address] = Answer(address, LookupStatus.SUPPRESSED, address, match, as_of, held_by)
+        return Answers(inputs=items, absent=absent, others=others, freshness=look.freshness)
 
-    def _scope(self, channel: str | None, sender: str | None) -> Scope:
+    def _scope(self, channel: str | None, sender: str | None) -> OptOutScope:
         """Return the scope asked for. A name that is none of the provider's channels, or no sender, narrows nothing."""
         is_named = isinstance(sender, str) and not is_placeholder(sender)
         key = sender_key(sender_text(sender or "", self._default_region)) if is_named else ""
-        return Scope(channel_name(channel) or None if isinstance(channel, str) else None, key or None)
+        return OptOutScope(channel_name(channel) or None if isinstance(channel, str) else None, key or None)
 
     def is_suppressed(
         self,
@@ -202,10 +202,10 @@ class Lookup:
         try:
             seen = self._database.ask(wanted, queued.oldest if queued else None)
         except NotAnswered:
-            return Look(found=None, freshness=Freshness(as_of=None, held_by="database"))
+            return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
-            return Look(found=seen.found, freshness=Freshness(as_of=None, held_by="redis"))
-        return Look(found=seen.found, freshness=freshness(begun, queued, seen.waiting))
+            return Look(opt_outs=seen.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
+        return Look(opt_outs=seen.opt_outs, freshness=freshness(begun, queued, seen.waiting))
 
     def _asked(self, address: str, channel: str | None) -> Asked:
         return Asked(*read_on_any(channel, address, self._default_region))
@@ -223,18 +223,20 @@ def _limit(staleness: timedelta | float) -> timedelta:
         return timedelta.min
 
 
-def _answer(text: str, asked: Asked, matches: Mapping[str, Match], freshness: Freshness, absent: Status) -> Answer:
+def _answer(
+    text: str, asked: Asked, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
+) -> Answer:
     """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by
     for address in asked.addresses:
         if match := matches.get(address.person):
-            return Answer(text, Status.SUPPRESSED, address.text, match, as_of, held_by)
+            return Answer(text, LookupStatus.SUPPRESSED, address.text, match, as_of, held_by)
     if asked.problem is not None:
-        return Answer(text, Status.INVALID, None, None, as_of, held_by, asked.problem)
+        return Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, asked.problem)
     return Answer(text, absent, asked.addresses[0].text, None, as_of, held_by)
 
 
-def _strongest(opt_outs: Iterable[Found]) -> dict[str, Match]:
+def _strongest(opt_outs: Iterable[FoundOptOut]) -> dict[str, Match]:
     """Return of each person the opt-out that holds."""
     # Sorted backwards, so that of one person the earliest comes last, and stays.
     ordered = sorted(

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Connection, Engine, Select, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.in_array import WANTED, is_among, listed
+from models.in_array import WANTED, array_text, in_array
 from models.sessions import execute_single
 from models.tables import OPT_OUTS
 from models.types import UTCDateTime
 from sync.store.opt_outs import IN_FORCE
-from sync.suppression.freshness import InDatabase, waiting_columns
+from sync.suppression.freshness import WaitingInDatabase, waiting_columns
 
 _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
 _WAITING = select(*waiting_columns())
@@ -31,7 +31,7 @@ class ConnectionBroken(NotAnswered):
     """The connection was closed, perhaps while it rested: another one may be answered."""
 
 
-class Found(NamedTuple):
+class FoundOptOut(NamedTuple):
     """An opt-out in force, of one of the persons that were asked for."""
 
     person: str
@@ -45,16 +45,16 @@ class Found(NamedTuple):
 class Seen(NamedTuple):
     """What the database says at one moment: the opt-outs in force, and what waits to become one."""
 
-    found: list[Found]
-    waiting: InDatabase
+    opt_outs: list[FoundOptOut]
+    waiting: WaitingInDatabase
 
 
-class Statement(NamedTuple):
+class CompiledStatement(NamedTuple):
     text: str
     names: tuple[str, ...] | None  # of its parameters, if the driver takes them by position
 
 
-class Asker:
+class LookupQuery:
     """Asks one database, whose engine may be read-only. Safe for threads."""
 
     def __init__(self, engine: Engine) -> None:
@@ -62,8 +62,11 @@ class Asker:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._dialect = engine.dialect
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
-        moment: Any = UTCDateTime().dialect_impl(engine.dialect)
-        self._written, self._read = moment.bind_processor(engine.dialect), moment.result_processor(engine.dialect, None)
+        time_type: Any = UTCDateTime().dialect_impl(engine.dialect)
+        self._written, self._read = (
+            time_type.bind_processor(engine.dialect),
+            time_type.result_processor(engine.dialect, None),
+        )
         self._statement = cache(self._made)
 
     def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
@@ -74,7 +77,7 @@ class Asker:
         """
         parameters = {
             "oldest_in_queue": oldest_in_queue and self._written(oldest_in_queue),
-            WANTED: listed(self._dialect.name, wanted),
+            WANTED: array_text(self._dialect.name, wanted),
         }
         statement = self._statement(bool(wanted))
         try:
@@ -85,19 +88,19 @@ class Asker:
         read = self._read
         in_inbox, in_dead_letters, nameless, *_ = rows[0]
         return Seen(
-            found=[
-                Found(person, channel, sender, read(opted_out_at), source, message_id)
+            opt_outs=[
+                FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
                 for _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
                 if person is not None
             ],
-            waiting=InDatabase(
+            waiting=WaitingInDatabase(
                 in_inbox=read(in_inbox),
                 in_dead_letters=read(in_dead_letters),
                 nameless=read(nameless),
             ),
         )
 
-    def _rows(self, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
+    def _rows(self, statement: CompiledStatement, parameters: dict[str, Any]) -> list[Any]:
         try:
             with self._engine.connect() as connection:
                 return self._execute(connection, statement, parameters)
@@ -107,7 +110,7 @@ class Asker:
         except SQLAlchemyError:
             raise NotAnswered from None
 
-    def _execute(self, connection: Connection, statement: Statement, parameters: dict[str, Any]) -> list[Any]:
+    def _execute(self, connection: Connection, statement: CompiledStatement, parameters: dict[str, Any]) -> list[Any]:
         values: Any = parameters if statement.names is None else [parameters[name] for name in statement.names]
         try:
             return execute_single(connection, statement.text, values)
@@ -120,9 +123,9 @@ class Asker:
             connection.invalidate()  # what it would answer next is not known
             raise
 
-    def _made(self, is_of_any: bool) -> Statement:
+    def _made(self, is_of_any: bool) -> CompiledStatement:
         compiled: Any = (_query(self._dialect.name) if is_of_any else _WAITING).compile(self._engine)
-        return Statement(str(compiled), tuple(compiled.positiontup) if compiled.positional else None)
+        return CompiledStatement(str(compiled), tuple(compiled.positiontup) if compiled.positional else None)
 
 
 def _query(dialect: str) -> Select[Any]:
@@ -131,6 +134,6 @@ def _query(dialect: str) -> Select[Any]:
     One statement sees one moment, and is one round trip to the database. Its opt-outs are of any channel and sender:
     SQL cannot say which spellings of a sender are alike, and no person has many opt-outs.
     """
-    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(is_among(dialect, OPT_OUTS.c.person), IN_FORCE)
-    waiting, found = _WAITING.subquery("waiting"), query.subquery("found")
-    return select(waiting, found).select_from(waiting.outerjoin(found, true()))
+    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(in_array(dialect, OPT_OUTS.c.person), IN_FORCE)
+    waiting, opt_outs = _WAITING.subquery("waiting"), query.subquery("found")
+    return select(waiting, opt_outs).select_from(waiting.outerjoin(opt_outs, true()))

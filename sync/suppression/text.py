@@ -7,7 +7,7 @@ from typing import Any
 from sync.suppression import Answer, Match
 from sync.terminal.program import program
 from sync.terminal.text import table_text
-from sync.terminal.times import iso_text, moment_text
+from sync.terminal.times import iso_text, time_text
 
 _HELD_BY: Mapping[str, str] = {
     "queue": "an opt-out received later waits in the queue",
@@ -28,8 +28,8 @@ def answers_text(answers: Sequence[Answer]) -> str:
 
 def as_of_text(as_of: datetime | None, held_by: str | None) -> str:
     """Return up to when every acknowledged opt-out is reflected, and why no longer."""
-    moment = moment_text(as_of) if as_of else "unknown"
-    return f"As of {moment}" + (f": {_HELD_BY.get(held_by, held_by)}." if held_by else ".")
+    time = time_text(as_of) if as_of else "unknown"
+    return f"As of {time}" + (f": {_HELD_BY.get(held_by, held_by)}." if held_by else ".")
 
 
 def answers_document(answers: Sequence[Answer]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _match_text(match: Match | None) -> str:
         return "-"
     message = f", message {match.message_id}" if match.message_id else ""
     scope = scope_text(match.channel, match.sender)
-    return f"{scope}, since {moment_text(match.since)} ({match.source}{message})"
+    return f"{scope}, since {time_text(match.since)} ({match.source}{message})"
 
 
 def scope_text(channel: str, sender: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from sync.events.addresses import is_storable
 from sync.events.times import EARLIEST
-from sync.terminal.times import read_moment
+from sync.terminal.times import read_time
 
 
 class FiniteRange(click.FloatRange):
@@ -74,9 +74,9 @@ def words(text: str) -> str:
     return text.strip()
 
 
-def moment(text: str) -> datetime:
-    """Return a time in ISO 8601 as an aware moment; UTC if it names no offset."""
-    read = read_moment(text)
+def past_time(text: str) -> datetime:
+    """Return a time in ISO 8601 as an aware time; UTC if it names no offset."""
+    read = read_time(text)
     if read is None:
         raise click.BadParameter("give ISO 8601, for example 2026-06-24 or 2026-06-24T10:05:00Z")
     if read < EARLIEST:

@@ -3,18 +3,18 @@
 from datetime import UTC, datetime, timedelta
 
 
-def read_moment(text: str) -> datetime | None:
-    """Return a time of ISO 8601 as an aware moment, UTC if it names no offset; None if `text` is no time."""
+def read_time(text: str) -> datetime | None:
+    """Return a time of ISO 8601 as an aware time, in UTC if it names no offset; None if `text` is no time."""
     try:
-        moment = datetime.fromisoformat(text.strip().upper())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        time = datetime.fromisoformat(text.strip().upper())
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def iso_text(moment: datetime | None) -> str | None:
-    """Return an aware moment as `read_moment` reads it back, to the microsecond if it has any."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def iso_text(time: datetime | None) -> str | None:
+    """Return an aware time as `read_time` reads it back, to the microsecond if it has any."""
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -40,6 +40,6 @@ def duration_text(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
-def moment_text(moment: datetime) -> str:
-    """Return an aware UTC moment as people read it, to the microsecond if it has any."""
-    return moment.isoformat(sep=" ").replace("+00:00", "Z")
+def time_text(time: datetime) -> str:
+    """Return an aware UTC time as people read it, to the microsecond if it has any."""
+    return time.isoformat(sep=" ").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sync.settings.worker import read_reading
+from sync.settings.worker import read_parse_options
 from sync.terminal.stores import database
 from sync.terminal.text import say, visible
 from sync.trace.gather import Fact, Trace, trace_message
@@ -54,9 +54,9 @@ def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
 
 
 def _read(message_id: str) -> Trace:
-    reading = read_reading(os.environ)
+    options = read_parse_options(os.environ)
     with database(is_read_only=True) as engine:
-        return trace_message(engine, message_id, reading=reading)
+        return trace_message(engine, message_id, options=options)
 
 
 def as_document(story: Trace) -> dict[str, Any]:
@@ -107,5 +107,5 @@ def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+def _iso(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

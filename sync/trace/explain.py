@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from sync.events.event import Event, EventType, Outcome
 from sync.events.merge import STATUS_OF, holding, message_row, strength
 from sync.events.opt_outs import nameless_opt_outs
-from sync.terminal.times import moment_text
+from sync.terminal.times import time_text
 
 
 def explain(bodies: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]:
@@ -54,7 +54,7 @@ def _beaten(winner: Event, other: Event) -> str:
 
 
 def _dated(fact: Event) -> str:
-    return f"{fact.name} (occurred {moment_text(fact.occurred_at)})"
+    return f"{fact.name} (occurred {time_text(fact.occurred_at)})"
 
 
 def _conflict_sentences(facts: Sequence[Event]) -> list[str]:
@@ -71,7 +71,7 @@ def _several_bodies_sentences(bodies: Sequence[Event]) -> list[str]:
         count = sum(body.key == held.key for body in bodies)
         if count > 1:
             sentences.append(
-                f"{name} came with {count} different bodies: the one that occurred {moment_text(held.occurred_at)} "
+                f"{name} came with {count} different bodies: the one that occurred {time_text(held.occurred_at)} "
                 "holds, and the others add only what it leaves out."
             )
     return sentences

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
-from models.statements import hold_one_moment
+from models.statements import hold_snapshot
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.events.addresses import person_of
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
 from sync.store.ledger import event_of, stored_bodies
@@ -79,7 +79,7 @@ class Trace:
         return bool(self.facts or self.message or self.opt_outs)
 
 
-def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace:
+def trace_message(engine: Engine, message_id: str, *, options: ParseOptions) -> Trace:
     """Return what is known of `message_id`, as it stood at one moment.
 
     Reads in one short transaction, which keeps no other process from writing if `engine` is read-only. Errors of
@@ -88,8 +88,8 @@ def trace_message(engine: Engine, message_id: str, *, reading: Reading) -> Trace
     if not _can_be_stored(message_id):
         return Trace(message_id=message_id)
     with engine.begin() as connection:
-        hold_one_moment(connection)
-        facts = _facts(connection, message_id, reading)
+        hold_snapshot(connection)
+        facts = _facts(connection, message_id, options)
         message = _row(connection, MESSAGES, MESSAGES.c.message_id, message_id)
         campaign_id = message and message["campaign_id"]
         campaign = _row(connection, CAMPAIGNS, CAMPAIGNS.c.campaign_id, campaign_id) if campaign_id else None
@@ -106,7 +106,7 @@ def _can_be_stored(message_id: str) -> bool:
         return False
 
 
-def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[Fact, ...]:
+def _facts(connection: Connection, message_id: str, options: ParseOptions) -> tuple[Fact, ...]:
     query = select(LEDGER.c.event, LEDGER.c.applied_at, LEDGER.c.outcome).where(LEDGER.c.subject_id == message_id)
     entries = {row.event: row for row in connection.execute(query)}
     facts = [
@@ -119,7 +119,7 @@ def _facts(connection: Connection, message_id: str, reading: Reading) -> tuple[F
             applied_at=entries[row.event].applied_at,
             outcome=entries[row.event].outcome,
             body=row.body,
-            event=event_of(row.body, row.received_at, reading),
+            event=event_of(row.body, row.received_at, options),
             disbelieved=tuple(disbelieved_times(RawEvent(body=row.body, received_at=row.received_at))),
         )
         for row in connection.execute(stored_bodies(lambda subject: subject == message_id))

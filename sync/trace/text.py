@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sync.terminal.text import UNWRAPPED_COLUMNS, visible
-from sync.terminal.times import lag_text, moment_text
+from sync.terminal.times import lag_text, time_text
 from sync.trace.gather import Fact, FoundBy, OptOutFound, Trace
 
 _FOUND_BY: Mapping[FoundBy, str] = {
@@ -75,8 +75,8 @@ def _facts_table(facts: tuple[Fact, ...]) -> Table:
             (f"outcome: {fact.outcome}", "received", fact.received_at, received),
             ("", "applied", fact.applied_at, lag_text(fact.applied_at - fact.received_at)),
         )
-        for name, moment_name, moment, lag in rows:
-            table.add_row(*map(Text, (visible(name), moment_name, moment_text(moment), lag)))
+        for name, time_name, time, lag in rows:
+            table.add_row(*map(Text, (visible(name), time_name, time_text(time), lag)))
     return table
 
 
@@ -102,7 +102,7 @@ def _value_text(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return moment_text(value) if isinstance(value, datetime) else visible(str(value))
+    return time_text(value) if isinstance(value, datetime) else visible(str(value))
 
 
 def _body_lines(fact: Fact) -> list[str]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
@@ -63,10 +63,10 @@ class Applier:
     `read`, `apply` and `drain` may run at the same time, in a thread each; `compact` in that of `drain`.
     """
 
-    def __init__(self, engine: Engine, *, reading: Reading, batch_size: int) -> None:
+    def __init__(self, engine: Engine, *, options: ParseOptions, batch_size: int) -> None:
         self.engine = engine
         self.counts = Counts()
-        self.reading = reading
+        self.options = options
         self.batch_size = batch_size
         self._running = RunningStatements(engine)
         self._queue, self._inbox = _Lane("queue"), _Lane("inbox")
@@ -75,7 +75,7 @@ class Applier:
 
     def read(self, raw_events: Iterable[RawEvent]) -> list[Read]:
         """Return what each of `raw_events` states; the database is not asked."""
-        return read(raw_events, self.reading)
+        return read(raw_events, self.options)
 
     def apply(self, events: Sequence[Read]) -> None:
         """Merge `events`; raise NotApplied if some were not applied: all may be given again."""
@@ -89,7 +89,7 @@ class Applier:
     def _apply_batch(self, batch: Sequence[Read]) -> None:
         begun = time.monotonic()
         now = datetime.now(UTC)
-        tally = merge(self.engine, batch, reading=self.reading, now=now, is_patient=_is_patient(self._queue))
+        tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
         count(tally, self.counts)
         waited = now - min(raw.received_at for raw, _ in batch)
         _log(
@@ -107,7 +107,7 @@ class Applier:
             tally = drain(
                 self.engine,
                 self.batch_size,
-                reading=self.reading,
+                options=self.options,
                 now=datetime.now(UTC),
                 bytes_max=BATCH_BYTES,
                 is_patient=_is_patient(self._inbox),
@@ -177,7 +177,7 @@ def applier() -> Applier:
         statement_seconds=STATEMENT_SECONDS,
         busy_seconds=BUSY_SECONDS,
     )
-    return Applier(engine, reading=settings.reading, batch_size=settings.batch_size)
+    return Applier(engine, options=settings.parse_options, batch_size=settings.batch_size)
 
 
 def apply_job(pairs: list[list[str]]) -> None:

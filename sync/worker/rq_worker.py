@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Hand:
+class Batch:
     """Jobs in hand, which no list but the intermediate one holds, and what their raw events state."""
 
     job_ids: list[str] = field(default_factory=list)
@@ -124,24 +124,24 @@ class EventWorker(SimpleWorker):
         else is due.
         """
         self.set_state(WorkerStatus.BUSY)
-        hand = Hand()
-        self._read(job.id, job.data, hand, queue)
-        self._take(hand, queue)
-        while hand.job_ids:
+        batch = Batch()
+        self._read(job.id, job.data, batch, queue)
+        self._take(batch, queue)
+        while batch.job_ids:
             gathered = time.monotonic() - self._begun
             self._begun += gathered
-            ahead = Hand()
-            if not self._apply(hand, ahead, queue):
-                self._stop_with(hand.job_ids + ahead.job_ids, queue)
+            next_batch = Batch()
+            if not self._apply(batch, next_batch, queue):
+                self._stop_with(batch.job_ids + next_batch.job_ids, queue)
                 break
-            finish(queue, hand.job_ids, worker_key=self.key, counts=self.applier.counts)
-            if ahead.job_ids and self.stop.is_requested:
-                self._stop_with(ahead.job_ids, queue)
+            finish(queue, batch.job_ids, worker_key=self.key, counts=self.applier.counts)
+            if next_batch.job_ids and self.stop.is_requested:
+                self._stop_with(next_batch.job_ids, queue)
                 break
-            self._let_gather(self.applier.batch_size if self._is_full(hand) else len(hand.events), gathered)
-            if ahead.job_ids or self._may_go_on:
-                self._take(ahead, queue)  # what came since
-            hand = ahead
+            self._let_gather(self.applier.batch_size if self._is_full(batch) else len(batch.events), gathered)
+            if next_batch.job_ids or self._may_go_on:
+                self._take(next_batch, queue)  # what came since
+            batch = next_batch
         self.set_state(WorkerStatus.IDLE)
 
     def _let_gather(self, events: int, gathered_seconds: float) -> None:
@@ -150,52 +150,52 @@ class EventWorker(SimpleWorker):
         size = self.applier.batch_size
         time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
 
-    def _take(self, hand: Hand, queue: Queue) -> None:
-        """Take jobs until `hand` is a full batch or the queue is empty.
+    def _take(self, batch: Batch, queue: Queue) -> None:
+        """Take jobs until `batch` is a full batch or the queue is empty.
 
         The queue was empty if it gives fewer jobs than it was asked for. Jobs that come while these are read are left
-        for the next batch. A steady stream would otherwise always bring one more, and `hand` would never be applied.
+        for the next batch. A steady stream would otherwise always bring one more, and `batch` would never be applied.
         """
         is_empty = False
-        while not is_empty and not self._is_full(hand):
-            most = self._most_that_fit(hand)
+        while not is_empty and not self._is_full(batch):
+            most = self._most_that_fit(batch)
             job_ids = take(queue, most)
             is_empty = len(job_ids) < most
             left = deque(job_ids)
             for job_id, data in fetch_jobs(job_ids, self.connection):
                 left.popleft()
-                self._read(job_id, data, hand, queue)
-                if self._is_full(hand):
+                self._read(job_id, data, batch, queue)
+                if self._is_full(batch):
                     break
             if left:
                 give_back(queue, list(left))
                 return
 
-    def _is_full(self, hand: Hand) -> bool:
-        return len(hand.events) >= self.applier.batch_size or hand.body_bytes >= BATCH_BYTES
+    def _is_full(self, batch: Batch) -> bool:
+        return len(batch.events) >= self.applier.batch_size or batch.body_bytes >= BATCH_BYTES
 
-    def _most_that_fit(self, hand: Hand) -> int:
+    def _most_that_fit(self, batch: Batch) -> int:
         """Return how many more jobs to take, by what the jobs in hand hold.
 
         Jobs behind these may hold far more, so the number grows in steps.
         """
-        jobs = max(1, len(hand.job_ids))
-        by_events = (self.applier.batch_size - len(hand.events)) / max(1.0, len(hand.events) / jobs)
-        by_bytes = (BATCH_BYTES - hand.body_bytes) / max(1.0, hand.body_bytes / jobs)
+        jobs = max(1, len(batch.job_ids))
+        by_events = (self.applier.batch_size - len(batch.events)) / max(1.0, len(batch.events) / jobs)
+        by_bytes = (BATCH_BYTES - batch.body_bytes) / max(1.0, batch.body_bytes / jobs)
         return min(math.ceil(by_events), math.ceil(by_bytes), TAKE_GROWTH * jobs)
 
-    def _read(self, job_id: str, data: bytes | None, hand: Hand, queue: Queue) -> None:
-        """Add a job, which is in the intermediate list and holds `data`, to `hand`."""
+    def _read(self, job_id: str, data: bytes | None, batch: Batch, queue: Queue) -> None:
+        """Add a job, which is in the intermediate list and holds `data`, to `batch`."""
         try:
             raw_events = raw_events_held(data)
         except ValueError:
-            self._set_aside(job_id, queue)
+            self._reject(job_id, queue)
             return
-        hand.events += self.applier.read(raw_events)
-        hand.job_ids.append(job_id)
-        hand.body_bytes += body_bytes(raw_events)
+        batch.events += self.applier.read(raw_events)
+        batch.job_ids.append(job_id)
+        batch.body_bytes += body_bytes(raw_events)
 
-    def _set_aside(self, job_id: str, queue: Queue) -> None:
+    def _reject(self, job_id: str, queue: Queue) -> None:
         """Put a job that no worker can apply into RQ's failed jobs, where a person finds it."""
         log.error("job.unreadable", job_id=job_id)
         if job := queue.fetch_job(job_id):
@@ -203,26 +203,26 @@ class EventWorker(SimpleWorker):
             self.handle_job_failure(job, queue, exc_string="The job does not hold raw events.")
         self.connection.lrem(queue.intermediate_queue_key, 1, job_id)
 
-    def _apply(self, hand: Hand, ahead: Hand, queue: Queue) -> bool:
-        """Apply `hand`, however long that is impossible, and meanwhile take what comes next into `ahead`.
+    def _apply(self, batch: Batch, next_batch: Batch, queue: Queue) -> bool:
+        """Apply `batch`, however long that is impossible, and meanwhile take what comes next into `next_batch`.
 
         Only behind a full batch: any other left next to nothing in the queue. Return False if asked to stop before the
         database is back.
         """
         pause = PAUSE_SECONDS_MIN
         is_away = False
-        is_full = self._is_full(hand)
+        is_full = self._is_full(batch)
         while True:
-            applied = self._thread.submit(self.applier.apply, hand.events)
+            applied = self._thread.submit(self.applier.apply, batch.events)
             try:
-                if is_full and not ahead.job_ids and not is_away and self._may_go_on:
-                    self._take(ahead, queue)
+                if is_full and not next_batch.job_ids and not is_away and self._may_go_on:
+                    self._take(next_batch, queue)
             finally:
                 # Also if Redis is away: a batch is never left to a thread that no code waits for.
-                is_away = not self._is_applied(applied, hand, ahead, queue)
+                is_away = not self._is_applied(applied, batch, next_batch, queue)
             if not is_away:
                 return True
-            if not self._pause(pause, hand, ahead, queue):
+            if not self._pause(pause, batch, next_batch, queue):
                 return False
             pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
@@ -230,7 +230,7 @@ class EventWorker(SimpleWorker):
     def _may_go_on(self) -> bool:
         return not self.stop.is_requested and not super().should_run_maintenance_tasks
 
-    def _is_applied(self, applied: Future[None], hand: Hand, ahead: Hand, queue: Queue) -> bool:
+    def _is_applied(self, applied: Future[None], batch: Batch, next_batch: Batch, queue: Queue) -> bool:
         """Wait for `applied`, visibly alive; return False if the batch must be given again."""
         while True:
             try:
@@ -238,24 +238,24 @@ class EventWorker(SimpleWorker):
             except TimeoutError:
                 # If Redis is away too, the loop still waits for the batch.
                 with suppress(StopRequested, redis.exceptions.RedisError):
-                    self._hold(hand, ahead, queue)
+                    self._hold(batch, next_batch, queue)
             except NotApplied:
                 return False
             else:
                 return True
 
-    def _pause(self, seconds: float, hand: Hand, ahead: Hand, queue: Queue) -> bool:
+    def _pause(self, seconds: float, batch: Batch, next_batch: Batch, queue: Queue) -> bool:
         """Wait about `seconds`, visibly alive and holding on to the jobs; return False if asked to stop."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self.stop.is_requested:
-            self._hold(hand, ahead, queue)
+            self._hold(batch, next_batch, queue)
             self.stop.sleep(min(left, HOLD_SECONDS))
         return not self.stop.is_requested
 
-    def _hold(self, hand: Hand, ahead: Hand, queue: Queue) -> None:
+    def _hold(self, batch: Batch, next_batch: Batch, queue: Queue) -> None:
         """Show that this worker lives, and that the jobs in hand are not stranded."""
         self.heartbeat()
-        show_in_hand(queue, (*hand.job_ids, *ahead.job_ids))
+        show_in_hand(queue, (*batch.job_ids, *next_batch.job_ids))
 
     def _stop_with(self, job_ids: Sequence[str], queue: Queue) -> None:
         give_back(queue, job_ids)

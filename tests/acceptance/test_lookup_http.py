@@ -92,7 +92,7 @@ def stop(to: str = ANA, **data: object) -> bytes:
 
 def test_who_opted_out_is_told_under_every_spelling_in_the_order_of_the_question(web: Platform, engine: Engine) -> None:
     given = raw(stop(message_id="m1", channel="sms", **{"from": "ZEXA"}))
-    apply(engine, [given], reading=AO, now=NOW)
+    apply(engine, [given], options=AO, now=NOW)
     begun = datetime.now(UTC)
     document = check(web, RUI, "912 345 678", "Ana", "tel:+244-912-345-678", RUI)
     assert statuses(document) == ["allowed", "suppressed", "invalid", "suppressed", "allowed"]
@@ -276,7 +276,7 @@ def assert_unknown(web: Platform) -> None:
 
 def test_where_redis_is_away_an_opt_out_is_still_told(tmp_path: Path, migrated_url: URL) -> None:
     engine = open_database(migrated_url)
-    apply(engine, [raw(stop())], reading=AO, now=NOW)
+    apply(engine, [raw(stop())], options=AO, now=NOW)
     engine.dispose()
     with platform(tmp_path / "logs", migrated_url, "redis://127.0.0.1:1/0") as web:
         web.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
@@ -329,8 +329,8 @@ def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform
     now = datetime.now(UTC)
     for seconds in (0.5, 3.0):
         received = RawEvent(body=stop(f"+24491234500{seconds:.0f}"), received_at=now - timedelta(seconds=seconds))
-        apply(engine, [received], reading=AO, now=now)
-    apply(engine, [raw(b"[]"), raw(b"[1]")], reading=AO, now=now)
+        apply(engine, [received], options=AO, now=now)
+    apply(engine, [raw(b"[]"), raw(b"[1]")], options=AO, now=now)
     with engine.begin() as connection:
         row = {"body": b"{}", "received_at": now, "due_at": now + timedelta(days=1), "may_opt_out": False}
         connection.execute(insert(INBOX).values(**row))

@@ -13,7 +13,7 @@ from models import OptOut
 from receiver.api.openapi import DOCUMENT
 from receiver.api.question import MEMBERS
 from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
-from sync.suppression import Match, Status
+from sync.suppression import LookupStatus, Match
 from tests.processes import Platform
 
 TOKEN = "a-token-of-the-tests"
@@ -50,7 +50,7 @@ def test_the_description_is_served_as_it_stands_to_anybody(web: Platform) -> Non
 
 def test_the_description_names_what_the_code_does() -> None:
     assert SCHEMAS["Question"]["properties"].keys() == MEMBERS
-    assert SCHEMAS["Result"]["properties"]["status"]["enum"] == list(Status)
+    assert SCHEMAS["Result"]["properties"]["status"]["enum"] == list(LookupStatus)
     assert list(SCHEMAS["Match"]["properties"]) == list(Match._fields)
     (constraint,) = [of for of in OptOut.__table_args__ if isinstance(of, CheckConstraint)]
     assert SCHEMAS["Match"]["properties"]["source"]["enum"] == re.findall(r"'(\w+)'", str(constraint.sqltext))

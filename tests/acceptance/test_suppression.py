@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
-from sync.suppression import Answer, Lookup, Status
+from sync.suppression import Answer, Lookup, LookupStatus
 from tests.events_builder import body
 from tests.processes import Platform, wait_for
 
@@ -133,10 +133,10 @@ def test_a_stop_is_never_allowed_once_the_answer_is_as_of_later_than_its_receipt
         while datetime.now(UTC) < deadline:
             (answer,) = lookup.check([to])
             answers.append(answer)
-            if answer.status is Status.ALLOWED:
+            if answer.status is LookupStatus.ALLOWED:
                 assert answer.as_of is not None
                 assert answer.as_of <= acknowledged, f"{way} is allowed, though acknowledged before as_of"
-            if answer.status is Status.SUPPRESSED:
+            if answer.status is LookupStatus.SUPPRESSED:
                 suppressed.append(way)
                 return
             time.sleep(PAUSE_SECONDS)

@@ -22,7 +22,7 @@ def compare(engine: Engine) -> Callable[[], Differences]:
     """A database to which DELIVERIES were applied, and its comparison with what they make."""
     for start in range(0, len(DELIVERIES), 500):
         raw_events = [delivery.raw for delivery in DELIVERIES[start : start + 500]]
-        apply(engine, raw_events, reading=AO, now=NOW)
+        apply(engine, raw_events, options=AO, now=NOW)
     return lambda: differences(expected(DELIVERIES), stored(engine))
 
 

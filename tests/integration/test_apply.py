@@ -15,9 +15,9 @@ from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
 from models.database import open_database
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
-from sync.opt_outs.add import Statement, state_opt_outs
+from sync.opt_outs.add import OptOutWord, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.store.apply import Tally, apply
 from tests.conftest import NOW
@@ -39,13 +39,13 @@ from tests.events_builder import (
 )
 
 CODE = "21610"
-STRICT = Reading(default_region="AO", opt_out_failures=frozenset({CODE}))
+STRICT = ParseOptions(default_region="AO", opt_out_failures=frozenset({CODE}))
 
 
-def give(engine: Engine, *given: RawEvent | bytes, reading: Reading = AO) -> Tally:
+def give(engine: Engine, *given: RawEvent | bytes, options: ParseOptions = AO) -> Tally:
     """Apply what is given as one batch."""
     batch = [one if isinstance(one, RawEvent) else raw(one) for one in given]
-    return apply(engine, batch, reading=reading, now=NOW)
+    return apply(engine, batch, options=options, now=NOW)
 
 
 def told(status: str, at: float | None, received: float = 120, **data: Any) -> RawEvent:
@@ -84,13 +84,13 @@ def active(engine: Engine) -> list[str]:
         return list(connection.execute(text("SELECT address FROM active_opt_outs ORDER BY address")).scalars())
 
 
-def in_every_order(engine: Engine, *given: RawEvent, reading: Reading = AO) -> list[dict[str, list[Row]]]:
+def in_every_order(engine: Engine, *given: RawEvent, options: ParseOptions = AO) -> list[dict[str, list[Row]]]:
     """What the tables say after each order of what is given, one at a time, and after one batch of all."""
     found = []
     for batches in [*([[one] for one in some] for some in permutations(given)), [list(given)]]:
         clear(engine)
         for batch in batches:
-            give(engine, *batch, reading=reading)
+            give(engine, *batch, options=options)
         found.append(everything(engine))
     return found
 
@@ -722,7 +722,7 @@ def refused(at: float, received: float = 120, **data: Any) -> RawEvent:
 
 def test_a_failure_that_opts_out_stops_its_address_and_every_one_that_its_message_names(engine: Engine) -> None:
     given = [refused(1, channel="sms", to=ANA), told("delivered", 2, channel="sms", to=RUI)]
-    found = in_every_order(engine, *given, reading=STRICT)
+    found = in_every_order(engine, *given, options=STRICT)
     assert_one_answer(found)
     assert stopped(engine) == {("sms", ANA, ""): minute(1), ("sms", RUI, ""): minute(1)}
     assert {row["source"] for row in found[0]["opt_outs"]} == {"failure"}
@@ -732,15 +732,15 @@ def test_a_failure_that_opts_out_stops_its_address_and_every_one_that_its_messag
 
 def test_a_failure_that_opts_out_takes_its_address_from_its_message_whichever_comes_first(engine: Engine) -> None:
     given = [refused(2), told("delivered", 1, channel="sms", to=ANA)]
-    assert_one_answer(in_every_order(engine, *given, reading=STRICT))
+    assert_one_answer(in_every_order(engine, *given, options=STRICT))
     assert stopped(engine) == {("sms", ANA, ""): minute(2)}
-    give(engine, refused(3, message_id="msg_2"), reading=STRICT)
+    give(engine, refused(3, message_id="msg_2"), options=STRICT)
     assert one(rows(engine, "nameless_opt_outs"))["subject_id"] == "msg_2"
 
 
 def test_in_any_order_a_stop_stands_before_a_failure_of_the_same_moment(engine: Engine) -> None:
     given = [refused(2, to=ANA), told("optout", 2, to=ANA)]
-    found = in_every_order(engine, *given, reading=STRICT)
+    found = in_every_order(engine, *given, options=STRICT)
     assert_one_answer(found)
     assert one(found[0]["opt_outs"])["source"] == "event"
     assert one(found[0]["message_status"])["opted_out_at"] == minute(2)
@@ -752,7 +752,7 @@ def test_in_any_order_a_stop_stands_before_a_failure_of_the_same_moment(engine: 
 def opt_out(engine: Engine, at: float, reason: str = "by telephone") -> None:
     """As a person says so, whose clock is `now`."""
     with engine.begin() as connection:
-        statement = Statement(channel="sms", sender="", at=minute(at), by="Rosa", reason=reason)
+        statement = OptOutWord(channel="sms", sender="", at=minute(at), by="Rosa", reason=reason)
         state_opt_outs(connection, [(ANA,)], statement, NOW)
 
 

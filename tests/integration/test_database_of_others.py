@@ -14,7 +14,7 @@ from models.database import open_database, schema_of
 from models.schema import VERSION_TABLE, SchemaError, require_head
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
-from sync.suppression import Lookup, Status
+from sync.suppression import Lookup, LookupStatus
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, body, raw, rows
 from tests.integration.test_schema import TABLE_NAMES, alembic, spelled, upgrade
@@ -72,7 +72,7 @@ def test_the_release_makes_the_schema_and_all_tables_in_it(in_schema: tuple[URL,
     assert tables_of(url, "public") == {"events", "alembic_version"}
     engine = open_database(url)
     require_head(engine)
-    apply(engine, [raw(body("message.delivered", message_id="msg_1"))], reading=AO, now=NOW)
+    apply(engine, [raw(body("message.delivered", message_id="msg_1"))], options=AO, now=NOW)
     assert [row["message_id"] for row in rows(engine, "message_status")] == ["msg_1"]
     engine.dispose()
 
@@ -143,12 +143,12 @@ def test_a_setting_of_the_database_changes_nothing_for_us(database_url: URL, set
     engine, reader = open_database(database_url), open_database(database_url, is_read_only=True)
     received = [NOW - timedelta(minutes=minute) for minute in range(5)]
     events = [raw(body("message.delivered", message_id=f"msg_{n}", to=ANA), at) for n, at in enumerate(received)]
-    apply(engine, [*events, raw(body("message.optout", to=ANA, name="José Ω"), NOW)], reading=AO, now=NOW)
+    apply(engine, [*events, raw(body("message.optout", to=ANA, name="José Ω"), NOW)], options=AO, now=NOW)
     assert rows(engine, "dead_letters") == []
     assert sorted(row["received_at"] for row in rows(engine, "bodies")) == sorted([*received, NOW])
     lookup = Lookup(reader, open_queue(redis), default_region="AO")
     (answer,) = lookup.check([ANA])
-    assert answer.status is Status.SUPPRESSED
+    assert answer.status is LookupStatus.SUPPRESSED
     assert answer.match is not None
     assert answer.match.since.utcoffset() == timedelta(0)
     assert said_by(alembic("check", DATABASE_URL=spelled(database_url)))[0] == 0

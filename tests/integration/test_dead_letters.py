@@ -23,8 +23,8 @@ from sqlalchemy import URL, Engine, create_engine, event, insert, select, text, 
 
 from models import Body, DeadLetter, FurtherBody, LedgerEntry
 from sync.cli import main
-from sync.dead_letters.find import Selection
-from sync.dead_letters.replay import Verdict, replay
+from sync.dead_letters.find import LetterSelection
+from sync.dead_letters.replay import ReplayVerdict, replay
 from sync.dead_letters.replay_ignored import IgnoredTally, apply_ignored
 from sync.devtools.dev.embedded import RedisServer, free_port
 from sync.events.raw import RawEvent, from_json
@@ -94,7 +94,7 @@ def fail(queue: Queue, raw_events: Sequence[RawEvent], why: str, *, at_front: bo
     job = queue.get_jobs()[0 if at_front else -1]
     queue.connection.lrem(queue.key, 1, job.id)
     job.retries_left = 0
-    nobody = Applier(create_engine("sqlite://"), reading=AO, batch_size=1)  # never connects
+    nobody = Applier(create_engine("sqlite://"), options=AO, batch_size=1)  # never connects
     EventWorker(queue.connection, nobody, Stop()).handle_job_failure(job, queue, exc_string=why)
     return str(job.id)
 
@@ -230,7 +230,7 @@ def test_a_job_that_holds_no_raw_events_and_one_that_is_gone_are_listed_as_such(
     engine: Engine, command: Command, queue: Queue, redis: Redis
 ) -> None:
     foreign = queue.enqueue("builtins.print", f"not raw events {ANA}", retry=None)
-    EventWorker(redis, Applier(engine, reading=AO, batch_size=1), Stop()).work(burst=True)
+    EventWorker(redis, Applier(engine, options=AO, batch_size=1), Stop()).work(burst=True)
     redis.zadd(queue.failed_job_registry.key, {"gone": -1})
     jobs = {job["job_id"]: job for job in json.loads(command("list", "--json").stdout)["failed_jobs"]}
     assert {name: (job["raw_events"], job["why"]) for name, job in jobs.items()} == {
@@ -366,7 +366,7 @@ def test_a_letter_that_is_understood_now_is_applied_resolved_and_keeps_when_it_w
 
 
 def test_a_replay_as_json_has_a_verdict_for_each_and_counts(engine: Engine, command: Command) -> None:
-    apply(engine, [raw(DELIVERED)], reading=AO, now=NOW)
+    apply(engine, [raw(DELIVERED)], options=AO, now=NOW)
     unknown = body("message.read", TEN, message_id="msg_1")
     for content in (STOP, DELIVERED, unknown, UNREADABLE):
         keep(engine, content, received=120)
@@ -502,12 +502,12 @@ def test_letters_are_read_in_pages_and_each_comes_once_though_it_stays_dead(engi
             pages.append(statement)
 
     event.listen(engine, "after_cursor_execute", count)
-    found = list(replay(engine, Selection(), reading=AO, page_size=2))
+    found = list(replay(engine, LetterSelection(), options=AO, page_size=2))
     event.remove(engine, "after_cursor_execute", count)
     assert len(pages) == 7
     digests = [one.digest for one in found]
     assert digests == sorted(map(digest, (*good, *dead)))
-    assert {one.digest for one in found if one.verdict is Verdict.APPLIED} == set(map(digest, good))
+    assert {one.digest for one in found if one.verdict is ReplayVerdict.APPLIED} == set(map(digest, good))
     assert [letter["attempts"] for content, letter in letters(engine).items() if content in dead] == [2] * 6
 
 
@@ -516,8 +516,8 @@ def test_two_bodies_of_one_fact_are_both_applied(engine: Engine, page_size: int)
     early, late = (body("message.failed", minute(at), message_id="msg_1", to=ANA) for at in (1, 2))
     for content in (early, late):
         keep(engine, content)
-    found = {one.digest: one.verdict for one in replay(engine, Selection(), reading=AO, page_size=page_size)}
-    assert found == {digest(early): Verdict.APPLIED, digest(late): Verdict.APPLIED}
+    found = {one.digest: one.verdict for one in replay(engine, LetterSelection(), options=AO, page_size=page_size)}
+    assert found == {digest(early): ReplayVerdict.APPLIED, digest(late): ReplayVerdict.APPLIED}
     assert sorted(row["body"] for row in rows(engine, "bodies")) == sorted([early, late])
     assert [row["digest"] for row in rows(engine, "events")] == [digest(late)]
 
@@ -533,13 +533,13 @@ def test_a_replay_that_is_killed_has_done_nothing_by_halves_and_can_be_repeated(
 
     event.listen(engine, "before_cursor_execute", kill)
     with pytest.raises(SystemExit):
-        list(replay(engine, Selection(), reading=AO))
+        list(replay(engine, LetterSelection(), options=AO))
     assert (active(engine), {letter["resolved_at"] for letter in letters(engine).values()}) == ([], {None})
     event.remove(engine, "before_cursor_execute", kill)
 
-    next(replay(engine, Selection(), reading=AO, page_size=1))
+    next(replay(engine, LetterSelection(), options=AO, page_size=1))
     assert len(active(engine)) == 1
-    assert len(list(replay(engine, Selection(), reading=AO))) == 1
+    assert len(list(replay(engine, LetterSelection(), options=AO))) == 1
     assert active(engine) == sorted([ANA, RUI])
 
 
@@ -615,9 +615,9 @@ def test_ignored_facts_that_are_understood_now_are_applied_with_all_that_follows
 
 
 def test_an_ignored_fact_joins_the_row_that_its_message_has(engine: Engine) -> None:
-    apply(engine, [raw(body("message.failed", minute(1), message_id="msg_1"))], reading=AO, now=NOW)
+    apply(engine, [raw(body("message.failed", minute(1), message_id="msg_1"))], options=AO, now=NOW)
     ignore(engine, body("message.delivered", minute(2), message_id="msg_1"), "msg_1", "message.delivered")
-    pages = list(apply_ignored(engine, reading=AO))
+    pages = list(apply_ignored(engine, options=AO))
     assert pages == [(1, IgnoredTally(applied=1))]
     (message,) = rows(engine, "message_status")
     assert (message["status"], message["conflict"]) == ("delivered", True)
@@ -629,7 +629,7 @@ def test_an_ignored_fact_is_applied_with_all_its_bodies_or_not_at_all(engine: En
         ignore(engine, content, "msg_1", "message.failed")
         ignore(engine, content.replace(b"msg_1", b"msg_2"), "msg_2", "message.failed")
     ignore(engine, UNREADABLE, "msg_2", "message.failed")
-    (_, tally), *_ = apply_ignored(engine, reading=AO)
+    (_, tally), *_ = apply_ignored(engine, options=AO)
     assert tally == IgnoredTally(applied=1, unreadable=1)
     assert [row["failure_reason"] for row in rows(engine, "message_status")] == ["at 2"]
     found = ledger(engine)
@@ -643,7 +643,7 @@ def test_ignored_facts_are_read_in_pages_whatever_stays_ignored(engine: Engine) 
         ignore(engine, body("message.read", TEN, id=f"msg_{number}"), f"msg_{number}", "message.read")
         ignore(engine, body("message.delivered", TEN, id=f"msg_{number}"), f"msg_{number}", "message.delivered")
         ignore(engine, body("message.failed", TEN, id=f"msg_{number}"), f"msg_{number}", "message.failed")
-    pages = list(apply_ignored(engine, reading=AO, page_size=5))
+    pages = list(apply_ignored(engine, options=AO, page_size=5))
     assert [facts for facts, _ in pages] == [5, 5, 2]
     assert sum((tally for _, tally in pages), IgnoredTally()) == IgnoredTally(applied=8, not_understood=4)
     assert {row["status"] for row in rows(engine, "message_status")} == {"delivered"}
@@ -652,10 +652,10 @@ def test_ignored_facts_are_read_in_pages_whatever_stays_ignored(engine: Engine) 
 
 def test_an_ignored_fact_whose_subject_was_not_found_goes_to_its_own_place(engine: Engine) -> None:
     """A version that does not know a type may not know which of its fields names the message."""
-    apply(engine, [raw(DELIVERED)], reading=AO, now=NOW)
+    apply(engine, [raw(DELIVERED)], options=AO, now=NOW)
     stop = body("message.optout", minute(2), message_id="msg_1")
     ignore(engine, stop, f"sha256:{digest(stop)}", "message.optout")
-    assert list(apply_ignored(engine, reading=AO)) == [(1, IgnoredTally(applied=1))]
+    assert list(apply_ignored(engine, options=AO)) == [(1, IgnoredTally(applied=1))]
     assert {key: row.outcome for key, row in ledger(engine).items()} == {
         ("msg_1", "message.delivered"): "applied",
         ("msg_1", "message.optout"): "applied",
@@ -680,7 +680,7 @@ def test_an_ignored_fact_whose_rows_are_refused_stays_and_stops_no_other(refusin
 def test_a_fact_that_another_process_applies_meanwhile_is_left_to_it(engine: Engine) -> None:
     ignore(engine, DELIVERED, "msg_1", "message.delivered")
     found: list[tuple[int, IgnoredTally]] = []
-    work = threading.Thread(target=lambda: found.extend(apply_ignored(engine, reading=AO)))
+    work = threading.Thread(target=lambda: found.extend(apply_ignored(engine, options=AO)))
     with engine.begin() as connection:
         connection.execute(update(LedgerEntry).values(outcome="applied"))
         work.start()
@@ -786,7 +786,7 @@ def test_all_failed_jobs_are_requeued_but_those_that_hold_no_raw_events(
 ) -> None:
     ours = fail(queue, [raw(STOP)], "stuck")
     foreign = queue.enqueue("builtins.print", f"not raw events {ANA}", retry=None)
-    worker = EventWorker(redis, Applier(engine, reading=AO, batch_size=1), Stop())
+    worker = EventWorker(redis, Applier(engine, options=AO, batch_size=1), Stop())
     worker.work(burst=True)
     redis.zadd(queue.failed_job_registry.key, {"gone": -1})
     result = command("requeue", "--all")
@@ -802,7 +802,7 @@ def test_all_failed_jobs_are_requeued_but_those_that_hold_no_raw_events(
     assert sorted(queue.failed_job_registry.get_job_ids(cleanup=False)) == sorted([foreign.id, "gone"])
     assert Job.exists(foreign.id, redis)
 
-    worker = EventWorker(redis, Applier(engine, reading=AO, batch_size=1), Stop())
+    worker = EventWorker(redis, Applier(engine, options=AO, batch_size=1), Stop())
     worker.work(burst=True)
     assert active(engine) == [ANA]
 

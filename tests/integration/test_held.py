@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, insert, text
 from structlog.testing import capture_logs
 
 from models.tables import INBOX
-from sync.dead_letters.find import Selection
-from sync.dead_letters.replay import Verdict, replay
+from sync.dead_letters.find import LetterSelection
+from sync.dead_letters.replay import ReplayVerdict, replay
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
@@ -41,7 +41,7 @@ def stop_of(name: str) -> RawEvent:
 
 @pytest.fixture
 def applier(engine: Engine) -> Applier:
-    return Applier(engine, reading=AO, batch_size=100)
+    return Applier(engine, options=AO, batch_size=100)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_an_error_that_may_pass_is_given_some_tries_before_any_event_is_looked_a
 def test_a_trigger_that_refuses_most_rows_and_our_own_event_too_stops_no_event_that_it_takes(engine: Engine) -> None:
     """It may ask for something that only the customer's own messages have."""
     raise_in_a_trigger(engine, "NEW.message_id <> 'msg_2'")
-    assert apply(engine, [delivered("msg_1"), delivered("msg_2")], reading=AO, now=minute(9)) == Tally(
+    assert apply(engine, [delivered("msg_1"), delivered("msg_2")], options=AO, now=minute(9)) == Tally(
         received=2, applied=1, dead=1
     )
 
@@ -141,13 +141,13 @@ def test_a_trigger_that_refuses_most_rows_and_our_own_event_too_stops_no_event_t
 def test_a_mistake_of_ours_about_one_event_stops_no_other(engine: Engine, broken: Break) -> None:
     broken(lambda event: event.subject_id == REFUSED)
     events = [delivered("msg_1"), delivered(REFUSED), stop_of("msg_2")]
-    assert apply(engine, events, reading=AO, now=minute(9)) == Tally(received=3, applied=2, dead=1)
+    assert apply(engine, events, options=AO, now=minute(9)) == Tally(received=3, applied=2, dead=1)
     assert letters(engine) == [("refused", "KeyError")]
 
 
 def test_a_poison_alone_in_its_batch_is_refused(engine: Engine, broken: Break) -> None:
     broken(lambda event: event.subject_id == REFUSED)
-    assert apply(engine, [delivered(REFUSED)], reading=AO, now=minute(9)) == Tally(received=1, dead=1)
+    assert apply(engine, [delivered(REFUSED)], options=AO, now=minute(9)) == Tally(received=1, dead=1)
 
 
 # Every event would fail
@@ -207,7 +207,7 @@ def test_a_parser_that_fails_for_one_body_buries_that_one(engine: Engine, monkey
 
     monkeypatch.setattr(module, "parse", fail_for_one)
     events = [delivered("msg_1"), delivered(REFUSED)]
-    assert apply(engine, events, reading=AO, now=minute(9)) == Tally(received=2, applied=1, dead=1)
+    assert apply(engine, events, options=AO, now=minute(9)) == Tally(received=2, applied=1, dead=1)
     assert letters(engine) == [("refused", "KeyError")]
 
 
@@ -238,7 +238,7 @@ def test_a_check_at_the_commit_counts_for_known_good_events_as_well(engine: Engi
             "FOR EACH ROW EXECUTE FUNCTION refuse()"
         )
     with pytest.raises(Exception, match="own"):
-        apply(engine, [delivered("msg_1")], reading=AO, now=minute(9))
+        apply(engine, [delivered("msg_1")], options=AO, now=minute(9))
     assert letters(engine) == []
 
 
@@ -294,7 +294,7 @@ def test_the_inbox_is_held_likewise_and_keeps_its_rows(
 def test_a_poison_in_the_inbox_is_buried_and_the_rest_applied(engine: Engine, broken: Break) -> None:
     broken(lambda event: event.subject_id == REFUSED)
     put(engine, delivered("msg_1"), delivered(REFUSED), delivered("msg_2"))
-    assert drain(engine, 100, reading=AO, now=datetime.now(UTC)) == Tally(received=3, applied=2, dead=1)
+    assert drain(engine, 100, options=AO, now=datetime.now(UTC)) == Tally(received=3, applied=2, dead=1)
     assert (count(engine, "inbox"), letters(engine)) == (0, [("refused", "KeyError")])
 
 
@@ -307,15 +307,15 @@ def test_a_replay_refuses_no_letter_that_fails_because_of_us(
     with monkeypatch.context() as while_poisonous:
         while_poisonous.setattr(module, "parse", module.parse)
         broken(lambda event: event.subject_id == REFUSED)
-        apply(engine, [delivered(REFUSED)], reading=AO, now=minute(9))
+        apply(engine, [delivered(REFUSED)], options=AO, now=minute(9))
     broken(fail_always)
     with pytest.raises(Held, match="KeyError"):
-        list(replay(engine, Selection(), reading=AO))
+        list(replay(engine, LetterSelection(), options=AO))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT attempts FROM dead_letters")).scalar_one() == 1
     broken(lambda event: event.subject_id == REFUSED)
-    (replayed,) = replay(engine, Selection(), reading=AO)
-    assert (replayed.verdict, replayed.reason) == (Verdict.STILL_DEAD, "refused")
+    (replayed,) = replay(engine, LetterSelection(), options=AO)
+    assert (replayed.verdict, replayed.reason) == (ReplayVerdict.STILL_DEAD, "refused")
 
 
 # Whose fault it is

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, text
 
 from receiver.webhook import intake as module
 from receiver.webhook.groups import STORE_SECONDS, StoreUnavailable
-from receiver.webhook.inbox import Inbox, InboxUnavailable
+from receiver.webhook.inbox import InboxUnavailable, InboxWriter
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.events.raw import RawEvent, from_json
 from sync.queue.connection import connect, open_queue
@@ -42,8 +42,8 @@ REFUSED = b'{"event": "message.delivered", "data": {"id": "msg_refused"}}'
 
 
 @pytest.fixture
-def inbox(migrated_url: URL) -> Iterator[Inbox]:
-    inbox = Inbox(migrated_url)
+def inbox(migrated_url: URL) -> Iterator[InboxWriter]:
+    inbox = InboxWriter(migrated_url)
     yield inbox
     inbox.close()
 
@@ -54,22 +54,22 @@ def count(engine: Engine, table: str) -> int:
 
 
 def drained(engine: Engine, limit: int = 100, *, after: timedelta = timedelta(0)) -> Tally:
-    return drain(engine, limit, reading=AO, now=datetime.now(UTC) + after)
+    return drain(engine, limit, options=AO, now=datetime.now(UTC) + after)
 
 
-def put(inbox: Inbox, *bodies: bytes, due_after: timedelta = timedelta(0)) -> list[int]:
+def put(inbox: InboxWriter, *bodies: bytes, due_after: timedelta = timedelta(0)) -> list[int]:
     raw_events = [raw(one, datetime.now(UTC)) for one in bodies]
     return asyncio.run(inbox.put(raw_events, due_after=due_after, may_opt_out=False))
 
 
-def test_what_was_put_is_applied_and_gone(inbox: Inbox, engine: Engine) -> None:
+def test_what_was_put_is_applied_and_gone(inbox: InboxWriter, engine: Engine) -> None:
     put(inbox, *(delivered(number) for number in range(5)))
     assert drained(engine) == Tally(received=5, applied=5)
     assert (count(engine, "events"), count(engine, "inbox")) == (5, 0)
     assert drained(engine) == Tally()
 
 
-def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: Inbox, engine: Engine) -> None:
+def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: InboxWriter, engine: Engine) -> None:
     put(inbox, *(delivered(number) for number in range(5)))
     stop = body("message.optout", minute(1), id="msg_stop", to="+244912345678")
     asyncio.run(inbox.put([raw(stop, datetime.now(UTC))], due_after=timedelta(0), may_opt_out=True))
@@ -80,7 +80,7 @@ def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: Inbox, engine: Engi
     assert count(engine, "opt_outs") == 1
 
 
-def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox: Inbox, engine: Engine) -> None:
+def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox: InboxWriter, engine: Engine) -> None:
     odd = bytes(range(256))
     received_at = datetime(2026, 6, 24, 10, 5, 0, 123456, tzinfo=UTC)
     given = [RawEvent(body=odd, received_at=received_at)]
@@ -92,7 +92,7 @@ def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox
     assert count(engine, "inbox") == 0
 
 
-def test_no_more_is_taken_at_once_than_asked_for_and_the_oldest_first(inbox: Inbox, engine: Engine) -> None:
+def test_no_more_is_taken_at_once_than_asked_for_and_the_oldest_first(inbox: InboxWriter, engine: Engine) -> None:
     put(inbox, *(delivered(number) for number in range(5)))
     assert drained(engine, 2).received == 2
     with engine.connect() as connection:
@@ -101,7 +101,7 @@ def test_no_more_is_taken_at_once_than_asked_for_and_the_oldest_first(inbox: Inb
     assert count(engine, "inbox") == 3
 
 
-def test_what_is_not_due_is_left(inbox: Inbox, engine: Engine) -> None:
+def test_what_is_not_due_is_left(inbox: InboxWriter, engine: Engine) -> None:
     ids = put(inbox, delivered(1), due_after=timedelta(minutes=1))
     assert drained(engine) == Tally()
     asyncio.run(inbox.make_due(ids))
@@ -109,7 +109,7 @@ def test_what_is_not_due_is_left(inbox: Inbox, engine: Engine) -> None:
 
 
 def test_what_the_database_refuses_stops_nothing_and_is_buried(
-    inbox: Inbox, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    inbox: InboxWriter, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     merge = apply.merge_ledger
 
@@ -125,7 +125,7 @@ def test_what_the_database_refuses_stops_nothing_and_is_buried(
     assert (count(engine, "events"), count(engine, "dead_letters"), count(engine, "inbox")) == (2, 1, 0)
 
 
-def test_several_workers_share_the_inbox(inbox: Inbox, engine: Engine) -> None:
+def test_several_workers_share_the_inbox(inbox: InboxWriter, engine: Engine) -> None:
     put(inbox, *(delivered(number) for number in range(300)))
     tallies: list[Tally] = []
 
@@ -145,21 +145,21 @@ def test_several_workers_share_the_inbox(inbox: Inbox, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_one_worker_has_in_hand_no_other_waits_for(inbox: Inbox, engine: Engine) -> None:
+def test_what_one_worker_has_in_hand_no_other_waits_for(inbox: InboxWriter, engine: Engine) -> None:
     put(inbox, *(delivered(number) for number in range(4)))
     with engine.begin() as connection:
         connection.execute(text("SELECT id FROM inbox ORDER BY id LIMIT 2 FOR UPDATE"))
         assert drained(engine).received == 2
 
 
-def test_ids_are_never_used_again(inbox: Inbox, engine: Engine) -> None:
+def test_ids_are_never_used_again(inbox: InboxWriter, engine: Engine) -> None:
     """A job may name the row that held its event long after that row is gone."""
     first = put(inbox, delivered(1), delivered(2))
     drained(engine)
     assert not set(first) & set(put(inbox, delivered(3), delivered(4)))
 
 
-def test_ids_are_in_the_order_of_the_events(inbox: Inbox, engine: Engine) -> None:
+def test_ids_are_in_the_order_of_the_events(inbox: InboxWriter, engine: Engine) -> None:
     bodies = [delivered(number) for number in range(50)]
     ids = put(inbox, *bodies)
     with engine.connect() as connection:
@@ -167,7 +167,9 @@ def test_ids_are_in_the_order_of_the_events(inbox: Inbox, engine: Engine) -> Non
     assert [bytes(found[number]) for number in ids] == bodies
 
 
-def test_a_job_takes_its_events_out_of_the_inbox_as_it_is_applied(inbox: Inbox, engine: Engine, redis: Redis) -> None:
+def test_a_job_takes_its_events_out_of_the_inbox_as_it_is_applied(
+    inbox: InboxWriter, engine: Engine, redis: Redis
+) -> None:
     (journalled, other) = put(inbox, delivered(1), delivered(2), due_after=timedelta(minutes=1))
     queue = open_queue(redis)
     at = datetime.now(UTC)
@@ -179,11 +181,11 @@ def test_a_job_takes_its_events_out_of_the_inbox_as_it_is_applied(inbox: Inbox, 
 
 
 def new_worker(redis: Redis, engine: Engine) -> EventWorker:
-    return EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop())
+    return EventWorker(redis, Applier(engine, options=AO, batch_size=100), Stop())
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_an_inbox_that_is_locked_is_told_of_soon(inbox: Inbox, engine: Engine) -> None:
+def test_an_inbox_that_is_locked_is_told_of_soon(inbox: InboxWriter, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM inbox"))
         with pytest.raises(InboxUnavailable, match="database is locked"):
@@ -192,7 +194,7 @@ def test_an_inbox_that_is_locked_is_told_of_soon(inbox: Inbox, engine: Engine) -
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_an_inbox_that_does_not_answer_is_told_of_soon(inbox: Inbox, engine: Engine) -> None:
+def test_an_inbox_that_does_not_answer_is_told_of_soon(inbox: InboxWriter, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(InboxUnavailable, match=r"statement timeout|Timeout|locked"):
@@ -207,7 +209,7 @@ Opener = Callable[..., DrivenIntake]
 
 
 @pytest.fixture
-def open_intake(inbox: Inbox) -> Iterator[Opener]:
+def open_intake(inbox: InboxWriter) -> Iterator[Opener]:
     with ExitStack() as stack:
         yield lambda url, **options: stack.enter_context(driven_intake(url, inbox, **options))
 
@@ -347,7 +349,7 @@ def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: 
         fill(queue, jobs=2000)  # so that a tenth of it is room for a batch
         redis.config_set("maxmemory", redis.info("memory")["used_memory"])
         with connect(RedisSettings(url=server.url, verify_tls=True), connections=2, seconds=2) as connection:
-            relieve(connection, Applier(engine, reading=AO, batch_size=100), Stop())
+            relieve(connection, Applier(engine, options=AO, batch_size=100), Stop())
         memory = redis.info("memory")
         assert memory["used_memory"] < 0.9 * memory["maxmemory"] or queue.is_empty()
         applied = count(engine, "events")

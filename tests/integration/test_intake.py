@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from receiver.webhook import groups as module
 from receiver.webhook.groups import Lane, StoreUnavailable
-from receiver.webhook.inbox import Inbox
+from receiver.webhook.inbox import InboxWriter
 from sync.devtools.dev.embedded import RedisServer, free_port
 from sync.events.raw import RawEvent, from_json
 from sync.queue.connection import open_queue
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.every_redis
 
 
 @pytest.fixture
-def inbox(tmp_path: Path) -> Inbox:
+def inbox(tmp_path: Path) -> InboxWriter:
     """One whose database is not there."""
-    return Inbox(make_url(f"sqlite:///{tmp_path}/missing/zexa.db"))
+    return InboxWriter(make_url(f"sqlite:///{tmp_path}/missing/zexa.db"))
 
 
 @pytest.fixture
-def intake(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> Iterator[DrivenIntake]:
+def intake(redis_server: RedisServer, redis: Redis, inbox: InboxWriter) -> Iterator[DrivenIntake]:
     assert redis.dbsize() == 0
     with driven_intake(redis_server.url, inbox) as intake:
         yield intake
@@ -110,7 +110,7 @@ def test_what_waits_in_one_process_is_bounded(intake: DrivenIntake, redis: Redis
     assert intake.store_all([b"again"]) == [None]
 
 
-def test_where_neither_store_is_there_every_delivery_of_the_group_is_told_so(inbox: Inbox) -> None:
+def test_where_neither_store_is_there_every_delivery_of_the_group_is_told_so(inbox: InboxWriter) -> None:
     with driven_intake(f"redis://127.0.0.1:{free_port()}/0", inbox) as intake:
         for _ in range(2):
             errors = intake.store_all([b'"one"', b'"two"'])
@@ -164,7 +164,9 @@ def test_a_connection_that_broke_while_it_rested_costs_no_delivery(intake: Drive
     assert groups(redis) == [[b"0"], [b"1"], [b"2"]]
 
 
-def test_failures_go_to_the_front_where_they_may_opt_out(redis_server: RedisServer, redis: Redis, inbox: Inbox) -> None:
+def test_failures_go_to_the_front_where_they_may_opt_out(
+    redis_server: RedisServer, redis: Redis, inbox: InboxWriter
+) -> None:
     failure = b'{"event": "message.failed"}'
     with driven_intake(redis_server.url, inbox, failures_may_opt_out=True) as intake:
         assert intake.store_all([b'"one"', failure]) == [None, None]

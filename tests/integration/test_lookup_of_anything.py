@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer
 from sync.queue.connection import open_queue
-from sync.suppression import Lookup, Status, check, is_suppressed, lookup
+from sync.suppression import Lookup, LookupStatus, check, is_suppressed, lookup
 from tests.events_builder import ANA, RUI
 
 NO_TEXTS: list[Any] = [None, 912345678, 9.5, math.nan, b"912345678", True, [], ["912345678"], {}, {"a"}, object()]
@@ -34,23 +34,23 @@ def test_what_is_no_text_is_invalid_and_the_others_are_answered(asked: Lookup) -
 
 @pytest.mark.parametrize("scope", NO_TEXTS)
 def test_a_scope_that_is_no_text_narrows_nothing(asked: Lookup, scope: Any) -> None:
-    assert [answer.status for answer in asked.check([ANA], scope, scope)] == [Status.ALLOWED]
+    assert [answer.status for answer in asked.check([ANA], scope, scope)] == [LookupStatus.ALLOWED]
 
 
 @pytest.mark.parametrize(
     ("staleness", "status"),
     [
-        (math.nan, Status.UNKNOWN),
-        (-math.inf, Status.UNKNOWN),
-        (-1, Status.UNKNOWN),
-        (-1e300, Status.UNKNOWN),
-        (timedelta.min, Status.UNKNOWN),
-        (math.inf, Status.ALLOWED),
-        (1e300, Status.ALLOWED),
-        (timedelta.max, Status.ALLOWED),
+        (math.nan, LookupStatus.UNKNOWN),
+        (-math.inf, LookupStatus.UNKNOWN),
+        (-1, LookupStatus.UNKNOWN),
+        (-1e300, LookupStatus.UNKNOWN),
+        (timedelta.min, LookupStatus.UNKNOWN),
+        (math.inf, LookupStatus.ALLOWED),
+        (1e300, LookupStatus.ALLOWED),
+        (timedelta.max, LookupStatus.ALLOWED),
     ],
 )
-def test_an_age_that_is_no_number_allows_nobody(asked: Lookup, staleness: Any, status: Status) -> None:
+def test_an_age_that_is_no_number_allows_nobody(asked: Lookup, staleness: Any, status: LookupStatus) -> None:
     assert [answer.status for answer in asked.check([RUI], max_staleness=staleness)] == [status]
 
 
@@ -63,7 +63,7 @@ def test_an_application_is_answered_likewise(
     monkeypatch.setenv("ZEXA_SENDER_OF_THE_APPLICATION", "x")  # it may have variables of its own
     lookup.cache_clear()
     try:
-        assert [answer.status for answer in check([None])] == [Status.INVALID]  # type: ignore[list-item]
+        assert [answer.status for answer in check([None])] == [LookupStatus.INVALID]  # type: ignore[list-item]
         assert is_suppressed(None)  # type: ignore[arg-type]
         assert check([]) == []
     finally:

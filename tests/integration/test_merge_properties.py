@@ -61,5 +61,5 @@ def test_both_databases_hold_the_same_rows_whatever_the_order_and_the_batches(
 
 def tables_after(engine: Engine, story: Story, steps: list[Step]) -> dict[str, list[Row]]:
     clear(engine)
-    take(engine, steps, story.reading)
+    take(engine, steps, story.options)
     return without_random_ids(engine)

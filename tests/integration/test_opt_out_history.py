@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from models.tables import HISTORY
 from models.views import OPT_OUT_STATEMENTS
-from sync.events.interpretation import Reading
-from sync.opt_outs.add import Statement, state_opt_outs
+from sync.events.interpretation import ParseOptions
+from sync.opt_outs.add import OptOutWord, state_opt_outs
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.status.opt_out_latency import latency
@@ -19,11 +19,11 @@ from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, clear, minute, raw, rows
 
-STRICT = Reading(default_region="AO", opt_out_failures=frozenset({"21610", "recipient opted out"}))
+STRICT = ParseOptions(default_region="AO", opt_out_failures=frozenset({"21610", "recipient opted out"}))
 
 
-def give(engine: Engine, *bodies: bytes, reading: Reading = AO, received: datetime = RECEIVED) -> None:
-    apply(engine, [raw(one, received) for one in bodies], reading=reading, now=NOW)
+def give(engine: Engine, *bodies: bytes, options: ParseOptions = AO, received: datetime = RECEIVED) -> None:
+    apply(engine, [raw(one, received) for one in bodies], options=options, now=NOW)
 
 
 def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, A
 
 
 def add(engine: Engine, at: datetime, reason: str = "told us by letter") -> None:
-    statement = Statement(channel="", sender="", at=at, by="Rosa", reason=reason)
+    statement = OptOutWord(channel="", sender="", at=at, by="Rosa", reason=reason)
     with engine.begin() as connection:
         state_opt_outs(connection, [(ANA,)], statement, NOW)
 
@@ -189,7 +189,7 @@ def test_nothing_in_the_history_can_be_changed_or_deleted(engine: Engine, change
     ],
 )
 def test_a_failure_that_says_the_recipient_opted_out_opts_out(engine: Engine, data: dict[str, object]) -> None:
-    give(engine, failure(**data), reading=STRICT)
+    give(engine, failure(**data), options=STRICT)
     (row,) = rows(engine, "opt_outs")
     assert (row["address"], row["source"], row["opted_out_at"], row["message_id"]) == (ANA, "failure", minute(2), "m2")
     (noted,) = history(engine)
@@ -200,7 +200,7 @@ def test_a_failure_that_says_the_recipient_opted_out_opts_out(engine: Engine, da
 
 @pytest.mark.parametrize("data", [{}, {"error_code": "2161"}, {"error_code": "216100"}, {"error": "it opted out"}])
 def test_no_other_failure_opts_out(engine: Engine, data: dict[str, object]) -> None:
-    give(engine, failure(**data), reading=STRICT)
+    give(engine, failure(**data), options=STRICT)
     assert rows(engine, "opt_outs") == []
 
 
@@ -212,8 +212,8 @@ def test_no_failure_opts_out_unless_it_is_configured(engine: Engine) -> None:
 def test_in_either_order_a_stop_stands_before_a_failure_of_the_same_moment(engine: Engine) -> None:
     told = stop(2, message_id="m2"), failure(message_id="m2", error_code="21610")
     for first, second in (told, told[::-1]):
-        give(engine, first, reading=STRICT)
-        give(engine, second, reading=STRICT)
+        give(engine, first, options=STRICT)
+        give(engine, second, options=STRICT)
         (row,) = rows(engine, "opt_outs")
         assert row["source"] == "event"
         clear(engine)
@@ -305,7 +305,7 @@ def test_latency_is_told_of_what_took_effect_in_the_last_day(engine: Engine) -> 
     received = raw(b"").received_at
     for seconds, message in ((0.2, "a"), (0.4, "b"), (3.0, "c")):
         one = stop(message_id=message)
-        apply(engine, [raw(one)], reading=AO, now=received + timedelta(seconds=seconds))
+        apply(engine, [raw(one)], options=AO, now=received + timedelta(seconds=seconds))
     with engine.connect() as connection:
         found = latency(connection, received + timedelta(hours=1))
         later = latency(connection, received + timedelta(days=2))

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, select
 
 from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
-from sync.dead_letters.find import Selection
+from sync.dead_letters.find import LetterSelection
 from sync.dead_letters.replay import replay
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.raw import RawEvent
@@ -23,7 +23,7 @@ from sync.opt_outs.remove import AHEAD_SECONDS_MAX, Resubscription, resubscribe,
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
-from sync.store.dead_letters import DeadLetter, keep_dead_letters
+from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from tests.conftest import NOW
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, raw
 
@@ -53,7 +53,7 @@ def stop(at: datetime, to: str = ANA, **data: object) -> bytes:
 
 
 def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED) -> None:
-    apply(engine, [raw(one, received) for one in bodies], reading=AO, now=NOW)
+    apply(engine, [raw(one, received) for one in bodies], options=AO, now=NOW)
 
 
 def table(engine: Engine, of: Any) -> list[dict[str, Any]]:
@@ -370,9 +370,9 @@ def test_a_replay_of_a_stop_does_not_opt_out_anew(engine: Engine, command: Comma
     """What counts is when it was received, also of a dead letter that a later version can read."""
     content = stop(minute(1), message_id="m1")
     with engine.begin() as connection:
-        keep_dead_letters(connection, [DeadLetter(raw(content), "refused", "a mistake of ours")], AO)
+        keep_dead_letters(connection, [NewDeadLetter(raw(content), "refused", "a mistake of ours")], AO)
     assert command("remove", ANA, *WHY).exit_code == 1
-    (replayed,) = replay(engine, Selection(), reading=AO)
+    (replayed,) = replay(engine, LetterSelection(), options=AO)
     assert replayed.verdict == "applied"
     assert (len(table(engine, OPT_OUTS)), status(command, ANA)) == (1, ["allowed"])
 

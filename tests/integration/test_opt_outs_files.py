@@ -18,7 +18,7 @@ from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
 from sync.opt_outs import import_file
 from sync.opt_outs.csv.open import named, opened_csv
-from sync.opt_outs.import_file import Counts, Defaults, import_opt_outs
+from sync.opt_outs.import_file import Defaults, ImportCounts, import_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.store.apply import apply
 from tests.conftest import NOW, migrate
@@ -60,7 +60,7 @@ def everything(engine: Engine) -> list[list[dict[str, Any]]]:
 
 
 def stop(engine: Engine, at: datetime, received: datetime = RECEIVED, **data: object) -> None:
-    apply(engine, [raw(body("message.optout", at, to=ANA, **data), received)], reading=AO, now=NOW)
+    apply(engine, [raw(body("message.optout", at, to=ANA, **data), received)], options=AO, now=NOW)
 
 
 def remove(engine: Engine, at: datetime) -> None:
@@ -282,7 +282,7 @@ def test_any_file_twice_is_as_once_and_makes_nothing_earlier(
         assert old is None or row["received_at"] >= old["received_at"]
 
 
-def read(engine: Engine, path: Path) -> Counts:
+def read(engine: Engine, path: Path) -> ImportCounts:
     defaults = Defaults(by="Maria", channel="", sender="", at=None, default_region="AO")
     with opened_csv(path, named("to"), wanted="to", delimiter=",") as file:
         return import_opt_outs(

@@ -38,7 +38,7 @@ def command(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Comma
 
 
 def give(engine: Engine, *bodies: bytes, now: datetime | None = None) -> None:
-    apply(engine, [raw(one) for one in bodies], reading=AO, now=now or datetime.now(UTC))
+    apply(engine, [raw(one) for one in bodies], options=AO, now=now or datetime.now(UTC))
 
 
 STOP = body("message.optout", minute(5), to="912345678", channel="sms", message_id="m1")
@@ -120,7 +120,7 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
     engine: Engine, command: Command, redis: Redis
 ) -> None:
     now = datetime.now(UTC)
-    apply(engine, [raw(STOP, now - timedelta(seconds=0.25))], reading=AO, now=now)
+    apply(engine, [raw(STOP, now - timedelta(seconds=0.25))], options=AO, now=now)
     give(engine, b"[]")
     shown = command("status", "--json")
     document = json.loads(shown.stdout)

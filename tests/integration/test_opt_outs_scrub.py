@@ -20,13 +20,13 @@ from sqlalchemy import URL
 from models.database import open_database
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
-from sync.events.addresses import Problem
+from sync.events.addresses import AddressProblem
 from sync.events.raw import RawEvent
 from sync.opt_outs import scrub_file
 from sync.opt_outs.csv.open import NOT_READABLE, named, opened_csv
 from sync.opt_outs.csv.records import read_records
 from sync.opt_outs.csv.write import written_together
-from sync.opt_outs.scrub_file import Counts, Files, Scope, scrub
+from sync.opt_outs.scrub_file import Files, ScrubCounts, ScrubScope, scrub
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
@@ -65,7 +65,7 @@ def command(
 
 def opt_out(url: URL, channel: str) -> None:
     engine = open_database(url)
-    apply(engine, [raw(body("message.optout", minute(1), to=ANA, channel=channel))], reading=AO, now=NOW)
+    apply(engine, [raw(body("message.optout", minute(1), to=ANA, channel=channel))], options=AO, now=NOW)
     engine.dispose()
 
 
@@ -351,7 +351,9 @@ def any_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("any")
 
 
-REASON = re.compile(b",(?:" + b"|".join(re.escape(why.encode()) for why in (NOT_READABLE, *Problem)) + b")(?=[\r\n])")
+REASON = re.compile(
+    b",(?:" + b"|".join(re.escape(why.encode()) for why in (NOT_READABLE, *AddressProblem)) + b")(?=[\r\n])"
+)
 
 
 def test_of_any_file_every_row_is_in_one_output_and_no_opt_out_is_clean(any_folder: Path, redis: Redis) -> None:
@@ -391,13 +393,13 @@ def test_of_any_file_every_row_is_in_one_output_and_no_opt_out_is_clean(any_fold
 def scrubbed(folder: Path, lookup: Lookup, content: bytes) -> list[bytes]:
     source, *paths = (folder / name for name in ("any.csv", *NAMES))
     source.write_bytes(content)
-    asked = Scope(channel=None, sender=None, max_staleness=timedelta(minutes=1))
+    asked = ScrubScope(channel=None, sender=None, max_staleness=timedelta(minutes=1))
     with (
         opened_csv(source, named("phone"), wanted="phone", delimiter=",") as file,
         written_together(paths) as (clean, removed, invalid),
     ):
         files = Files(clean=clean, removed=removed, invalid=invalid)
-        counts: Counts = scrub(lookup, file, files, asked, lambda _counts: None)
+        counts: ScrubCounts = scrub(lookup, file, files, asked, lambda _counts: None)
     assert counts.rows == counts.clean + counts.removed + counts.invalid
     return [path.read_bytes() for path in paths]
 

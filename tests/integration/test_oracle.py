@@ -26,9 +26,9 @@ from structlog.testing import capture_logs
 
 from models.database import open_database
 from models.views import ACTIVE_OPT_OUTS, OPT_OUT_STATEMENTS
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
-from sync.opt_outs.add import Statement, state_opt_outs
+from sync.opt_outs.add import OptOutWord, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.rebuild.walk import Walk, check_rows
 from sync.store.apply import apply
@@ -117,8 +117,8 @@ class Story:
     steps: list[Step]
 
     @property
-    def reading(self) -> Reading:
-        return Reading(default_region="AO", opt_out_failures=self.opting_out)
+    def options(self) -> ParseOptions:
+        return ParseOptions(default_region="AO", opt_out_failures=self.opting_out)
 
     @property
     def expected(self) -> dict[str, list[Row]]:
@@ -269,18 +269,18 @@ def stream(seed: int) -> Story:
 # Applying and reading
 
 
-def take(engine: Engine, steps: Sequence[Step], reading: Reading) -> None:
+def take(engine: Engine, steps: Sequence[Step], options: ParseOptions) -> None:
     for step in steps:
         if isinstance(step, list):
-            apply(engine, step, reading=reading, now=NOW)
+            apply(engine, step, options=options, now=NOW)
         else:
-            say(engine, step, reading)
+            say(engine, step, options)
 
 
-def say(engine: Engine, word: Word, reading: Reading) -> None:
+def say(engine: Engine, word: Word, options: ParseOptions) -> None:
     with engine.begin() as connection:
         if isinstance(word, Added):
-            statement = Statement(channel=word.channel, sender=word.sender, at=word.at, by=word.by, reason=word.reason)
+            statement = OptOutWord(channel=word.channel, sender=word.sender, at=word.at, by=word.by, reason=word.reason)
             state_opt_outs(connection, [(word.address,)], statement, NOW)
         else:
             resubscription = Resubscription(channel=word.channel, sender=word.sender, by=word.by, reason=word.reason)
@@ -289,7 +289,7 @@ def say(engine: Engine, word: Word, reading: Reading) -> None:
                 [word.address],
                 resubscription,
                 clock=lambda: word.at,
-                default_region=reading.default_region,
+                default_region=options.default_region,
             )
 
 
@@ -316,9 +316,9 @@ def _rows(engine: Engine, name: str) -> list[Row]:
         return [dict(row) for row in rows]
 
 
-def drifts(engine: Engine, reading: Reading) -> list[Any]:
+def drifts(engine: Engine, options: ParseOptions) -> list[Any]:
     noted: list[Any] = []
-    check_rows(engine, Walk(reading=reading, rows_per_slice=7), noted.append)
+    check_rows(engine, Walk(options=options, rows_per_slice=7), noted.append)
     return noted
 
 
@@ -340,9 +340,9 @@ def test_random_streams_make_the_rows_of_the_oracle(engine: Engine, empty: Calla
     for seed in range(first, min(first + STREAMS_A_TEST, STREAMS)):
         story = stream(seed)
         empty()
-        take(engine, story.steps, story.reading)
+        take(engine, story.steps, story.options)
         assert_equal(engine, story.expected, f"seed {seed}")
-        assert drifts(engine, story.reading) == [], f"seed {seed}"
+        assert drifts(engine, story.options) == [], f"seed {seed}"
 
 
 @settings(
@@ -353,17 +353,17 @@ def test_random_streams_make_the_rows_of_the_oracle(engine: Engine, empty: Calla
 @given(story=stories())
 def test_short_stories_make_the_rows_of_the_oracle(engine: Engine, empty: Callable[[], None], story: Story) -> None:
     empty()
-    take(engine, story.steps, story.reading)
+    take(engine, story.steps, story.options)
     assert_equal(engine, story.expected, story)
-    assert drifts(engine, story.reading) == []
+    assert drifts(engine, story.options) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_applying_everything_again_changes_nothing(engine: Engine, empty: Callable[[], None], seed: int) -> None:
     story = stream(seed)
     empty()
-    take(engine, story.steps, story.reading)
-    take(engine, [story.deliveries, *([one] for one in story.deliveries)], story.reading)
+    take(engine, story.steps, story.options)
+    take(engine, [story.deliveries, *([one] for one in story.deliveries)], story.options)
     assert_equal(engine, story.expected, f"seed {seed}")
 
 
@@ -378,12 +378,12 @@ def test_workers_side_by_side_make_the_rows_of_the_oracle(
     for number in range(workers):
         again = random.Random(number).sample(story.deliveries, len(story.deliveries))
         shares.append([*story.steps[number::workers], *split(again, lambda: 7)])
-    work_side_by_side(migrated_url, shares, story.reading)
+    work_side_by_side(migrated_url, shares, story.options)
     assert_equal(engine, story.expected, f"seed {seed}")
-    assert drifts(engine, story.reading) == []
+    assert drifts(engine, story.options) == []
 
 
-def work_side_by_side(url: URL, shares: Sequence[Sequence[Step]], reading: Reading) -> None:
+def work_side_by_side(url: URL, shares: Sequence[Sequence[Step]], options: ParseOptions) -> None:
     """Take each share in a thread with an engine of its own, all started at one moment; raise what any raised."""
     start = threading.Barrier(len(shares))
 
@@ -391,7 +391,7 @@ def work_side_by_side(url: URL, shares: Sequence[Sequence[Step]], reading: Readi
         engine = open_database(url)
         try:
             start.wait(10)
-            take(engine, share, reading)
+            take(engine, share, options)
         finally:
             engine.dispose()
 
@@ -403,12 +403,12 @@ def work_side_by_side(url: URL, shares: Sequence[Sequence[Step]], reading: Readi
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_in_every_order_and_split(engine: Engine, empty: Callable[[], None], case: Case) -> None:
     wanted = expected(case.deliveries, case.words, case.opting_out)
-    reading = Reading(default_region="AO", opt_out_failures=case.opting_out)
+    options = ParseOptions(default_region="AO", opt_out_failures=case.opting_out)
     for steps in orders_and_splits([*case.deliveries, *case.words]):
         empty()
-        take(engine, steps, reading)
+        take(engine, steps, options)
         assert_equal(engine, wanted, steps)
-    assert drifts(engine, reading) == []
+    assert drifts(engine, options) == []
 
 
 def orders_and_splits(items: Sequence[RawEvent | Word]) -> Iterator[list[Step]]:

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Engine, select
 
 from models.database import open_database
 from models.tables import DEAD_LETTERS, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
 from sync.suppression import Lookup
@@ -29,7 +29,7 @@ from tests.people import (
 )
 
 OURS = "+244923000000"
-FAILING = Reading(default_region="AO", opt_out_failures=OPT_OUT_FAILURES)
+FAILING = ParseOptions(default_region="AO", opt_out_failures=OPT_OUT_FAILURES)
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def lookup(migrated_url: URL, redis: Redis) -> Iterator[Lookup]:
     reader.dispose()
 
 
-def give(engine: Engine, bodies: Sequence[bytes], reading: Reading = AO) -> None:
+def give(engine: Engine, bodies: Sequence[bytes], options: ParseOptions = AO) -> None:
     """Apply the bodies in batches of their own, so that their order matters if it can."""
     for content in bodies:
-        apply(engine, [raw(content)], reading=reading, now=NOW)
+        apply(engine, [raw(content)], options=options, now=NOW)
 
 
 def suppressed(lookup: Lookup, addresses: Sequence[str]) -> list[bool]:
@@ -71,7 +71,7 @@ def test_who_got_the_message_is_suppressed_whatever_its_stop_has_for_a_name(
             numbers.append("+244" + digits(len(numbers)))
             both = [delivered(numbers[-1], name), stop(number=place, message_id=name, **ends)]
             bodies += reversed(both) if is_stop_first else both
-    apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
+    apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
     assert suppressed(lookup, numbers) == [True] * len(numbers)
     # Of strangers only persons that a STOP names as one address: a numeric sender, and the address in brackets.
     assert opted_out(engine) - set(numbers) == {OURS, "a@example.com"}
@@ -94,7 +94,7 @@ def test_a_stop_alone_opts_out_who_is_named_however_the_name_is_written(
             named = {field: form.format(number)}
             both = [delivered(None, name), body("message.optout", minute(place), message_id=name, **named)]
             bodies += reversed(both) if is_stop_first else both
-    apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
+    apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
     # Of two readings that are alike, the other one is opted out too; there is none here.
     assert opted_out(engine) == set(numbers)

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, select
 from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
-from sync.events.addresses import Problem
+from sync.events.addresses import AddressProblem
 from sync.opt_outs.csv.open import DELIMITERS, NOT_READABLE
 from sync.store.apply import apply
 from tests.conftest import NOW
@@ -56,7 +56,7 @@ def command(
 
 
 def give(engine: Engine, *bodies: bytes) -> None:
-    apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
+    apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
 
 
 def write(cells: Iterable[str], name: str = "in.csv") -> None:
@@ -105,12 +105,12 @@ def test_what_names_nobody_is_invalid_in_a_list_with_its_reason(engine: Engine, 
     found = scrubbed(command)
     assert (found["out"], found["removed"]) == ([], [])
     assert [row[:2] for row in found["invalid"]] == [[cell, str(place)] for place, cell in enumerate(nobody)]
-    reasons = {str(problem) for problem in Problem}
+    reasons = {str(problem) for problem in AddressProblem}
     assert [row for row in found["invalid"] if len(row) != 3 or row[2] not in reasons] == []
 
 
 def test_a_reason_is_one_cell_with_any_delimiter() -> None:
-    reasons = [*map(str, Problem), NOT_READABLE]
+    reasons = [*map(str, AddressProblem), NOT_READABLE]
     assert [reason for reason in reasons if any(sign in reason for sign in (*DELIMITERS, '"', "\n"))] == []
 
 
@@ -122,7 +122,7 @@ def test_a_list_of_two_exports_put_together_hides_nobody(engine: Engine, command
     found = scrubbed(command)
     assert [row[0] for row in found["out"]] == [STRANGER]
     assert len(found["removed"]) == 6
-    assert [row[2] for row in found["invalid"]] == [str(Problem.NO_ADDRESS)]  # the second header
+    assert [row[2] for row in found["invalid"]] == [str(AddressProblem.NO_ADDRESS)]  # the second header
 
 
 def test_a_list_is_scrubbed_by_channel_and_sender_in_any_spelling(engine: Engine, command: Command) -> None:
@@ -148,7 +148,7 @@ def test_an_import_opts_out_who_is_meant_and_no_stranger(engine: Engine, command
     assert (counts["invalid"], counts["new"], counts["unchanged"]) == (len(nobody), 2, len(people) - 2)
     assert persons(engine) == {"+244" + PERSON, EMAIL_KEPT}
     assert [row[:2] for row in cells("invalid.csv")] == [[cell, str(place)] for place, cell in enumerate(nobody)]
-    reasons = {f"the address is none: {problem}" for problem in Problem}
+    reasons = {f"the address is none: {problem}" for problem in AddressProblem}
     assert [row for row in cells("invalid.csv") if row[2] not in reasons] == []
 
 
@@ -200,7 +200,7 @@ def test_who_says_something_of_nobody_is_told_so(engine: Engine, command: Comman
         if text == "-" and name == "check":
             continue  # it reads addresses from standard input
         assert result.exit_code == (2 if name == "add" else 1), text
-        said = map(str, Problem) if name == "add" else ("invalid",)
+        said = map(str, AddressProblem) if name == "add" else ("invalid",)
         assert any(word in result.output for word in said), text
     with engine.connect() as connection:
         assert connection.execute(select(HISTORY.c.id)).all() == []
@@ -222,7 +222,7 @@ def test_nobodys_opt_outs_are_not_ended(engine: Engine, command: Command) -> Non
     for text in ("+24491*****02", "a@example.com, b@example.com", "123456789012345@lid"):
         result = command("remove", text, *WHY)
         assert (result.exit_code, result.stdout) == (2, ""), text
-        assert any(str(problem) in result.stderr for problem in Problem)
+        assert any(str(problem) in result.stderr for problem in AddressProblem)
     for text in ("911000002/02", "undefined"):
         assert command("remove", text, *WHY, "--channel", "sms").exit_code == 2, text
     assert command("check", PERSON).exit_code == 1

@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
 from sync.suppression import Lookup
@@ -43,8 +43,8 @@ def lookup(reader: Engine, redis: Redis) -> Lookup:
     return Lookup(reader, open_queue(redis), default_region="AO")
 
 
-def give(engine: Engine, *bodies: bytes, reading: Reading = AO) -> None:
-    apply(engine, [raw(content) for content in bodies], reading=reading, now=NOW)
+def give(engine: Engine, *bodies: bytes, options: ParseOptions = AO) -> None:
+    apply(engine, [raw(content) for content in bodies], options=options, now=NOW)
 
 
 def statuses(lookup: Lookup, addresses: Sequence[str], **scope: str | None) -> dict[str, str]:
@@ -99,7 +99,7 @@ def test_a_number_without_plus_is_read_as_what_exists(engine: Engine, migrated_u
         ("US", "5215512345678", {"+5215512345678"}),
     ):
         clear(engine)
-        give(engine, stop(told, message_id="m1"), reading=Reading(default_region=region))
+        give(engine, stop(told, message_id="m1"), options=ParseOptions(default_region=region))
         assert {row.address for row in read(engine, "SELECT address FROM opt_outs")} == meant, (region, told)
         reader = open_database(migrated_url, is_read_only=True)
         lookup = Lookup(reader, open_queue(redis), default_region=region)

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, text
 from models.database import open_database
 from models.types import PERSON_OF_ADDRESS
 from sync.events.addresses import person_of, spellings_of
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.opt_outs.evidence import gather_evidence
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
@@ -46,8 +46,8 @@ def lookup(reader: Engine, redis: Redis) -> Lookup:
     return Lookup(reader, open_queue(redis), default_region="AO")
 
 
-def give(engine: Engine, *bodies: bytes, reading: Reading = AO) -> None:
-    apply(engine, [raw(content) for content in bodies], reading=reading, now=NOW)
+def give(engine: Engine, *bodies: bytes, options: ParseOptions = AO) -> None:
+    apply(engine, [raw(content) for content in bodies], options=options, now=NOW)
 
 
 def statuses(lookup: Lookup, addresses: Sequence[str], **scope: str | None) -> dict[str, str]:

@@ -59,7 +59,7 @@ def status(
 
 
 def give(engine: Engine, *bodies: bytes) -> None:
-    apply(engine, [raw(content) for content in bodies], reading=AO, now=NOW)
+    apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
 
 
 def unknown(name: str, number: int) -> bytes:

@@ -33,12 +33,12 @@ from models import (
 )
 from models.database import open_database
 from sync.cli import main
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from sync.rebuild import repair, retry
 from sync.rebuild.compare import Drift, compare
-from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, check_rows, rebuild_rows
+from sync.rebuild.walk import ROWS_PER_SLICE, Walk, WalkCounts, check_rows, rebuild_rows
 from sync.store.apply import apply
 from sync.terminal.masking import masked_address, masked_text
 from tests.conftest import NOW
@@ -124,16 +124,20 @@ def command(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Command:
     return lambda *arguments: CliRunner().invoke(main, ["rebuild", *arguments], catch_exceptions=False)
 
 
-def checked(engine: Engine, rows_per_slice: int = ROWS_PER_SLICE, reading: Reading = AO) -> tuple[list[Drift], Counts]:
+def checked(
+    engine: Engine, rows_per_slice: int = ROWS_PER_SLICE, options: ParseOptions = AO
+) -> tuple[list[Drift], WalkCounts]:
     drifts: list[Drift] = []
-    walk = Walk(reading=reading, rows_per_slice=rows_per_slice)
+    walk = Walk(options=options, rows_per_slice=rows_per_slice)
     check_rows(engine, walk, drifts.append)
     assert len(drifts) == walk.counts.drifting
     return sorted(drifts, key=lambda drift: (drift.table, *drift.key.values())), walk.counts
 
 
-def rebuilt(reader: Engine, writer: Engine, rows_per_slice: int = ROWS_PER_SLICE, reading: Reading = AO) -> Counts:
-    walk = Walk(reading=reading, rows_per_slice=rows_per_slice)
+def rebuilt(
+    reader: Engine, writer: Engine, rows_per_slice: int = ROWS_PER_SLICE, options: ParseOptions = AO
+) -> WalkCounts:
+    walk = Walk(options=options, rows_per_slice=rows_per_slice)
     rebuild_rows(reader, writer, walk)
     return walk.counts
 
@@ -143,7 +147,7 @@ def found(drifts: list[Drift]) -> list[tuple[str, ...]]:
 
 
 def store(engine: Engine, *raw_events: RawEvent) -> None:
-    apply(engine, raw_events or EVENTS, reading=AO, now=NOW)
+    apply(engine, raw_events or EVENTS, options=AO, now=NOW)
 
 
 def damage(engine: Engine, *damages: Damage) -> None:
@@ -415,8 +419,8 @@ def long_story(seed: int) -> Story:
 @given(story=stories(), rows_per_slice=st.sampled_from([1, 2, 3, ROWS_PER_SLICE]))
 def test_after_any_deliveries_and_words_nothing_drifts(engine: Engine, story: Story, rows_per_slice: int) -> None:
     clear(engine)
-    take(engine, story.steps, story.reading)
-    drifts, counts = checked(engine, rows_per_slice, story.reading)
+    take(engine, story.steps, story.options)
+    drifts, counts = checked(engine, rows_per_slice, story.options)
     assert found(drifts) == []
     stored = everything(engine)
     assert counts.facts == len(stored["events"])
@@ -428,39 +432,39 @@ def test_after_any_deliveries_and_words_nothing_drifts(engine: Engine, story: St
 @pytest.mark.parametrize("seed", range(6))
 def test_rebuilding_what_is_right_writes_nothing(engine: Engine, reader: Engine, seed: int) -> None:
     story = long_story(seed)
-    take(engine, story.steps, story.reading)
+    take(engine, story.steps, story.options)
     before, stamps = everything(engine), updated_at(engine)
-    assert rebuilt(reader, engine, 5, story.reading).drifting == 0
+    assert rebuilt(reader, engine, 5, story.options).drifting == 0
     assert (everything(engine), updated_at(engine)) == (before, stamps)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_emptied_tables_get_the_rows_they_had(engine: Engine, reader: Engine, seed: int) -> None:
     story = long_story(seed)
-    take(engine, story.steps, story.reading)
+    take(engine, story.steps, story.options)
     before = everything(engine)
     damage(engine, *(remove(model) for model in (MessageStatus, CampaignStatus, OptOut, NamelessOptOut)))
-    rebuilt(reader, engine, 3, story.reading)
+    rebuilt(reader, engine, 3, story.options)
     assert everything(engine) == before
-    assert checked(reader, reading=story.reading)[0] == []
+    assert checked(reader, options=story.options)[0] == []
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_size_of_a_slice_changes_nothing(engine: Engine, reader: Engine, seed: int) -> None:
     story, chance = long_story(seed), random.Random(seed)
-    take(engine, story.steps, story.reading)
+    take(engine, story.steps, story.options)
     damage(engine, *some_damage(chance))
     damaged = every_column(engine)
     sizes = (1, 2, 7, ROWS_PER_SLICE)
-    checks = [checked(reader, size, story.reading) for size in sizes]
+    checks = [checked(reader, size, story.options) for size in sizes]
     assert len(checks[0][0]) > 3
     assert all(one == checks[0] for one in checks)
 
     repaired = []
     for size in sizes:
         put_back(engine, damaged)
-        counts = rebuilt(reader, engine, size, story.reading)
-        assert checked(reader, reading=story.reading)[0] == []
+        counts = rebuilt(reader, engine, size, story.options)
+        assert checked(reader, options=story.options)[0] == []
         repaired.append((everything(engine), counts.tables))
     assert all(one == repaired[0] for one in repaired)
     # An opt-out that was put right together with its message counts as right.
@@ -680,7 +684,7 @@ def keyed(row: Row) -> tuple[str, ...]:
 def test_a_slice_holds_a_bounded_number_of_rows_of_each_table(engine: Engine, reader: Engine) -> None:
     store(engine)
     damage(engine, *(add(MessageStatus, message_id=f"msg_1{number}", conflict=False) for number in range(9)))
-    slices = list(compare(reader, reading=AO, rows_per_slice=2))
+    slices = list(compare(reader, options=AO, rows_per_slice=2))
     assert sum(one.facts for one in slices) == FACTS
     assert max(one.facts for one in slices) <= 3  # a subject has its facts together
     assert sum(len(one.drifts) for one in slices) == 9
@@ -693,7 +697,7 @@ def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engi
     damage(engine, remove(OptOut))
     drifts: list[Drift] = []
     add_again = add(OptOut, **written("opt_outs", row))
-    walk = Walk(reading=AO, rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
+    walk = Walk(options=AO, rows_per_slice=100, on_slice=lambda: damage(engine, add_again))
     check_rows(reader, walk, drifts.append)
     assert [drift.key["address"] for drift in drifts] == [EMAIL, ANA]
     assert walk.counts.tables["opt_outs"].missing == 2
@@ -713,7 +717,7 @@ def test_the_bodies_of_rows_that_drift_are_parsed_once(
     damage(engine, lambda connection: connection.execute(update(CampaignStatus).values(name="July")))
     bodies: list[bytes] = []
     monkeypatch.setattr(
-        sync.store.ledger, "parse", lambda given, reading: bodies.append(given.body) or parse(given, reading)
+        sync.store.ledger, "parse", lambda given, options: bodies.append(given.body) or parse(given, options)
     )
     rebuilt(reader, engine)
     assert everything(engine) == before
@@ -724,19 +728,19 @@ def test_a_row_that_was_put_right_since_it_was_compared_is_not_written_again(eng
     store(engine)
     before, stamps = everything(engine), updated_at(engine)
     damage(engine, change(MessageStatus, {"message_id": "msg_2"}, status="delivered"))
-    (found_wrong,) = compare(reader, reading=AO, rows_per_slice=ROWS_PER_SLICE)
+    (found_wrong,) = compare(reader, options=AO, rows_per_slice=ROWS_PER_SLICE)
     damage(engine, change(MessageStatus, {"message_id": "msg_2"}, status="undeliverable"))
-    repair.repair(engine, found_wrong, reading=AO)
+    repair.repair(engine, found_wrong, options=AO)
     assert (everything(engine), updated_at(engine)) == (before, stamps)
 
 
 def test_a_fact_that_came_since_a_row_was_compared_counts(engine: Engine, reader: Engine) -> None:
     store(engine, EVENTS[1])
     damage(engine, change(MessageStatus, {"message_id": "msg_1"}, status="sent"))
-    (found_wrong,) = compare(reader, reading=AO, rows_per_slice=ROWS_PER_SLICE)
+    (found_wrong,) = compare(reader, options=AO, rows_per_slice=ROWS_PER_SLICE)
     store(engine, EVENTS[0])
     damage(engine, change(MessageStatus, {"message_id": "msg_1"}, status="sent"))
-    repair.repair(engine, found_wrong, reading=AO)
+    repair.repair(engine, found_wrong, options=AO)
     assert checked(reader)[0] == []
 
 
@@ -864,13 +868,13 @@ def test_a_rebuild_beside_workers_changes_nothing_that_is_right(
     engine: Engine, migrated_url: URL, reader: Engine, second_engine: Engine, seed: int
 ) -> None:
     story = long_story(seed)
-    take(engine, story.steps, story.reading)
+    take(engine, story.steps, story.options)
     at_once = without_random_ids(engine)
     clear(engine)
-    with rebuilding_all_the_while(reader, second_engine, story.reading):
-        work_side_by_side(migrated_url, [story.steps[::2], story.steps[1::2]], story.reading)
+    with rebuilding_all_the_while(reader, second_engine, story.options):
+        work_side_by_side(migrated_url, [story.steps[::2], story.steps[1::2]], story.options)
     assert without_random_ids(engine) == at_once
-    assert checked(reader, reading=story.reading)[0] == []
+    assert checked(reader, options=story.options)[0] == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -880,15 +884,15 @@ def test_a_rebuild_of_damaged_rows_beside_workers_ends_with_nothing_that_drifts(
     story = long_story(seed)
     half = len(story.steps) // 2
     shares = [story.steps[half::2], story.steps[half + 1 :: 2], story.steps[:half]]
-    take(engine, story.steps[:half], story.reading)
+    take(engine, story.steps[:half], story.options)
     damage(engine, *some_damage(random.Random(seed)))
-    with rebuilding_all_the_while(reader, second_engine, story.reading):
-        work_side_by_side(migrated_url, shares, story.reading)
-    assert found(checked(reader, reading=story.reading)[0]) == []
+    with rebuilding_all_the_while(reader, second_engine, story.options):
+        work_side_by_side(migrated_url, shares, story.options)
+    assert found(checked(reader, options=story.options)[0]) == []
 
 
 @contextmanager
-def rebuilding_all_the_while(reader: Engine, writer: Engine, reading: Reading) -> Iterator[None]:
+def rebuilding_all_the_while(reader: Engine, writer: Engine, options: ParseOptions) -> Iterator[None]:
     """Rebuild again and again until the block ends, and once wholly after it; raise what was raised."""
     is_over, errors = threading.Event(), []
 
@@ -897,7 +901,7 @@ def rebuilding_all_the_while(reader: Engine, writer: Engine, reading: Reading) -
             is_last = False
             while not is_last:
                 is_last = is_over.is_set()
-                rebuilt(reader, writer, 2, reading)
+                rebuilt(reader, writer, 2, options)
         except BaseException as error:
             errors.append(error)
 

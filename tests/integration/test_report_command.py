@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL, Engine, text
 from structlog.testing import capture_logs
 
-from models.report_views import VIEWS
+from models.report_views import REPORT_VIEWS
 from sync.cli import main
 from sync.events.raw import RawEvent
 from sync.reports.command import read_day
@@ -61,7 +61,7 @@ def _june(engine: Engine) -> None:
         raw(body("campaign.sent", minute(-5), campaign_id="cmp_1", name=f"Call {ANA}", channel="sms", messages=10)),
         raw(body("campaign.completed", minute(90), campaign_id="cmp_1", name=f"Call {ANA}", messages=10)),
     ]
-    apply(engine, events, reading=AO, now=NOW)
+    apply(engine, events, options=AO, now=NOW)
 
 
 def table(result: Result) -> list[list[str]]:
@@ -109,7 +109,7 @@ def test_opt_outs_and_lags_are_shown(command: Command) -> None:
 @pytest.mark.parametrize("name", list(REPORTS))
 @pytest.mark.usefixtures("_june")
 def test_csv_and_json_have_every_column_of_the_view(command: Command, name: str) -> None:
-    (view,) = [view for view in VIEWS if view.name == f"report_{name.replace('-', '_')}"]
+    (view,) = [view for view in REPORT_VIEWS if view.name == f"report_{name.replace('-', '_')}"]
     columns = [column.name for column in view.columns]
     as_csv, as_json = command(name, *JUNE, "--csv"), command(name, *JUNE, "--json")
     assert (as_csv.exit_code, as_json.exit_code) == (0, 0)
@@ -163,7 +163,7 @@ def test_an_empty_period_is_an_answer_like_any_other(command: Command) -> None:
 
 def test_no_cell_of_a_report_is_a_formula(engine: Engine, command: Command) -> None:
     formula = '=HYPERLINK("HTTP://X.EXAMPLE","OPEN")'
-    apply(engine, [of_message(1, "delivered", from_=formula)], reading=AO, now=NOW)
+    apply(engine, [of_message(1, "delivered", from_=formula)], options=AO, now=NOW)
     (row,) = csv.DictReader(io.StringIO(command("daily", *JUNE, "--csv").stdout))
     assert row["sender"] == f"'{formula}"
     assert json.loads(command("daily", *JUNE, "--json").stdout)["rows"][0]["sender"] == formula
@@ -223,7 +223,7 @@ def test_days_of_another_time_zone_than_the_setting_are_told(command: Command, m
 
 
 def test_nothing_is_written(engine: Engine, command: Command) -> None:
-    apply(engine, [of_message(1, "failed")], reading=AO, now=NOW)
+    apply(engine, [of_message(1, "failed")], options=AO, now=NOW)
     for name in REPORTS:
         command(name, *JUNE)
     with engine.connect() as connection:
@@ -259,7 +259,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_says_so(migrated_url: URL) -> 
 
 
 def test_an_output_without_block_characters_gets_letters(engine: Engine, migrated_url: URL) -> None:
-    apply(engine, [of_message(1, "failed"), of_message(2, "delivered")], reading=AO, now=NOW)
+    apply(engine, [of_message(1, "failed"), of_message(2, "delivered")], options=AO, now=NOW)
     environ = os.environ | {
         "DATABASE_URL": migrated_url.render_as_string(hide_password=False),
         "PYTHONIOENCODING": "ascii",

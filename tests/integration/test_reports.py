@@ -16,9 +16,9 @@ from structlog.testing import capture_logs
 
 from models import LedgerEntry, MessageStatus, OptOut
 from models.database import open_database
-from models.report_views import RECIPIENTS, VIEWS
+from models.report_views import REPORT_RECIPIENTS, REPORT_VIEWS
 from sync.events.raw import RawEvent
-from sync.reports.queries import REPORTS, Selection
+from sync.reports.queries import REPORTS, ReportSelection
 from sync.settings.environment import SettingError
 from sync.store.apply import apply
 from tests.conftest import NOW, ROOT, alembic_config, migrate
@@ -54,12 +54,12 @@ def _quiet() -> Iterator[None]:
 
 
 def give(engine: Engine, *batch: RawEvent) -> None:
-    apply(engine, batch, reading=AO, now=NOW)
+    apply(engine, batch, options=AO, now=NOW)
 
 
 def asked(engine: Engine, name: str, **selection: Any) -> list[Row]:
     with engine.connect() as connection:
-        return [dict(row) for row in REPORTS[name](connection, Selection(**selection)).rows]
+        return [dict(row) for row in REPORTS[name](connection, ReportSelection(**selection)).rows]
 
 
 def failed(number: int, at: datetime, **data: Any) -> RawEvent:
@@ -72,7 +72,7 @@ def failed(number: int, at: datetime, **data: Any) -> RawEvent:
 
 def test_the_code_knows_every_column_of_every_view(engine: Engine) -> None:
     found = {name: [of["name"] for of in inspect(engine).get_columns(name)] for name in COMMENTS}
-    assert found == {view.name: [column.name for column in view.columns] for view in VIEWS}
+    assert found == {view.name: [column.name for column in view.columns] for view in REPORT_VIEWS}
 
 
 @ON_POSTGRESQL
@@ -100,7 +100,9 @@ def test_the_same_facts_make_the_same_reports_on_both_databases(both_engines: li
             answer |= {f"daily of {of}": asked(engine, "daily", campaign_id=of) for of in "ab"}
             answer |= {f"failures of {of}": asked(engine, "failures", campaign_id=of) for of in "ab"}
             with engine.connect() as connection:
-                recipients = connection.execute(select(RECIPIENTS).order_by(*RECIPIENTS.columns)).mappings()
+                recipients = connection.execute(
+                    select(REPORT_RECIPIENTS).order_by(*REPORT_RECIPIENTS.columns)
+                ).mappings()
                 answer["recipients"] = [dict(row) for row in recipients]
             answers.append(answer)
         on_sqlite, on_postgresql = answers
@@ -350,7 +352,7 @@ def test_lags_are_percentiles_by_hour(engine: Engine, number: int) -> None:
 
 def recipients(engine: Engine) -> dict[tuple[str, str], Row]:
     with engine.connect() as connection:
-        found = connection.execute(select(RECIPIENTS)).mappings().all()
+        found = connection.execute(select(REPORT_RECIPIENTS)).mappings().all()
     return {(row["channel"], row["address"]): dict(row) for row in found}
 
 

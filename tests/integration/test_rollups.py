@@ -26,22 +26,22 @@ from structlog.testing import capture_logs
 
 from models import MessageStatus
 from models.database import open_database
+from models.tables import REPORT_CALENDAR, ROLLUP_DELTAS
 from sync.cli import main
-from sync.dead_letters.find import Selection
-from sync.dead_letters.replay import Verdict, replay
+from sync.dead_letters.find import LetterSelection
+from sync.dead_letters.replay import ReplayVerdict, replay
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.event import Reason
 from sync.events.raw import RawEvent
 from sync.rebuild.retry import patiently
 from sync.rebuild.rollups import check_rollups, rebuild_rollups
-from sync.rebuild.walk import ROWS_PER_SLICE, Counts, Walk, rebuild_rows
+from sync.rebuild.walk import ROWS_PER_SLICE, Walk, WalkCounts, rebuild_rows
 from sync.rollups.calendar import calendar
-from sync.rollups.compact import CALENDAR, compact
+from sync.rollups.compact import compact
 from sync.rollups.contribution import COUNTS
-from sync.rollups.deltas import DELTAS
 from sync.rollups.recount import remake, stored_timezone
 from sync.store.apply import apply
-from sync.store.dead_letters import DeadLetter, keep_dead_letters
+from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from tests.conftest import NOW, ROOT
 from tests.events_builder import AO, TEN, Row, body, clear, patient, raw, rows
 from tests.processes import wait_for
@@ -116,30 +116,30 @@ def waiting(engine: Engine) -> int:
 def set_timezone(engine: Engine, timezone: str) -> None:
     with engine.begin() as connection:
         if stored_timezone(connection) != timezone:
-            connection.execute(delete(CALENDAR))
-            connection.execute(insert(CALENDAR), [dict(row) for row in calendar(timezone)])
+            connection.execute(delete(REPORT_CALENDAR))
+            connection.execute(insert(REPORT_CALENDAR), [dict(row) for row in calendar(timezone)])
 
 
 def give(engine: Engine, batch: list[RawEvent]) -> None:
-    apply(engine, batch, reading=AO, now=NOW)
+    apply(engine, batch, options=AO, now=NOW)
 
 
-def rebuilt(engine: Engine, timezone: str = LUANDA) -> Counts:
-    walk = Walk(reading=AO, rows_per_slice=ROWS_PER_SLICE)
+def rebuilt(engine: Engine, timezone: str = LUANDA) -> WalkCounts:
+    walk = Walk(options=AO, rows_per_slice=ROWS_PER_SLICE)
     rebuild_rows(engine, engine, walk)
     rebuild_rollups(engine, engine, walk.counts, timezone=timezone)
     return walk.counts
 
 
-def counted_anew(engine: Engine, timezone: str = LUANDA) -> Counts:
-    counts = Counts()
+def counted_anew(engine: Engine, timezone: str = LUANDA) -> WalkCounts:
+    counts = WalkCounts()
     counts.skip_tables()
     rebuild_rollups(engine, engine, counts, timezone=timezone)
     return counts
 
 
 def drifts(engine: Engine) -> dict[str, tuple[int, int, int]]:
-    counts = Counts()
+    counts = WalkCounts()
     check_rollups(engine, counts, lambda _drift: None)
     return {
         name: (counts.tables[name].changed, counts.tables[name].missing, counts.tables[name].surplus)
@@ -307,10 +307,10 @@ def test_replaying_dead_letters_keeps_the_books(engine: Engine) -> None:
     ]
     with engine.begin() as connection:
         keep_dead_letters(
-            connection, [DeadLetter(letter, Reason.REFUSED, "a mistake of ours") for letter in letters], AO
+            connection, [NewDeadLetter(letter, Reason.REFUSED, "a mistake of ours") for letter in letters], AO
         )
-    replayed = list(replay(engine, Selection(), reading=AO))
-    assert [one.verdict for one in replayed] == [Verdict.APPLIED] * 2
+    replayed = list(replay(engine, LetterSelection(), options=AO))
+    assert [one.verdict for one in replayed] == [ReplayVerdict.APPLIED] * 2
     assert viewed(engine) == counted(engine)
     assert list(viewed(engine)["campaigns"]) == [("b",)]
 
@@ -388,8 +388,8 @@ def test_appending_waits_for_nobody(engine: Engine, migrated_url: URL) -> None:
     give(engine, [raw(body("message.failed", TEN, message_id="msg_1", channel="sms", campaign_id="a"))])
     other = open_database(migrated_url, statement_seconds=5)
     with engine.begin() as held:
-        columns = [column for column in DELTAS.c if column.name != "id"]
-        held.execute(insert(DELTAS).from_select([column.name for column in columns], select(*columns)))
+        columns = [column for column in ROLLUP_DELTAS.c if column.name != "id"]
+        held.execute(insert(ROLLUP_DELTAS).from_select([column.name for column in columns], select(*columns)))
         give(other, [raw(body("message.failed", TEN, message_id="msg_2", channel="sms", campaign_id="a"))])
         assert compact(other) == 2
         held.rollback()

@@ -22,7 +22,7 @@ import pytest
 from yarl import URL
 
 from sync.cli import main
-from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.counts import SendCounts
 from sync.devtools.simulate.report import Run, Summary, as_text, summarise
 from sync.devtools.simulate.sender import Plan, Sender
 from sync.devtools.simulate.traffic import generate
@@ -114,8 +114,8 @@ def bodies(number: int) -> list[bytes]:
     return [delivery.body for delivery in generate(events=number)]
 
 
-def send(receiver: Receiver, sent: list[bytes], **options: object) -> Counts:
-    counts = Counts()
+def send(receiver: Receiver, sent: list[bytes], **options: object) -> SendCounts:
+    counts = SendCounts()
     plan = Plan(**{"url": receiver.url, "secret": SECRET, "retry_seconds": SOON, **options})
     asyncio.run(Sender(plan, iter(sent), counts).send())
     assert counts.begun == counts.finished == len(sent)
@@ -123,7 +123,7 @@ def send(receiver: Receiver, sent: list[bytes], **options: object) -> Counts:
     return counts
 
 
-def summary_of(counts: Counts, events: int, rate: float = 0) -> Summary:
+def summary_of(counts: SendCounts, events: int, rate: float = 0) -> Summary:
     start = datetime(2026, 6, 24, 10, tzinfo=UTC)
     run = Run(url="http://127.0.0.1/", events=events, copies=0, seed=1, start=start, rate_per_second=rate)
     return summarise(run, counts)

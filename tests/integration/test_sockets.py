@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from receiver.readiness import READY_SECONDS, Readiness
 from receiver.server.sockets import OpenSockets
-from receiver.webhook.inbox import INBOX_SECONDS, Inbox, InboxUnavailable
+from receiver.webhook.inbox import INBOX_SECONDS, InboxUnavailable, InboxWriter
 from sync.devtools.dev.embedded import RedisServer
 from sync.queue.connection import connect
 from sync.settings.environment import RedisSettings
@@ -58,7 +58,7 @@ def test_a_database_that_says_nothing_keeps_no_delivery_from_redis_and_is_told_o
 ) -> None:
     server, url = silent_server()
     with closing(server):
-        inbox = Inbox(url)
+        inbox = InboxWriter(url)
         with driven_intake("redis://127.0.0.1:1/0", inbox) as away:
             begun = time.monotonic()
             errors = away.store_all([b"1", b'{"event": "message.optout"}'])
@@ -78,7 +78,7 @@ def test_an_inbox_whose_every_thread_waits_says_so_at_once(monkeypatch: pytest.M
     monkeypatch.setattr("receiver.webhook.inbox.INBOX_SECONDS", 0.1)
     server, url = silent_server()
     with closing(server):
-        inbox = Inbox(url)
+        inbox = InboxWriter(url)
 
         async def put() -> str:
             try:

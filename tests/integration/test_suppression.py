@@ -10,7 +10,7 @@ from sqlalchemy import URL, Engine, create_engine, insert, make_url
 
 from models.database import open_database
 from models.tables import DEAD_LETTERS, INBOX
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent, may_opt_out
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.queue.connection import connect, open_queue
@@ -19,7 +19,7 @@ from sync.queue.jobs import enqueue
 from sync.queue.waiting import waiting
 from sync.settings.environment import RedisSettings
 from sync.store.apply import apply
-from sync.suppression import Lookup, Status
+from sync.suppression import Lookup, LookupStatus
 from sync.worker.applier import Applier
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop
@@ -50,16 +50,16 @@ def stop(to: str | None = ANA, at: float = 1, name: str = "message.optout", **da
 
 
 CODE = "21610"
-STRICT = Reading(default_region="AO", opt_out_failures=frozenset({CODE}))
+STRICT = ParseOptions(default_region="AO", opt_out_failures=frozenset({CODE}))
 
 
-def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED, reading: Reading = AO) -> None:
-    apply(engine, [raw(one, received) for one in bodies], reading=reading, now=NOW)
+def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED, options: ParseOptions = AO) -> None:
+    apply(engine, [raw(one, received) for one in bodies], options=options, now=NOW)
 
 
-def work(engine: Engine, redis: Redis, reading: Reading = AO) -> None:
+def work(engine: Engine, redis: Redis, options: ParseOptions = AO) -> None:
     """Apply all that waits in the queue."""
-    EventWorker(redis, Applier(engine, reading=reading, batch_size=100), Stop()).work(burst=True)
+    EventWorker(redis, Applier(engine, options=options, batch_size=100), Stop()).work(burst=True)
 
 
 def statuses(lookup: Lookup, *addresses: str, **scope: str) -> list[str]:
@@ -72,12 +72,12 @@ def statuses(lookup: Lookup, *addresses: str, **scope: str) -> list[str]:
 def test_who_opted_out_is_suppressed_under_every_spelling_and_nobody_else(engine: Engine, lookup: Lookup) -> None:
     give(engine, stop(message_id="m1", channel="sms", **{"from": "ZEXA"}))
     answers = lookup.check([*SPELLINGS, RUI])
-    assert {answer.status for answer in answers[:-1]} == {Status.SUPPRESSED}
+    assert {answer.status for answer in answers[:-1]} == {LookupStatus.SUPPRESSED}
     assert {answer.address for answer in answers[:-1]} == {ANA}
     match = answers[0].match
     assert match is not None
     assert match == ("sms", "ZEXA", minute(1), "event", "m1")
-    assert (answers[-1].status, answers[-1].address, answers[-1].match) == (Status.ALLOWED, RUI, None)
+    assert (answers[-1].status, answers[-1].address, answers[-1].match) == (LookupStatus.ALLOWED, RUI, None)
     assert [answer.input for answer in answers] == [*SPELLINGS, RUI]
 
 
@@ -128,7 +128,7 @@ def test_an_ended_opt_out_suppresses_nobody(engine: Engine, lookup: Lookup) -> N
 )
 def test_what_is_no_address_is_invalid_and_not_to_be_messaged(lookup: Lookup, given: str) -> None:
     (answer,) = lookup.check([given])
-    assert (answer.status, answer.address, answer.match) == (Status.INVALID, None, None)
+    assert (answer.status, answer.address, answer.match) == (LookupStatus.INVALID, None, None)
     assert answer.is_suppressed()
 
 
@@ -372,7 +372,7 @@ def test_a_failure_that_opts_out_and_names_nobody_holds_back_too(engine: Engine,
         engine,
         body("message.failed", minute(1), message_id="m1", error_code=CODE),
         received=received,
-        reading=STRICT,
+        options=STRICT,
     )
     assert lookup.freshness().held_by is None
     tell(redis, received)
@@ -402,7 +402,7 @@ def fail_what_waits(engine: Engine, redis: Redis) -> str:
     (job,) = queue.get_jobs()
     redis.lrem(queue.key, 1, job.id)
     job.retries_left = 0
-    worker = EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop())
+    worker = EventWorker(redis, Applier(engine, options=AO, batch_size=100), Stop())
     worker.handle_job_failure(job, queue, exc_string="killed too often")
     return str(job.id)
 

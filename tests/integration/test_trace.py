@@ -50,7 +50,7 @@ def happened(event: str, *, seconds: float | None = 0, **data: Any) -> RawEvent:
 
 
 def store(engine: Engine, *raw_events: RawEvent) -> None:
-    tally = apply(engine, raw_events, reading=AO, now=APPLIED)
+    tally = apply(engine, raw_events, options=AO, now=APPLIED)
     assert tally.dead == 0
 
 

@@ -40,7 +40,7 @@ def queue(redis: Redis) -> Queue:
 
 
 def new_worker(redis: Redis, engine: Engine) -> EventWorker:
-    return EventWorker(redis, Applier(engine, reading=AO, batch_size=100), Stop())
+    return EventWorker(redis, Applier(engine, options=AO, batch_size=100), Stop())
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import require_head
 from models.tables import INBOX
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
-from sync.suppression import Lookup, Status
+from sync.suppression import Lookup, LookupStatus
 from tests.conftest import migrate
 from tests.events_builder import ANA, body, raw
 from tests.system.conftest import TEMPLATE
@@ -115,9 +115,9 @@ def test_a_look_up_is_stopped_at_our_limit_and_answers_unknown(pooled: URL, writ
     with writer.begin() as connection:
         connection.execute(text("LOCK TABLE opt_outs"))
         begun = time.monotonic()
-        assert [answer.status for answer in lookup.check([ANA])] == [Status.UNKNOWN]
+        assert [answer.status for answer in lookup.check([ANA])] == [LookupStatus.UNKNOWN]
         assert time.monotonic() - begun < 1.9  # not at the limit that others left behind
-    assert [answer.status for answer in lookup.check([ANA])] == [Status.ALLOWED]
+    assert [answer.status for answer in lookup.check([ANA])] == [LookupStatus.ALLOWED]
     engine.dispose()
 
 
@@ -127,20 +127,20 @@ def test_a_statement_may_be_repeated_any_number_of_times_over_changing_connectio
     apply(
         writer,
         [raw(body("message.optout", to=ANA), NOW - timedelta(minutes=1))],
-        reading=Reading(default_region="AO"),
+        options=ParseOptions(default_region="AO"),
         now=NOW,
     )
     lookup = Lookup(reader, open_queue(redis), default_region="AO")
     for _ in range(30):
         (answer,) = lookup.check([ANA])
-        assert answer.status is Status.SUPPRESSED
+        assert answer.status is LookupStatus.SUPPRESSED
 
 
 def test_a_look_up_understands_times_and_quotes_whatever_others_left_behind(
     writer: Engine, reader: Engine, redis: Redis
 ) -> None:
     received = NOW - timedelta(minutes=1)
-    apply(writer, [raw(body("message.optout", to=ANA), received)], reading=Reading(default_region="AO"), now=NOW)
+    apply(writer, [raw(body("message.optout", to=ANA), received)], options=ParseOptions(default_region="AO"), now=NOW)
     lookup = Lookup(reader, open_queue(redis), default_region="AO")
     for strange in ("o'hara@example.com", "back\\slash'@example.com", '"quo;te"@example.com', "per%cent@example.com"):
         suppressed, other = lookup.check([ANA, strange])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from receiver.server.access_log import SLOW_SECONDS, log_request
-from receiver.server.paths import PATH
+from receiver.server.paths import DELIVERY_PATH
 
 ID = "0b0d4b1e-3f5c-4c8e-9c51-6c4d3a2b1f00"
 
@@ -15,7 +15,7 @@ def line_of(
     capsys: pytest.CaptureFixture[str],
     *,
     status: int = 200,
-    path: str = PATH,
+    path: str = DELIVERY_PATH,
     method: str = "POST",
     seconds: float = 0.004,
 ) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ def test_a_delivery_that_is_not_accepted_has_a_line(capsys: pytest.CaptureFixtur
     assert line == {
         "event": "request",
         "method": "POST",
-        "path": PATH,
+        "path": DELIVERY_PATH,
         "status": status,
         "milliseconds": 4.0,
         "request_id": ID,
@@ -54,8 +54,8 @@ def test_a_delivery_that_is_accepted_late_has_a_line(capsys: pytest.CaptureFixtu
 
 
 def test_a_slash_at_the_end_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert line_of(capsys, path=f"{PATH}/") is None
-    assert line_of(capsys, path=f"{PATH}/", status=403) is not None
+    assert line_of(capsys, path=f"{DELIVERY_PATH}/") is None
+    assert line_of(capsys, path=f"{DELIVERY_PATH}/", status=403) is not None
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/webhook/zexa"])

@@ -12,8 +12,8 @@ from sync.events.addresses import (
     CHANNELS,
     PHONE_CHANNELS,
     Address,
+    AddressProblem,
     AddressReading,
-    Problem,
     can_be_person,
     channel_name,
     persons_of,
@@ -231,66 +231,66 @@ def test_an_email_address_or_a_number_with_a_plus_is_one_on_slack_too() -> None:
 
 # What cannot be one address, and why. On a channel of phones as on one that is not known.
 UNREADABLE = {
-    "": Problem.NO_ADDRESS,
-    " \u200b": Problem.NO_ADDRESS,
-    "Ana": Problem.NO_ADDRESS,
-    "undefined": Problem.NO_ADDRESS,
-    "null": Problem.NO_ADDRESS,
-    "NULL": Problem.NO_ADDRESS,
-    "[object Object]": Problem.NO_ADDRESS,
-    "@ana912345678": Problem.NO_ADDRESS,
-    "ana912345678": Problem.NO_ADDRESS,
-    "0800FLORES": Problem.NO_ADDRESS,
-    "tel:ana": Problem.NO_ADDRESS,
-    "2.44912E+11": Problem.NO_ADDRESS,
-    "912345678\u00b2": Problem.NO_ADDRESS,
-    "()": Problem.NO_ADDRESS,
-    "12345": Problem.IMPOSSIBLE_NUMBER,
-    "91234567": Problem.IMPOSSIBLE_NUMBER,
-    "0912345678": Problem.IMPOSSIBLE_NUMBER,
-    "+911000005": Problem.IMPOSSIBLE_NUMBER,
-    "+2440912345678": Problem.IMPOSSIBLE_NUMBER,
-    "22507123456": Problem.IMPOSSIBLE_NUMBER,
-    "+999": Problem.IMPOSSIBLE_NUMBER,
-    "0" * 40: Problem.IMPOSSIBLE_NUMBER,
-    "9" * 1024: Problem.IMPOSSIBLE_NUMBER,
-    "1 " * 512: Problem.IMPOSSIBLE_NUMBER,
-    "912345678@c.us": Problem.IMPOSSIBLE_NUMBER,
-    "912345678/02": Problem.MORE_BEHIND,
-    "912345678-1": Problem.MORE_BEHIND,
-    "912345678 (2)": Problem.MORE_BEHIND,
-    "912345678 / 2 / 3": Problem.MORE_BEHIND,
-    "912345678 923000111": Problem.MORE_BEHIND,
-    "912345678\n923000111": Problem.MORE_BEHIND,
-    "+244912345678-1": Problem.MORE_BEHIND,
-    "+244912345678 ext. 5": Problem.MORE_BEHIND,
-    "tel:+244912345678;ext=5": Problem.MORE_BEHIND,
-    "912345678ana": Problem.MORE_BEHIND,
-    "912345678x2": Problem.MORE_BEHIND,
-    "912345678,923000111": Problem.SEVERAL,
-    "912345678; 912345679": Problem.SEVERAL,
-    "+244912345678+244912345679": Problem.SEVERAL,
-    "912345678 ou 923000111": Problem.SEVERAL,
-    "a@example.com, b@example.com": Problem.SEVERAL,
-    "a@example.com;b@example.com": Problem.SEVERAL,
-    "b@example.com <a@example.com>": Problem.SEVERAL,
-    "912345678 <a@example.com>": Problem.SEVERAL,
-    "+24491*****78": Problem.HIDDEN,
-    "*****5678": Problem.HIDDEN,
-    "+24491\u2022\u2022\u2022\u2022\u202278": Problem.HIDDEN,
-    "+24491XXXXX78": Problem.HIDDEN,
-    "+24491...78": Problem.HIDDEN,
-    "a***@example.com": Problem.HIDDEN,
-    "9123456.78": Problem.DECIMAL,
-    "912345678.5": Problem.DECIMAL,
-    "912 345 678,50": Problem.DECIMAL,
-    "123456789012345@lid": Problem.ID_WITHOUT_NUMBER,
-    "244912345678-1623456789@g.us": Problem.ID_WITHOUT_NUMBER,
-    "status@broadcast": Problem.ID_WITHOUT_NUMBER,
-    "\0+244912345678": Problem.UNSTORABLE,
-    "\ud800@example.com": Problem.UNSTORABLE,
-    "\u00fc@" + "b" * 1024: Problem.UNSTORABLE,
-    "\u3300" * 300 + "@example.com": Problem.UNSTORABLE,
+    "": AddressProblem.NO_ADDRESS,
+    " \u200b": AddressProblem.NO_ADDRESS,
+    "Ana": AddressProblem.NO_ADDRESS,
+    "undefined": AddressProblem.NO_ADDRESS,
+    "null": AddressProblem.NO_ADDRESS,
+    "NULL": AddressProblem.NO_ADDRESS,
+    "[object Object]": AddressProblem.NO_ADDRESS,
+    "@ana912345678": AddressProblem.NO_ADDRESS,
+    "ana912345678": AddressProblem.NO_ADDRESS,
+    "0800FLORES": AddressProblem.NO_ADDRESS,
+    "tel:ana": AddressProblem.NO_ADDRESS,
+    "2.44912E+11": AddressProblem.NO_ADDRESS,
+    "912345678\u00b2": AddressProblem.NO_ADDRESS,
+    "()": AddressProblem.NO_ADDRESS,
+    "12345": AddressProblem.IMPOSSIBLE_NUMBER,
+    "91234567": AddressProblem.IMPOSSIBLE_NUMBER,
+    "0912345678": AddressProblem.IMPOSSIBLE_NUMBER,
+    "+911000005": AddressProblem.IMPOSSIBLE_NUMBER,
+    "+2440912345678": AddressProblem.IMPOSSIBLE_NUMBER,
+    "22507123456": AddressProblem.IMPOSSIBLE_NUMBER,
+    "+999": AddressProblem.IMPOSSIBLE_NUMBER,
+    "0" * 40: AddressProblem.IMPOSSIBLE_NUMBER,
+    "9" * 1024: AddressProblem.IMPOSSIBLE_NUMBER,
+    "1 " * 512: AddressProblem.IMPOSSIBLE_NUMBER,
+    "912345678@c.us": AddressProblem.IMPOSSIBLE_NUMBER,
+    "912345678/02": AddressProblem.MORE_BEHIND,
+    "912345678-1": AddressProblem.MORE_BEHIND,
+    "912345678 (2)": AddressProblem.MORE_BEHIND,
+    "912345678 / 2 / 3": AddressProblem.MORE_BEHIND,
+    "912345678 923000111": AddressProblem.MORE_BEHIND,
+    "912345678\n923000111": AddressProblem.MORE_BEHIND,
+    "+244912345678-1": AddressProblem.MORE_BEHIND,
+    "+244912345678 ext. 5": AddressProblem.MORE_BEHIND,
+    "tel:+244912345678;ext=5": AddressProblem.MORE_BEHIND,
+    "912345678ana": AddressProblem.MORE_BEHIND,
+    "912345678x2": AddressProblem.MORE_BEHIND,
+    "912345678,923000111": AddressProblem.SEVERAL,
+    "912345678; 912345679": AddressProblem.SEVERAL,
+    "+244912345678+244912345679": AddressProblem.SEVERAL,
+    "912345678 ou 923000111": AddressProblem.SEVERAL,
+    "a@example.com, b@example.com": AddressProblem.SEVERAL,
+    "a@example.com;b@example.com": AddressProblem.SEVERAL,
+    "b@example.com <a@example.com>": AddressProblem.SEVERAL,
+    "912345678 <a@example.com>": AddressProblem.SEVERAL,
+    "+24491*****78": AddressProblem.HIDDEN,
+    "*****5678": AddressProblem.HIDDEN,
+    "+24491\u2022\u2022\u2022\u2022\u202278": AddressProblem.HIDDEN,
+    "+24491XXXXX78": AddressProblem.HIDDEN,
+    "+24491...78": AddressProblem.HIDDEN,
+    "a***@example.com": AddressProblem.HIDDEN,
+    "9123456.78": AddressProblem.DECIMAL,
+    "912345678.5": AddressProblem.DECIMAL,
+    "912 345 678,50": AddressProblem.DECIMAL,
+    "123456789012345@lid": AddressProblem.ID_WITHOUT_NUMBER,
+    "244912345678-1623456789@g.us": AddressProblem.ID_WITHOUT_NUMBER,
+    "status@broadcast": AddressProblem.ID_WITHOUT_NUMBER,
+    "\0+244912345678": AddressProblem.UNSTORABLE,
+    "\ud800@example.com": AddressProblem.UNSTORABLE,
+    "\u00fc@" + "b" * 1024: AddressProblem.UNSTORABLE,
+    "\u3300" * 300 + "@example.com": AddressProblem.UNSTORABLE,
 }
 
 
@@ -311,7 +311,7 @@ def test_an_address_of_another_channel_is_known_and_cannot_be_messaged(channel: 
     elsewhere = read_address("", text, "AO")
     assert elsewhere.addresses
     assert elsewhere.problem is None
-    assert read_address(channel, text, "AO") == AddressReading(elsewhere.addresses, Problem.OTHER_CHANNEL)
+    assert read_address(channel, text, "AO") == AddressReading(elsewhere.addresses, AddressProblem.OTHER_CHANNEL)
 
 
 def test_a_number_without_plus_that_may_be_two_peoples_is_both() -> None:
@@ -331,8 +331,8 @@ def test_an_address_on_a_channel_that_is_not_known_is_what_it_looks_like() -> No
         assert normalise(channel, "912345678", "AO") == ANA
         assert normalise(channel, "A@Example.com", "AO") == "a@example.com"
         assert read_address(channel, "U012AB3CD", "AO").problem is None
-        assert read_address(channel, "u012ab3cd", "AO").problem is Problem.NO_ADDRESS
-    assert read_address("sms", "U012AB3CD", "AO").problem is Problem.NO_ADDRESS
+        assert read_address(channel, "u012ab3cd", "AO").problem is AddressProblem.NO_ADDRESS
+    assert read_address("sms", "U012AB3CD", "AO").problem is AddressProblem.NO_ADDRESS
 
 
 @pytest.mark.parametrize(
@@ -424,12 +424,14 @@ def test_normalising_twice_changes_nothing(channel: str, address: str, region: s
 @given(channels, addresses, regions)
 def test_what_is_read_stands_in_the_tables_as_itself(channel: str, text: str, region: str) -> None:
     reading = read_address(channel, text, region)
-    if reading.problem is not Problem.DECIMAL:  # which has an address if the fraction is nought
-        assert bool(reading.addresses) is (reading.problem in (None, Problem.OTHER_CHANNEL))
+    if reading.problem is not AddressProblem.DECIMAL:  # which has an address if the fraction is nought
+        assert bool(reading.addresses) is (reading.problem in (None, AddressProblem.OTHER_CHANNEL))
     for address in reading.addresses:
         assert module.is_storable(address.text)
         assert read_address(channel, address.text, region).addresses == (address,)
-        assert is_address(channel, address.text) is (reading.problem is None) or reading.problem is Problem.DECIMAL
+        assert (
+            is_address(channel, address.text) is (reading.problem is None) or reading.problem is AddressProblem.DECIMAL
+        )
 
 
 def test_the_quick_answer_is_the_whole_one_for_every_letter_of_latin_scripts() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from sync.events.event import CampaignDetails, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import disbelieved_times, parse
 from sync.events.raw import from_json, to_json
 from tests.events_builder import ANA, AO, BODIES, RECEIVED, SAMPLE, TEN, bodies, body, minute, patient, raw
@@ -237,7 +237,7 @@ def test_an_address_is_read_as_its_channel_spells_it() -> None:
 
 
 def test_the_default_region_decides_on_numbers_without_country_code() -> None:
-    event = parse(raw(body("message.delivered", TEN, channel="sms", to="912345678")), Reading(default_region="PT"))
+    event = parse(raw(body("message.delivered", TEN, channel="sms", to="912345678")), ParseOptions(default_region="PT"))
     assert event.message is not None
     assert event.message.recipient == "+351912345678"
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from receiver.server.head import FIELD_BYTES_MAX, Field, Target, read_target, refusal
+from receiver.server.head import FIELD_BYTES_MAX, Field, RequestTarget, read_target, refusal
 
 HOST = (b"host", b"x")
 
@@ -12,20 +12,20 @@ HOST = (b"host", b"x")
 @pytest.mark.parametrize(
     ("url", "target"),
     [
-        (b"/", Target("/", b"/", b"")),
-        (b"/a/b?c=d?e", Target("/a/b", b"/a/b", b"c=d?e")),
-        (b"/a#b?c", Target("/a", b"/a", b"")),
-        (b"/%7Ea%2fb", Target("/~a/b", b"/%7Ea%2fb", b"")),
-        (b"//evil.example/x", Target("//evil.example/x", b"//evil.example/x", b"")),
-        (b"http://x", Target("/", b"/", b"")),
-        (b"http://x/a?b", Target("/a", b"/a", b"b")),
-        (b"*", Target("*", b"*", b"")),
-        (b"x:443", Target("x:443", b"x:443", b"")),
+        (b"/", RequestTarget("/", b"/", b"")),
+        (b"/a/b?c=d?e", RequestTarget("/a/b", b"/a/b", b"c=d?e")),
+        (b"/a#b?c", RequestTarget("/a", b"/a", b"")),
+        (b"/%7Ea%2fb", RequestTarget("/~a/b", b"/%7Ea%2fb", b"")),
+        (b"//evil.example/x", RequestTarget("//evil.example/x", b"//evil.example/x", b"")),
+        (b"http://x", RequestTarget("/", b"/", b"")),
+        (b"http://x/a?b", RequestTarget("/a", b"/a", b"b")),
+        (b"*", RequestTarget("*", b"*", b"")),
+        (b"x:443", RequestTarget("x:443", b"x:443", b"")),
         (b"http://[::1/a", None),
         (b"", None),
     ],
 )
-def test_a_target_is_a_path_and_a_query_in_whatever_form(url: bytes, target: Target | None) -> None:
+def test_a_target_is_a_path_and_a_query_in_whatever_form(url: bytes, target: RequestTarget | None) -> None:
     assert read_target(url) == target
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.api.lookups import _moment, _results
-from sync.suppression import Answer, Freshness, Match, Status
+from receiver.api.lookups import _results, _time_text
+from sync.suppression import Answer, Freshness, LookupStatus, Match
 from sync.suppression.lookup import Answers
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, 5, tzinfo=UTC)
@@ -18,17 +18,19 @@ anything = st.text() | st.sampled_from(['"', "\\", "\ud800", "\n", "\u2028", "</
 matches = st.builds(Match, anything, anything, st.just(NOW), anything, st.none() | anything)
 others = st.dictionaries(
     anything,
-    st.builds(lambda status, address, match: (status, address, match), st.sampled_from(Status), anything, matches),
+    st.builds(
+        lambda status, address, match: (status, address, match), st.sampled_from(LookupStatus), anything, matches
+    ),
 )
 
 
-@given(others, st.sampled_from([Status.ALLOWED, Status.UNKNOWN]), st.data())
+@given(others, st.sampled_from([LookupStatus.ALLOWED, LookupStatus.UNKNOWN]), st.data())
 def test_every_answer_is_the_one_that_json_would_write(
-    found: dict[str, tuple[Status, str, Match]], absent: Status, data: st.DataObject
+    found: dict[str, tuple[LookupStatus, str, Match]], absent: LookupStatus, data: st.DataObject
 ) -> None:
     asked = data.draw(st.lists(st.sampled_from([*NUMBERS, *found])))
     answers = Answers(
-        given=asked,
+        inputs=asked,
         absent=absent,
         others={text: Answer(text, *rest, NOW) for text, rest in found.items()},
         freshness=Freshness(as_of=NOW, held_by=None),
@@ -52,5 +54,5 @@ def test_every_answer_is_the_one_that_json_would_write(
 
 
 @pytest.mark.parametrize("moment", [NOW, NOW.astimezone(timezone(timedelta(hours=5)))])
-def test_a_moment_is_told_in_utc(moment: datetime) -> None:
-    assert _moment(moment) == "2026-05-01T12:00:00.000005Z"
+def test_a_time_text_is_told_in_utc(moment: datetime) -> None:
+    assert _time_text(moment) == "2026-05-01T12:00:00.000005Z"

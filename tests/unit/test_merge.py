@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from sync.events.addresses import person_of
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import (
     CampaignRow,
     MessageRow,
@@ -42,13 +42,15 @@ from sync.events.parse import parse
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 
 CODE = "21610"
-STRICT = Reading(default_region="AO", opt_out_failures=frozenset({CODE}))
+STRICT = ParseOptions(default_region="AO", opt_out_failures=frozenset({CODE}))
 FINAL = ("delivered", "failed", "undeliverable")
 
 
-def fact(event: str, at: float | None, *, received: datetime = RECEIVED, reading: Reading = AO, **data: Any) -> Event:
+def fact(
+    event: str, at: float | None, *, received: datetime = RECEIVED, options: ParseOptions = AO, **data: Any
+) -> Event:
     """The fact of message or campaign `x` that occurred `at` minutes after ten; None names no time."""
-    return parse(raw(body(event, None if at is None else minute(at), **({"id": "x"} | data)), received), reading)
+    return parse(raw(body(event, None if at is None else minute(at), **({"id": "x"} | data)), received), options)
 
 
 def told(status: str, at: float | None, **data: Any) -> Event:
@@ -57,7 +59,7 @@ def told(status: str, at: float | None, **data: Any) -> Event:
 
 def refused(at: float, **data: Any) -> Event:
     """A failure by which a carrier says that the recipient has opted out."""
-    return fact("message.failed", at, reading=STRICT, error_code=CODE, **data)
+    return fact("message.failed", at, options=STRICT, error_code=CODE, **data)
 
 
 def row(*facts: Event) -> MessageRow:
@@ -557,7 +559,7 @@ def test_facts_are_grouped_by_their_subject() -> None:
 # For any set of facts
 
 one_fact = st.builds(
-    lambda event, at, received, data: fact(event, at, received=minute(received), reading=STRICT, **data),
+    lambda event, at, received, data: fact(event, at, received=minute(received), options=STRICT, **data),
     st.sampled_from(
         [
             *("message.delivered", "message.failed", "message.undeliverable", "message.optout", "message.read"),
@@ -683,5 +685,5 @@ def test_one_more_fact_that_names_a_time_never_brings_a_status_back(facts: list[
 def test_the_row_of_one_body_follows_from_the_rule_for_several(
     status: str, data: dict[str, Any], at: int | None
 ) -> None:
-    event = told(status, at, reading=STRICT, **data)
+    event = told(status, at, options=STRICT, **data)
     assert row_of_one(event) == row_of_several([event]) == message_row([event])

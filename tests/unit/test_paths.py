@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.server.paths import KNOWN_PATHS, PATH, logged_path, nearest_path, shown_path
+from receiver.server.paths import DELIVERY_PATH, KNOWN_PATHS, logged_path, nearest_path, shown_path
 
 
 @pytest.mark.parametrize("path", sorted(KNOWN_PATHS))
@@ -49,11 +49,11 @@ def test_no_path_is_long() -> None:
 @pytest.mark.parametrize(
     ("path", "meant"),
     [
-        ("/webhook/zexa", PATH),
-        ("/WEBHOOKS/ZEXA", PATH),
+        ("/webhook/zexa", DELIVERY_PATH),
+        ("/WEBHOOKS/ZEXA", DELIVERY_PATH),
         ("/healtz", "/healthz"),
         ("/metric", "/metrics"),
-        ("/.env", PATH),
+        ("/.env", DELIVERY_PATH),
     ],
 )
 def test_the_nearest_path_of_ours_is_the_one_that_is_meant(path: str, meant: str) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from sync.events.addresses import persons_of, read_address
 from sync.events.event import EventType, Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import inflated, may_opt_out
 from tests.events_builder import AO, patient, raw
 from tests.people import FAILURES, MAY_BE_A_STOP, OPT_OUT_FAILURES, OPT_OUT_NAMES, READABLE, stop
 
 ANGOLAN = "+244911000002"
-FAILING = Reading(default_region="AO", opt_out_failures=OPT_OUT_FAILURES)
+FAILING = ParseOptions(default_region="AO", opt_out_failures=OPT_OUT_FAILURES)
 
 # What may stand between the letters of a name, or in front of an address: all of it is passed over.
 _MARKS = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u034f\ufe0f"
@@ -171,7 +171,7 @@ def test_what_a_stop_says_under_any_spelling_is_found_under_every_other(
 ) -> None:
     told, asked = spellings
     content = json.dumps({"event": "message.optout", "data": {field: told, "channel": channel}}).encode()
-    message = parse(raw(content), Reading(default_region=region)).message
+    message = parse(raw(content), ParseOptions(default_region=region)).message
     assert message
     opted_out = {address.person for text in message.addresses for address in persons_of(None, text, "")}
     wanted = {address.person for address in persons_of(asked_channel, asked, region)}

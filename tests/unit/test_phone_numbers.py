@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sync.events import phone_numbers as module
-from sync.events.address_readings import Address, Problem
+from sync.events.address_readings import Address, AddressProblem
 from sync.events.addresses import read_address
-from sync.events.numbering_plan import is_kept, quickly_judged, quickly_read
+from sync.events.numbering_plan import is_canonical, quickly_judged, quickly_read
 from sync.events.phone_numbers import REGIONS, person_of, read_number, spellings_of
 from tests.events_builder import patient
 
@@ -41,7 +41,7 @@ ONE_IN = 5
 
 def people(text: str, region: str) -> list[str]:
     found = read_number(text, region)
-    return [] if isinstance(found, Problem) else [address.person for address in found]
+    return [] if isinstance(found, AddressProblem) else [address.person for address in found]
 
 
 def said_by_the_library(text: str, region: str) -> list[str]:
@@ -155,7 +155,7 @@ def test_any_digits_are_read_quickly_as_the_library_reads_them(text: str, region
 )
 def test_the_commonest_forms_are_read_quickly(text: str, region: str, number: str) -> None:
     assert quickly_read(text, region) == number
-    assert is_kept(number)
+    assert is_canonical(number)
 
 
 # What stands in cells of spreadsheets behind a number.
@@ -179,7 +179,7 @@ def test_a_number_of_one_region_with_something_behind_it_is_no_strangers_abroad(
         for behind in ("/02", "-1", " (2)"):
             found = read_number(significant + behind, region)
             # In some countries a longer number is valid too, and looks the same as a number with an extension.
-            assert isinstance(found, Problem) or all(
+            assert isinstance(found, AddressProblem) or all(
                 address.person == person_of(number) or module._valid_number(_digits(significant + behind), region)
                 for address in found
             )

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.events.event import Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import may_opt_out
 from tests.events_builder import AO, bodies, body, raw
 
-CONFIGURED = Reading(default_region="AO", opt_out_failures=frozenset({"21610"}))
+CONFIGURED = ParseOptions(default_region="AO", opt_out_failures=frozenset({"21610"}))
 
 
 def escaped(text: str, which: list[bool], upper: bool) -> str:
@@ -99,12 +99,12 @@ def test_failures_are_not_taken_first_unless_they_may_opt_out() -> None:
         assert may_opt_out(body(name), failures_may=True)
 
 
-@pytest.mark.parametrize("reading", [AO, CONFIGURED])
-def test_no_body_that_opts_out_goes_unseen(reading: Reading) -> None:
+@pytest.mark.parametrize("options", [AO, CONFIGURED])
+def test_no_body_that_opts_out_goes_unseen(options: ParseOptions) -> None:
     for name, content in bodies().items():
         try:
-            message = parse(raw(content), reading).message
+            message = parse(raw(content), options).message
         except Unreadable:
             continue
         if message and message.is_opt_out:
-            assert may_opt_out(content, failures_may=bool(reading.opt_out_failures)), name
+            assert may_opt_out(content, failures_may=bool(options.opt_out_failures)), name

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.queue.connection import connect
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import SettingError, read_redis_settings
@@ -382,13 +382,13 @@ def test_the_batch_size_is_a_whole_number_of_its_range(given: str) -> None:
 
 
 def test_no_failure_opts_out_unless_it_is_named() -> None:
-    assert WorkerSettings.read(ENVIRON).reading.opt_out_failures == frozenset()
+    assert WorkerSettings.read(ENVIRON).parse_options.opt_out_failures == frozenset()
     assert not ReceiverSettings.read(ENVIRON | {"ZEXA_OPT_OUT_FAILURES": " "}).failures_may_opt_out
 
 
 def test_failures_that_opt_out_are_codes_and_reasons_between_commas() -> None:
     environ = ENVIRON | {"ZEXA_OPT_OUT_FAILURES": " 21610, Recipient opted out ,103"}
-    assert WorkerSettings.read(environ).reading.opt_out_failures == {"21610", "recipient opted out", "103"}
+    assert WorkerSettings.read(environ).parse_options.opt_out_failures == {"21610", "recipient opted out", "103"}
     assert ReceiverSettings.read(environ).failures_may_opt_out
 
 
@@ -404,7 +404,7 @@ def test_settings_may_be_printed_without_their_secrets(read: Callable[[Mapping[s
 
 def test_the_worker_needs_no_webhook_secret() -> None:
     environ = {name: value for name, value in ENVIRON.items() if name != "ZEXA_WEBHOOK_SECRET"}
-    assert WorkerSettings.read(environ).reading == Reading(default_region="AO")
+    assert WorkerSettings.read(environ).parse_options == ParseOptions(default_region="AO")
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])

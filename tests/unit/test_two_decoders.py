@@ -22,11 +22,11 @@ from sync.events.documents import (
     decode_tolerantly,
 )
 from sync.events.event import Event, EventType, Reason, Unreadable
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse_document
 from tests.events_builder import ANA, RUI, SAMPLE, TEN, bodies, body, patient, raw
 
-READING = Reading(default_region="AO", opt_out_failures=frozenset({"30007", "stop"}))
+PARSE_OPTIONS = ParseOptions(default_region="AO", opt_out_failures=frozenset({"30007", "stop"}))
 NAMES = (
     *("channel", *MESSAGE_ID, *CAMPAIGN_ID, *RECIPIENT, *SENDER, *CODE, *REASON, *ANY_TIME, "errors"),
     *(name for names in STATUS_TIMES.values() for name in names),
@@ -130,7 +130,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 def stated(document: Document, content: bytes) -> Event | Reason:
     try:
-        return parse_document(document, raw(content), READING)
+        return parse_document(document, raw(content), PARSE_OPTIONS)
     except Unreadable as unreadable:
         return unreadable.reason
 

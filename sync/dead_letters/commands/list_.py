@@ -10,7 +10,7 @@ import click
 from sync.dead_letters.commands.shared import LIMIT_MAX, REASON, REDIS_SECONDS
 from sync.dead_letters.documents import job_document, letter_document
 from sync.dead_letters.find import (
-    Selection,
+    LetterSelection,
     State,
     count_by_reason,
     oldest_letters,
@@ -57,7 +57,7 @@ def list_(reason: str | None, is_resolved: bool, is_any: bool, limit: int, as_js
         raise WrongUse("give --resolved or --all, not both")
     settings = read_redis_settings(os.environ)
     state = State.RESOLVED if is_resolved else State.ANY if is_any else State.UNRESOLVED
-    selection = Selection(reason=reason, state=state)
+    selection = LetterSelection(reason=reason, state=state)
     with database(is_read_only=True) as engine, engine.begin() as connection:
         letters = oldest_letters(connection, selection, limit=limit)
         reasons = count_by_reason(connection, selection)

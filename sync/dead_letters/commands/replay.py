@@ -13,18 +13,18 @@ from sqlalchemy import Engine
 
 from sync.dead_letters.commands.shared import DIGESTS, REASON, read_selection
 from sync.dead_letters.find import (
-    Selection,
+    LetterSelection,
     count_by_reason,
 )
-from sync.dead_letters.replay import Replayed, Verdict, replay
+from sync.dead_letters.replay import Replayed, ReplayVerdict, replay
 from sync.dead_letters.replay_ignored import IgnoredTally, apply_ignored
 from sync.dead_letters.text import (
     ignored_text,
     replayed_text,
     verdicts_text,
 )
-from sync.events.interpretation import Reading
-from sync.settings.worker import read_reading
+from sync.events.interpretation import ParseOptions
+from sync.settings.worker import read_parse_options
 from sync.store.singly import Held
 from sync.terminal.options import JSON, WrongUse
 from sync.terminal.progress import progress
@@ -61,13 +61,13 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
         raise WrongUse("name dead letters, or give --all, --reason or --ignored")
     if (bool(digests) + is_all + bool(reason)) > 1 or (with_ignored and (digests or reason)):
         raise WrongUse("give DIGESTs, --all or --reason, not several of them; --ignored goes alone or with --all")
-    reading = read_reading(os.environ)
-    counts: Counter[Verdict] = Counter(dict.fromkeys(Verdict, 0))
+    options = read_parse_options(os.environ)
+    counts: Counter[ReplayVerdict] = Counter(dict.fromkeys(ReplayVerdict, 0))
     with _held_in_a_line(), database(statement_seconds=0) as engine:
         selection = read_selection(engine, digests, reason)
-        replayed = _replayed(engine, selection, reading, counts) if digests or is_all or reason else iter(())
+        replayed = _replayed(engine, selection, options, counts) if digests or is_all or reason else iter(())
         _print_replayed(replayed, as_json=as_json)
-        tally = _ignored_applied(engine, reading) if with_ignored else None
+        tally = _ignored_applied(engine, options) if with_ignored else None
     if as_json:
         say(f'],\n"counts": {json.dumps(counts)},\n"ignored_facts": {json.dumps(tally and asdict(tally))}}}')
     else:
@@ -75,7 +75,7 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
             say(verdicts_text(counts))
         if tally is not None:
             say(ignored_text(tally))
-    sys.exit(1 if counts[Verdict.STILL_DEAD] or (tally and tally.refused) else 0)
+    sys.exit(1 if counts[ReplayVerdict.STILL_DEAD] or (tally and tally.refused) else 0)
 
 
 @contextmanager
@@ -86,11 +86,13 @@ def _held_in_a_line() -> Iterator[None]:
         raise click.ClickException(f"nothing more was replayed: events known to be good fail too ({error})") from None
 
 
-def _replayed(engine: Engine, selection: Selection, reading: Reading, counts: Counter[Verdict]) -> Iterator[Replayed]:
+def _replayed(
+    engine: Engine, selection: LetterSelection, options: ParseOptions, counts: Counter[ReplayVerdict]
+) -> Iterator[Replayed]:
     with engine.begin() as connection:
         total = sum(count_by_reason(connection, selection).values())
     with progress("Replaying dead letters", total) as advance:
-        for outcome in replay(engine, selection, reading=reading):
+        for outcome in replay(engine, selection, options=options):
             counts[outcome.verdict] += 1
             yield outcome
             advance(1)
@@ -104,10 +106,10 @@ def _print_replayed(replayed: Iterator[Replayed], *, as_json: bool) -> None:
         say(f"{',' if number else ' '} {json.dumps(asdict(outcome))}" if as_json else replayed_text(outcome))
 
 
-def _ignored_applied(engine: Engine, reading: Reading) -> IgnoredTally:
+def _ignored_applied(engine: Engine, options: ParseOptions) -> IgnoredTally:
     tally = IgnoredTally()
     with progress("Reading ignored facts", None) as advance:
-        for facts, page in apply_ignored(engine, reading=reading):
+        for facts, page in apply_ignored(engine, options=options):
             tally += page
             advance(facts)
     return tally

@@ -7,7 +7,7 @@ import click
 from sqlalchemy import Engine
 
 from sync.dead_letters.commands.shared import DIGESTS, REASON, read_selection
-from sync.dead_letters.find import Selection, count_by_reason
+from sync.dead_letters.find import LetterSelection, count_by_reason
 from sync.dead_letters.resolve import resolve
 from sync.terminal.options import WrongUse
 from sync.terminal.stores import database
@@ -42,7 +42,7 @@ def resolve_(digests: tuple[str, ...], reason: str | None, is_all: bool, is_conf
     say(f"Resolved {number_text(resolved, 'dead letter')}." + (f" Resolved before: {before:,}." if before else ""))
 
 
-def _confirm(engine: Engine, selection: Selection) -> None:
+def _confirm(engine: Engine, selection: LetterSelection) -> None:
     if not sys.stdin.isatty():
         raise WrongUse("--all resolves every dead letter without applying it: give --yes")
     with engine.begin() as connection:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from sync.dead_letters.find import (
     PREFIX_DIGITS_MIN,
-    Selection,
+    LetterSelection,
     is_prefix,
     matching_digests,
 )
@@ -32,14 +32,14 @@ def redis_answers() -> Iterator[None]:
         raise click.ClickException(f"the Redis of REDIS_URL did not answer ({error})") from None
 
 
-def read_selection(engine: Engine, prefixes: Sequence[str], reason: str | None) -> Selection:
+def read_selection(engine: Engine, prefixes: Sequence[str], reason: str | None) -> LetterSelection:
     """Return the letters that were asked for; end the command if a prefix does not name exactly one."""
     wrong = [prefix for prefix in prefixes if not is_prefix(prefix)]
     if wrong:
         raise WrongUse(f"{visible(wrong[0])} cannot begin a digest: give at least {PREFIX_DIGITS_MIN} hex digits")
     with engine.begin() as connection:
         digests = dict.fromkeys(_only_digest(connection, prefix) for prefix in prefixes)
-    return Selection(digests=tuple(digests), reason=reason)
+    return LetterSelection(digests=tuple(digests), reason=reason)
 
 
 def _only_digest(connection: Connection, prefix: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from models.statements import bulk_insert
 from models.tables import BODIES, LEDGER
 from sync.devtools.bench.database_alone import (
-    READING,
+    PARSE_OPTIONS,
     Statement,
     free_body_ids,
     insert_batches,
@@ -134,7 +134,7 @@ def measure_copies(bench: Bench, database: Database, given: list[RawEvent]) -> f
     with open_stage(bench, database) as stage:
         for start in range(0, len(given), stage.batch_size):
             batch = given[start : start + stage.batch_size]
-            apply(stage.engine, batch, reading=READING, now=datetime.now(UTC))
+            apply(stage.engine, batch, options=PARSE_OPTIONS, now=datetime.now(UTC))
         stage.enqueue_groups(groups)
         stage.start_workers(1)
         begun = time.monotonic()

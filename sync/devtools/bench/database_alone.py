@@ -18,7 +18,7 @@ from models.statements import bulk_insert
 from models.tables import BODIES, CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.events.addresses import person_of
 from sync.events.event import Event
-from sync.events.interpretation import Reading
+from sync.events.interpretation import ParseOptions
 from sync.events.merge import by_subject, campaign_row, distinct, holding, message_row
 from sync.events.opt_outs import StoredStatement, opt_out_rows, opt_outs_of
 from sync.events.parse import parse
@@ -26,7 +26,7 @@ from sync.events.raw import RawEvent
 from sync.settings.worker import DEFAULT_REGION
 from sync.terminal.signals import StopAsked
 
-READING = Reading(default_region=DEFAULT_REGION)
+PARSE_OPTIONS = ParseOptions(default_region=DEFAULT_REGION)
 
 Batch = list[tuple[Table, list[dict[str, Any]]]]
 Statement = Callable[[Connection, Table, list[dict[str, Any]]], tuple[Any, list[dict[str, Any]] | None]]
@@ -57,7 +57,7 @@ def free_body_ids(engine: Engine, count: int) -> list[int]:
 
 
 def _batch(raw_events: Sequence[RawEvent], now: datetime, body_ids: Sequence[int]) -> Batch:
-    facts = list(holding(distinct(parse(raw, READING) for raw in raw_events)).values())
+    facts = list(holding(distinct(parse(raw, PARSE_OPTIONS) for raw in raw_events)).values())
     subjects = by_subject(facts).values()
     stamp = {"updated_at": now}
     statements = [statement for events in subjects for statement in _statements(events)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sync.devtools.bench.figures import Figure, Target, Yardstick
-from sync.devtools.bench.ledger import Moments
+from sync.devtools.bench.ledger import EventTimes
 from sync.devtools.bench.load import Load, flood, sign_bodies
 from sync.devtools.bench.memory import MemoryWatch, Resident, child_of
 from sync.devtools.bench.servers import Database, empty
@@ -65,14 +65,14 @@ def _measure_sustained(
     )
     stage.wait_until_applied()
     name = f"{database.name}, {CONNECTIONS} connections, {webs}, 1 worker"
-    return _rate_figures(name, stage.batch_size, load, Moments(stage.engine))
+    return _rate_figures(name, stage.batch_size, load, EventTimes(stage.engine))
 
 
-def _rate_figures(name: str, batch_size: int, load: Load, moments: Moments) -> list[Figure]:
+def _rate_figures(name: str, batch_size: int, load: Load, times: EventTimes) -> list[Figure]:
     """Return figures of the time from the end of the warm-up until the last event came."""
-    begin, end = WARM_UP_SECONDS, max(moments.received)
-    waiting = moments.waiting_at((begin + end) / 2), moments.waiting_at(end)
-    received, applied = moments.received_between(begin, end), moments.applied_between(begin, end)
+    begin, end = WARM_UP_SECONDS, max(times.received)
+    waiting = times.waiting_at((begin + end) / 2), times.waiting_at(end)
+    received, applied = times.received_between(begin, end), times.applied_between(begin, end)
     return [
         Figure(
             part=PART,

@@ -30,7 +30,7 @@ def applied_per_second(engine: Engine, *, events: int, since: datetime | None = 
     return (applied - in_last) / seconds
 
 
-class Moments:
+class EventTimes:
     """When the events of a ledger were received and applied, in seconds since the first was received."""
 
     def __init__(self, engine: Engine) -> None:
@@ -40,9 +40,9 @@ class Moments:
         self.received = [_since(begin, row.received_at) for row in rows]
         self.applied = [_since(begin, row.applied_at) for row in rows]
 
-    def waiting_at(self, moment: float) -> int:
+    def waiting_at(self, time: float) -> int:
         """Return how many events were received, and no batch with them begun."""
-        return _until(self.received, moment) - _until(self.applied, moment)
+        return _until(self.received, time) - _until(self.applied, time)
 
     def applied_between(self, begin: float, end: float) -> int:
         return _until(self.applied, end) - _until(self.applied, begin)
@@ -51,9 +51,9 @@ class Moments:
         return _until(self.received, end) - _until(self.received, begin)
 
 
-def _since(begin: datetime | None, moment: datetime) -> float:
-    return (moment - begin) / timedelta(seconds=1) if begin else 0.0
+def _since(begin: datetime | None, time: datetime) -> float:
+    return (time - begin) / timedelta(seconds=1) if begin else 0.0
 
 
-def _until(moments: Sequence[float], end: float) -> int:
-    return sum(moment <= end for moment in moments)
+def _until(times: Sequence[float], end: float) -> int:
+    return sum(time <= end for time in times)

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Engine, Table, func, insert, select, text
 
 from models.database import open_database
-from models.report_views import RECIPIENTS
+from models.report_views import REPORT_RECIPIENTS
+from models.tables import ROLLUP_DELTAS
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.report_rows import FACTS_PER_MESSAGE, fill
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.bench.stage import Bench
-from sync.reports.queries import REPORTS, Selection
+from sync.reports.queries import REPORTS, ReportSelection
 from sync.rollups.compact import compact
-from sync.rollups.deltas import DELTAS
 from sync.rollups.recount import remake
 from sync.settings.worker import DEFAULT_REPORT_TIMEZONE
 
@@ -56,17 +56,17 @@ def _measure(bench: Bench, database: Database, engine: Engine, messages: int) ->
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM (ANALYZE) rollup_daily, rollup_campaigns, rollup_deltas"))
     _let_deltas_wait(engine, now)
-    month = Selection(since=(now - timedelta(days=30)).date())
+    month = ReportSelection(since=(now - timedelta(days=30)).date())
     figures = [anew]
     for name, ask, plain in (
-        ("report_daily, all days", _report("daily", Selection()), "rollup_daily_plain"),
+        ("report_daily, all days", _report("daily", ReportSelection()), "rollup_daily_plain"),
         ("report_daily, 30 days", _report("daily", month), None),
-        ("report_campaigns, all", _report("campaigns", Selection()), "rollup_campaigns_plain"),
+        ("report_campaigns, all", _report("campaigns", ReportSelection()), "rollup_campaigns_plain"),
         ("report_campaigns, 30 days", _report("campaigns", month), None),
         ("report_opt_outs, 30 days", _report("opt-outs", month), None),
-        ("report_failures, all days", _report("failures", Selection()), None),
+        ("report_failures, all days", _report("failures", ReportSelection()), None),
         ("report_failures, 30 days", _report("failures", month), None),
-        ("report_lag, 1 day", _report("lag", Selection(since=(now - timedelta(days=1)).date())), None),
+        ("report_lag, 1 day", _report("lag", ReportSelection(since=(now - timedelta(days=1)).date())), None),
         ("report_recipients, 3 failures in a row", _count_failing, None),
     ):
         bench.say(f"reports: {about}, {name}")
@@ -82,7 +82,7 @@ def _measure(bench: Bench, database: Database, engine: Engine, messages: int) ->
                 note="" if plain is None else f"{WAITING_DELTAS:,} deltas waiting",
             )
         )
-    return [*figures, _measure_compacting(bench, engine, about)]
+    return [*figures, _measure_compact(bench, engine, about)]
 
 
 def _let_deltas_wait(engine: Engine, now: datetime) -> None:
@@ -100,10 +100,10 @@ def _let_deltas_wait(engine: Engine, now: datetime) -> None:
         for number in range(WAITING_DELTAS)
     ]
     with engine.begin() as connection:
-        connection.execute(insert(DELTAS), deltas)
+        connection.execute(insert(ROLLUP_DELTAS), deltas)
 
 
-def _report(name: str, asked: Selection) -> Ask:
+def _report(name: str, asked: ReportSelection) -> Ask:
     return lambda connection: REPORTS[name](connection, asked)
 
 
@@ -112,7 +112,7 @@ def _all_of(view: str) -> Ask:
 
 
 def _count_failing(connection: Connection) -> object:
-    view: Table = RECIPIENTS
+    view: Table = REPORT_RECIPIENTS
     return connection.execute(select(func.count()).where(view.c.failures_in_a_row >= 3)).scalar_one()
 
 
@@ -129,7 +129,7 @@ def _time(bench: Bench, engine: Engine, ask: Ask, rounds: int) -> float:
     return middle(taken[1:] or taken)
 
 
-def _measure_compacting(bench: Bench, engine: Engine, about: str) -> Figure:
+def _measure_compact(bench: Bench, engine: Engine, about: str) -> Figure:
     bench.say(f"reports: {about}, compacting")
     begun = time.monotonic()
     count = compact(engine)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.counts import SendCounts
 from sync.devtools.simulate.sender import Plan, Sender
 
 
@@ -44,7 +44,7 @@ class Sent:
 
 
 def send(order: Order) -> Sent:
-    counts = Counts()
+    counts = SendCounts()
     departures: list[float] = []
     plan = Plan(
         url=URL(order.url),

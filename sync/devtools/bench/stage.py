@@ -14,7 +14,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from models.database import open_database
-from receiver.server.paths import PATH
+from receiver.server.paths import DELIVERY_PATH
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.dev.embedded import free_port
 from sync.devtools.dev.processes import Child, DevelopmentError, Processes
@@ -70,7 +70,7 @@ class Web:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{PATH}"
+        return f"http://127.0.0.1:{self.port}{DELIVERY_PATH}"
 
 
 class Stage:

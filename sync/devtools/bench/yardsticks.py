@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from receiver.server.paths import PATH
+from receiver.server.paths import DELIVERY_PATH
 from sync.events.raw import RawEvent, to_json
 from sync.events.signature import Verdict, verify
 from sync.queue.connection import connect, open_queue
@@ -25,7 +25,7 @@ def create_empty_app() -> Flask:
     """Return an application whose one route reads the body and does nothing: as fast as Flask gets here."""
     app = Flask(__name__, static_folder=None)
 
-    @app.post(PATH)
+    @app.post(DELIVERY_PATH)
     def receive() -> Response:
         request.get_data()
         return Response(status=200)
@@ -58,7 +58,7 @@ def create_plain_app() -> Flask:
     settings = ReceiverSettings.read(os.environ)
     queue = open_queue(connect(settings.redis, connections=REDIS_CONNECTIONS, seconds=REDIS_SECONDS))
 
-    @app.post(PATH)
+    @app.post(DELIVERY_PATH)
     def receive() -> Response:
         body = request.get_data()
         if verify(body, request.headers.get("X-Zexa-Signature"), settings.secrets) is not Verdict.GENUINE:

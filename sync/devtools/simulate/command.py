@@ -10,7 +10,7 @@ from datetime import datetime
 import click
 from yarl import URL
 
-from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.counts import SendCounts
 from sync.devtools.simulate.listening import listens, wait_until_listening
 from sync.devtools.simulate.options import (
     read_kinds,
@@ -153,7 +153,7 @@ def simulate(
         rate_per_second=rate,
     )
     deliveries = generate(events=events, kinds=kinds, duplicates=duplicates, shuffle=shuffle, seed=seed, start=start)
-    counts = Counts()
+    counts = SendCounts()
     _wait_for_receiver(url)
     try:
         asyncio.run(_send(plan, run, (delivery.body for delivery in deliveries), counts))
@@ -178,6 +178,6 @@ def _wait_for_receiver(url: URL) -> None:
         raise click.ClickException(f"nothing listens at {url.origin()}: nothing was sent")
 
 
-async def _send(plan: Plan, run: Run, bodies: Iterator[bytes], counts: Counts) -> None:
+async def _send(plan: Plan, run: Run, bodies: Iterator[bytes], counts: SendCounts) -> None:
     with progress(run, counts):
         await Sender(plan, bodies, counts).send()

@@ -31,7 +31,7 @@ class Latencies:
 
 
 @dataclass(slots=True, kw_only=True)
-class Counts:
+class SendCounts:
     """Written by the sender; read by the progress bar and the summary.
 
     `begun` = `accepted` + `given_up` + deliveries that wait for a retry or were cut off.

@@ -9,18 +9,13 @@ from ipaddress import ip_address
 import click
 from yarl import URL
 
-from receiver.server.paths import PATH
+from receiver.server.paths import DELIVERY_PATH
 from sync.devtools.simulate.traffic import KINDS, SPAN
 from sync.events.event import EventType
 from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
 from sync.settings.web import DEFAULT_PORT, read_secrets
-
-
-class WrongUse(click.ClickException):
-    """Printed as one line, without the usage that click adds to its own."""
-
-    exit_code = 2
+from sync.terminal.options import WrongUse
 
 
 def read_share(_context: click.Context, _option: click.Parameter, text: str) -> float:
@@ -71,7 +66,7 @@ def read_url(_context: click.Context, _argument: click.Parameter, text: str | No
     """Read a URL, or a host and port; PATH is added if there is no path. Without one, the receiver on this machine."""
     if text is None:
         port = read_whole_number(os.environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
-        return URL(f"http://127.0.0.1:{port}{PATH}")
+        return URL(f"http://127.0.0.1:{port}{DELIVERY_PATH}")
     try:
         url = URL(text if "://" in text else f"http://{text}")
         is_usable = url.scheme in ("http", "https") and bool(url.raw_host) and bool(url.port)
@@ -79,7 +74,7 @@ def read_url(_context: click.Context, _argument: click.Parameter, text: str | No
         is_usable = False
     if not is_usable:
         raise click.BadParameter("give a URL such as http://127.0.0.1:8000")
-    return url if url.path not in ("", "/") else url.with_path(PATH)
+    return url if url.path not in ("", "/") else url.with_path(DELIVERY_PATH)
 
 
 def read_event(_context: click.Context, _option: click.Parameter, text: str) -> EventType:

@@ -89,11 +89,11 @@ class Provider:
         return occurrences
 
     def _campaign_events(self, begins_at: datetime, data: dict[str, Any]) -> list[Occurrence]:
-        moments = {
+        times = {
             EventType.CAMPAIGN_SENT: begins_at + self._seconds(600, 900),
             EventType.CAMPAIGN_COMPLETED: begins_at + self._seconds(3000, 3500),
         }
-        return [self._tell(kind, moment, data) for kind, moment in moments.items() if kind in self._kinds]
+        return [self._tell(kind, time, data) for kind, time in times.items() if kind in self._kinds]
 
     def _message(self, sent_at: datetime, channel: str, context: dict[str, Any]) -> list[Occurrence]:
         """A message sent within the first 10 minutes has its status by the 50th."""
@@ -105,13 +105,13 @@ class Provider:
             **context,
         }
         occurrences = []
-        moment = sent_at
+        time = sent_at
         for kind in kinds:
             # Further apart than a timestamp lags behind, so that a later event also has a later timestamp.
-            moment += self._seconds(6, 40) if self._random.random() < 0.9 else self._seconds(40, 700)
+            time += self._seconds(6, 40) if self._random.random() < 0.9 else self._seconds(40, 700)
             is_untold = kind is EventType.OPT_OUT and len(kinds) > 1 and self._random.random() < NO_ADDRESS_SHARE
             own = {name: value for name, value in data.items() if name != "to"} if is_untold else data
-            occurrences.append(self._tell(kind, moment, own))
+            occurrences.append(self._tell(kind, time, own))
         return occurrences
 
     def _message_kinds(self) -> list[EventType]:
@@ -124,12 +124,12 @@ class Provider:
             chosen.append(EventType.OPT_OUT)
         return chosen
 
-    def _tell(self, kind: EventType, moment: datetime, data: dict[str, Any]) -> Occurrence:
-        """Write the event of what happened at `moment`; its `timestamp` is up to 5 s later."""
+    def _tell(self, kind: EventType, time: datetime, data: dict[str, Any]) -> Occurrence:
+        """Write the event of what happened at `time`; its `timestamp` is up to 5 s later."""
         spell_time = time_format(self._random)
-        occurred_at = moment + self._seconds(0, 5)
+        occurred_at = time + self._seconds(0, 5)
         status, field_name = STATUS_FIELDS[kind]
-        data = data | {"status": status, field_name: spell_time(moment)}
+        data = data | {"status": status, field_name: spell_time(time)}
         if kind in (EventType.FAILED, EventType.UNDELIVERABLE):
             data |= spell_failure(self._random)
         document = {"event": kind, "timestamp": spell_time(occurred_at), "data": data}

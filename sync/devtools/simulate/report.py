@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.counts import SendCounts
 
 REFRESH_SECONDS = 0.2
 # Less is the computer's own unevenness.
@@ -65,7 +65,7 @@ class Summary:
         return self.accepted == self.events + self.copies
 
 
-def summarise(run: Run, counts: Counts) -> Summary:
+def summarise(run: Run, counts: SendCounts) -> Summary:
     """Return the summary of a run that ended or was stopped."""
     latencies = {f"p{percent}": counts.latencies.percentile_seconds(percent) for percent in (50, 90, 99)}
     latencies["max"] = counts.latencies.seconds_max if counts.latencies.count else None
@@ -129,7 +129,7 @@ def _rate_text(summary: Summary) -> str:
 
 
 @contextmanager
-def progress(run: Run, counts: Counts) -> Iterator[None]:
+def progress(run: Run, counts: SendCounts) -> Iterator[None]:
     """Show a bar on standard error while the block runs, if a person is watching. Needs a running event loop."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -146,14 +146,14 @@ def progress(run: Run, counts: Counts) -> Iterator[None]:
             _draw_once(bar, counts)
 
 
-async def _draw(bar: Progress, run: Run, counts: Counts) -> None:
+async def _draw(bar: Progress, run: Run, counts: SendCounts) -> None:
     bar.add_task("", total=run.total)
     while True:
         _draw_once(bar, counts)
         await asyncio.sleep(REFRESH_SECONDS)
 
 
-def _draw_once(bar: Progress, counts: Counts) -> None:
+def _draw_once(bar: Progress, counts: SendCounts) -> None:
     failed = counts.refused.total() + counts.timed_out + counts.unanswered
     speed = counts.deliveries / counts.seconds if counts.seconds else 0
     text = f"{speed:,.0f}/s, {failed:,} failed, {counts.waiting:,} waiting for a retry"

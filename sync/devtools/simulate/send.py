@@ -9,11 +9,10 @@ from secrets import token_hex
 import click
 from yarl import URL
 
-from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.counts import SendCounts
 from sync.devtools.simulate.curl import as_curl
 from sync.devtools.simulate.listening import listens
 from sync.devtools.simulate.options import (
-    WrongUse,
     read_event,
     read_start,
     read_url,
@@ -24,6 +23,7 @@ from sync.devtools.simulate.sender import Plan, Sender, sign
 from sync.devtools.simulate.single import Facts, write_body
 from sync.devtools.simulate.traffic import KINDS
 from sync.events.event import EventType
+from sync.terminal.options import WrongUse
 from sync.terminal.program import program
 
 REMEDIES = {
@@ -134,13 +134,13 @@ def _facts(
     )
 
 
-def _deliver(url: URL, secret: bytes, body: bytes) -> Counts:
-    counts = Counts()
+def _deliver(url: URL, secret: bytes, body: bytes) -> SendCounts:
+    counts = SendCounts()
     asyncio.run(Sender(Plan(url=url, secret=secret, retry_seconds=()), iter([body]), counts).send())
     return counts
 
 
-def _document(facts: Facts, counts: Counts) -> dict[str, str | int | bool | None]:
+def _document(facts: Facts, counts: SendCounts) -> dict[str, str | int | bool | None]:
     return {
         "event": facts.event,
         "message_id": facts.message_id,
@@ -150,7 +150,7 @@ def _document(facts: Facts, counts: Counts) -> dict[str, str | int | bool | None
     }
 
 
-def _text(facts: Facts, counts: Counts) -> str:
+def _text(facts: Facts, counts: SendCounts) -> str:
     subject = facts.message_id or facts.campaign_id
     if counts.accepted:
         seen = f"\nSee what became of it: {program()} trace {facts.message_id}" if facts.message_id else ""

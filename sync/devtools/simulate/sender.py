@@ -15,7 +15,7 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from sync.devtools.simulate.counts import Counts
+from sync.devtools.simulate.counts import SendCounts
 
 ANSWER_SECONDS = 10
 # "3 retries, about 1, 5 and 30 minutes after" says the provider's page on webhooks.
@@ -52,7 +52,7 @@ class Sender:
     that waits for a retry holds no connection, only its place in memory.
     """
 
-    def __init__(self, plan: Plan, bodies: Iterator[bytes], counts: Counts) -> None:
+    def __init__(self, plan: Plan, bodies: Iterator[bytes], counts: SendCounts) -> None:
         self._plan = plan
         self._bodies = bodies
         self._counts = counts

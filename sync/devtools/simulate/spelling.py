@@ -51,36 +51,36 @@ def time_format(random: Random) -> TimeFormat:
     return random.choices(list(_TIME_FORMATS), list(_TIME_FORMATS.values()))[0]
 
 
-def _in_seconds(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _in_seconds(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _in_milliseconds(moment: datetime) -> str:
-    return f"{_bare(moment, 'milliseconds')}Z"
+def _in_milliseconds(time: datetime) -> str:
+    return f"{_bare(time, 'milliseconds')}Z"
 
 
-def _in_nanoseconds(moment: datetime) -> str:
-    return f"{_bare(moment, 'microseconds')}000Z"
+def _in_nanoseconds(time: datetime) -> str:
+    return f"{_bare(time, 'microseconds')}000Z"
 
 
-def _in_luanda(moment: datetime) -> str:
-    return moment.astimezone(_LUANDA).isoformat(timespec="seconds")
+def _in_luanda(time: datetime) -> str:
+    return time.astimezone(_LUANDA).isoformat(timespec="seconds")
 
 
-def _without_offset(moment: datetime) -> str:
-    return _bare(moment, "seconds")
+def _without_offset(time: datetime) -> str:
+    return _bare(time, "seconds")
 
 
-def _as_epoch(moment: datetime) -> int:
-    return int(moment.timestamp())
+def _as_epoch(time: datetime) -> int:
+    return int(time.timestamp())
 
 
-def _as_epoch_fraction(moment: datetime) -> float:
-    return round(moment.timestamp(), 3)
+def _as_epoch_fraction(time: datetime) -> float:
+    return round(time.timestamp(), 3)
 
 
-def _bare(moment: datetime, precision: str) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec=precision)
+def _bare(time: datetime, precision: str) -> str:
+    return time.replace(tzinfo=None).isoformat(timespec=precision)
 
 
 _TIME_FORMATS: Mapping[TimeFormat, int] = {

@@ -7,20 +7,20 @@ import click
 
 from sync.events.addresses import is_storable, persons_of, read_address, sender_text
 from sync.events.opt_outs import OptOutRow
-from sync.opt_outs.add import Outcome, Statement, scope_of, state_opt_outs
+from sync.opt_outs.add import OptOutWord, WordEffect, scope_of, state_opt_outs
 from sync.opt_outs.commands.options import BY, default_region, scope
 from sync.opt_outs.remove import Ended, Resubscription, resubscribe_patiently
 from sync.suppression.text import scope_text
-from sync.terminal.options import WrongUse, moment, words
+from sync.terminal.options import WrongUse, past_time, words
 from sync.terminal.stores import database
 from sync.terminal.text import say, visible
-from sync.terminal.times import moment_text
+from sync.terminal.times import time_text
 
 _OUTCOMES = {
-    Outcome.NEW: "opted out",
-    Outcome.LATER: "opted out again: there was an earlier opt-out",
-    Outcome.UNCHANGED: "unchanged: an opt-out at least as late is in force; this one is noted",
-    Outcome.ENDED: "not in force: a re-subscription is later than --at; this one is noted",
+    WordEffect.NEW: "opted out",
+    WordEffect.LATER: "opted out again: there was an earlier opt-out",
+    WordEffect.UNCHANGED: "unchanged: an opt-out at least as late is in force; this one is noted",
+    WordEffect.ENDED: "not in force: a re-subscription is later than --at; this one is noted",
 }
 
 
@@ -28,7 +28,7 @@ _OUTCOMES = {
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
 @BY
 @scope("Only for messages")
-@click.option("--at", "at", type=moment, metavar="TIME", help="When they opted out (ISO 8601, UTC).  [default: now]")
+@click.option("--at", "at", type=past_time, metavar="TIME", help="When they opted out (ISO 8601, UTC).  [default: now]")
 @click.option("--reason", type=words, metavar="TEXT", help="Why, or how they said so; kept for good.")
 def add(
     addresses: tuple[str, ...],
@@ -54,13 +54,13 @@ def add(
     region = default_region()
     meant = _read(addresses, channel or "", region)
     scope_channel, scope_sender = scope_of(channel or "", sender or "", region)
-    statement = Statement(channel=scope_channel, sender=scope_sender, at=at, by=by, reason=reason)
+    statement = OptOutWord(channel=scope_channel, sender=scope_sender, at=at, by=by, reason=reason)
     with database() as engine, engine.begin() as connection:
         outcomes = state_opt_outs(connection, meant, statement, datetime.now(UTC))
     for several, outcome in zip(meant, outcomes, strict=True):
         scope_told = visible(scope_text(scope_channel, scope_sender))
         say(f"{visible(' or '.join(several))}  {_OUTCOMES[outcome]} ({scope_told})")
-    sys.exit(1 if Outcome.ENDED in outcomes else 0)
+    sys.exit(1 if WordEffect.ENDED in outcomes else 0)
 
 
 def _read(addresses: tuple[str, ...], channel: str, region: str) -> list[tuple[str, ...]]:
@@ -125,7 +125,7 @@ def _say_ended(result: Ended) -> None:
     for row in result.in_force:
         say(f"{address}  remains in force: {_row_text(row)}")
     for row in result.ahead:
-        received = moment_text(row.received_at)
+        received = time_text(row.received_at)
         say(
             f"{address}  it was received at {received}, which is ahead of this machine's clock: set the clocks right, "
             "then run this command again"
@@ -133,4 +133,4 @@ def _say_ended(result: Ended) -> None:
 
 
 def _row_text(row: OptOutRow) -> str:
-    return f"{visible(scope_text(row.channel, row.sender))}, since {moment_text(row.opted_out_at)} ({row.source})"
+    return f"{visible(scope_text(row.channel, row.sender))}, since {time_text(row.opted_out_at)} ({row.source})"

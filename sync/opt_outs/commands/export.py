@@ -14,7 +14,7 @@ from sync.events.addresses import sender_text
 from sync.opt_outs.commands.options import default_region, scope
 from sync.opt_outs.csv.open import FileError
 from sync.opt_outs.csv.write import written_together
-from sync.opt_outs.find import Selection, StoredOptOut, every_opt_out
+from sync.opt_outs.find import OptOutSelection, StoredOptOut, every_opt_out
 from sync.terminal.csv_cells import defused
 from sync.terminal.options import FILE, WrongUse
 from sync.terminal.stores import database
@@ -40,7 +40,7 @@ def export(file: Path, is_any: bool, channel: str | None, sender: str | None) ->
     complete. A cell that a spreadsheet would take for a formula begins with an apostrophe, which `import` takes off
     again; telephone numbers stay as they are. Exit status: 0, or 1 on a failure. Reads DATABASE_URL.
     """
-    selection = Selection(channel=channel, sender=sender and sender_text(sender, default_region()), is_any=is_any)
+    selection = OptOutSelection(channel=channel, sender=sender and sender_text(sender, default_region()), is_any=is_any)
     try:
         with (
             database(is_read_only=True, statement_seconds=0) as engine,
@@ -71,9 +71,9 @@ def _write(output: BinaryIO, rows: Iterator[StoredOptOut], cell_text: Callable[[
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for row in rows:
-        moments = [iso_text(row[name]) for name in ("opted_out_at", "opted_in_at")]
+        times = [iso_text(row[name]) for name in ("opted_out_at", "opted_in_at")]
         names = [row[name] for name in ("address", "channel", "sender")]
-        cells = [*names, *moments, row["source"], row["message_id"], row["note"]]
+        cells = [*names, *times, row["source"], row["message_id"], row["note"]]
         writer.writerow([cell_text(defused(cell or "")) for cell in cells])
     text.flush()
     text.detach()  # the file is its owner's to close

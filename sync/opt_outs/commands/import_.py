@@ -14,8 +14,8 @@ from sync.opt_outs.commands.options import BY, DELIMITER, default_region, scope
 from sync.opt_outs.csv.open import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
 from sync.opt_outs.csv.records import Record
 from sync.opt_outs.csv.write import require_apart, written_together
-from sync.opt_outs.import_file import ADDRESS_COLUMNS, Counts, Defaults, import_opt_outs
-from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse, moment
+from sync.opt_outs.import_file import ADDRESS_COLUMNS, Defaults, ImportCounts, import_opt_outs
+from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse, past_time
 from sync.terminal.progress import file_progress
 from sync.terminal.signals import StopAsked, stop_signals
 from sync.terminal.stores import database
@@ -31,7 +31,7 @@ REPORTED_ROWS_MAX = 20
     "--column", metavar="NAME", help=f"The column with the addresses.  [default: {', '.join(ADDRESS_COLUMNS)}]"
 )
 @scope("If a row names none: only for messages")
-@click.option("--at", "at", type=moment, metavar="TIME", help="If a row names none: when the person opted out.")
+@click.option("--at", "at", type=past_time, metavar="TIME", help="If a row names none: when the person opted out.")
 @click.option("--invalid", type=FILE, metavar="FILE", help="Write the rows that say nothing usable to this file.")
 @DELIMITER
 @JSON
@@ -85,7 +85,7 @@ def import_(
     sys.exit(1 if counts.invalid else 0)
 
 
-def _imported(engine: Engine, file: CsvFile, defaults: Defaults, invalid: Path | None) -> Counts:
+def _imported(engine: Engine, file: CsvFile, defaults: Defaults, invalid: Path | None) -> ImportCounts:
     reported: list[str] = []
     with ExitStack() as stack:
         is_stop_asked = stack.enter_context(stop_signals())
@@ -100,7 +100,7 @@ def _imported(engine: Engine, file: CsvFile, defaults: Defaults, invalid: Path |
             if output:
                 output.write(file.encoding.encode(file.with_column(record[1], why)))
 
-        def on_batch(counts: Counts) -> None:
+        def on_batch(counts: ImportCounts) -> None:
             show(file.position(), counts.rows)
             if is_stop_asked():
                 raise StopAsked
@@ -115,7 +115,7 @@ def _imported(engine: Engine, file: CsvFile, defaults: Defaults, invalid: Path |
     return counts
 
 
-def _text(counts: Counts) -> str:
+def _text(counts: ImportCounts) -> str:
     width = len(f"{counts.rows:,}")
     explained = {
         "new": "opted out",

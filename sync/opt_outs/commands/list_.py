@@ -8,9 +8,9 @@ import click
 from sync.events.addresses import sender_text
 from sync.events.opt_outs import OptOutSource
 from sync.opt_outs.commands.options import default_region, scope
-from sync.opt_outs.find import Selection, count_by_channel, latest_opt_outs
+from sync.opt_outs.find import OptOutSelection, count_by_channel, latest_opt_outs
 from sync.opt_outs.text import opt_out_document, opt_outs_text
-from sync.terminal.options import JSON, SHOW_ADDRESSES, moment
+from sync.terminal.options import JSON, SHOW_ADDRESSES, past_time
 from sync.terminal.stores import database
 from sync.terminal.text import say, visible
 
@@ -19,8 +19,10 @@ LIMIT_MAX = 10_000
 
 @click.command("list")
 @scope("Only opt-outs that name it: those")
-@click.option("--source", type=click.Choice([str(of) for of in OptOutSource]), help="Only by this word.")
-@click.option("--since", type=moment, metavar="TIME", help="Only those that opted out then or later (ISO 8601, UTC).")
+@click.option("--source", type=click.Choice([str(source) for source in OptOutSource]), help="Only by this word.")
+@click.option(
+    "--since", type=past_time, metavar="TIME", help="Only those that opted out then or later (ISO 8601, UTC)."
+)
 @click.option("--all", "is_any", is_flag=True, help="Those that a re-subscription ended too.")
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, LIMIT_MAX), metavar="N", help="At most N opt-outs."
@@ -49,7 +51,7 @@ def list_(
     lines count all opt-outs of each channel, beyond the limit too; `zexa-sync opt-outs export` writes all.
     Exit status: 0, or 1 on a failure. Reads DATABASE_URL.
     """
-    selection = Selection(
+    selection = OptOutSelection(
         channel=channel,
         sender=sender and sender_text(sender, default_region()),
         source=source,

@@ -20,7 +20,7 @@ from sync.terminal.stores import STATEMENT_SECONDS, opened
 REDIS_SECONDS = 2
 
 
-_DELIMITERS = {"tab" if one == "\t" else one: one for one in DELIMITERS}
+_DELIMITERS = {"tab" if character == "\t" else character: character for character in DELIMITERS}
 
 
 def sender_name(name: str) -> str:

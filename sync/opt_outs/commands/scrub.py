@@ -11,7 +11,7 @@ import click
 from sync.opt_outs.commands.options import DELIMITER, MAX_STALE, opened_lookup, scope
 from sync.opt_outs.csv.open import FileError, named, opened_csv
 from sync.opt_outs.csv.write import require_apart, written_together
-from sync.opt_outs.scrub_file import Counts, Files, Scope, UnknownStatusError, scrub
+from sync.opt_outs.scrub_file import Files, ScrubCounts, ScrubScope, UnknownStatusError, scrub
 from sync.suppression.text import as_of_text
 from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse
 from sync.terminal.progress import file_progress
@@ -69,7 +69,7 @@ def scrub_(
     """
     paths = [removed, invalid, clean]  # so that if there is a clean list, the others are there too
     staleness = timedelta.max if allow_stale else timedelta(seconds=max_staleness)
-    asked = Scope(channel=channel, sender=sender, max_staleness=staleness)
+    asked = ScrubScope(channel=channel, sender=sender, max_staleness=staleness)
     try:
         require_apart(source, paths)
     except FileError as error:
@@ -79,7 +79,7 @@ def scrub_(
     say(json.dumps(_document(counts, files), indent=2) if as_json else _text(counts, files))
 
 
-def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path], asked: Scope) -> Counts:
+def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path], asked: ScrubScope) -> ScrubCounts:
     try:
         with (
             stop_signals() as is_stop_asked,
@@ -89,7 +89,7 @@ def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path
             written_together(paths) as (removed, invalid, clean),
         ):
 
-            def on_look(counts: Counts) -> None:
+            def on_look(counts: ScrubCounts) -> None:
                 show(file.position(), counts.rows)
                 if is_stop_asked():
                     raise StopAsked
@@ -108,7 +108,7 @@ def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path
         sys.exit(1)
 
 
-def _document(counts: Counts, files: dict[str, Path]) -> dict[str, Any]:
+def _document(counts: ScrubCounts, files: dict[str, Path]) -> dict[str, Any]:
     return {
         "rows": counts.rows,
         **{name: {"rows": getattr(counts, name), "file": str(path)} for name, path in files.items()},
@@ -117,7 +117,7 @@ def _document(counts: Counts, files: dict[str, Path]) -> dict[str, Any]:
     }
 
 
-def _text(counts: Counts, files: dict[str, Path]) -> str:
+def _text(counts: ScrubCounts, files: dict[str, Path]) -> str:
     width = len(f"{counts.rows:,}")
     lines = [f"{name:<8}{getattr(counts, name):>{width},}  {path}" for name, path in files.items()]
     return "\n".join([*lines, as_of_text(counts.as_of, counts.held_by)])
