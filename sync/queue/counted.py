@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from sync.queue.clock import clock_offset, epoch_of
 from sync.queue.connection import answered
 from sync.queue.counts import (
     COUNTS_KEY,
@@ -52,9 +52,9 @@ def read_counted(queue: Queue) -> Counted:
     with answered():
         begun = time.time()
         with queue.connection.pipeline(transaction=False) as pipeline:
-            pipeline.execute_command("TIME")
-            redis_time = pipeline.execute()[0]
-        offset = clock_offset(begun, redis_time, time.time())
+            pipeline.time()
+            (redis_time,) = pipeline.execute()
+        offset = clock_offset(begun, epoch_of(redis_time), time.time())
         minute = int(begun) // MINUTE_SECONDS
         with queue.connection.pipeline(transaction=False) as pipeline:
             pipeline.llen(queue.key)
@@ -81,18 +81,6 @@ def read_counted(queue: Queue) -> Counted:
         failed_jobs=failed,
         clock_offset_seconds=offset,
     )
-
-
-def clock_offset(before: float, server: Any, after: float) -> float:
-    """Return by how many seconds a server's TIME is ahead of ours, 0 if it lies between `before` and `after`."""
-    seconds, microseconds = server
-    at = int(seconds) + int(microseconds) / 1_000_000
-    return distance(before, at, after)
-
-
-def distance(before: float, at: float, after: float) -> float:
-    """Return how far `at` lies outside of `before` to `after`; negative if it comes earlier."""
-    return min(0.0, at - before) + max(0.0, at - after)
 
 
 def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS
 from sync.events.opt_out_names import looks_like_opt_out
-from sync.queue.counted import distance
+from sync.queue.clock import clock_offset
 from sync.status.numbers import InDatabase
 from sync.status.opt_out_latency import Latency, latency
 
@@ -53,7 +53,7 @@ def _clock_offset(connection: Connection) -> float:
     connection.execute(text("SELECT 1"))  # what a first statement waits for is no matter of clocks
     before = time.time()
     at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return distance(before, at.timestamp(), time.time())
+    return clock_offset(before, at.timestamp(), time.time())
 
 
 def _any_of(table: Table) -> Select[Any]:

@@ -54,8 +54,14 @@ def _earliest(time: ColumnElement[datetime], condition: ColumnElement[bool]) -> 
     return select(func.min(time)).where(condition).scalar_subquery()
 
 
-def freshness(begun: datetime, queued: Waiting, in_database: "WaitingInDatabase") -> Freshness:
-    """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked."""
+def freshness_of(
+    begun: datetime, queued: Waiting, in_database: "WaitingInDatabase", database_offset: float
+) -> Freshness:
+    """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked.
+
+    `database_offset` is by how many seconds the database's clock is ahead of ours.
+    """
+    offset = max(abs(queued.clock_offset_seconds), abs(database_offset))
     holders = [
         ("queue", queued.oldest_opt_out),
         ("inbox", in_database.in_inbox),
@@ -64,9 +70,9 @@ def freshness(begun: datetime, queued: Waiting, in_database: "WaitingInDatabase"
     ]
     oldest = min(((time, name) for name, time in holders if time), default=None)
     if oldest is None or oldest[0] >= begun:
-        return Freshness(as_of=begun, held_by=None)
+        return Freshness(as_of=begun, held_by=None, clock_offset_seconds=offset)
     # Only what is older than the oldest that waits is surely reflected.
-    return Freshness(as_of=oldest[0] - _ONE, held_by=oldest[1])
+    return Freshness(as_of=oldest[0] - _ONE, held_by=oldest[1], clock_offset_seconds=offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

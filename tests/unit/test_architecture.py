@@ -153,16 +153,12 @@ def test_a_web_process_without_look_ups_does_not_load_what_is_known_of_phone_num
     assert "sync.events.addresses" in at_once("receiver.api.endpoint")
 
 
-WITHOUT_RQ = {"sync.queue.counts", "sync.queue.writer"}
+WITHOUT_RQ = {"sync.queue.clock", "sync.queue.counts", "sync.queue.writer"}
 
 
 def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
     assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
-        *(
-            module
-            for module in TREES
         *(module for module in TREES if module.startswith("sync.queue.") and module not in WITHOUT_RQ),
-        ),
         "sync.worker.full_redis",
         "sync.worker.fetch",
         "sync.worker.job_lists",
