@@ -5,7 +5,7 @@ letters. It goes from one place to the next or into the table in one transaction
 opt-out is missed on its way if the queue is asked before the database, and the database in one statement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,13 +23,24 @@ class Freshness:
 
     `held_by` says where an older opt-out waits: `queue`, `inbox` or `dead_letters`. It is `message` if the opt-out's
     message has to name the person, and None if nothing waits. A store that did not answer is named likewise.
+    `clock_offset_seconds` is how far the clock of a store is from ours, that of the store that is farther off.
     """
 
     as_of: datetime | None
     held_by: str | None
+    clock_offset_seconds: float = 0.0
 
     def is_within(self, staleness: timedelta, now: datetime) -> bool:
-        return self.as_of is not None and now - self.as_of <= staleness
+        return self.as_of is not None and now - self.as_of <= staleness and self._is_clock_within(staleness)
+
+    def judged(self, staleness: timedelta) -> "Freshness":
+        """Return what may be said of this freshness: nothing if clocks differ by more than `staleness`."""
+        if self.as_of is None or self._is_clock_within(staleness):
+            return self
+        return replace(self, as_of=None, held_by="clock")
+
+    def _is_clock_within(self, staleness: timedelta) -> bool:
+        return self.clock_offset_seconds <= staleness.total_seconds()
 
 
 def waiting_columns() -> tuple[Label[Any], ...]:

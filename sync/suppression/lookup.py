@@ -137,8 +137,9 @@ class Lookup:
         """Return an answer for each of `addresses`, in their order: one query, however many.
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
-        `sender` only those count that name it, or name none. If the tables are staler than `max_staleness` (or
-        seconds), if a store does not answer, or if its clock and ours differ by more, `unknown` replaces `allowed`. An item that is no text is `invalid`.
+        `sender` only those count that name it, or name none. `unknown` replaces `allowed` if the tables are staler than
+        `max_staleness` (or seconds), if a store does not answer, or if its clock and ours differ by more than that. An
+        item that is no text is `invalid`.
         Raises nothing, whatever `addresses` holds and whatever happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
@@ -207,9 +208,8 @@ class Lookup:
             return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
             return Look(opt_outs=seen.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
-        return Look(
-            opt_outs=seen.opt_outs, freshness=freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
-        )
+        freshness = freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
+        return Look(opt_outs=seen.opt_outs, freshness=freshness)
 
     def _asked(self, address: str, channel: str | None) -> Asked:
         return Asked(*read_on_any(channel, address, self._default_region))
