@@ -59,10 +59,14 @@ class Parts(NamedTuple):
 
 
 class Application(NamedTuple):
-    """An ASGI application. `start` is for the process that serves it, once that does not fork any more."""
+    """An ASGI application. `start` is for the process that serves it, once that does not fork any more.
+
+    `stop` sends what was counted; at the end of a process that happens by itself.
+    """
 
     answer: AsgiApp
     start: Callable[[], None]
+    stop: Callable[[], None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.answer(scope, receive, send)
@@ -77,6 +81,7 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     parts = _parts(settings)
     loop, intake = LoopThread(), parts.intake
     app = _flask(parts)
+    app.extensions["reporter"] = parts.reporter
     add_route(
         app,
         parts.keys,
@@ -107,7 +112,7 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
         else:
             await flask(scope, receive, send)
 
-    return Application(answer, parts.reporter.start)
+    return Application(answer, parts.reporter.start, parts.reporter.stop)
 
 
 def _parts(settings: ReceiverSettings | None) -> Parts:

@@ -24,6 +24,7 @@ COMMANDS = {
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",
     "status": "sync.status.command:status",
+    "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
     "worker": "sync.worker.command:worker",
 }

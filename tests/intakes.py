@@ -35,13 +35,15 @@ def driven_intake(
 ) -> Iterator[DrivenIntake]:
     """Yield an intake for the Redis at `url`; close its connections afterwards."""
     settings = RedisSettings(url=url, verify_tls=True)
+    reporter = Reporter(settings, [])
     intake = Intake(
         settings,
         inbox,
-        Reporter(settings, []),
+        reporter,
         is_journalled=is_journalled,
         failures_may_opt_out=failures_may_opt_out,
     )
     with asyncio.Runner() as runner:
         yield DrivenIntake(runner, intake)
         runner.run(intake.close())
+        reporter.stop()

@@ -83,7 +83,7 @@ class Webhook:
             self._reporter.matched(place)
             await self._store(body, request_id)
         except (BodyTooLarge, BodyIncomplete, NotGenuine, StoreUnavailable) as error:
-            peer, *_ = scope["client"] or (None,)
+            peer, *_ = scope.get("client") or (None,)
             sender = Sender(peer, forwarded_for(header(headers, b"x-forwarded-for")))
             return not_accepted(error, body, sender, request_id, self._reporter)
         return STORED

@@ -62,8 +62,11 @@ class Reporter:
                 atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Send what is left, unless Redis is away."""
+        """Send what is left, unless Redis is away, and nothing after that."""
         self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            atexit.unregister(self.stop)
         self._send(is_last=True)
 
     def matched(self, place: int) -> None:

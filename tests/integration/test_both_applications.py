@@ -48,6 +48,8 @@ class Both:
 
     def close(self) -> None:
         """Give up what an application keeps until its process ends: connections, which nobody closes."""
+        self._asgi_app.stop()
+        self._client.application.extensions["reporter"].stop()
         self._runner.close()
         self._client = self._asgi_app = None
         with warnings.catch_warnings():
