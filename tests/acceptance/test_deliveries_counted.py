@@ -65,6 +65,10 @@ def test_refusals_and_deliveries_are_counted_exactly_over_all_processes(web: Pla
     too_large = [("too_large", b" " * (256 * 1024 + 1), {})] * 3
     refused = [(reason, BODY, headers) for reason, headers in SIGNATURES.items()] * EACH
     genuine = [("", BODY, {"X_Zexa_Signature": signature(BODY)})] * EACH
+
+    def deliver(given: tuple[str, bytes, dict[str, str]]) -> int:
+        return web.request("POST", "/webhooks/zexa", given[1], **given[2])[0]
+
     with ThreadPoolExecutor(8) as senders:
         answers = list(
             senders.map(

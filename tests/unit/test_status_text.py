@@ -158,8 +158,7 @@ def test_a_secret_that_matched_nothing_since_another_took_over_is_safe_to_remove
 
 
 def test_the_oldest_that_waits_is_that_of_queue_and_inbox() -> None:
-    state = replace(
-        numbers(oldest_waiting_at=ago(seconds=5)), database=replace(DATABASE, inbox_oldest_at=ago(seconds=90))
-    )
+    in_inbox = replace(DATABASE, inbox_oldest_at=ago(seconds=90))
+    state = replace(numbers(oldest_waiting_at=ago(seconds=5)), database=in_inbox)
     assert status_document(state, [])["oldest_waiting_seconds"] == 90
     assert status_document(WELL, [])["oldest_waiting_seconds"] == 0
