@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from redis import Redis
-from sqlalchemy import URL, Engine, make_url, text
+from sqlalchemy import URL, Engine, make_url
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
+from tests.postgres_servers import empty_database
 from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
@@ -69,16 +69,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL
     if request.param == "sqlite":
         yield make_url(f"sqlite:///{tmp_path}/zexa.db")
         return
-    server: URL = request.getfixturevalue("postgres_server")
-    name = f"zexa_{uuid4().hex}"
-    admin = open_database(server).execution_options(isolation_level="AUTOCOMMIT")
-    template = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield server.set(database=name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with empty_database(request.getfixturevalue("postgres_server")) as url:
+        yield url
 
 
 @pytest.fixture
