@@ -14,6 +14,8 @@ from sync.suppression import Freshness
 CLOCK_SECONDS_MAX = 5.0
 # A worker, or a web process, that was not seen for so long is not counted as running.
 SEEN_WITHIN = timedelta(minutes=1)
+# A secret that matched nothing for so long, while another one did, signs no redelivery any more.
+SAFE_TO_REMOVE_AFTER = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,13 @@ class InRedis:
     usual_gap_seconds: float | None
     secrets: tuple[SecretUse, ...] | None
     clock_offset_seconds: float
+
+    def replaced_since(self, secret: SecretUse) -> datetime | None:
+        """Return since when `secret` matches nothing while another one does: it can go. None if it is not so."""
+        since = secret.matched_at or secret.known_since
+        others = (other.matched_at for other in self.secrets or () if other.position != secret.position)
+        is_replaced = since and any(matched and matched - since > SAFE_TO_REMOVE_AFTER for matched in others)
+        return since if is_replaced else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
