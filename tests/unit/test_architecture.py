@@ -57,7 +57,7 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal"}
 FEATURES = {
-    *("sync.dead_letters", "sync.opt_outs", "sync.rebuild", "sync.reports"),
+    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.rebuild", "sync.reports"),
     *("sync.status", "sync.suppression", "sync.trace"),
 }
 MAY_IMPORT = {
