@@ -29,8 +29,8 @@ class RawEvent:
 # A probe of `doctor` begins with these bytes, inside the signed body. It is no delivery of the provider's traffic.
 PROBE_MARK = b'{"event":"zexa-sync.probe"'
 PROBE_EVENT = "zexa-sync.probe"
-# What the provider's own test events are called, compared as all names are.
-_TEST_NAMES = frozenset({b"test", b"testevent", b"webhooktest", b"ping", b"webhookping", b"zexasyncprobe"})
+# What the provider's own test events are called, compared as all names are. Some name no event at all.
+_TEST_NAMES = frozenset({b"", b"test", b"testevent", b"webhooktest", b"ping", b"webhookping", b"zexasyncprobe"})
 
 # The most that the receiver takes; what a compressed body holds is held to the same.
 BODY_BYTES_MAX = 256 * 1024
