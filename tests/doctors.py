@@ -19,6 +19,8 @@ from models.database import open_database
 from sync.cli import main
 from sync.devtools.dev.embedded import private_redis
 from sync.doctor.check import CHECKS
+from tests.conftest import migrate
+from tests.postgres_servers import PrivatePostgres, private_postgres
 from tests.processes import SECRET, Platform, platform, wait_for
 
 SECONDS_MAX = 10
@@ -46,8 +48,12 @@ class Answer:
 @dataclass(frozen=True)
 class Installation:
     platform: Platform
-    url: URL
+    primary: PrivatePostgres
     redis: Redis
+
+    @property
+    def url(self) -> URL:
+        return self.primary.url
 
     @property
     def environ(self) -> dict[str, str]:
@@ -89,17 +95,19 @@ def assert_first(answer: Answer, name: str, found: str, remedy: str, *, status: 
 
 
 @contextmanager
-def installation(folder: Path, url: URL, **environ: str) -> Iterator[Installation]:
-    """Run web and worker on a Redis that keeps what it confirms, and on the migrated database `url`."""
+def installation(folder: Path, **environ: str) -> Iterator[Installation]:
+    """Run web and worker on servers that keep what they confirm, as those of other tests do not."""
     with (
+        private_postgres() as primary,
         private_redis(folder / "redis") as server,
         Redis.from_url(server.url, decode_responses=True) as redis,
-        platform(folder / "platform", url, server.url, **environ) as started,
+        platform(folder / "platform", primary.url, server.url, **environ) as started,
     ):
+        migrate(primary.url)
         redis.config_set("maxmemory", "100mb")
         started.start_web()
         started.start_worker()
-        ours = Installation(started, url, redis)
+        ours = Installation(started, primary, redis)
         wait_for(lambda: ours.doctor().exit_code == 0, seconds=30, what="a healthy installation")
         yield ours
 

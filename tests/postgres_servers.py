@@ -1,6 +1,5 @@
-"""PostgreSQL as tests need it: a database of its own, a server of its own, a standby that follows, a role."""
+"""PostgreSQL as tests need it: a server of its own, a standby that follows, a role."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,22 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import URL, Engine, create_engine, text
 
-from models.database import open_database
 from sync.settings.database_url import read_database_url
-
-
-@contextmanager
-def empty_database(server: URL) -> Iterator[URL]:
-    """A new database on `server`, a copy of ZEXA_TEST_POSTGRES_TEMPLATE."""
-    name = f"zexa_{uuid4().hex}"
-    admin = open_database(server).execution_options(isolation_level="AUTOCOMMIT")
-    template = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield server.set(database=name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
 
 
 @dataclass(frozen=True)

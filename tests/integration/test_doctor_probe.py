@@ -10,19 +10,15 @@ import pytest
 from sqlalchemy import URL
 
 from sync.devtools.dev.embedded import free_port
-from tests.conftest import migrate
-from tests.doctors import Installation, answering, assert_first, installation, spelled
-from tests.postgres_servers import empty_database
+from tests.doctors import Installation, answering, assert_first, installation
 from tests.processes import ROOT, wait_for
 from tests.tls import tls_front
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with empty_database(postgres_server) as url:
-        migrate(url)
-        with installation(tmp_path_factory.mktemp("doctor"), url) as ours:
-            yield ours
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("doctor")) as ours:
+        yield ours
 
 
 def test_a_probe_is_followed_to_its_row_in_the_ledger(house: Installation) -> None:
@@ -95,9 +91,9 @@ def test_a_page_that_answers_all_requests_with_200_is_no_acknowledgement(house: 
         assert_first(house.doctor("--url", url), "probe", "200: another program than web answers", "see what stands")
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_address_of_another_installation(house: Installation, migrated_url: URL) -> None:
-    answer = house.doctor("--url", house.address, DATABASE_URL=spelled(migrated_url))
+    answer = house.doctor("--url", house.address, DATABASE_URL=str(migrated_url))
     assert_first(answer, "probe", "and it is in neither store", "the URL leads to another installation")
 
 

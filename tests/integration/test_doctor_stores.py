@@ -4,15 +4,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, make_url
 
+from models.database import open_database
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
 from sync.devtools.dev.embedded import free_port
-from tests.conftest import migrate
+from tests.conftest import administrating, migrate, new_database
 from tests.doctors import (
     PASSWORD,
     SECONDS_MAX,
@@ -23,8 +23,8 @@ from tests.doctors import (
     installation,
     spelled,
 )
-from tests.postgres_servers import empty_database, following, private_postgres, role
-from tests.processes import ROOT
+from tests.postgres_servers import following, role
+from tests.processes import ROOT, wait_for
 from tests.redis_servers import redis_with
 from tests.tls import tls_front
 
@@ -33,19 +33,17 @@ NOWHERE = "192.0.2.1"
 
 
 @pytest.fixture(scope="module")
-def house(postgres_server: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A healthy installation; each test breaks one thing for it alone."""
-    with empty_database(postgres_server) as url:
-        migrate(url)
-        with installation(tmp_path_factory.mktemp("doctor"), url) as ours:
-            yield ours
+    with installation(tmp_path_factory.mktemp("doctor")) as ours:
+        yield ours
 
 
 @pytest.fixture
-def empty(postgres_server: URL) -> Iterator[URL]:
+def empty(house: Installation) -> Iterator[URL]:
     """A database that no process uses."""
-    with empty_database(postgres_server) as url:
-        yield url
+    with administrating(house.url) as admin, new_database(admin, "template1") as name:
+        yield house.url.set(database=name)
 
 
 @pytest.fixture
@@ -193,8 +191,6 @@ def test_a_table_that_was_changed(house: Installation, spare: URL) -> None:
 
 
 def test_a_revoked_insert(house: Installation, spare: URL) -> None:
-    from models.database import open_database
-
     engine = open_database(spare)
     with role(engine, spare) as url:
         assert house.doctor(DATABASE_URL=spelled(url)).exit_code == 0
@@ -231,27 +227,21 @@ def test_a_database_with_another_clock(house: Installation, spare: URL) -> None:
     assert_first(answer, "clock", "the database is 7,200.0 s ahead of this machine", "by NTP")
 
 
-def test_a_standby_and_a_server_without_fsync(house: Installation) -> None:
-    with private_postgres() as primary:
-        migrate(primary.url)
-        with following(primary) as standby:
-            answer = house.doctor(DATABASE_URL=spelled(standby))
-            assert_first(answer, "database_writable", "the database is a standby", "point DATABASE_URL at the primary")
-        with _autocommit(primary.url) as connection:
-            connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
-            connection.exec_driver_sql("SELECT pg_reload_conf()")
-        answer = house.doctor(DATABASE_URL=spelled(primary.url))
-        assert_first(answer, "durability", "fsync is off", "set fsync = on")
+def test_a_standby(house: Installation) -> None:
+    with following(house.primary) as standby:
+        answer = house.doctor(DATABASE_URL=spelled(standby))
+    assert_first(answer, "database_writable", "the database is a standby", "point DATABASE_URL at the primary")
 
 
-@contextmanager
-def _autocommit(url: URL) -> Iterator[object]:
-    from models.database import open_database
-
-    engine = open_database(url)
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        yield connection
-    engine.dispose()
+def test_a_database_that_never_waits_for_its_disk(house: Installation) -> None:
+    with administrating(house.url) as admin:
+        for setting in ("SET fsync = off", "RESET fsync"):
+            admin.exec_driver_sql(f"ALTER SYSTEM {setting}")
+            admin.exec_driver_sql("SELECT pg_reload_conf()")
+            if "off" in setting:
+                wait_for(lambda: house.doctor().exit_code == 1, seconds=10, what="the setting being read")
+                assert_first(house.doctor(), "durability", "fsync is off", "set fsync = on")
+    wait_for(lambda: house.doctor().exit_code == 0, seconds=10, what="the setting being read")
 
 
 def test_a_sqlite_file(house: Installation, tmp_path: Path) -> None:

@@ -5,25 +5,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import URL
 
 from sync.queue.connection import open_queue
 from sync.queue.counts import LATEST_KEY, WEB_KEY
-from tests.conftest import migrate
 from tests.doctors import Installation, assert_first, execute, installation
 from tests.events_builder import body
-from tests.postgres_servers import empty_database
 from tests.processes import wait_for
 
 RETIRED = "a secret of last year"
 
 
 @pytest.fixture(scope="module")
-def server(postgres_server: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with empty_database(postgres_server) as url:
-        migrate(url)
-        with installation(tmp_path_factory.mktemp("doctor"), url, ZEXA_RETIRED_SECRETS=RETIRED) as ours:
-            yield ours
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("doctor"), ZEXA_RETIRED_SECRETS=RETIRED) as ours:
+        yield ours
 
 
 @pytest.fixture
