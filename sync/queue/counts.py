@@ -156,6 +156,10 @@ class Counts:
         return taken
 
     def restore(self, taken: Pending) -> None:
+        """Keep what could not be sent. Minutes that nobody will ask for become one: Redis may be away for long."""
+        oldest = int(time.time()) // MINUTE_SECONDS - MINUTES_KEPT
+        for minute in [minute for minute in taken.minutes if 0 < minute <= oldest]:
+            taken.add(taken.minutes.pop(minute), 0.0)
         with self._lock:
             self._pending.merge(taken)
 
