@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from sync.events.raw import RawEvent
 from sync.queue.connection import connect
 from sync.queue.counts import (
+    ACCEPTED,
     LATEST_KEY,
     SECRETS_KEY,
     TAIL_CHANNEL,
@@ -85,7 +86,7 @@ class Reporter:
 
     def accepted_elsewhere(self, number: int) -> None:
         """Count deliveries that the inbox took: Redis hears of them later."""
-        self.counts.add_all(Counter({"code:200": number}))
+        self.counts.add_all(Counter({ACCEPTED: number}))
         self.counts.see("delivery", at=time.time())
         if self._thread is None:
             self.start()

@@ -25,6 +25,7 @@ USUAL_GAPS_KEY = "zexa-sync:usual-gaps"  # a hash: seconds by the hour of the we
 TAIL_KEY = "zexa-sync:tail"  # exists while somebody watches deliveries
 TAIL_CHANNEL = "zexa-sync:deliveries"
 SINCE = "since"
+ACCEPTED = "code:200"
 
 # The codes and reasons that an answer to a delivery may have, and what may become of an event.
 CODES = ("200", "403", "413", "503")
@@ -155,6 +156,10 @@ class Counts:
         return taken
 
     def restore(self, taken: Pending) -> None:
+        """Keep what could not be sent. Minutes that nobody will ask for become one: Redis may be away for long."""
+        oldest = int(time.time()) // MINUTE_SECONDS - MINUTES_KEPT
+        for minute in [minute for minute in taken.minutes if 0 < minute <= oldest]:
+            taken.add(taken.minutes.pop(minute), 0.0)
         with self._lock:
             self._pending.merge(taken)
 
@@ -169,8 +174,11 @@ def lag_place(seconds: float) -> int:
 
 def accepted(pending: Pending, number: int, now: float) -> list[Command]:
     """Return the commands for `number` deliveries that are accepted with them, and for what was `pending`."""
-    both = Pending()
-    both.merge(pending)
-    both.add(Counter({"code:200": number}), now)
-    both.see("delivery", now)
-    return both.commands(now)
+    key = minute_key(int(now) // MINUTE_SECONDS)
+    return [
+        *Pending(pending.minutes, pending.latest | {"delivery": now}, pending.seconds).commands(now),
+        ("HSETNX", COUNTS_KEY, SINCE, f"{now:.3f}"),
+        ("HINCRBY", COUNTS_KEY, ACCEPTED, number),
+        ("HINCRBY", key, ACCEPTED, number),
+        ("EXPIRE", key, _MINUTE_EXPIRY_SECONDS),
+    ]

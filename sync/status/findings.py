@@ -32,7 +32,8 @@ def _redis_findings(numbers: Numbers, redis: InRedis) -> list[str]:
     if redis.queue_jobs and not redis.workers.running(numbers.looked_at):
         seen = redis.workers.latest
         last = f"the last one was seen {ago(numbers, seen)}" if seen else "none was ever seen"
-        found.append(f"{redis.queue_jobs:,} jobs wait and no worker runs: {last}. Start a worker.")
+        waiting = "1 job waits" if redis.queue_jobs == 1 else f"{redis.queue_jobs:,} jobs wait"
+        found.append(f"{waiting} and no worker runs: {last}. Start a worker.")
     hour = redis.last_hour
     if hour.refusals > hour.accepted:
         found.append(f"More deliveries were refused in the last hour than accepted: {refused_text(redis)}.")

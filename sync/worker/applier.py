@@ -22,9 +22,10 @@ from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
 from sync.settings.worker import WorkerSettings
-from sync.store.apply import Read, Tally, drain, merge, read
+from sync.store.apply import Read, drain, merge, read
 from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.singly import Held
+from sync.store.tally import Tally
 from sync.worker.counting import count
 from sync.worker.running_statements import RunningStatements
 

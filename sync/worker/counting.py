@@ -4,7 +4,7 @@ import time
 from collections import Counter
 
 from sync.queue.counts import LAG_SUM, QUICK_COPIES, QUICK_COPIES_SUM, REHEARSALS, Counts, lag_field, lag_place
-from sync.store.apply import Tally
+from sync.store.tally import Tally
 
 MICROSECONDS = 1_000_000
 

@@ -19,7 +19,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.opt_outs.add import OptOutWord, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
-from sync.store.apply import Tally, apply
+from sync.store.apply import apply
+from sync.store.tally import Tally
 from tests.conftest import NOW
 from tests.events_builder import (
     ANA,

@@ -118,6 +118,9 @@ def test_counting_is_bounded_and_goes_by_the_index(
             plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
             assert "ix_events_ignored" in plan
             assert "SCAN events" not in plan
+        ((statement, given),) = [(text, given) for text, given in executed if "FROM dead_letters" in text]
+        plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
+        assert "ix_dead_letters_unresolved" in plan
     monkeypatch.setattr(module, "COUNTED_MAX", 7)
     found = measure(engine, open_queue(redis), default_region="AO").database
     assert found is not None

@@ -1,5 +1,6 @@
 """What is counted in a process, and the commands by which Redis adds it up."""
 
+import time
 from collections import Counter
 
 from sync.queue.counts import (
@@ -51,6 +52,17 @@ def test_what_is_older_than_an_hour_counts_for_the_whole_alone() -> None:
     commands = counts.take().commands(NOW)
     assert added(commands, COUNTS_KEY) == {"code:503": 1}
     assert not [command for command in commands if str(command[1]).startswith("zexa-sync:minute:")]
+
+
+def test_what_waits_for_redis_for_days_takes_no_more_room_than_an_hour() -> None:
+    counts = Counts()
+    now = time.time()
+    for minutes in range(3 * 24 * 60):
+        counts.add("code:503", at=now - 60 * minutes)
+    counts.restore(counts.take())
+    kept = counts.take()
+    assert len(kept.minutes) <= 62
+    assert added(kept.commands(now), COUNTS_KEY) == {"code:503": 3 * 24 * 60}
 
 
 def test_the_latest_time_is_kept_whichever_comes_first() -> None:

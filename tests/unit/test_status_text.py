@@ -91,7 +91,7 @@ def test_jobs_that_wait_without_a_worker_are_found() -> None:
         "112 jobs wait and no worker runs: none was ever seen. Start a worker."
     ]
     assert found(numbers(queue_jobs=1, workers=late)) == [
-        "1 jobs wait and no worker runs: the last one was seen 1 min 1 s ago. Start a worker."
+        "1 job waits and no worker runs: the last one was seen 1 min 1 s ago. Start a worker."
     ]
     assert found(numbers(queue_jobs=0, workers=nobody)) == []
     assert found(numbers(queue_jobs=112)) == []
