@@ -73,9 +73,7 @@ def _queue(redis: InRedis, now: datetime) -> Check:
     age = now - redis.oldest_waiting_at if redis.oldest_waiting_at else timedelta()
     if redis.queue_jobs and age > LATE:
         return findings.QUEUE_OLD(jobs=jobs, age=duration_text(age.total_seconds()))
-    return ok(
-        "queue", f"{jobs} wait" if redis.queue_jobs > 1 else f"{jobs} waits" if redis.queue_jobs else "none waits"
-    )
+    return ok("queue", f"jobs in the queue: {jobs}")
 
 
 def _in_database(database: InDatabase, held_by: str | None, now: datetime) -> Iterator[Check]:

@@ -165,5 +165,6 @@ def test_doctor_names_the_pooler_and_leaves_the_tables_of_others_alone(pooled: U
     assert (before["schema"].status, before["foreign_tables"].status) == ("problem", "ok")
     migrate(pooled)
     after = {check.check: check for check in check_database(pooled)}
-    assert {check.status for check in after.values()} == {"ok"}
+    # The tests' server does not wait for its disk.
+    assert {name for name, check in after.items() if check.status != "ok"} <= {"durability"}
     assert "a pooler in transaction mode stands before the database" in after["pooler"].found
