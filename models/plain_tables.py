@@ -35,6 +35,13 @@ NAMELESS_OPT_OUTS = Table(
     Column("received_at", UTCDateTime, nullable=False),
     Column("holds_until", UTCDateTime, nullable=False),
 )
+LEDGER = Table(
+    "events",
+    _METADATA,
+    Column("subject_id", KeyText, primary_key=True),
+    Column("event", KeyText, primary_key=True),
+    Column("outcome", Text, nullable=False),
+)
 OPT_OUTS = Table(
     "opt_outs",
     _METADATA,
@@ -56,6 +63,8 @@ WRITTEN = (
 
 
 def in_force(opt_outs: Table) -> ColumnElement[bool]:
-    """Return which rows of `opt_outs` are in force. The view `active_opt_outs` says the same, and a test holds them
-    equal."""
+    """Return which rows of `opt_outs` are in force.
+
+    The view `active_opt_outs` and `sync.events.opt_outs.is_in_force` say the same. A test holds the three equal.
+    """
     return or_(opt_outs.c.opted_in_at.is_(None), opt_outs.c.opted_in_at <= opt_outs.c.received_at)

@@ -1,4 +1,4 @@
-"""The views of opt-outs, with the types of their columns, and when an opt-out is in force.
+"""The views of opt-outs, with the types of their columns.
 
 What each means is in `migrations/sql`.
 """
@@ -6,8 +6,6 @@ What each means is in `migrations/sql`.
 from sqlalchemy import BigInteger, MetaData, Table, Text
 from sqlalchemy import Column as _Column
 
-from models.plain_tables import in_force
-from models.tables import OPT_OUTS
 from models.types import KeyText, UTCDateTime
 
 # Of its own, so that no migration takes them for tables.
@@ -18,8 +16,6 @@ def _view(name: str, **types: object) -> Table:
     return Table(name, _METADATA, *(_Column(column, kind) for column, kind in types.items()))  # type: ignore[arg-type]
 
 
-# The condition of the view `active_opt_outs`, and of `sync.events.opt_outs.is_in_force`. A test holds the three equal.
-IN_FORCE = in_force(OPT_OUTS)
 ACTIVE_OPT_OUTS = _view(
     "active_opt_outs",
     channel=KeyText,

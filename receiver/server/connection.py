@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._client = transport.get_extra_info("peername")
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES_MAX)
         self._state.connections.add(self)  # type: ignore[arg-type]
         self._room = self._rooms.opening
@@ -292,7 +293,7 @@ class Connection(asyncio.Protocol):
         self._has_asked = True
         exchange = Exchange(
             self,
-            new_scope(method, version, target, fields),
+            new_scope(method, version, target, fields, self._client),
             may_stay=may_stay,
             expects_continue=any(name == b"expect" for name, _ in fields),
         )

@@ -45,8 +45,9 @@ _TIMES = (*dict.fromkeys(name for names in STATUS_TIMES.values() for name in nam
 # hold anything.
 _Text = Annotated[str, Meta(max_length=ID_BYTES_MAX // 4)]  # no character takes more than four bytes
 _Text_or_none: Any = _Text | None
-_Time: Any = _Text | int | float | None
-_Code: Any = _Text | int | None
+_Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # the tolerant decoder judges a longer number
+_Time: Any = _Text | _Int | float | None
+_Code: Any = _Text | _Int | None
 _Error: Any = _Text | dict[str, _Code] | None  # most often a text, or its code and message
 _TYPES = dict.fromkeys(_TEXTS, _Text_or_none) | dict.fromkeys(_TIMES, _Time) | dict.fromkeys(CODE, _Code)
 Fields: Any = defstruct(

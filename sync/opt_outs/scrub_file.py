@@ -77,7 +77,7 @@ def scrub(
 
 def _require_fresh(lookup: Lookup, scope: ScrubScope, counts: ScrubCounts) -> None:
     """Find out before a long file is read."""
-    freshness = lookup.freshness()
+    freshness = lookup.freshness().judged(scope.max_staleness)
     if not freshness.is_within(scope.max_staleness, datetime.now(UTC)):
         raise UnknownStatusError(freshness.as_of, freshness.held_by)
     counts.as_of, counts.held_by = freshness.as_of, freshness.held_by

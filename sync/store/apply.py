@@ -5,9 +5,9 @@ The two steps stand apart so that a worker can read the next batch while the dat
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from msgspec import Struct
@@ -17,7 +17,7 @@ from models.errors import Fault, error_kind, fault_of
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
-from sync.events.raw import RawEvent
+from sync.events.raw import RawEvent, is_rehearsal
 from sync.rollups.deltas import keep_deltas
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from sync.store.inbox import remove_from_inbox, take_inbox
@@ -25,7 +25,8 @@ from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
 from sync.store.opt_outs import merge_opt_outs
 from sync.store.singly import Singly, may_lie_in_one
-from sync.store.status_rows import merge_campaigns, merge_messages
+from sync.store.status_rows import Merged, late_events, merge_campaigns, merge_messages
+from sync.store.tally import Tally
 
 
 class Read(Struct, frozen=True, gc=False):
@@ -39,21 +40,6 @@ class Read(Struct, frozen=True, gc=False):
 
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What became of a batch, in events: `received` = `applied` + `ignored` + `unchanged` + `dead`."""
-
-    received: int = 0
-    applied: int = 0  # bodies new to the ledger
-    ignored: int = 0  # likewise, of a type this version does not know
-    unchanged: int = 0  # copies of bodies that it has
-    dead: int = 0  # dead letters
-    body_bytes: int = field(default=0, compare=False)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
 
 
 def read(raw_events: Iterable[RawEvent], options: ParseOptions) -> list[Read]:
@@ -170,14 +156,20 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions
         _remove_from_inbox(connection, [raw])
         keep_dead_letters(connection, [letter], options)
     _log_dead_letters([Read(raw, letter)])
-    return Tally(received=1, dead=1, body_bytes=len(raw.body))
+    return Tally(received=1, dead=1, body_bytes=len(raw.body), receipts=(raw.received_at.timestamp(),))
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
     for item in batch:
         if isinstance(letter := item.stated, NewDeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
-            log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
+            log.warning(
+                "dead_letter.kept",
+                reason=letter.reason,
+                error=letter.error,
+                digest=digest,
+                request_id=letter.raw.request_id,
+            )
 
 
 def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptions, now: datetime) -> Tally:
@@ -186,17 +178,35 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [item.raw for item in batch])
-    new = merge_events(connection, events, options, now)
+    merged = _merge_all(connection, events, options, now)
     keep_dead_letters(connection, dead, options)
-    ignored = sum(event.outcome is Outcome.IGNORED for event in new)
+    ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
+    receipts, rehearsals = _receipts(batch)
     return Tally(
         received=len(batch),
-        applied=len(new) - ignored,
+        applied=len(merged.new) - ignored,
         ignored=ignored,
-        unchanged=len(events) - len(new),
+        unchanged=len(events) - len(merged.new),
         dead=len(dead),
         body_bytes=sum(len(item.raw.body) for item in batch),
+        conflicts=merged.conflicts,
+        late=merged.late,
+        quick_copies=merged.quick_copies,
+        receipts=receipts,
+        rehearsals=rehearsals,
     )
+
+
+def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return when each of `batch` was received, apart what is no traffic."""
+    receipts: list[float] = []
+    rehearsals: list[float] = []
+    for item in batch:
+        stated = item.stated
+        # What the provider may say of its messages is nearly all: only what is ignored may be a probe or a test.
+        is_traffic = not isinstance(stated, Event) or stated.outcome is Outcome.APPLIED or not is_rehearsal(stated.name)
+        (receipts if is_traffic else rehearsals).append(item.raw.received_at.timestamp())
+    return tuple(receipts), tuple(rehearsals)
 
 
 def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:
@@ -205,14 +215,31 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
 
 def merge_events(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> list[Event]:
     """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
-    new, earlier = merge_ledger(connection, events, now)
-    merge_rows(connection, [*new, *earlier], options, now)
-    return new
+    return _merge_all(connection, events, options, now).new
 
 
-def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> None:
-    """Bring every row up to date that follows from `events`, which the ledger has taken."""
+class _Merged(NamedTuple):
+    new: list[Event]
+    conflicts: int
+    late: int
+    quick_copies: tuple[float, ...]
+
+
+def _merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> _Merged:
+    new, earlier, quick_copies = merge_ledger(connection, events, now)
+    messages = merge_rows(connection, [*new, *earlier], options, now)
+    inserted_in_conflict = sum(row["conflict"] for row in messages.inserted)
+    turned = sum(
+        bool(change.new and change.old and change.new["conflict"] and not change.old["conflict"])
+        for change in messages.changes
+    )
+    return _Merged(new, inserted_in_conflict + turned, late_events(messages.stored, new), tuple(quick_copies))
+
+
+def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> Merged:
+    """Bring every row up to date that follows from `events`, which the ledger has taken; return those of messages."""
     messages = merge_messages(connection, [event for event in events if event.message], options, now)
     keep_deltas(connection, messages.inserted, messages.changes)
     merge_campaigns(connection, [event for event in events if event.campaign], options, now)
     merge_opt_outs(connection, messages.events, now)
+    return messages

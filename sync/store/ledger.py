@@ -5,7 +5,7 @@ further bodies of a key stand in `further_bodies`, in the same words. The bytes 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, select, tuple_, update
@@ -16,46 +16,70 @@ from sync.events.event import Event
 from sync.events.merge import Key, distinct, holding
 from sync.store.ledger_insert import BODY_COLUMNS, body_columns, body_rows, entries_of, insert_missing, new_body_ids
 
+# Zexa redelivers after a minute. A copy that comes sooner was sent twice.
+QUICK_COPY = timedelta(seconds=10)
+
 
 class Taken(NamedTuple):
     """What the ledger did with some events, one for each distinct body.
 
     `new` are the bodies it did not have. `earlier` are bodies it had, which now have an earlier receipt than before.
+    `quick_copies` says of copies that were received soon after the first one how many seconds later.
     """
 
     new: list[Event]
     earlier: list[Event]
+    quick_copies: list[float] = []
 
 
 def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime) -> Taken:
     """Put every body of `events` into the ledger that it has not, and let the greatest of each key hold there."""
+    events = list(events)
     bodies = distinct(events)
+    quick_copies = _quick_copies_among(events, bodies) if len(bodies) < len(events) else []
     if not bodies:
         return Taken([], [])
     held = holding(bodies)
     there = insert_missing(connection, list(held.values()), now)
     if not there and len(held) == len(bodies):
-        return Taken(bodies, [])
+        return Taken(bodies, [], quick_copies)
     new = [event for key, event in held.items() if key not in there]
     rest = [event for event in bodies if event.key in there or held[event.key] is not event]
-    further = _without_copies(connection, rest)
+    further, stored_copies = _without_copies(connection, rest)
     taken = _take_further(connection, further, now) if further else Taken([], [])
-    return Taken(new + taken.new, taken.earlier)
+    return Taken(new + taken.new, taken.earlier, quick_copies + stored_copies)
 
 
-def _without_copies(connection: Connection, events: list[Event]) -> list[Event]:
-    """Return those of `events` that are no copies of what holds: by far the most are, and cost this one look."""
+def _quick_copies_among(events: Iterable[Event], bodies: Iterable[Event]) -> list[float]:
+    """Return how long after the first of `bodies` each copy of it among `events` was received, if soon."""
+    first = {(event.key, event.digest): event.received_at for event in bodies}
+    return _soon(event.received_at - first[event.key, event.digest] for event in events)
+
+
+def _soon(distances: Iterable[timedelta]) -> list[float]:
+    return [distance.total_seconds() for distance in distances if timedelta() < distance <= QUICK_COPY]
+
+
+def _without_copies(connection: Connection, events: list[Event]) -> tuple[list[Event], list[float]]:
+    """Return those of `events` that are no copies of what holds: by far the most are, and cost this one look.
+
+    Return of the copies that were received soon after the first how many seconds later.
+    """
     stored: dict[Key, tuple[str, datetime]] = {}
     columns = (LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.digest, LEDGER.c.received_at)
     for piece in slices(sorted({event.subject_id for event in events})):
         query = select(*columns).where(is_one_of(connection, LEDGER.c.subject_id, piece))
         for subject, name, digest, received_at in connection.execute(query):
             stored[subject, name] = digest, received_at
-    return [
-        event
-        for event in events
-        if (body := stored.get(event.key)) is None or body[0] != event.digest or body[1] > event.received_at
-    ]
+    others = []
+    distances = []
+    for event in events:
+        digest, received_at = stored.get(event.key, (None, event.received_at))
+        if digest != event.digest or received_at > event.received_at:
+            others.append(event)
+        else:
+            distances.append(event.received_at - received_at)
+    return others, _soon(distances)
 
 
 class _StoredBody(NamedTuple):

@@ -4,22 +4,29 @@ What SQLAlchemy does around each execution takes about as long as the driver's o
 process with deliveries.
 """
 
+import time
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, Select, select, true
+from sqlalchemy import Connection, Engine, Select, func, null, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.in_array import WANTED, array_text, in_array
 from models.plain_tables import OPT_OUTS, in_force
 from models.sessions import execute_single
 from models.types import UTCDateTime
+from sync.queue.clock import clock_offset
 from sync.suppression.freshness import WaitingInDatabase, waiting_columns
 
 _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
-_WAITING = select(*waiting_columns())
+
+
+def _waiting(dialect: str) -> Select[Any]:
+    """Return the query of what waits, and of the database's clock. SQLite has that of this machine."""
+    clock = func.clock_timestamp() if dialect == "postgresql" else null()
+    return select(*waiting_columns(), clock.label("clock"))
 
 
 class NotAnswered(Exception):  # noqa: N818 - a state, not a mistake
@@ -46,6 +53,7 @@ class Seen(NamedTuple):
 
     opt_outs: list[FoundOptOut]
     waiting: WaitingInDatabase
+    clock_offset_seconds: float
 
 
 class CompiledStatement(NamedTuple):
@@ -79,17 +87,18 @@ class LookupQuery:
             WANTED: array_text(self._dialect.name, wanted),
         }
         statement = self._statement(bool(wanted))
+        begun = time.time()
         try:
             rows = self._rows(statement, parameters)
         except ConnectionBroken:
             self._engine.dispose()  # the others that rest may be broken too
             rows = self._rows(statement, parameters)
         read = self._read
-        in_inbox, in_dead_letters, nameless, *_ = rows[0]
+        in_inbox, in_dead_letters, nameless, clock, *_ = rows[0]
         return Seen(
             opt_outs=[
                 FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
-                for _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                for _, _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
                 if person is not None
             ],
             waiting=WaitingInDatabase(
@@ -97,6 +106,7 @@ class LookupQuery:
                 in_dead_letters=read(in_dead_letters),
                 nameless=read(nameless),
             ),
+            clock_offset_seconds=clock_offset(begun, clock.timestamp(), time.time()) if clock else 0.0,
         )
 
     def _rows(self, statement: CompiledStatement, parameters: dict[str, Any]) -> list[Any]:
@@ -123,7 +133,9 @@ class LookupQuery:
             raise
 
     def _made(self, is_of_any: bool) -> CompiledStatement:
-        compiled: Any = (_query(self._dialect.name) if is_of_any else _WAITING).compile(self._engine)
+        compiled: Any = (_query(self._dialect.name) if is_of_any else _waiting(self._dialect.name)).compile(
+            self._engine
+        )
         return CompiledStatement(str(compiled), tuple(compiled.positiontup) if compiled.positional else None)
 
 
@@ -136,5 +148,5 @@ def _query(dialect: str) -> Select[Any]:
     query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(
         in_array(dialect, OPT_OUTS.c.person), in_force(OPT_OUTS)
     )
-    waiting, opt_outs = _WAITING.subquery("waiting"), query.subquery("found")
+    waiting, opt_outs = _waiting(dialect).subquery("waiting"), query.subquery("found")
     return select(waiting, opt_outs).select_from(waiting.outerjoin(opt_outs, true()))

@@ -30,17 +30,21 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def lag_text(lag: timedelta) -> str:
     """Return a duration in the two greatest units that say something, and which way it goes."""
     seconds = abs(lag.total_seconds())
-    way = "earlier" if lag < timedelta() else "later"
+    return f"{duration_text(seconds)} {'earlier' if lag < timedelta() else 'later'}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in the two greatest units that say something."""
     if seconds < 1:
-        return f"{round(seconds * 1000)} ms {way}"
+        return f"{round(seconds * 1000)} ms"
     if seconds < 59.95:
-        return f"{seconds:.1f} s {way}"
+        return f"{seconds:.1f} s"
     whole, parts = round(seconds), []
     for size, unit in _UNITS:
         count, whole = divmod(whole, size)
         if count:
             parts.append(f"{count} {unit}")
-    return f"{' '.join(parts[:2])} {way}"
+    return " ".join(parts[:2])
 
 
 def time_text(time: datetime | None) -> str:

@@ -26,9 +26,10 @@ from sync.queue.connection import QUEUE_NAME, SERIALIZER
 from sync.worker.applier import Applier, NotApplied
 from sync.worker.batch import Batch
 from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
-from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take
+from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, send_counts, show_in_hand, take
 from sync.worker.pace import pause_seconds
 from sync.worker.stop import Stop
+from sync.worker.usual_gaps import learn_usual_gaps
 
 WORKER_TTL_SECONDS = 60
 # How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
@@ -83,8 +84,12 @@ class EventWorker(SimpleWorker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """End if Redis is away, instead of trying again without a look at whether to stop."""
+        self.applier.counts.see("worker", at=time.time())
         try:
             super().heartbeat(timeout, pipeline)
+            if pipeline is None:
+                with self.connection.pipeline(transaction=False) as counting:
+                    send_counts(counting, self.applier.counts)
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
             raise StopRequested from None
 
@@ -94,6 +99,10 @@ class EventWorker(SimpleWorker):
         if self.stop.is_requested:
             raise StopRequested
         return bool(super().should_run_maintenance_tasks)
+
+    def run_maintenance_tasks(self) -> None:
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        learn_usual_gaps(self.connection)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
@@ -113,7 +122,7 @@ class EventWorker(SimpleWorker):
             if not self._apply(batch, next_batch, queue):
                 self._stop_with(batch.job_ids + next_batch.job_ids, queue)
                 break
-            finish(queue, batch.job_ids, worker_key=self.key)
+            finish(queue, batch.job_ids, worker_key=self.key, counts=self.applier.counts)
             if next_batch.job_ids and self.stop.is_requested:
                 self._stop_with(next_batch.job_ids, queue)
                 break

@@ -154,6 +154,8 @@ def assert_read_alike(content: bytes) -> None:
 @example(DELIVERED % b'"id": "msg_1", "more": NaN')
 @example(DELIVERED % b'"id": "msg_1", "delivered_at": 1e400')
 @example(DELIVERED % b'"id": "msg_1", "delivered_at": 1782295500.000')
+@example(b'{"event": "message.failed", "data": {"id": "msg_1", "code": 1%s}}' % (b"0" * 160))
+@example(b'{"event": "message.failed", "data": {"id": "msg_1", "error": {"code": 1%s}}}' % (b"0" * 160))
 @example(DELIVERED % b'"id": " ", "messageId": "msg_1", "to": "", "recipient": "+244912345678"')
 @example(DELIVERED % b'"id": "msg_1", "channel": "a\x01"')
 @example(DELIVERED % b'"\\u0069d": "msg_1"')
