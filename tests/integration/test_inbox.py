@@ -19,7 +19,7 @@ from receiver.webhook.groups import STORE_SECONDS, StoreUnavailable
 from receiver.webhook.inbox import InboxUnavailable, InboxWriter
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.events.raw import RawEvent, from_json
-from sync.queue.connection import connect, open_queue
+from sync.queue.connection import open_queue, opened_queue
 from sync.queue.jobs import enqueue
 from sync.settings.environment import RedisSettings
 from sync.store import apply
@@ -348,8 +348,8 @@ def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: 
         queue = open_queue(redis)
         fill(queue, jobs=2000)  # so that a tenth of it is room for a batch
         redis.config_set("maxmemory", redis.info("memory")["used_memory"])
-        with connect(RedisSettings(url=server.url, verify_tls=True), connections=2, seconds=2) as connection:
-            relieve(connection, Applier(engine, options=AO, batch_size=100), Stop())
+        with opened_queue(RedisSettings(url=server.url, verify_tls=True), seconds=2) as opened:
+            relieve(opened.connection, Applier(engine, options=AO, batch_size=100), Stop())
         memory = redis.info("memory")
         assert memory["used_memory"] < 0.9 * memory["maxmemory"] or queue.is_empty()
         applied = count(engine, "events")
