@@ -33,7 +33,7 @@ CHECKS = (
 )
 
 
-class Status(StrEnum):
+class Severity(StrEnum):
     """How a check ended."""
 
     PROBLEM = "problem"  # a promise is broken, or will be
@@ -47,7 +47,7 @@ class Check:
     """One line each: what was found, and what to do about it, "" if nothing. Neither quotes a person or a secret."""
 
     check: str
-    status: Status
+    status: Severity
     found: str
     remedy: str = ""
 
@@ -60,7 +60,7 @@ class Finding:
     """
 
     check: str
-    status: Status
+    status: Severity
     found: str
     remedy: str
 
@@ -75,30 +75,30 @@ class Finding:
 
 
 def problem(check: str, found: str, remedy: str) -> Finding:
-    return Finding(check, Status.PROBLEM, found, remedy)
+    return Finding(check, Severity.PROBLEM, found, remedy)
 
 
 def warning(check: str, found: str, remedy: str) -> Finding:
-    return Finding(check, Status.WARNING, found, remedy)
+    return Finding(check, Severity.WARNING, found, remedy)
 
 
 def ok(check: str, found: str) -> Check:
-    return Check(check=check, status=Status.OK, found=found)
+    return Check(check=check, status=Severity.OK, found=found)
 
 
 def unknown(check: str, found: str, remedy: str = "") -> Check:
-    return Check(check=check, status=Status.UNKNOWN, found=found, remedy=remedy)
+    return Check(check=check, status=Severity.UNKNOWN, found=found, remedy=remedy)
 
 
 def ordered(checks: Iterable[Check]) -> list[Check]:
     """Return `checks`, problems first; of equal status in the order of CHECKS."""
-    severities = list(Status)
+    severities = list(Severity)
     return sorted(checks, key=lambda check: (severities.index(check.status), CHECKS.index(check.check)))
 
 
 def worst(checks: Iterable[Check]) -> Check:
     """Return what matters most of several findings of one check, with the other findings beside it."""
     first, *others = ordered(checks)
-    told = "; ".join([first.found, *(other.found for other in others if other.status is not Status.OK)])
+    told = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
     remedies = dict.fromkeys(check.remedy for check in (first, *others) if check.remedy)
     return Check(check=first.check, status=first.status, found=told, remedy="; ".join(remedies))

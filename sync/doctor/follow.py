@@ -10,7 +10,7 @@ from models.tables import INBOX, LEDGER
 from sync.doctor import traffic_findings as findings
 from sync.doctor.check import Check, ok, unknown
 from sync.doctor.in_database import open_quickly
-from sync.doctor.probe import PROBE_EVENT, Ended, Probe, make_probe, send_probe
+from sync.doctor.probe import PROBE_EVENT, NotAccepted, Probe, make_probe, send_probe
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.waiting import waiting
 
@@ -25,7 +25,7 @@ def check_probe(
     probe = make_probe(secret)
     try:
         seconds = send_probe(url, probe)
-    except Ended as ended:
+    except NotAccepted as ended:
         yield ended.check
         return
     acknowledged = f"acknowledged within {seconds * 1000:,.0f} ms"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sync.doctor import traffic_findings as findings
 from sync.doctor.check import Check, ok, unknown
 from sync.doctor.store_findings import SECRET_IDLE
-from sync.status import InDatabase, InRedis, LastHour, Numbers, Processes
+from sync.status import InDatabase, InRedis, LastHour, Numbers, ProcessesSeen
 from sync.terminal.text import number_text
 from sync.terminal.times import duration_text
 
@@ -48,14 +48,14 @@ def _in_redis(redis: InRedis, now: datetime) -> Iterator[Check]:
         yield ok("outages", "no web process has started yet, so nothing could be missed")
 
 
-def _web(web: Processes, now: datetime) -> Check:
+def _web(web: ProcessesSeen, now: datetime) -> Check:
     if web.latest is None:
         return findings.WEB_NEVER()
     running = web.running(now)
     return ok("web", f"{_processes(running)} now") if running else findings.WEB_GONE(ago=_ago(web.latest, now))
 
 
-def _workers(workers: Processes, now: datetime) -> Check:
+def _workers(workers: ProcessesSeen, now: datetime) -> Check:
     running = workers.running(now)
     if running:
         return ok("workers", f"{_processes(running)} now")

@@ -46,7 +46,7 @@ class Probe:
         return sha256(self.body).hexdigest()
 
 
-class Ended(Exception):  # noqa: N818 - an outcome
+class NotAccepted(Exception):  # noqa: N818 - an outcome
     """The probe came no further; `check` names the hop."""
 
     def __init__(self, check: Check) -> None:
@@ -67,7 +67,7 @@ def make_probe(secret: bytes) -> Probe:
 def send_probe(url: str, probe: Probe) -> float:
     """Send `probe` to `url`, directly and without following redirects; return the seconds until it was acknowledged.
 
-    Raises Ended if it was not.
+    Raises NotAccepted if it was not.
     """
     parts = _parts(url)
     begun = time.monotonic()
@@ -79,9 +79,9 @@ def send_probe(url: str, probe: Probe) -> float:
             response = connection.getresponse()
             text = response.read(1024)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Ended(findings.PROBE_SILENT(error=_kind(error))) from None
+            raise NotAccepted(findings.PROBE_SILENT(error=_kind(error))) from None
     if response.status != 200 or text:  # the receiver's 200 is empty
-        raise Ended(_refusal(response, url, len(probe.body)))
+        raise NotAccepted(_refusal(response, url, len(probe.body)))
     return time.monotonic() - begun
 
 
@@ -92,9 +92,9 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         is_whole = False
     if not is_whole:
-        raise Ended(findings.PROBE_URL(line="it is no http:// or https:// address with a host"))
+        raise NotAccepted(findings.PROBE_URL(line="it is no http:// or https:// address with a host"))
     if parts.username or parts.password:
-        raise Ended(findings.PROBE_URL(line="it has a user or a password, which Zexa cannot send"))
+        raise NotAccepted(findings.PROBE_URL(line="it has a user or a password, which Zexa cannot send"))
     return parts
 
 
@@ -106,11 +106,11 @@ def _connect(parts: SplitResult) -> http.client.HTTPConnection:
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise Ended(findings.PROBE_DNS()) from None
+        raise NotAccepted(findings.PROBE_DNS()) from None
     try:
         connected = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
     except OSError as error:
-        raise Ended(findings.PROBE_CONNECT(error=_kind(error))) from None
+        raise NotAccepted(findings.PROBE_CONNECT(error=_kind(error))) from None
     if is_tls:
         connected = _secured(connected, host)
     connected.settimeout(ANSWER_SECONDS)
@@ -127,7 +127,7 @@ def _secured(connected: socket.socket, host: str) -> socket.socket:
     except (OSError, ValueError) as error:
         reason = _kind(error)
     connected.close()
-    raise Ended(findings.PROBE_TLS(error=reason))
+    raise NotAccepted(findings.PROBE_TLS(error=reason))
 
 
 def _kind(error: Exception) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sync.doctor.check import Check, Status
+from sync.doctor.check import Check, Severity
 from sync.terminal.text import number_text, visible
 
-_COUNTED = (Status.PROBLEM, Status.WARNING, Status.UNKNOWN)
+_COUNTED = (Severity.PROBLEM, Severity.WARNING, Severity.UNKNOWN)
 
 
 def is_well(checks: Sequence[Check]) -> bool:
-    return all(check.status is not Status.PROBLEM for check in checks)
+    return all(check.status is not Severity.PROBLEM for check in checks)
 
 
 def document(checks: Sequence[Check]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def text(checks: Sequence[Check]) -> str:
 def _count(checks: Sequence[Check]) -> str:
     counts = {status: sum(check.status is status for check in checks) for status in _COUNTED}
     told = [
-        f"{count} unknown" if status is Status.UNKNOWN else number_text(count, status)
+        f"{count} unknown" if status is Severity.UNKNOWN else number_text(count, status)
         for status, count in counts.items()
         if count
     ]

@@ -27,7 +27,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Processes:
+class ProcessesSeen:
     """Those of one kind that are known. `latest` is when any was seen, None if none was since Redis counts."""
 
     known: tuple[Seen, ...]
@@ -111,8 +111,8 @@ class InRedis:
     queue_jobs: int
     failed_jobs: int
     oldest_waiting_at: datetime | None
-    workers: Processes
-    web: Processes
+    workers: ProcessesSeen
+    web: ProcessesSeen
     totals: Totals
     last_hour: LastHour
     last_delivery_at: datetime | None

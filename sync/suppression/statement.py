@@ -48,7 +48,7 @@ class FoundOptOut(NamedTuple):
     message_id: str | None
 
 
-class Seen(NamedTuple):
+class LookupResult(NamedTuple):
     """What the database says at one moment: the opt-outs in force, and what waits to become one."""
 
     opt_outs: list[FoundOptOut]
@@ -76,7 +76,7 @@ class LookupQuery:
         )
         self._statement = cache(self._made)
 
-    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
+    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> LookupResult:
         """Return what there is, in one statement; over a new connection if the first turned out to be broken.
 
         `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
@@ -95,7 +95,7 @@ class LookupQuery:
             rows = self._rows(statement, parameters)
         read = self._read
         in_inbox, in_dead_letters, nameless, clock, *_ = rows[0]
-        return Seen(
+        return LookupResult(
             opt_outs=[
                 FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
                 for _, _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())

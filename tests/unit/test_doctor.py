@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sync.doctor import store_findings, traffic_findings
-from sync.doctor.check import CHECKS, Check, Finding, Status, ok, ordered, unknown, worst
+from sync.doctor.check import CHECKS, Check, Finding, Severity, ok, ordered, unknown, worst
 from sync.doctor.clocks import judge_clocks
 from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import connection_error_text, memory, persistence, policy
@@ -21,7 +21,7 @@ from sync.doctor.text import document, is_well, text
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import PROBE_MARK, RawEvent
-from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, Processes, SecretUse, Seen, Totals
+from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
 from sync.status.findings import findings
 from sync.suppression import Freshness
 
@@ -39,11 +39,11 @@ def ago(**units: float) -> datetime:
     return NOW - timedelta(**units)
 
 
-def running(at: datetime = NOW) -> Processes:
-    return Processes(known=(Seen(name="one", at=at),), latest=at)
+def running(at: datetime = NOW) -> ProcessesSeen:
+    return ProcessesSeen(known=(Seen(name="one", at=at),), latest=at)
 
 
-NEVER = Processes(known=(), latest=None)
+NEVER = ProcessesSeen(known=(), latest=None)
 EVENTS = {"applied": 100, "ignored": 0, "unchanged": 0, "dead": 0}
 DELIVERIES = {"200": 100, "403": 0, "413": 0, "503": 0}
 REFUSED = {"missing": 0, "malformed": 0, "wrong": 0, "retired": 0, "too_large": 0}
@@ -110,7 +110,7 @@ def hour(refused: Mapping[str, int] = {}, *, accepted: int = 100, unstored: int 
 
 
 def test_a_healthy_installation_is_ok_throughout() -> None:
-    assert {check.status for check in check_numbers(numbers())} == {Status.OK}
+    assert {check.status for check in check_numbers(numbers())} == {Severity.OK}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_secret_that_matches_nothing_while_another_does_is_safe_to_remove() ->
 def test_secrets_are_judged_by_how_they_are_written() -> None:
     assert check_secrets((b"one", b"two")) == ok("secrets", "2 in ZEXA_WEBHOOK_SECRET")
     quoted = check_secrets((b"one", b'"two"', b'"two"'))
-    assert quoted.status is Status.WARNING
+    assert quoted.status is Severity.WARNING
     assert "secret 2 begins and ends with a quotation mark" in quoted.found
     assert "a secret stands twice" in quoted.found
     assert "two" not in quoted.found.replace("twice", "")
@@ -233,9 +233,9 @@ def test_clocks_are_compared_with_each_other(ahead: dict[str, float | None], sta
 
 def test_what_redis_does_not_say_is_unknown() -> None:
     silent = [policy({}, is_journalled=False), persistence({}, {}, is_journalled=False), memory({})]
-    assert {check.status for check in silent} == {Status.UNKNOWN}
+    assert {check.status for check in silent} == {Severity.UNKNOWN}
     unread = persistence({"aof_enabled": 1}, {}, is_journalled=False)
-    assert unread.status is Status.UNKNOWN
+    assert unread.status is Severity.UNKNOWN
     assert "appendfsync" in unread.found
 
 
@@ -265,8 +265,8 @@ def test_memory_is_judged_by_its_share(used: int, most: int, status: str) -> Non
 
 def test_a_journal_makes_a_warning_of_eviction() -> None:
     info = {"maxmemory_policy": "allkeys-lru"}
-    assert policy(info, is_journalled=False).status is Status.PROBLEM
-    assert policy(info, is_journalled=True).status is Status.WARNING
+    assert policy(info, is_journalled=False).status is Severity.PROBLEM
+    assert policy(info, is_journalled=True).status is Severity.WARNING
 
 
 def test_a_connection_error_names_no_address() -> None:
@@ -295,7 +295,10 @@ def test_a_probe_names_nobody_and_is_an_event_that_no_version_knows() -> None:
 
 
 def test_problems_come_first_and_equals_keep_the_order_of_the_contract() -> None:
-    found = [ok("settings", ""), *(Check(check=name, status=Status.PROBLEM, found="") for name in reversed(CHECKS[1:]))]
+    found = [
+        ok("settings", ""),
+        *(Check(check=name, status=Severity.PROBLEM, found="") for name in reversed(CHECKS[1:])),
+    ]
     assert [check.check for check in ordered(found)] == [*CHECKS[1:], "settings"]
     mixed = [unknown("probe", ""), ok("redis", ""), store_findings.SECRET_TWICE(), traffic_findings.WORKERS_NEVER()]
     assert [check.check for check in ordered(mixed)] == ["workers", "secrets", "probe", "redis"]
@@ -303,7 +306,7 @@ def test_problems_come_first_and_equals_keep_the_order_of_the_contract() -> None
 
 def test_several_findings_of_one_check_are_one_line() -> None:
     found = worst([ok("durability", "fine"), store_findings.PAGES_TORN(), store_findings.FSYNC_OFF()])
-    assert found.status is Status.PROBLEM
+    assert found.status is Severity.PROBLEM
     assert found.found == f"{store_findings.FSYNC_OFF.found}; {store_findings.PAGES_TORN.found}"
     assert found.remedy == f"{store_findings.FSYNC_OFF.remedy}; {store_findings.PAGES_TORN.remedy}"
 

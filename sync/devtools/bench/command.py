@@ -29,7 +29,7 @@ CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class NumberList(click.ParamType[tuple[int, ...]]):
     """Whole numbers between commas."""
 
     name = "numbers"
@@ -73,7 +73,11 @@ def _size(name: str, default: Any, kind: Any, metavar: str, text: str) -> Callab
     "How often the project and its yardsticks take turns in receiving and applying; medians are shown.",
 )
 @_size(
-    "--connections", "1,16,64,256", Numbers(1, CONNECTIONS_MAX), "C,...", "Connections at which receiving is measured."
+    "--connections",
+    "1,16,64,256",
+    NumberList(1, CONNECTIONS_MAX),
+    "C,...",
+    "Connections at which receiving is measured.",
 )
 @click.option(
     "--database",
@@ -86,7 +90,7 @@ def _size(name: str, default: Any, kind: Any, metavar: str, text: str) -> Callab
 @_size(
     "--messages",
     "0,1000000",
-    Numbers(0, MESSAGES_MAX),
+    NumberList(0, MESSAGES_MAX),
     "M,...",
     "How many messages are in the tables when growth and reports are measured; millions take minutes.",
 )
@@ -100,7 +104,7 @@ def _size(name: str, default: Any, kind: Any, metavar: str, text: str) -> Callab
 @_size(
     "--opted-out",
     "1000,1000000",
-    Numbers(0, NUMBERS_MAX),
+    NumberList(0, NUMBERS_MAX),
     "N,...",
     "How many opt-outs are in the table when look-ups are measured.",
 )
