@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Double, Text, column, func, select, table
 
 from models.types import UTCDateTime
 
-_MOMENTS = ("status_at", "opted_out_at", "opt_out_applied_at")
+_MOMENTS = ("status_at", "opted_out_at", "opt_out_received_at", "opt_out_applied_at")
 _TEXTS = (
     "message_id", "channel", "address", "sender", "campaign_id", "status",
     "opt_out_channel", "opt_out_sender", "opt_out_source",
