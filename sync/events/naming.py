@@ -5,6 +5,7 @@ too much than too little: a body names a person if one of its texts, digits only
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from sync.events.written_text import visible
 
 _DIGITS = frozenset(b"0123456789")
 _NO_DIGITS = bytes(byte for byte in range(256) if byte not in _DIGITS)
+_IS_NO_WORD = re.compile(r"[@0-9]")
 # What may spell a character otherwise: an escape of JSON, or of a link.
 _ESCAPES = (b"\\", b"%")
 
@@ -24,15 +26,19 @@ def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], 
     """Return the question whether a body names one of `persons`, who are as `person_of` has them."""
     wanted = frozenset(persons)
     numbers = {national_number(text) for person in wanted if person[:1] == "+" for text in spellings_of(person)}
-    others = {person.casefold() for person in wanted if person[:1] != "+"}
+    # E-mail addresses and ids. Slack takes any text for an id, but a mere word is found everywhere.
+    others = {person.casefold() for person in wanted if person[:1] != "+" and _IS_NO_WORD.search(person)}
+    # Not within another address, such as `mariana@example.com` or `ana@example.com.br`.
+    words = [re.compile(rf"(?<![\w.+-]){re.escape(other)}(?![\w-]|\.\w)") for other in others]
 
     def is_named_in(text: str) -> bool:
         shown = visible(text)
         digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())
         folded = shown.casefold()
-        if any(number in digits for number in numbers) or any(other in folded for other in others):
+        if any(number in digits for number in numbers) or any(word.search(folded) for word in words):
             return True
-        return "@" in shown and any(address.person in wanted for address in persons_of(None, text, default_region))
+        is_email = "@" in shown or "%40" in shown
+        return is_email and any(address.person in wanted for address in persons_of(None, text, default_region))
 
     def is_named(body: bytes) -> bool:
         content = inflated(body) or body
