@@ -26,7 +26,7 @@ from receiver.webhook.endpoint import announced, flask_response
 from sync.events.raw import BODY_BYTES_MAX
 
 JSON_TYPE = "application/json"
-# Where so many wait the stores are slow, or the process is, and there is no sense in more.
+# If so many wait, the stores are slow, or the process is, and there is no sense in more.
 AT_ONCE_MAX = 64
 RETRY_AFTER_SECONDS = 1
 # A bound on one answer, the wait for a thread and stores that vanished without a word included.

@@ -28,7 +28,7 @@ STATEMENT_SECONDS = 2.0
 # Who only reads from SQLite hardly ever waits.
 BUSY_SECONDS = 0.1
 REDIS_SECONDS = 0.5
-# Reading a day's history takes its time where it is long: at most a twentieth of all time.
+# Reading a day's history takes its time if it is long: at most a twentieth of all time.
 LATENCY_REST_FACTOR = 20
 
 

@@ -13,7 +13,7 @@ DELIVERY_PATHS = frozenset({DELIVERY_PATH, f"{DELIVERY_PATH}/"})
 HOME_PATH = "/"
 HEALTH_PATH = "/healthz"
 READY_PATH = "/readyz"
-# Served only where look-ups are on.
+# Served only if look-ups are on.
 CHECK_PATH = "/v1/suppressions/check"
 OPENAPI_PATH = "/v1/openapi.json"
 METRICS_PATH = "/metrics"

@@ -48,7 +48,7 @@ class Keys(NamedTuple):
         return place
 
 
-class Sender(NamedTuple):
+class RequestSource(NamedTuple):
     """Where a request came from: the peer of its connection, and whom the nearest router says that it came for."""
 
     client: str | None
@@ -84,7 +84,7 @@ class Webhook:
             await self._store(body, request_id)
         except (BodyTooLarge, BodyIncomplete, NotGenuine, StoreUnavailable) as error:
             peer, *_ = scope.get("client") or (None,)
-            sender = Sender(peer, forwarded_for(header(headers, b"x-forwarded-for")))
+            sender = RequestSource(peer, forwarded_for(header(headers, b"x-forwarded-for")))
             return not_accepted(error, body, sender, request_id, self._reporter)
         return STORED
 
@@ -100,7 +100,7 @@ def add_route(app: Flask, keys: Keys, *, store: Callable[[bytes, str], None], re
             reporter.matched(keys.matching(body, request.environ.get("HTTP_X_ZEXA_SIGNATURE")))
             store(body, request_id)
         except (BodyTooLarge, BodyIncomplete, NotGenuine, StoreUnavailable) as error:
-            sender = Sender(request.remote_addr, forwarded_for(headers.get("X-Forwarded-For")))
+            sender = RequestSource(request.remote_addr, forwarded_for(headers.get("X-Forwarded-For")))
             return flask_response(not_accepted(error, body, sender, request_id, reporter))
         return flask_response(STORED)
 
@@ -122,7 +122,9 @@ def announced(length: str | None) -> int:
     return int(length) if length and length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
-def not_accepted(error: Exception, body: bytes | None, sender: Sender, request_id: str, reporter: Reporter) -> Reply:
+def not_accepted(
+    error: Exception, body: bytes | None, sender: RequestSource, request_id: str, reporter: Reporter
+) -> Reply:
     """Return the answer to a delivery that ended with `error`; count it and log it, without a word of its body."""
     status, reason = _status_and_reason(error)
     fields = {"digest": body and hashlib.sha256(body).hexdigest(), **sender._asdict(), "request_id": request_id}

@@ -6,10 +6,10 @@ If Redis cannot take a group, the database's inbox does. As a journal the inbox 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from msgspec.structs import replace
 
 from receiver.webhook.circuit import Circuit
 from receiver.webhook.groups import Lane, StoreUnavailable

@@ -7,13 +7,13 @@ character, so nothing is lost and nothing needs a second encoding.
 import re
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawEvent:
+
+class RawEvent(Struct, frozen=True, kw_only=True, gc=False):
     """`body` is exactly what the provider signed; `received_at` is aware.
 
     `inbox_id` is the key of the inbox's row that holds the event too, and goes once it is applied. `request_id` names

@@ -24,15 +24,15 @@ class Verdict(StrEnum):
     RETIRED = "retired"  # a secret makes it that is no longer accepted
 
 
-class Judgement(NamedTuple):
+class SignatureCheck(NamedTuple):
     """A verdict, and the place of the secret that matched, from 0; None if none did."""
 
     verdict: Verdict
     place: int | None = None
 
 
-_MISSING, _MALFORMED = Judgement(Verdict.MISSING), Judgement(Verdict.MALFORMED)
-_WRONG, _RETIRED = Judgement(Verdict.WRONG), Judgement(Verdict.RETIRED)
+_MISSING, _MALFORMED = SignatureCheck(Verdict.MISSING), SignatureCheck(Verdict.MALFORMED)
+_WRONG, _RETIRED = SignatureCheck(Verdict.WRONG), SignatureCheck(Verdict.RETIRED)
 
 
 def verify(body: bytes, signature: str | None, secrets: Sequence[bytes]) -> Verdict:
@@ -40,7 +40,9 @@ def verify(body: bytes, signature: str | None, secrets: Sequence[bytes]) -> Verd
     return judge(body, signature, secrets).verdict
 
 
-def judge(body: bytes, signature: str | None, secrets: Sequence[bytes], retired: Sequence[bytes] = ()) -> Judgement:
+def judge(
+    body: bytes, signature: str | None, secrets: Sequence[bytes], retired: Sequence[bytes] = ()
+) -> SignatureCheck:
     """Judge `signature`, the header's text as received, for `body`. `retired` secrets are recognised and refused.
 
     Takes the same time whichever of `secrets` matches, and however much of a wrong signature is right.
@@ -52,7 +54,7 @@ def judge(body: bytes, signature: str | None, secrets: Sequence[bytes], retired:
     given = signature.encode("ascii")
     place = _matching(body, given, secrets)
     if place is not None:
-        return Judgement(Verdict.GENUINE, place)
+        return SignatureCheck(Verdict.GENUINE, place)
     return _WRONG if _matching(body, given, retired) is None else _RETIRED
 
 

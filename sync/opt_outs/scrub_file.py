@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import BinaryIO
 
-from sync.opt_outs.csv.open import NOT_READABLE, REASON_COLUMN, CsvFile
-from sync.opt_outs.csv.records import Record
 from sync.suppression import Lookup, LookupStatus
+from sync.terminal.csv_file import NOT_READABLE, REASON_COLUMN, CsvFile
+from sync.terminal.csv_records import Record
 
 ROWS_PER_LOOK = 20_000
 

@@ -22,7 +22,7 @@ from sync.queue.counts import (
 )
 from sync.queue.waiting import waiting
 from sync.rollups.usual_gaps import usual_gap_now
-from sync.status.numbers import InRedis, Lag, LastHour, Processes, SecretUse, Seen, Totals
+from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
 
 MICROSECONDS = 1_000_000
 
@@ -60,12 +60,12 @@ def _last_traffic(latest: Mapping[str, float], *, is_waiting: bool) -> float | N
     return max(known, default=None)
 
 
-def _processes(seen: Mapping[str, float], latest: float | None) -> Processes:
+def _processes(seen: Mapping[str, float], latest: float | None) -> ProcessesSeen:
     known = tuple(
         Seen(name=name, at=datetime.fromtimestamp(at, UTC))
         for name, at in sorted(seen.items(), key=lambda item: item[1], reverse=True)
     )
-    return Processes(known=known, latest=_time(max([*seen.values(), latest or 0.0]) or None))
+    return ProcessesSeen(known=known, latest=_time(max([*seen.values(), latest or 0.0]) or None))
 
 
 def _totals(counted: Counted) -> Totals:

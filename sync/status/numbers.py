@@ -14,6 +14,8 @@ from sync.suppression import Freshness
 CLOCK_SECONDS_MAX = 5.0
 # A worker, or a web process, that was not seen for so long is not counted as running.
 SEEN_WITHIN = timedelta(minutes=1)
+# A secret that matched nothing for so long, while another one did, signs no redelivery any more.
+SAFE_TO_REMOVE_AFTER = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Processes:
+class ProcessesSeen:
     """Those of one kind that are known. `latest` is when any was seen, None if none was since Redis counts."""
 
     known: tuple[Seen, ...]
@@ -109,8 +111,8 @@ class InRedis:
     queue_jobs: int
     failed_jobs: int
     oldest_waiting_at: datetime | None
-    workers: Processes
-    web: Processes
+    workers: ProcessesSeen
+    web: ProcessesSeen
     totals: Totals
     last_hour: LastHour
     last_delivery_at: datetime | None
@@ -118,6 +120,13 @@ class InRedis:
     usual_gap_seconds: float | None
     secrets: tuple[SecretUse, ...] | None
     clock_offset_seconds: float
+
+    def replaced_since(self, secret: SecretUse) -> datetime | None:
+        """Return since when `secret` matches nothing while another one does: it can go. None if it is not so."""
+        since = secret.matched_at or secret.known_since
+        others = (other.matched_at for other in self.secrets or () if other.position != secret.position)
+        is_replaced = since and any(matched and matched - since > SAFE_TO_REMOVE_AFTER for matched in others)
+        return since if is_replaced else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Lays numbers out for a person. Pure: nothing shown names anybody."""
 
-from datetime import timedelta
 from typing import Any
 
 from sync.status.document import status_document
@@ -8,9 +7,6 @@ from sync.status.numbers import SEEN_WITHIN, InRedis, Numbers, SecretUse
 from sync.status.words import ago, clocks_text, refused_text
 from sync.suppression.text import as_of_text
 from sync.terminal.times import duration_text, time_text
-
-# A secret that matched nothing for so long, while another one did, signs no redelivery any more.
-SAFE_TO_REMOVE_AFTER = timedelta(days=2)
 
 
 def status_text(numbers: Numbers, found: list[str]) -> str:
@@ -40,14 +36,17 @@ def status_text(numbers: Numbers, found: list[str]) -> str:
         f"  ignored opt-outs     {number('ignored_opt_outs')}{_ignored_text(said)}",
         f"  opt-outs, last day   {number('opt_outs_last_day')}{_latency_text(said)}",
         f"  clocks               {clocks_text(numbers)}",
-        *(f"  secret {secret.position}             {_secret_text(numbers, secret)}" for secret in _secrets(redis)),
+        *_secret_lines(numbers, redis),
         f"  counted since        {_since_text(redis)}",
     ]
     return "\n".join(lines)
 
 
-def _secrets(redis: InRedis | None) -> tuple[SecretUse, ...]:
-    return (redis.secrets if redis else None) or ()
+def _secret_lines(numbers: Numbers, redis: InRedis | None) -> list[str]:
+    if redis is None:
+        return []
+    texts = ((secret.position, _secret_text(redis, numbers, secret)) for secret in redis.secrets or ())
+    return [f"  secret {position}             {text}" for position, text in texts]
 
 
 def _last_delivery_text(numbers: Numbers, redis: InRedis | None) -> str:
@@ -78,19 +77,15 @@ def _workers_text(numbers: Numbers, redis: InRedis | None) -> str:
     return f"{running} seen within {duration_text(SEEN_WITHIN.total_seconds())}: {each}"
 
 
-def _secret_text(numbers: Numbers, secret: SecretUse) -> str:
-    """Return when `secret` matched last, and whether it can go: if another one matched since, and it did not."""
-    others = [other.matched_at for other in _secrets(numbers.redis) if other.position != secret.position]
-    since = secret.matched_at or secret.known_since
-    if since is None:
+def _secret_text(redis: InRedis, numbers: Numbers, secret: SecretUse) -> str:
+    """Return when `secret` matched last, and whether it can go."""
+    if replaced := redis.replaced_since(secret):
+        return f"matched nothing for {duration_text((numbers.looked_at - replaced).total_seconds())}: safe to remove"
+    if secret.matched_at is not None:
+        return f"matched {ago(numbers, secret.matched_at)}"
+    if secret.known_since is None:
         return "unknown: no web process has it"
-    unused = numbers.looked_at - since
-    is_replaced = any(matched is not None and matched - since > SAFE_TO_REMOVE_AFTER for matched in others)
-    if is_replaced:
-        return f"matched nothing for {duration_text(unused.total_seconds())}: safe to remove"
-    if secret.matched_at is None:
-        return f"matched nothing since {time_text(since.replace(microsecond=0))}"
-    return f"matched {ago(numbers, secret.matched_at)}"
+    return f"matched nothing since {time_text(secret.known_since.replace(microsecond=0))}"
 
 
 def _since_text(redis: InRedis | None) -> str:

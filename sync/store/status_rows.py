@@ -18,7 +18,7 @@ from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, is_late, message_row
 from sync.rollups.contribution import Change
-from sync.store.ledger import read_events
+from sync.store.ledger_read import read_events
 
 RowOf = Callable[[Iterable[Event]], MessageRow | CampaignRow | None]
 

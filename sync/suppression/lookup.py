@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 
 from sync.events.addresses import (
-    Address,
     AddressProblem,
+    AddressReading,
     channel_name,
     is_placeholder,
     is_spelled_alike,
@@ -91,11 +91,6 @@ class Answers:
                 yield Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, AddressProblem.UNSTORABLE)
 
 
-class Asked(NamedTuple):
-    addresses: tuple[Address, ...]  # that it may be
-    problem: AddressProblem | None  # why nothing can be sent there, if nothing can
-
-
 class OptOutScope(NamedTuple):
     """Which opt-outs count: those that name this channel and sender, or none. None stands for any."""
 
@@ -150,11 +145,11 @@ class Lookup:
         scope = self._scope(channel, sender)
         items: list[Any] = list(addresses)
         texts = [address for address in items if isinstance(address, str)]
-        asked: dict[str, Asked] = {}
+        asked: dict[str, AddressReading] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in texts:
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
-                asked[address] = self._asked(address, scope.channel)
+                asked[address] = read_on_any(scope.channel, address, self._default_region)
         wanted = set(texts).difference(asked)
         wanted.update(address.person for question in asked.values() for address in question.addresses)
         look = self.look(wanted)
@@ -210,9 +205,6 @@ class Lookup:
         freshness = freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
         return Look(opt_outs=seen.opt_outs, freshness=freshness)
 
-    def _asked(self, address: str, channel: str | None) -> Asked:
-        return Asked(*read_on_any(channel, address, self._default_region))
-
 
 def _limit(staleness: timedelta | float) -> timedelta:
     """Return how old an answer may be; with what is no number it may not be of any age."""
@@ -227,7 +219,7 @@ def _limit(staleness: timedelta | float) -> timedelta:
 
 
 def _answer(
-    text: str, asked: Asked, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
+    text: str, asked: AddressReading, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
 ) -> Answer:
     """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by

@@ -14,11 +14,10 @@ from sqlalchemy import Connection, Engine, Select, func, null, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.in_array import WANTED, array_text, in_array
+from models.plain_tables import OPT_OUTS, in_force
 from models.sessions import execute_single
-from models.tables import OPT_OUTS
 from models.types import UTCDateTime
 from sync.queue.clock import clock_offset
-from sync.store.opt_outs import IN_FORCE
 from sync.suppression.freshness import WaitingInDatabase, waiting_columns
 
 _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
@@ -49,7 +48,7 @@ class FoundOptOut(NamedTuple):
     message_id: str | None
 
 
-class Seen(NamedTuple):
+class LookupResult(NamedTuple):
     """What the database says at one moment: the opt-outs in force, and what waits to become one."""
 
     opt_outs: list[FoundOptOut]
@@ -77,7 +76,7 @@ class LookupQuery:
         )
         self._statement = cache(self._made)
 
-    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
+    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> LookupResult:
         """Return what there is, in one statement; over a new connection if the first turned out to be broken.
 
         `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
@@ -96,7 +95,7 @@ class LookupQuery:
             rows = self._rows(statement, parameters)
         read = self._read
         in_inbox, in_dead_letters, nameless, clock, *_ = rows[0]
-        return Seen(
+        return LookupResult(
             opt_outs=[
                 FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
                 for _, _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
@@ -146,6 +145,8 @@ def _query(dialect: str) -> Select[Any]:
     One statement sees one moment, and is one round trip to the database. Its opt-outs are of any channel and sender:
     SQL cannot say which spellings of a sender are alike, and no person has many opt-outs.
     """
-    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(in_array(dialect, OPT_OUTS.c.person), IN_FORCE)
+    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(
+        in_array(dialect, OPT_OUTS.c.person), in_force(OPT_OUTS)
+    )
     waiting, opt_outs = _waiting(dialect).subquery("waiting"), query.subquery("found")
     return select(waiting, opt_outs).select_from(waiting.outerjoin(opt_outs, true()))

@@ -2,14 +2,15 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sync.events.addresses import is_storable
 from sync.events.times import EARLIEST
+from sync.events.written_text import is_storable
 from sync.terminal.times import read_time
 
 
@@ -82,6 +83,15 @@ def past_time(text: str) -> datetime:
     if read < EARLIEST:
         raise click.BadParameter("it lies before the year 2000")
     return min(read, datetime.now(UTC))  # no decision lies in the future
+
+
+LIMIT_MAX = 10_000
+
+
+def limit(noun: str) -> Callable[[Any], Any]:
+    """Return the option `--limit`: how many rows are shown at the most."""
+    kind = click.IntRange(1, LIMIT_MAX)
+    return click.option("--limit", default=50, show_default=True, type=kind, metavar="N", help=f"At most N {noun}.")
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -1,6 +1,8 @@
 """Reads the times that people and files give, and writes them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 
 def read_time(text: str) -> datetime | None:
@@ -15,6 +17,11 @@ def read_time(text: str) -> datetime | None:
 def iso_text(time: datetime | None) -> str | None:
     """Return an aware time as `read_time` reads it back, to the microsecond if it has any."""
     return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def row_in_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `row` with its times as `iso_text` writes them; JSON has no times."""
+    return {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -40,6 +47,6 @@ def duration_text(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
-def time_text(time: datetime) -> str:
-    """Return an aware UTC time as people read it, to the microsecond if it has any."""
-    return time.isoformat(sep=" ").replace("+00:00", "Z")
+def time_text(time: datetime | None) -> str:
+    """Return an aware UTC time as people read it, to the microsecond if it has any; a dash for none."""
+    return "-" if time is None else time.isoformat(sep=" ").replace("+00:00", "Z")

@@ -16,14 +16,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
-from models.errors import error_line
+from models.errors import Fault, error_line, error_reason, fault_of
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import Read, drain, merge, read
-from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.singly import Held
 from sync.store.tally import Tally
 from sync.worker.counting import count
@@ -92,13 +91,13 @@ class Applier:
         now = datetime.now(UTC)
         tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
         count(tally, self.counts)
-        waited = now - min(raw.received_at for raw, _ in batch)
+        waited = now - min(item.raw.received_at for item in batch)
         _log(
             "batch.applied",
             tally,
             begun,
             waited_milliseconds=round(waited.total_seconds() * 1000, 1),
-            request_ids=[raw.request_id for raw, _ in batch[:REQUEST_IDS_LOGGED] if raw.request_id],
+            request_ids=[item.raw.request_id for item in batch[:REQUEST_IDS_LOGGED] if item.raw.request_id],
         )
 
     def drain(self) -> bool:
@@ -137,7 +136,7 @@ class Applier:
 
     def _not_applied(self, lane: _Lane, error: Exception) -> NotApplied:
         """Say what keeps a batch from being applied, once for as long as it lasts."""
-        reason = error_line(error) if isinstance(error, DBAPIError) else error_kind(error)
+        reason = error_reason(error)
         fault = fault_of(error)
         if fault is Fault.ABSENCE:
             if not self._is_away and not self._is_cancelled:

@@ -13,7 +13,7 @@ from sync.status import (
     LastHour,
     Latency,
     Numbers,
-    Processes,
+    ProcessesSeen,
     SecretUse,
     Seen,
     Totals,
@@ -40,8 +40,8 @@ REDIS = InRedis(
     queue_jobs=0,
     failed_jobs=0,
     oldest_waiting_at=None,
-    workers=Processes(known=(Seen(name="host:7", at=ago(seconds=2)),), latest=ago(seconds=2)),
-    web=Processes(known=(Seen(name="host:5", at=ago(seconds=3)),), latest=ago(seconds=3)),
+    workers=ProcessesSeen(known=(Seen(name="host:7", at=ago(seconds=2)),), latest=ago(seconds=2)),
+    web=ProcessesSeen(known=(Seen(name="host:5", at=ago(seconds=3)),), latest=ago(seconds=3)),
     totals=Totals(
         since=ago(days=30),
         deliveries=CODES,
@@ -85,8 +85,8 @@ def test_nothing_is_found_where_all_is_well() -> None:
 
 
 def test_jobs_that_wait_without_a_worker_are_found() -> None:
-    nobody = Processes(known=(), latest=None)
-    late = Processes(known=(Seen(name="host:7", at=ago(seconds=61)),), latest=ago(seconds=61))
+    nobody = ProcessesSeen(known=(), latest=None)
+    late = ProcessesSeen(known=(Seen(name="host:7", at=ago(seconds=61)),), latest=ago(seconds=61))
     assert found(numbers(queue_jobs=112, workers=nobody)) == [
         "112 jobs wait and no worker runs: none was ever seen. Start a worker."
     ]
