@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 from sqlmodel import SQLModel
 
-import models
+from models import all_tables
 from models.database import SCHEMA, open_database
 from models.errors import error_line, is_misconfigured
 from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible, require_utf8
@@ -27,7 +27,7 @@ from sync.settings.worker import read_report_timezone
 LOCK_KEY = 0x7A657861  # "zexa"
 WAIT_SECONDS = 60
 
-assert models.__all__  # importing the package fills the metadata
+assert all_tables.__all__  # importing the module fills the metadata
 
 
 def main() -> None:

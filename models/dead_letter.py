@@ -23,6 +23,13 @@ class DeadLetter(SQLModel, table=True):
             postgresql_where=text("may_opt_out AND resolved_at IS NULL"),
             sqlite_where=text("may_opt_out AND resolved_at IS NULL"),
         ),
+        # Resolved ones stay, however many: those that wait are counted at every scrape of the measurements.
+        Index(
+            "ix_dead_letters_unresolved",
+            "received_at",
+            postgresql_where=text("resolved_at IS NULL"),
+            sqlite_where=text("resolved_at IS NULL"),
+        ),
     )
 
     digest: str = Field(primary_key=True, sa_type=KeyText)

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, cast, func, select
 
+from models.statements import packed
+
 WANTED = "wanted"
 
 
@@ -22,17 +24,4 @@ def in_array(dialect: str, column: Any) -> ColumnElement[bool]:
 
 def array_text(dialect: str, values: Collection[str]) -> str:
     """Return `values` as the parameter WANTED."""
-    return json.dumps(list(values), ensure_ascii=False) if dialect == "sqlite" else _array(values)
-
-
-def _array(values: Collection[str]) -> str:
-    """Return `values`, texts without NUL, as an array in PostgreSQL's own notation.
-
-    The driver writes a list element by element; of a hundred addresses that takes as long as its whole way to the
-    database and back. Source: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-    """
-    if not values:
-        return "{}"
-    if any("\\" in value or '"' in value for value in values):
-        values = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
-    return '{"' + '","'.join(values) + '"}'
+    return json.dumps(list(values), ensure_ascii=False) if dialect == "sqlite" else packed(list(values))

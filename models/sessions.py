@@ -55,7 +55,7 @@ class Sessions:
 
         # Writing arrays as text, every element quoted, costs the driver six times as much.
         connection.adapters.register_dumper(list, ListBinaryDumper)
-        if _is_pooled(connection):
+        if is_pooled(connection):
             # The server connection that knows a prepared statement may not be the next one.
             connection.prepare_threshold = None
             connection.adapters.register_loader("timestamptz", _time_loader())
@@ -93,7 +93,7 @@ def execute_single(connection: Connection, text: str, parameters: Any) -> list[A
         return list(cursor.fetchall())
 
 
-def _is_pooled(connection: Any) -> bool:
+def is_pooled(connection: Any) -> bool:
     """Return whether a pooler stands before the server: the connection names another process id than the server does.
 
     A pooler cannot name the id of a server process: the next transaction has another server process.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from msgspec.json import Encoder
@@ -65,8 +66,11 @@ class PackedArray(TypeDecorator[Any]):
         return _packed_times if isinstance(self.item_type, UTCDateTime) else packed
 
 
+_timezone = attrgetter("tzinfo")
+
+
 def _packed_times(times: Sequence[datetime | None]) -> str:
-    if None in {time.tzinfo for time in times if time is not None}:
+    if None in set(map(_timezone, filter(None, times))):
         raise ValueError("a naive datetime cannot be stored")
     return packed(times)
 

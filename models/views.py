@@ -1,4 +1,7 @@
-"""The views of opt-outs, with the types of their columns. What each means is in `migrations/sql`."""
+"""The views of opt-outs, with the types of their columns.
+
+What each means is in `migrations/sql`.
+"""
 
 from sqlalchemy import BigInteger, MetaData, Table, Text
 from sqlalchemy import Column as _Column

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,10 +22,11 @@ from receiver.server.paths import (
     shown_path,
 )
 from receiver.server.wsgi import InThreads
-from receiver.webhook.endpoint import Webhook, add_route, flask_response
+from receiver.webhook.endpoint import Keys, Webhook, add_route, flask_response
 from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
+from receiver.webhook.reporter import Reporter
 from sync.queue.connection import connect
 from sync.settings.web import ReceiverSettings
 
@@ -50,8 +52,24 @@ class Parts(NamedTuple):
 
     settings: ReceiverSettings
     intake: Intake
+    keys: Keys
+    reporter: Reporter
     readiness: Readiness
     api: "Api | None"
+
+
+class Application(NamedTuple):
+    """An ASGI application. `start` is for the process that serves it, once that does not fork any more.
+
+    `stop` sends what was counted; at the end of a process that happens by itself.
+    """
+
+    answer: AsgiApp
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.answer(scope, receive, send)
 
 
 def create_app(settings: ReceiverSettings | None = None) -> Flask:
@@ -63,16 +81,22 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     parts = _parts(settings)
     loop, intake = LoopThread(), parts.intake
     app = _flask(parts)
-    add_route(app, secrets=parts.settings.secrets, store=lambda body: loop.run(lambda: intake.store(body)))
+    app.extensions["reporter"] = parts.reporter
+    add_route(
+        app,
+        parts.keys,
+        store=lambda body, request_id: loop.run(lambda: intake.store(body, request_id)),
+        reporter=parts.reporter,
+    )
     if parts.api:
         parts.api.add_routes(app)
     return app
 
 
-def create_asgi_app(settings: ReceiverSettings | None = None) -> AsgiApp:
+def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
     """Return what the Procfile serves: the same answers, on an event loop. Raises as `create_app` does."""
     parts = _parts(settings)
-    webhook = Webhook(secrets=parts.settings.secrets, store=parts.intake.store)
+    webhook = Webhook(parts.keys, store=parts.intake.store, reporter=parts.reporter)
     api, flask = parts.api, InThreads(_flask(parts))
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,14 +112,16 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> AsgiApp:
         else:
             await flask(scope, receive, send)
 
-    return answer
+    return Application(answer, parts.reporter.start, parts.reporter.stop)
 
 
 def _parts(settings: ReceiverSettings | None) -> Parts:
     settings = settings or ReceiverSettings.read(os.environ)
+    reporter = Reporter(settings.redis, settings.secrets)
     intake = Intake(
         settings.redis,
         InboxWriter(settings.database_url),
+        reporter,
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
     )
@@ -107,7 +133,8 @@ def _parts(settings: ReceiverSettings | None) -> Parts:
         from receiver.api.lookups import open_lookups  # noqa: PLC0415
 
         api = Api(open_lookups(settings, settings.lookup), tokens=settings.lookup.tokens)
-    return Parts(settings, intake, readiness, api)
+    keys = Keys(settings.secrets, settings.retired_secrets)
+    return Parts(settings, intake, keys, reporter, readiness, api)
 
 
 def _flask(parts: Parts) -> Flask:

@@ -87,6 +87,8 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     configure_logs()
 
 
-def post_worker_init(worker: Any) -> None:  # noqa: ARG001
+def post_worker_init(worker: Any) -> None:
     """Keep what is loaded by now out of the search for garbage, which holds up every delivery while it lasts."""
     gc.freeze()
+    if hasattr(worker.wsgi, "start"):
+        worker.wsgi.start()

@@ -1,24 +1,21 @@
 """Whether Redis, the database and its schema are usable: that they can be written to, not merely that they answer."""
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import URL, Connection, insert, text
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlmodel import SQLModel
 
 from models.database import open_database
 from models.schema import SchemaError, require_compatible
-from models.tables import INBOX
+from models.writable import is_busy, is_standby, missing_rights, write_and_roll_back
 from receiver.server.sockets import OpenSockets
 
 # A bound on the look at each store; both are looked at at once.
@@ -30,19 +27,7 @@ BUSY_SECONDS = 0.2
 GOOD_SECONDS = 5.0
 BAD_SECONDS = 1.0
 
-# "cannot set transaction read-write mode during recovery", and a transaction that only reads.
-_STANDBY_SQLSTATES = ("0A000", "25006")
 PROBE_KEY = "zexa-sync:probe"
-# What events are merged into, and how. `to_regclass` finds no table that is missing, which is a matter of the schema.
-_MAY_WRITE = text(
-    """
-    SELECT coalesce(bool_and(has_table_privilege(to_regclass(name), action)), true)
-    FROM unnest(CAST(:names AS text[]), CAST(:actions AS text[])) AS needed (name, action)
-    """
-)
-_ONLY_READ = frozenset({"report_calendar", "zexa_sync_compatibility"})
-_UPDATED = ("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily")
-_DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "rollup_deltas")
 
 
 class Readiness:
@@ -151,28 +136,19 @@ class _DatabaseLook(_Look):
         with suppress(SQLAlchemyError):
             try:
                 with self._writer.connect() as connection:
-                    usable["database"] = _may_write(connection)
+                    usable["database"] = not missing_rights(connection)
                     usable["schema"] = _fits(connection)
                     if all(usable.values()):
                         usable["database"] = False
-                        _write_and_roll_back(connection)
+                        write_and_roll_back(connection)
                         usable["database"] = True
             except DBAPIError as error:
-                is_busy = _is_busy(error)
-                if not is_busy and not _is_standby(error):
+                has_other_writer = is_busy(error)
+                if not has_other_writer and not is_standby(error):
                     raise
                 with self._reader.connect() as connection:
-                    return {"database": is_busy, "schema": _fits(connection)}
+                    return {"database": has_other_writer, "schema": _fits(connection)}
         return usable
-
-
-def _may_write(connection: Connection) -> bool:
-    if connection.dialect.name == "sqlite":
-        return True  # the transaction that has begun is one that writes
-    needed = [(name, "INSERT") for name in SQLModel.metadata.tables.keys() - _ONLY_READ]
-    needed += [(name, "UPDATE") for name in _UPDATED] + [(name, "DELETE") for name in _DELETED]
-    names, actions = zip(*needed, strict=True)
-    return bool(connection.execute(_MAY_WRITE, {"names": list(names), "actions": list(actions)}).scalar_one())
 
 
 def _fits(connection: Connection) -> bool:
@@ -181,19 +157,3 @@ def _fits(connection: Connection) -> bool:
     except SchemaError:
         return False
     return True
-
-
-def _write_and_roll_back(connection: Connection) -> None:
-    now = datetime.now(UTC)
-    connection.execute(insert(INBOX), {"body": b"", "received_at": now, "due_at": now})
-    connection.rollback()
-
-
-def _is_busy(error: DBAPIError) -> bool:
-    """Return whether SQLite has another writer just now, which shows that it can be written to."""
-    return isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorcode == sqlite3.SQLITE_BUSY
-
-
-def _is_standby(error: DBAPIError) -> bool:
-    """Return whether PostgreSQL begins no transaction that writes, whatever asks for one."""
-    return getattr(error.orig, "sqlstate", None) in _STANDBY_SQLSTATES

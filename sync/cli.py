@@ -16,19 +16,23 @@ from sync.terminal.running_dev import has_stopped, join_running
 
 COMMANDS = {
     "bench": "sync.devtools.bench.command:bench",
-    "dead-letters": "sync.dead_letters.commands.group:dead_letters",
+    "dead-letters": "sync.dead_letters.command:dead_letters",
     "dev": "sync.devtools.dev.command:dev",
-    "opt-outs": "sync.opt_outs.commands.group:opt_outs",
+    "doctor": "sync.doctor.command:doctor",
+    "opt-outs": "sync.opt_outs.command:opt_outs",
     "rebuild": "sync.rebuild.command:rebuild",
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",
     "status": "sync.status.command:status",
+    "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
     "worker": "sync.worker.command:worker",
 }
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.
 APART = ("bench", "dev", "worker")
+# This one says itself what is wrong with the settings.
+CHECKS_SETTINGS = ("doctor",)
 HELP = ("-h", "--help")
 
 
@@ -60,7 +64,7 @@ class Commands(LazyGroup):
         This comes before the command's options read any setting; but a person may always ask for `--help`.
         """
         is_help = ctx.resilient_parsing or any(option in args for option in HELP)
-        if not is_help:
+        if not is_help and args[0] not in CHECKS_SETTINGS:
             require_known_names(os.environ)
         name, command, rest = super().resolve_command(ctx, args)
         if command and name not in APART and not is_help:

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, delete, select, text
 from sqlmodel import SQLModel
 
-import models
+from models import all_tables
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 
-assert models.__all__  # importing the package fills the metadata
+assert all_tables.__all__  # importing the module fills the metadata
 
 BODIES = Path(__file__).parent / "bodies"
 SAMPLE = (BODIES / "applied" / "documented_sample.json").read_bytes()

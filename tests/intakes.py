@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
+from receiver.webhook.reporter import Reporter
 from sync.settings.environment import RedisSettings
 
 
@@ -34,7 +35,15 @@ def driven_intake(
 ) -> Iterator[DrivenIntake]:
     """Yield an intake for the Redis at `url`; close its connections afterwards."""
     settings = RedisSettings(url=url, verify_tls=True)
-    intake = Intake(settings, inbox, is_journalled=is_journalled, failures_may_opt_out=failures_may_opt_out)
+    reporter = Reporter(settings, [])
+    intake = Intake(
+        settings,
+        inbox,
+        reporter,
+        is_journalled=is_journalled,
+        failures_may_opt_out=failures_may_opt_out,
+    )
     with asyncio.Runner() as runner:
         yield DrivenIntake(runner, intake)
         runner.run(intake.close())
+        reporter.stop()

@@ -59,8 +59,10 @@ def upgrade() -> None:
     views = views_text()
     refuse_foreign_tables({*TABLES, *view_names(views)})
     create_ledger(is_postgresql)
+    create_bodies(is_postgresql)
     create_status()
     create_opt_outs()
+    create_opt_out_history()
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
@@ -119,6 +121,18 @@ def create_ledger(is_postgresql: bool) -> None:
     op.create_index(
         "ix_events_ignored", "events", ["event", "subject_id"], postgresql_where=is_ignored, sqlite_where=is_ignored
     )
+    if is_postgresql:
+        hour = r"date_bin('1 hour', received_at, TIMESTAMPTZ '2000-01-01 00\:00\:00+00')"
+        op.create_index(
+            "ix_events_received_hour",
+            "events",
+            [sa.text(hour)],
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on"},
+        )
+
+
+def create_bodies(is_postgresql: bool) -> None:
     op.create_table(
         "bodies",
         automatic_id(),
@@ -141,14 +155,6 @@ def create_ledger(is_postgresql: bool) -> None:
     if is_postgresql:
         # Block range indexes: a few pages for each hundred million rows, and nothing to do for an insert.
         op.create_index("ix_bodies_received_at", "bodies", ["received_at"], postgresql_using="brin")
-        hour = r"date_bin('1 hour', received_at, TIMESTAMPTZ '2000-01-01 00\:00\:00+00')"
-        op.create_index(
-            "ix_events_received_hour",
-            "events",
-            [sa.text(hour)],
-            postgresql_using="brin",
-            postgresql_with={"autosummarize": "on"},
-        )
 
 
 def create_status() -> None:
@@ -219,6 +225,9 @@ def create_opt_outs() -> None:
         sa.Column("holds_until", UTCDateTime(), nullable=False),
     )
     op.create_index("ix_nameless_opt_outs_holds_until", "nameless_opt_outs", ["holds_until"])
+
+
+def create_opt_out_history() -> None:
     op.create_table(
         "opt_out_history",
         automatic_id(),
@@ -281,6 +290,7 @@ def create_waiting() -> None:
     create_index_of_some(
         "ix_dead_letters_may_opt_out", "dead_letters", "received_at", "may_opt_out AND resolved_at IS NULL"
     )
+    create_index_of_some("ix_dead_letters_unresolved", "dead_letters", "received_at", "resolved_at IS NULL")
     op.create_table(
         "inbox",
         automatic_id(),

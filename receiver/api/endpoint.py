@@ -19,14 +19,14 @@ from receiver.api.openapi import DOCUMENT
 from receiver.api.problems import Problem, api_reply
 from receiver.api.question import Question, read_question
 from receiver.server.asgi import Receive, Reply, Scope, Send, header, send_reply
-from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, request_id
+from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH, kept_request_id
 from receiver.server.threads import Threads, ThreadsBusy
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.endpoint import announced, flask_response
 from sync.events.raw import BODY_BYTES_MAX
 
 JSON_TYPE = "application/json"
-# Where so many wait the stores are slow, or the process is, and there is no sense in more.
+# If so many wait, the stores are slow, or the process is, and there is no sense in more.
 AT_ONCE_MAX = 64
 RETRY_AFTER_SECONDS = 1
 # A bound on one answer, the wait for a thread and stores that vanished without a word included.
@@ -63,11 +63,10 @@ class Api:
     # On an event loop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given_id = header(scope["headers"], b"x-request-id")
         try:
             reply = await self._reply(scope, receive)
         except Exception as error:
-            reply = refusal(error, given_id)
+            reply = refusal(error, kept_request_id(scope, header(scope["headers"], b"x-request-id")))
         await send_reply(send, reply, has_body=scope["method"] != "HEAD")
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
@@ -103,7 +102,8 @@ class Api:
         try:
             return flask_response(self._reply_at_once())
         except Exception as error:
-            return flask_response(refusal(error, request.headers.get("X-Request-Id")))
+            request_id = kept_request_id(request.environ, request.headers.get("X-Request-Id"))
+            return flask_response(refusal(error, request_id))
 
     def _reply_at_once(self) -> Reply:
         headers = request.headers
@@ -169,16 +169,14 @@ def body_problem(error: BodyTooLarge | BodyIncomplete) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, "the body did not arrive whole")
 
 
-def refusal(error: Exception, given_id: str | None) -> Reply:
+def refusal(error: Exception, request_id: str) -> Reply:
     """Return the answer to a request that ended with `error`, and log it."""
     if isinstance(error, Problem):
         if error.status is not HTTPStatus.METHOD_NOT_ALLOWED:
-            log.warning(
-                "lookup.refused", status=error.status.value, reason=error.detail, request_id=request_id(given_id)
-            )
+            log.warning("lookup.refused", status=error.status.value, reason=error.detail, request_id=request_id)
         return error.reply()
     # A mistake of ours allows nobody: who asks is told to come again, and only its kind is logged.
-    log.error("lookup.failed", error=type(error).__name__, request_id=request_id(given_id))
+    log.error("lookup.failed", error=type(error).__name__, request_id=request_id)
     return unavailable("the question could not be answered").reply()
 
 

@@ -5,26 +5,19 @@ is loaded only if look-ups are on. It blocks; `endpoint` calls it in threads.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from math import inf
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select, true
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine
 
 from models.database import open_database
-from models.tables import DEAD_LETTERS, INBOX
-from receiver.api.metrics import COUNTED_MAX, Measured, OptOutLatency
 from receiver.api.question import Question
 from receiver.server.sockets import OpenSockets
-from sync.queue.connection import OpenQueue, QueueUnavailable, connect, open_queue
-from sync.queue.waiting import queue_length
+from sync.queue.connection import OpenQueue, connect, open_queue
 from sync.settings.web import LookupSettings, ReceiverSettings
-from sync.status import latency
+from sync.status import Latency, Numbers, latency_now, measure
 from sync.suppression import Answer, Answers, Freshness, Look, Lookup
 
 # Small hosted plans allow 20 connections in all, to either store.
@@ -35,17 +28,8 @@ STATEMENT_SECONDS = 2.0
 # Who only reads from SQLite hardly ever waits.
 BUSY_SECONDS = 0.1
 REDIS_SECONDS = 0.5
-# Reading a day's history takes its time where it is long: at most a twentieth of all time.
+# Reading a day's history takes its time if it is long: at most a twentieth of all time.
 LATENCY_REST_FACTOR = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What the database tells of itself; nothing where it does not answer."""
-
-    unresolved_dead_letters: int | None = None
-    inbox_rows: int | None = None
-    latency: OptOutLatency | None = None
 
 
 class BlindLookup(Lookup):
@@ -58,13 +42,17 @@ class BlindLookup(Lookup):
 class Lookups:
     """Answers questions, and measures. One per process; safe for threads. Nothing is connected yet."""
 
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
+    def __init__(
+        self, engine: Engine, queue: OpenQueue, *, default_region: str, secrets: Sequence[bytes] | None = None
+    ) -> None:
         self._engine = engine
         self._queue = queue
+        self._default_region = default_region
+        self._secrets = secrets
         self._sockets = OpenSockets(engine)
         self._lookup = Lookup(engine, queue, default_region=default_region)
         self._blind = BlindLookup(engine, queue, default_region=default_region)
-        self._latency: OptOutLatency | None = None
+        self._latency: Latency | None = None
         self._latency_rests_until = 0.0
 
     def check(self, question: Question) -> bytes:
@@ -79,62 +67,28 @@ class Lookups:
         """Free every thread that waits for a database which does not answer."""
         self._sockets.shut()
 
-    def measure(self) -> Measured:
+    def measure(self) -> Numbers:
         """Return what can be measured now, within a few seconds."""
-        fresh = self._lookup.freshness()
-        counted = self._counted()
-        return replace(
-            measured_of(fresh),
-            queue_length=self._queue_length(),
-            unresolved_dead_letters=counted.unresolved_dead_letters,
-            inbox_rows=counted.inbox_rows,
-            latency=counted.latency,
+        return measure(
+            self._engine,
+            self._queue,
+            default_region=self._default_region,
+            secrets=self._secrets,
+            read_latency=self._read_latency,
         )
 
-    def measure_blindly(self) -> Measured:
+    def measure_blindly(self) -> Numbers:
         """Return what is known when no store could be asked in time."""
-        return measured_of(self._blind.freshness())
+        return Numbers(looked_at=datetime.now(UTC), freshness=self._blind.freshness(), redis=None, database=None)
 
-    def _queue_length(self) -> int | None:
-        with suppress(QueueUnavailable, ValueError):
-            return queue_length(self._queue)
-        return None
-
-    def _counted(self) -> Counted:
-        counted = Counted()
-        with suppress(SQLAlchemyError), self._engine.connect() as connection:
-            counted = Counted(
-                unresolved_dead_letters=_count(connection, DEAD_LETTERS, DEAD_LETTERS.c.resolved_at.is_(None)),
-                inbox_rows=_count(connection, INBOX, true()),
-            )
-            counted = replace(counted, latency=self._read_latency(connection))
-        return counted
-
-    def _read_latency(self, connection: Connection) -> OptOutLatency | None:
+    def _read_latency(self, connection: Connection) -> Latency | None:
         begun = monotonic()
         if begun >= self._latency_rests_until:
             try:
-                read = latency(connection, datetime.now(UTC))
+                self._latency = latency_now(connection)
             finally:
                 self._latency_rests_until = monotonic() + LATENCY_REST_FACTOR * (monotonic() - begun)
-            self._latency = OptOutLatency(
-                opt_outs=read.opt_outs,
-                p50_seconds=read.p50_seconds,
-                p99_seconds=read.p99_seconds,
-                share_within_one_second=read.share_within_one_second,
-            )
         return self._latency
-
-
-def measured_of(fresh: Freshness) -> Measured:
-    return Measured(
-        staleness_seconds=(datetime.now(UTC) - fresh.as_of).total_seconds() if fresh.as_of else inf,
-        held_by=fresh.held_by,
-        queue_length=None,
-        unresolved_dead_letters=None,
-        inbox_rows=None,
-        latency=None,
-    )
 
 
 def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
@@ -149,12 +103,7 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
         is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(settings.redis, connections=CONNECTIONS, seconds=REDIS_SECONDS)
-    return Lookups(engine, open_queue(client), default_region=lookup.default_region)
-
-
-def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
-    rows = select(true()).select_from(table).where(condition).limit(COUNTED_MAX).subquery()
-    return connection.execute(select(func.count()).select_from(rows)).scalar_one()
+    return Lookups(engine, open_queue(client), default_region=lookup.default_region, secrets=settings.secrets)
 
 
 def _document(lookup: Lookup, question: Question) -> bytes:

@@ -34,7 +34,7 @@ class Question:
 
 
 def read_question(body: bytes) -> Question:
-    """Return what `body` asks; raise Problem: 400 where it is no JSON object, 422 where that is no question."""
+    """Return what `body` asks; raise Problem: 400 if it is no JSON object, 422 if that is no question."""
     document = _document(body)
     if not document.keys() <= MEMBERS:
         raise _unprocessable(f"the body has a member other than {', '.join(sorted(MEMBERS))}")

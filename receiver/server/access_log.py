@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from gunicorn import glogging
 
 from receiver.server.asgi import Scope, header
-from receiver.server.paths import DELIVERY_PATHS, logged_path, request_id
+from receiver.server.paths import DELIVERY_PATHS, kept_request_id, logged_path
 
 # An accepted delivery has a line only if its answer took this long: thousands a second, all saying that all is well,
 # cost a tenth of the process's time. What was refused, and every other request, always has one.
@@ -24,7 +24,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 # a fixed form or escaped already, so none needs escaping here.
 _LINE = (
     '{"event": "request", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, "milliseconds": %.1f, '
-    '"request_id": %s}\n'
+    '"request_id": "%s"}\n'
 )
 
 
@@ -32,14 +32,13 @@ def log_request(scope: Scope, status: int, seconds: float) -> None:
     """Write the line of a request that was answered, if it has one."""
     if status == 200 and seconds < SLOW_SECONDS and scope["path"] in DELIVERY_PATHS:
         return
-    given_id = request_id(header(scope["headers"], b"x-request-id"))
     line = _LINE % (
         datetime.now(UTC).isoformat(),
         scope["method"] if scope["method"] in METHODS else "other",
         logged_path(wsgi_path(scope)),
         status,
         seconds * 1000,
-        f'"{given_id}"' if given_id else "null",
+        kept_request_id(scope, header(scope["headers"], b"x-request-id")),
     )
     sys.stdout.write(line)
     sys.stdout.flush()

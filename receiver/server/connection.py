@@ -1,8 +1,8 @@
 """One connection of a client, as a protocol of asyncio: requests in, answers out, one after another.
 
 uvicorn's own protocols bound neither heads nor connections, nor how long a client may take. This one has the bounds
-of `rooms` and `head`, and hands a bounded number of bytes at a time to httptools' parser, so that no client keeps
-others waiting. The application bounds bodies.
+of `rooms` and `parser`, and hands a bounded number of bytes at a time to the parser, so that no client keeps others
+waiting. The application bounds bodies.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-import httptools
 import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from receiver.server.access_log import log_request
 from receiver.server.exchange import STATUS_LINES, Exchange, new_scope
-from receiver.server.head import FIELDS_MAX, FORBIDDEN_TRAILERS, HEAD_BYTES_MAX, URL_BYTES_MAX, read_target, refusal
+from receiver.server.head import Field, RequestTarget
+from receiver.server.parser import RequestParser
 from receiver.server.rooms import Room, Rooms
 
 # What is parsed at once, before other connections have their turn.
@@ -27,16 +27,11 @@ STEP_BYTES = 16 * 1024
 UNSENT_BYTES_MAX = 64 * 1024
 # What a refused client may still send before the connection is closed, so that it reads the refusal.
 LINGER_BYTES_MAX = 1024 * 1024
-FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 UNAVAILABLE = (
     STATUS_LINES[503] + b"Retry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )  # a mistake of ours
 
 log = structlog.get_logger()
-
-
-class Refused(Exception):  # noqa: N818 - a decision
-    """Ends the parser's work."""
 
 
 class Connection(asyncio.Protocol):
@@ -56,18 +51,9 @@ class Connection(asyncio.Protocol):
         self._state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._transport: Any = None
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._parser = RequestParser(self)
         self._unfed = b""
         self._step: asyncio.Handle | None = None
-        # Of the head that is being read
-        self._is_in_head = False
-        self._head_bytes = 0
-        self._url = b""
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._is_upgrading = False
-        self._is_resuming = False
-        self._trailers = 0
-        # Of requests
         self._reading: Exchange | None = None  # its body is not whole
         self._waiting: deque[Exchange] = deque()
         self._current: Exchange | None = None
@@ -86,6 +72,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._client = transport.get_extra_info("peername")
         self._transport.set_write_buffer_limits(high=UNSENT_BYTES_MAX)
         self._state.connections.add(self)  # type: ignore[arg-type]
         self._room = self._rooms.opening
@@ -103,7 +90,7 @@ class Connection(asyncio.Protocol):
         for exchange in filter(None, (self._current, self._reading)):
             exchange.disconnect()
         self._waiting.clear()
-        self._parser = None
+        self._parser.close()
 
     def data_received(self, data: bytes) -> None:
         if not self._is_listening():
@@ -244,7 +231,7 @@ class Connection(asyncio.Protocol):
             self._enter(rooms.busy if self._current.is_whole else rooms.reading)
         elif not self._has_asked:
             self._enter(rooms.opening)
-        elif self._is_in_head or self._unfed:
+        elif self._parser.is_in_head or self._unfed:
             self._enter(rooms.heading)
         else:
             self._enter(rooms.idle)
@@ -279,28 +266,18 @@ class Connection(asyncio.Protocol):
         self.regulate()
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._resume(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            self._stop_parsing(str(error))
-        if self._is_in_head and not self._refusal:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-                self._stop_parsing("")
+        status = self._parser.feed(data)
+        if status is not None:
+            self._stop_parsing(status)
 
-    def _stop_parsing(self, error: str) -> None:
+    def _stop_parsing(self, status: HTTPStatus) -> None:
         """Refuse what is no HTTP, once all that came before is answered; what breaks within a body breaks that."""
         if self._reading is not None:
             self._break_body()
         elif not self._is_last:
-            if not self._refusal:
-                is_too_long = error == "Content-Length overflow"
-                self._refusal = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_too_long else HTTPStatus.BAD_REQUEST
+            self._refusal = status
             if self._current is None and not self._waiting:
-                self._refuse(self._refusal)
+                self._refuse(status)
 
     def _break_body(self) -> None:
         self._is_last = True
@@ -309,67 +286,16 @@ class Connection(asyncio.Protocol):
             self._reading.break_body()
             self._reading = None
 
-    def _resume(self, rest: bytes) -> None:
-        """Go on behind a head that offers another protocol, which nobody here speaks.
-
-        The parser takes what follows for that protocol. So another one is told how long the body is, without the offer.
-        """
-        self._parser = httptools.HttpRequestParser(self)
-        framing = [name + b": " + text for name, text in self._fields if name in FRAMING]
-        self._is_upgrading, self._is_resuming = False, True
-        self._feed(b"\r\n".join([b"POST / HTTP/1.1", *framing, b"", rest]))
-
     # What the parser finds
 
-    def on_message_begin(self) -> None:
-        if self._is_resuming:
-            return
-        self._is_in_head = True
-        self._head_bytes = 0
-        self._trailers = 0
-        self._url = b""
-        self._fields = []
-
-    def on_url(self, url: bytes) -> None:
-        if self._is_resuming:
-            return
-        self._url += url
-        if len(self._url) > URL_BYTES_MAX:
-            self._refuse_head(HTTPStatus.REQUEST_URI_TOO_LONG)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_resuming:
-            return
-        name = name.lower()
-        if self._reading is not None:
-            self._trailers += 1
-            if self._trailers > FIELDS_MAX or name in FORBIDDEN_TRAILERS:
-                raise Refused
-            return
-        self._fields.append((name, value))
-        if len(self._fields) > FIELDS_MAX:
-            self._refuse_head(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-
-    def on_headers_complete(self) -> None:
-        if self._is_resuming:
-            self._is_resuming = False
-            return
-        parser = self._parser
-        version = parser.get_http_version()
-        status = refusal(version, self._fields)
-        target = read_target(self._url)
-        if status or not target:
-            self._refuse_head(status or HTTPStatus.BAD_REQUEST)
-            return
-        self._is_in_head = False
+    def begin(self, method: str, version: str, target: RequestTarget, fields: list[Field], *, may_stay: bool) -> None:
+        """Take a request whose head is whole; start it if none is before it."""
         self._has_asked = True
-        self._is_upgrading = parser.should_upgrade()
-        may_stay = version == "1.1" and parser.should_keep_alive()
         exchange = Exchange(
             self,
-            new_scope(parser.get_method().decode("ascii"), version, target, self._fields),
+            new_scope(method, version, target, fields, self._client),
             may_stay=may_stay,
-            expects_continue=any(name == b"expect" for name, _ in self._fields),
+            expects_continue=any(name == b"expect" for name, _ in fields),
         )
         exchange.begun_at = self._loop.time()
         self._reading = exchange
@@ -379,18 +305,14 @@ class Connection(asyncio.Protocol):
         else:
             self._waiting.append(exchange)
 
-    def on_body(self, body: bytes) -> None:
+    def add_body(self, part: bytes) -> None:
         if self._reading is not None and not self._reading.is_answered:
-            self._reading.add_body(body)
+            self._reading.add_body(part)
 
-    def on_message_complete(self) -> None:
-        if self._reading is not None and not self._is_upgrading:
+    def end_body(self) -> None:
+        if self._reading is not None:
             self._reading.end_body()
             self._reading = None
-
-    def _refuse_head(self, status: HTTPStatus) -> None:
-        self._refusal = status
-        raise Refused
 
     # The end
 

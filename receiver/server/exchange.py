@@ -141,8 +141,11 @@ class Exchange:
         return head
 
 
-def new_scope(method: str, version: str, target: Any, fields: list[tuple[bytes, bytes]]) -> Scope:
-    """Return the scope of a request (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
+def new_scope(method: str, version: str, target: Any, fields: list[tuple[bytes, bytes]], client: Any) -> Scope:
+    """Return the scope of a request (https://asgi.readthedocs.io/en/latest/specs/www.html).
+
+    `client` is the peer's address as a socket has it; one without a port is of a Unix socket.
+    """
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -154,6 +157,6 @@ def new_scope(method: str, version: str, target: Any, fields: list[tuple[bytes, 
         "query_string": target.query,
         "root_path": "",
         "headers": fields,
-        "client": None,
+        "client": tuple(client[:2]) if isinstance(client, tuple) else None,
         "server": None,
     }

@@ -1,7 +1,11 @@
-"""What is known of a request from outside its body: the paths we serve, and the id a router gave it."""
+"""What is known of a request from outside its body: the paths we serve, its id, and where it came from."""
 
+import os
 import re
+from collections.abc import MutableMapping
 from difflib import get_close_matches
+from ipaddress import ip_address
+from typing import Any
 from urllib.parse import quote
 
 DELIVERY_PATH = "/webhooks/zexa"
@@ -9,7 +13,7 @@ DELIVERY_PATHS = frozenset({DELIVERY_PATH, f"{DELIVERY_PATH}/"})
 HOME_PATH = "/"
 HEALTH_PATH = "/healthz"
 READY_PATH = "/readyz"
-# Served only where look-ups are on.
+# Served only if look-ups are on.
 CHECK_PATH = "/v1/suppressions/check"
 OPENAPI_PATH = "/v1/openapi.json"
 METRICS_PATH = "/metrics"
@@ -21,12 +25,32 @@ SHOWN_CHARACTERS_MAX = 80
 LOGGED_PART_CHARACTERS_MAX = 24
 LOGGED_DIGITS_MAX = 4
 
-_REQUEST_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# A UUID, hexadecimal digits as nginx makes them, or a ULID. Anything else may be a client's, and a phone number.
+_REQUEST_ID = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{20,64}|[0-7][0-9A-HJKMNP-TV-Z]{25}"
+)
+_REQUEST_ID_KEY = "zexa.request_id"
 
 
-def request_id(text: str | None) -> str | None:
-    """Return `text`, the text of X-Request-Id, if it is a UUID: it goes into logs, and may be a client's."""
-    return text if text and _REQUEST_ID.fullmatch(text) else None
+def request_id(text: str | None) -> str:
+    """Return `text`, of X-Request-Id, if a router may have made it, else an id of our own."""
+    return text if text and _REQUEST_ID.fullmatch(text) else os.urandom(10).hex()
+
+
+def kept_request_id(request: MutableMapping[str, Any], text: str | None) -> str:
+    """Return the id of a request, an ASGI scope or a WSGI environment, which keeps the id that it got first."""
+    known: str | None = request.get(_REQUEST_ID_KEY)
+    if known is None:
+        known = request[_REQUEST_ID_KEY] = request_id(text)
+    return known
+
+
+def forwarded_for(text: str | None) -> str | None:
+    """Return the last address of X-Forwarded-For, which the nearest router added; None if it is none."""
+    try:
+        return str(ip_address((text or "").rpartition(",")[2].strip()))
+    except ValueError:
+        return None
 
 
 def shown_path(path: str) -> str:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from sync.backoff import Backoff
+
 PAUSE_SECONDS_MIN = 0.5
 PAUSE_SECONDS_MAX = 4.0
 
@@ -17,6 +19,7 @@ class Circuit:
     def __init__(self, on_change: Callable[[str | None], None], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._on_change = on_change
         self._clock = clock
+        self._backoff = Backoff(least_seconds=PAUSE_SECONDS_MIN, most_seconds=PAUSE_SECONDS_MAX)
         self._pause = 0.0
         self._try_at = 0.0
         self._away_since = 0.0
@@ -41,10 +44,11 @@ class Circuit:
         if not self._pause:
             self._away_since = self._clock()
             self._on_change(error)
-        self._pause = min(max(PAUSE_SECONDS_MIN, self._pause * 2), PAUSE_SECONDS_MAX)
+        self._pause = self._backoff.next_seconds()
         self._try_at = self._clock() + self._pause
 
     def succeeded(self) -> None:
         if self._pause:
             self._on_change(None)
         self._pause = 0.0
+        self._backoff.reset()

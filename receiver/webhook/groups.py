@@ -90,7 +90,7 @@ class Lane:
     async def _send(self) -> None:
         while self._groups:
             if len(self._groups[0].raw_events) > 1:
-                # Where deliveries come in crowds, other connections have a turn, and what they bring joins the group.
+                # When deliveries come in crowds, other connections have a turn, and what they bring joins the group.
                 await asyncio.sleep(0)
             group = self._groups.popleft()
             try:

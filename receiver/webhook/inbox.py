@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import URL, insert, update
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import open_database
-from models.errors import error_line
-from models.tables import INBOX
+from models.errors import error_reason
+from models.plain_tables import INBOX
 from receiver.server.sockets import OpenSockets
 from receiver.server.threads import Threads, ThreadsBusy
 from sync.events.raw import RawEvent
@@ -80,9 +80,4 @@ class InboxWriter:
             self._sockets.shut()  # else the thread waits for as long as the server is silent
             raise InboxUnavailable("Timeout") from None
         except (SQLAlchemyError, ThreadsBusy) as error:
-            raise InboxUnavailable(_reason(error)) from None
-
-
-def _reason(error: BaseException) -> str:
-    """Return what the error says, and quote nothing."""
-    return error_line(error) if isinstance(error, DBAPIError) else type(error).__name__
+            raise InboxUnavailable(error_reason(error)) from None

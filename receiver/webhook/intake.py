@@ -4,17 +4,20 @@ If Redis cannot take a group, the database's inbox does. As a journal the inbox 
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from msgspec.structs import replace
 
 from receiver.webhook.circuit import Circuit
 from receiver.webhook.groups import Lane, StoreUnavailable
 from receiver.webhook.inbox import InboxUnavailable, InboxWriter
+from receiver.webhook.reporter import Reporter
 from sync.events.raw import RawEvent, may_opt_out
 from sync.queue.connection import QueueUnavailable
+from sync.queue.counts import accepted
 from sync.queue.writer import QueueWriter
 from sync.settings.environment import RedisSettings
 
@@ -39,11 +42,13 @@ class Intake:
         self,
         redis: RedisSettings,
         inbox: InboxWriter,
+        reporter: Reporter,
         *,
         is_journalled: bool = False,
         failures_may_opt_out: bool = False,
     ) -> None:
         self._inbox = inbox
+        self._reporter = reporter
         self._is_journalled = is_journalled
         self._failures_may_opt_out = failures_may_opt_out
         self._redis_circuit = Circuit(_teller("redis"))
@@ -54,11 +59,11 @@ class Intake:
         self._in_turn = Lane(lambda group: self._store_group(in_turn, group, at_front=False))
         self._at_front = Lane(lambda group: self._store_group(at_front, group, at_front=True))
 
-    async def store(self, body: bytes) -> None:
+    async def store(self, body: bytes, request_id: str | None = None) -> None:
         """Return once `body` is stored; raise StoreUnavailable within STORE_SECONDS if it could not be."""
         is_urgent = may_opt_out(body, failures_may=self._failures_may_opt_out)
         lane = self._at_front if is_urgent else self._in_turn
-        await lane.store(RawEvent(body=body, received_at=datetime.now(UTC)))
+        await lane.store(RawEvent(body=body, received_at=datetime.now(UTC), request_id=request_id))
 
     async def close(self) -> None:
         for writer in self._writers:
@@ -75,11 +80,16 @@ class Intake:
             await self._put_in_inbox(raw_events, AT_ONCE, at_front=at_front)
         else:
             await self._make_due(raw_events)
+        self._reporter.accepted_elsewhere(len(raw_events))
 
     async def _put_in_queue(self, writer: QueueWriter, raw_events: Sequence[RawEvent], *, at_front: bool) -> bool:
+        pending = self._reporter.counts.take()
+        counts = accepted(pending, len(raw_events), time.time())
+        is_stored = False
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
-                await writer.enqueue(raw_events, at_front=at_front)
+                is_watched = await writer.enqueue(raw_events, at_front=at_front, counts=counts)
+            is_stored = True
         except QueueUnavailable as error:
             self._redis_circuit.failed(str(error))
         except Exception as error:
@@ -87,8 +97,12 @@ class Intake:
             self._redis_circuit.failed(type(error).__name__)
         else:
             self._redis_circuit.succeeded()
-            return True
-        return False
+            if is_watched:
+                self._reporter.watched(raw_events)
+        finally:
+            if not is_stored:
+                self._reporter.counts.restore(pending)
+        return is_stored
 
     async def _journalled(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> Sequence[RawEvent]:
         """Return `raw_events` as the inbox has them; raise StoreUnavailable if it cannot take them.

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, update
 
+from models.errors import error_kind
 from models.tables import DEAD_LETTERS
 from sync.dead_letters.find import LetterSelection, pages
 from sync.events.event import Event, Outcome, Reason
@@ -18,7 +20,6 @@ from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.store.apply import all_stated, merge_events, read, try_known_good
 from sync.store.dead_letters import NewDeadLetter
-from sync.store.faults import error_kind
 from sync.store.known_good import type_by_look
 from sync.store.singly import Singly
 
@@ -78,7 +79,7 @@ def _replaying(engine: Engine, options: ParseOptions) -> Singly[Any, list[Replay
         attempt=attempt,
         refuse=refuse,
         type_of=lambda letter: type_by_look(letter.body),
-        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
+        try_known_good=partial(try_known_good, engine, options),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
@@ -13,7 +14,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.merge import Key
 from sync.store.apply import merge_events, try_known_good
 from sync.store.known_good import type_named
-from sync.store.ledger import event_of, stored_bodies, take_out
+from sync.store.ledger import take_out
+from sync.store.ledger_read import event_of, stored_bodies
 from sync.store.singly import Singly
 
 FACTS_PER_PAGE = 200  # with bodies of 256 KiB at most, 50 MiB
@@ -90,7 +92,7 @@ def _apply(engine: Engine, keys: Sequence[Key], options: ParseOptions) -> Ignore
         attempt=attempt,
         refuse=lambda _key, _error: IgnoredTally(refused=1),
         type_of=lambda key: type_named(key[1]),
-        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
+        try_known_good=partial(try_known_good, engine, options),
     )
     return sum(singly.together(keys), IgnoredTally())
 

@@ -1,12 +1,9 @@
 """Lays out letters and failed jobs for a person. Every value is escaped, and nothing is read as markup."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +13,8 @@ from sync.dead_letters.replay import Replayed, ReplayVerdict
 from sync.dead_letters.replay_ignored import IgnoredTally
 from sync.events.raw import RawEvent
 from sync.queue.failed import FailedJob
-from sync.terminal.text import UNWRAPPED_COLUMNS, body_text, number_text, visible
+from sync.terminal.tables import drawn_lines, output_console
+from sync.terminal.text import body_text, number_text, value_text, visible
 from sync.terminal.times import time_text
 
 # Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
@@ -61,7 +59,7 @@ def fields_text(entry: Letter | FailedJob) -> str:
     """Return every field of one letter or failed job on a line of its own."""
     fields = asdict(entry)
     width = max(map(len, fields))
-    return "\n".join(f"{name:<{width}}  {_value_text(value)}" for name, value in fields.items())
+    return "\n".join(f"{name:<{width}}  {value_text(value)}" for name, value in fields.items())
 
 
 def raw_event_text(raw: RawEvent) -> str:
@@ -92,16 +90,8 @@ def _shown_text(shown: int, matching: int) -> str:
     return f"{matching:,}" if shown == matching else f"the first {shown:,} of {matching:,}"
 
 
-def _value_text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return time_text(value) if isinstance(value, datetime) else visible(str(value))
-
-
 def _seconds_text(time: datetime | None) -> str:
-    return "-" if time is None else time_text(time.replace(microsecond=0))
+    return time_text(time and time.replace(microsecond=0))
 
 
 def _table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -112,8 +102,4 @@ def _table_text(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     table.add_row(*(Text(name, style="dim") for name in names))
     for row in rows:
         table.add_row(*(Text(visible(value)) for value in row))
-    is_watched = sys.stdout.isatty()
-    console = Console(force_terminal=is_watched, width=None if is_watched else UNWRAPPED_COLUMNS)
-    with console.capture() as capture:
-        console.print(Padding(table, (0, 0, 0, 2), expand=False))
-    return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+    return "\n".join(drawn_lines(output_console(), Padding(table, (0, 0, 0, 2), expand=False)))

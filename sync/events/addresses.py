@@ -12,10 +12,9 @@ from sync.events.address_readings import Address, AddressProblem, AddressReading
 from sync.events.email_addresses import folded_email, quickly_folded_email
 from sync.events.numbering_plan import is_canonical, quickly_read
 from sync.events.phone_numbers import REGIONS, is_decimal, is_valid, person_of, read_number, spellings_of
-from sync.events.written_text import unwrap, visible
+from sync.events.written_text import ADDRESS_BYTES_MAX, is_storable, unwrap, visible
 
 __all__ = [
-    "ADDRESS_BYTES_MAX",
     "CHANNELS",
     "PHONE_CHANNELS",
     "REGIONS",
@@ -27,7 +26,6 @@ __all__ = [
     "is_placeholder",
     "is_sender_name",
     "is_spelled_alike",
-    "is_storable",
     "person_of",
     "persons_of",
     "read_address",
@@ -40,7 +38,6 @@ __all__ = [
 
 PHONE_CHANNELS = frozenset({"sms", "whatsapp", "telegram"})
 CHANNELS = PHONE_CHANNELS | {"email", "slack"}
-ADDRESS_BYTES_MAX = 1024
 _SENDERS_KEPT = _ADDRESSES_KEPT = 4096
 
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -217,6 +214,8 @@ def is_sender_name(text: str, default_region: str) -> bool:
 
 def texts_of(channel: str, text: str, default_region: str) -> tuple[str, ...]:
     """Return how the tables keep each address that `text` may be; none if it is nobody's."""
+    if text[:1] == "+" and channel != "slack" and is_canonical(text):
+        return (text,)  # as nearly always
     if (quick := _quickly_read(channel, text, default_region)) is not None:
         return (quick,)
     return tuple(address.text for address in _read_whole(channel, text, default_region).addresses)
@@ -242,13 +241,3 @@ def is_spelled_alike(address: str) -> bool:
 
 
 _OF_TWO_SPELLINGS = frozenset({"52", "54", "55"})
-
-
-def is_storable(address: str) -> bool:
-    """Return whether `address` could stand in a table at all: not blank, not endless, and text to any database."""
-    if address.isascii() and len(address) <= ADDRESS_BYTES_MAX:
-        return "\0" not in address and not address.isspace() and bool(address)
-    try:
-        return len(address.encode()) <= ADDRESS_BYTES_MAX and "\0" not in address and bool(address.strip())
-    except UnicodeEncodeError:
-        return False

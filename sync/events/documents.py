@@ -8,7 +8,7 @@ test shows that both fill the same fields wherever the quick one fills any.
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import DecodeError, Meta, Struct, defstruct
 from msgspec.json import Decoder
@@ -45,14 +45,18 @@ _TIMES = (*dict.fromkeys(name for names in STATUS_TIMES.values() for name in nam
 # hold anything.
 _Text = Annotated[str, Meta(max_length=ID_BYTES_MAX // 4)]  # no character takes more than four bytes
 _Text_or_none: Any = _Text | None
-_Time: Any = _Text | int | float | None
+_Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # the tolerant decoder judges a longer number
+_Time: Any = _Text | _Int | float | None
+_Code: Any = _Text | _Int | None
+_Error: Any = _Text | dict[str, _Code] | None  # most often a text, or its code and message
+_TYPES = dict.fromkeys(_TEXTS, _Text_or_none) | dict.fromkeys(_TIMES, _Time) | dict.fromkeys(CODE, _Code)
 Fields: Any = defstruct(
     "Fields",
-    [*((name, _Text_or_none, None) for name in _TEXTS), *((name, _Time, None) for name in _TIMES)],
+    [(name, kind, None) for name, kind in (_TYPES | {"error": _Error}).items()],
     kw_only=True,
     gc=False,
 )
-
+_NAMES = frozenset(_TYPES)
 
 NO_FIELDS = Fields()
 
@@ -72,14 +76,13 @@ class WholeDocument(Document):
 
 
 class _QuickDocument(Document, gc=False):
-    event: str
+    event: Literal["message.delivered", "message.failed", "message.undeliverable", "message.optout"]
     timestamp: _Time = None
     data: Fields | None = None
 
 
-_QUICK_EVENTS = frozenset({EventType.DELIVERED, EventType.FAILED, EventType.UNDELIVERABLE, EventType.OPT_OUT})
 _BRACKET, _BACKSLASH = b"[\\"
-_BYTES_A_LEVEL = len('{"":}')  # the least that an object takes which holds another
+_DEEP_BYTES_MIN = DEPTH_MAX * len('{"":}')  # the least that an object takes which holds another
 _quickly_decode = Decoder(_QuickDocument).decode
 
 
@@ -91,20 +94,18 @@ def decode(body: bytes) -> Document:
 def decode_quickly(body: bytes) -> Document | None:
     """Return what `body` says if it is an ordinary one; None if only the tolerant decoder tells."""
     # An escape may hide NUL or half a surrogate pair. Without one the texts are as storable as the body is UTF-8.
-    if _BACKSLASH in body or _may_be_deep(body):
+    if _BACKSLASH in body or ((_BRACKET in body or len(body) >= _DEEP_BYTES_MIN) and _is_deep(body)):
         return None
     try:
         if not body.isascii():
             body.decode()  # msgspec skips what has no name here without a look at what its texts hold
-        document = _quickly_decode(body)
+        return _quickly_decode(body)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return document if document.event in _QUICK_EVENTS else None
 
 
-def _may_be_deep(body: bytes) -> bool:
-    is_short = len(body) < DEPTH_MAX * _BYTES_A_LEVEL and _BRACKET not in body
-    return not is_short and body.count(b"[") + body.count(b"{") > DEPTH_MAX
+def _is_deep(body: bytes) -> bool:
+    return body.count(b"[") + body.count(b"{") > DEPTH_MAX
 
 
 def decode_tolerantly(body: bytes) -> WholeDocument:
@@ -112,7 +113,7 @@ def decode_tolerantly(body: bytes) -> WholeDocument:
     document = _json_object(body)
     data = document.get("data")
     data = data if isinstance(data, dict) else {}
-    fields = Fields(**{name: data[name] for name in (*_TEXTS, *_TIMES) if name in data})
+    fields = Fields(**{name: value for name, value in data.items() if name in _NAMES})
     return WholeDocument(document.get("event"), document.get("timestamp"), fields, data)
 
 

@@ -1,6 +1,6 @@
 """Why a message failed, in the words of the carrier. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -20,25 +20,30 @@ class Failure(NamedTuple):
 
     code: str | None
     reason: str | None
-    keys: frozenset[str]  # as `failure_key` compares it
+    texts: Sequence[str]
 
     def says(self, opt_out_failures: frozenset[str]) -> bool:
-        """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out."""
-        return not opt_out_failures.isdisjoint(self.keys)
+        """Does the carrier refuse the message because its recipient opted out? It reports a failure, and no opt-out.
+
+        `opt_out_failures` are as `failure_key` returns them.
+        """
+        return not opt_out_failures.isdisjoint(map(failure_key, self.texts))
 
 
-NO_FAILURE = Failure(None, None, frozenset())
+NO_FAILURE = Failure(None, None, ())
 
 
 def failure(fields: Any) -> Failure:
     """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All that is told counts."""
-    nested = list(islice(_errors(fields.error, fields.errors), _ERRORS_MAX))
-    codes = [*_proses(_codes(fields)), *(code for error in nested for code in _told(error, CODE))]
-    reasons = [*_proses(_reasons(fields)), *(text for error in nested for text in _told(error, _ERROR_REASON))]
+    codes, reasons = _proses(_codes(fields)), _proses(_reasons(fields))
+    if isinstance(fields.error, dict | list) or fields.errors is not None:
+        for error in islice(_errors(fields.error, fields.errors), _ERRORS_MAX):
+            codes += _texts(error, CODE)
+            reasons += _texts(error, _ERROR_REASON)
     return Failure(
         code=next((code for code in codes if failure_key(code) != "0"), codes[0] if codes else None),
         reason=reasons[0] if reasons else None,
-        keys=frozenset(map(failure_key, (*codes, *reasons))),
+        texts=(*codes, *reasons),
     )
 
 
@@ -54,8 +59,8 @@ def _errors(*values: Any) -> Iterator[Mapping[str, Any]]:
             yield {"message": value}
 
 
-def _told(error: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    return _proses(error.get(name) for name in names)
+def _texts(error: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    return _proses(map(error.get, names))
 
 
 def _proses(values: Iterable[Any]) -> list[str]:

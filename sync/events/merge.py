@@ -206,6 +206,15 @@ def strength(event: Event) -> tuple[bool, datetime, int, str]:
     return status in _FINAL, event.occurred_at, _RANK[status] if status else -1, event.digest
 
 
+def is_late(event: Event, status: str | None, status_at: datetime | None) -> bool:
+    """Return whether `event` states less of its message than its present status, which came of a greater event."""
+    own = STATUS_OF.get(event.name)
+    if own is None or status is None or status_at is None:
+        return False
+    present = Status(status)
+    return (own in _FINAL, event.occurred_at, _RANK[own]) < (present in _FINAL, status_at, _RANK[present])
+
+
 def _status_time(event: Event | None) -> datetime | None:
     """When the status of `event` came about: the time its `data` names, else that of the event."""
     if event is None:

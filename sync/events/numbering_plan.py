@@ -24,8 +24,8 @@ _TYPES = (
 )
 
 
-class Quick(NamedTuple):
-    """What parsing would surely make of some digits: a number in E.164, and whether it exists."""
+class Judgement(NamedTuple):
+    """What parsing makes of some digits: a number in E.164, '' if there is none, and whether it exists."""
 
     number: str
     is_valid: bool  # it lies in a known range
@@ -48,7 +48,7 @@ def quickly_read(text: str, default_region: str) -> str | None:
     return _better(national, abroad) if national is not None and abroad is not None else None
 
 
-def _better(national: Quick, abroad: Quick) -> str | None:
+def _better(national: Judgement, abroad: Judgement) -> str | None:
     if national.is_valid is not abroad.is_valid:
         return national.number if national.is_valid else abroad.number
     if national.is_valid or national.is_possible is abroad.is_possible:
@@ -56,7 +56,7 @@ def _better(national: Quick, abroad: Quick) -> str | None:
     return national.number if national.is_possible else abroad.number
 
 
-def quickly_judged(digits: str, region: str) -> Quick | None:
+def quickly_judged(digits: str, region: str) -> Judgement | None:
     """Return what `digits` are as a number of `region`, or with their country code if a plus stands before them.
 
     None if only parsing tells.
@@ -73,12 +73,12 @@ def quickly_judged(digits: str, region: str) -> Quick | None:
     return _in_plan(dialling.calling_code, digits, dialling.plan)
 
 
-def _quickly_judged_abroad(number: str) -> Quick | None:
+def _quickly_judged_abroad(number: str) -> Judgement | None:
     if len(number) <= _START_CHARACTERS or number[1] == "0":
         return None
     end, plan = _plan_of(number)
     if plan is None:
-        return Quick(number, False, False)
+        return Judgement(number, False, False)
     rest = number[end:]
     return None if rest[:1] == "0" or plan.national_prefix.match(rest) else _in_plan(number[1:end], rest, plan)
 
@@ -104,15 +104,15 @@ def _may_be_valid(number: str) -> bool:
     return any(plan.valid.fullmatch(digits) for digits in (rest, rest[prefix.end() :] if prefix else rest))
 
 
-def _in_plan(calling_code: str, rest: str, plan: "_Plan") -> Quick | None:
+def _in_plan(calling_code: str, rest: str, plan: "_Plan") -> Judgement | None:
     number = f"+{calling_code}{rest}"
     if plan.valid is None:
-        return None if len(rest) in plan.any_lengths else Quick(number, False, False)
+        return None if len(rest) in plan.any_lengths else Judgement(number, False, False)
     if plan.valid.fullmatch(rest):
-        return Quick(number, True, True)
+        return Judgement(number, True, True)
     if calling_code in _OF_TWO_SPELLINGS:
         return None
-    return Quick(number, False, len(rest) in plan.lengths and len(calling_code) + len(rest) in E164_DIGITS)
+    return Judgement(number, False, len(rest) in plan.lengths and len(calling_code) + len(rest) in E164_DIGITS)
 
 
 def is_canonical(number: str) -> bool:

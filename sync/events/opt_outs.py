@@ -45,7 +45,7 @@ class OptOutStatement:
     """One statement, as the history keeps it.
 
     An opt-out has a `channel` and a `sender`, '' if it holds for any. The end of opt-outs holds for one channel or
-    sender, or for all where these are None. What an event states has its name and digest; what people state, who and
+    sender, or for all if these are None. What an event states has its name and digest; what people state, who and
     why. `occurred_at` is the time stated, which the ledger may know better; None if a body names none. `opt_out_id` is
     the same for all addresses that one opt-out counts for.
     """
@@ -87,9 +87,13 @@ class OptOutRow(Struct, frozen=True, kw_only=True, gc=False):
     def key(self) -> OptOutKey:
         return self.channel, self.address, self.sender
 
+    @property
+    def is_in_force(self) -> bool:
+        return is_in_force(self.opted_in_at, self.received_at)
+
 
 def is_in_force(opted_in_at: datetime | None, received_at: datetime) -> bool:
-    """Is an opt-out in force? The view `active_opt_outs` says the same in SQL, and a test holds them equal."""
+    """Return whether an opt-out is in force; `models.plain_tables.in_force` says the same in SQL."""
     return opted_in_at is None or opted_in_at <= received_at
 
 

@@ -1,11 +1,12 @@
 """Parses a raw event into one fact. Pure: no clock, no database."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from sync.events.addresses import sender_text, texts_of
 from sync.events.campaigns import campaign_details
 from sync.events.documents import (
     ANY_TIME,
@@ -21,9 +22,9 @@ from sync.events.documents import (
     decode_tolerantly,
 )
 from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
-from sync.events.failures import NO_FAILURE, failure
+from sync.events.failures import NO_FAILURE, Failure, failure
 from sync.events.interpretation import ParseOptions
-from sync.events.parties import opted_out_parties, recipient_and_sender
+from sync.events.parties import opted_out_parties
 from sync.events.raw import RawEvent, letters_of
 from sync.events.times import AHEAD_MAX, read_time
 from sync.events.values import NAME_BYTES_MAX, bounded, channel, identity, quick_identity, usable_identity
@@ -135,19 +136,52 @@ def _status_time(name: str, fields: Any, latest: datetime) -> datetime | None:
 
 
 def _message(name: str, document: Document, options: ParseOptions, latest: datetime) -> MessageDetails:
+    fields = document.data or NO_FIELDS
+    failed = failure(fields) if name in FAILURES else NO_FAILURE
+    if name == _OPT_OUT or (options.opt_out_failures and failed.says(options.opt_out_failures)):
+        return _opt_out(name, document, options.default_region, latest, failed)
+    recipient, sender, message_id, campaign_id = _identities(document)
+    channel_name = channel(fields.channel)
+    addresses = texts_of(channel_name or "", recipient, options.default_region) if recipient else ()
+    return MessageDetails(
+        message_id=message_id,
+        channel=channel_name,
+        recipient=addresses[0] if addresses else recipient and recipient.strip(),
+        addresses=addresses,
+        is_recipient_named=bool(addresses),
+        sender=sender_text(sender, options.default_region) or None if sender else None,
+        campaign_id=campaign_id,
+        status_at=_status_time(name, fields, latest),
+        failure_code=failed.code,
+        failure_reason=failed.reason,
+    )
+
+
+def _identities(document: Document) -> Iterable[str | None]:
+    """Return what names the recipient, the sender, the message and the campaign of `document`."""
+    fields = document.data or NO_FIELDS
+    if isinstance(document, WholeDocument):
+        return [identity(of(fields)) for of in (_recipients, _senders, _message_ids, _campaign_ids)]
+    # Nearly always under the first name: to look there first halves the time.
+    recipient, message_id, campaign_id = fields.to, fields.message_id, fields.campaign_id
+    if not recipient or recipient.isspace():
+        recipient = quick_identity(_recipients(fields))
+    if not message_id or message_id.isspace():
+        message_id = quick_identity(_message_ids(fields))
+    if not campaign_id or campaign_id.isspace():
+        campaign_id = quick_identity(_campaign_ids(fields))
+    return recipient, quick_identity(_senders(fields)), message_id, campaign_id
+
+
+def _opt_out(name: str, document: Document, region: str, latest: datetime, failed: Failure) -> MessageDetails:
     fields, is_stop = document.data or NO_FIELDS, name == _OPT_OUT
     surely = identity if isinstance(document, WholeDocument) else quick_identity
     # A STOP holds for its address whatever else in it cannot be stored, so there such a field counts as none.
     optional = usable_identity if is_stop else surely
     channel_name = channel(fields.channel)
-    failed = failure(fields) if name in FAILURES else NO_FAILURE
-    is_opt_out = is_stop or failed.says(options.opt_out_failures)
-    parties_of = opted_out_parties if is_opt_out else recipient_and_sender
-    parties = parties_of(
-        channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), options.default_region
-    )
+    parties = opted_out_parties(channel_name or "", optional(_recipients(fields)), optional(_senders(fields)), region)
     message_id = (optional if parties.addresses else surely)(_message_ids(fields))
-    if is_opt_out and message_id is None and not parties.addresses:
+    if message_id is None and not parties.addresses:
         raise Unreadable(Reason.NO_SUBJECT, "the opt-out names neither a message nor an address")
     return MessageDetails(
         message_id=message_id,
@@ -161,5 +195,5 @@ def _message(name: str, document: Document, options: ParseOptions, latest: datet
         status_at=_status_time(name, fields, latest),
         failure_code=failed.code,
         failure_reason=failed.reason,
-        is_opt_out=is_opt_out,
+        is_opt_out=True,
     )

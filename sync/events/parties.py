@@ -1,11 +1,11 @@
 """Whom a message is about: its recipient, its sender, and of an opt-out the persons who have opted out. Pure."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from sync.events.addresses import can_be_person, is_placeholder, is_sender_name, sender_text, texts_of
 
 
-class Parties(NamedTuple):
+class Parties(Struct, frozen=True, gc=False):
     """Whom an event is about, in the words of MessageDetails."""
 
     recipient: str | None
@@ -13,16 +13,6 @@ class Parties(NamedTuple):
     addresses: tuple[str, ...]
     is_recipient_named: bool
     scope_sender: str | None = None
-
-
-def recipient_and_sender(channel: str, recipient: str | None, sender: str | None, region: str) -> Parties:
-    """Return whom an event is about; what is no address of anybody is kept as the body has it."""
-    if sender is not None:
-        sender = _sender_as_kept(sender, region)
-    if recipient is None:
-        return Parties(None, sender, (), False)
-    addresses = texts_of(channel, recipient, region)
-    return Parties(addresses[0] if addresses else recipient.strip(), sender, addresses, bool(addresses))
 
 
 def opted_out_parties(channel: str, recipient: str | None, sender: str | None, region: str) -> Parties:

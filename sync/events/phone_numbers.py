@@ -9,12 +9,11 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate, takewhile
-from typing import NamedTuple
 
 import phonenumbers
 
 from sync.events.address_readings import Address, AddressProblem
-from sync.events.numbering_plan import E164_DIGITS, quickly_judged
+from sync.events.numbering_plan import E164_DIGITS, Judgement, quickly_judged
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 
@@ -154,14 +153,8 @@ def _valid_number(digits: str, region: str) -> str | None:
     return judged.number if judged.is_valid else None
 
 
-class _Judged(NamedTuple):
-    number: str  # in E.164, '' if there is none
-    is_valid: bool  # in a known range
-    is_possible: bool  # as long as numbers of its country are
-
-
 @lru_cache(maxsize=4096)
-def _judged(digits: str, region: str) -> _Judged:
+def _judged(digits: str, region: str) -> Judgement:
     """Return what the library says of `digits` as a number of `region`, '' if they begin with a plus.
 
     Of a number with two spellings it may know one only, so both are asked for.
@@ -169,10 +162,10 @@ def _judged(digits: str, region: str) -> _Judged:
     try:
         number = phonenumbers.parse(digits, region or None)
     except phonenumbers.NumberParseException:
-        return _Judged("", False, False)
+        return Judgement("", False, False)
     text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     others = [phonenumbers.parse(other) for other in spellings_of(person_of(text)) if other != text]
-    return _Judged(
+    return Judgement(
         number=text,
         is_valid=any(phonenumbers.is_valid_number(spelling) for spelling in (number, *others)),
         is_possible=len(text) - 1 in E164_DIGITS and any(_is_possible(spelling) for spelling in (number, *others)),

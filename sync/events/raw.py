@@ -7,22 +7,30 @@ character, so nothing is lost and nothing needs a second encoding.
 import re
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawEvent:
+
+class RawEvent(Struct, frozen=True, kw_only=True, gc=False):
     """`body` is exactly what the provider signed; `received_at` is aware.
 
-    `inbox_id` is the key of the inbox's row that holds the event too, and goes once it is applied.
+    `inbox_id` is the key of the inbox's row that holds the event too, and goes once it is applied. `request_id` names
+    the request that brought it, for logs.
     """
 
     body: bytes
     received_at: datetime
     inbox_id: int | None = None
+    request_id: str | None = None
 
+
+# A probe of `doctor` begins with these bytes, inside the signed body. It is no delivery of the provider's traffic.
+PROBE_MARK = b'{"event":"zexa-sync.probe"'
+PROBE_EVENT = "zexa-sync.probe"
+# What the provider's own test events are called, compared as all names are. Some name no event at all.
+_TEST_NAMES = frozenset({b"", b"test", b"testevent", b"webhooktest", b"ping", b"webhookping", b"zexasyncprobe"})
 
 # The most that the receiver takes; what a compressed body holds is held to the same.
 BODY_BYTES_MAX = 256 * 1024
@@ -48,6 +56,16 @@ _ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 def letters_of(text: bytes) -> bytes:
     """Return the letters and digits of ASCII in `text`, in lower case: names are compared by these alone."""
     return text.translate(_LOWER_CASE, _NO_LETTERS)
+
+
+def is_probe(body: bytes) -> bool:
+    """Return whether `body` is a probe of `doctor`."""
+    return body.startswith(PROBE_MARK)
+
+
+def is_rehearsal(name: str) -> bool:
+    """Return whether an event called `name` is a probe, or a test event of the provider's: no traffic."""
+    return letters_of(name.encode("utf-8", "replace")) in _TEST_NAMES
 
 
 def may_opt_out(body: bytes, *, failures_may: bool) -> bool:
@@ -99,9 +117,14 @@ def looks_like_json(body: bytes) -> bool:
 
 
 def to_json(raw_events: Iterable[RawEvent]) -> list[list[Any]]:
-    """Return `[received_at, body]`, or `[received_at, body, inbox_id]`, of each, which any JSON encoder takes."""
+    """Return `[received_at, body, inbox_id, request_id]` of each, which any JSON encoder takes.
+
+    What is None at the end is left out.
+    """
     return [
-        [raw.received_at.isoformat(), raw.body.decode("latin-1"), *([raw.inbox_id] if raw.inbox_id else [])]
+        [raw.received_at.isoformat(), raw.body.decode("latin-1"), raw.inbox_id, raw.request_id]
+        if raw.request_id
+        else [raw.received_at.isoformat(), raw.body.decode("latin-1"), *([raw.inbox_id] if raw.inbox_id else [])]
         for raw in raw_events
     ]
 
@@ -114,6 +137,7 @@ def from_json(entries: Any) -> list[RawEvent]:
                 received_at=datetime.fromisoformat(entry[0]),
                 body=entry[1].encode("latin-1"),
                 inbox_id=entry[2] if len(entry) > 2 else None,
+                request_id=entry[3] if len(entry) > 3 else None,
             )
             for entry in entries
         ]

@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 _FORM = re.compile(r"[0-9a-f]{64}")
 
@@ -20,22 +21,46 @@ class Verdict(StrEnum):
     MISSING = "missing"  # there is no signature
     MALFORMED = "malformed"  # it is not 64 lower-case hexadecimal digits
     WRONG = "wrong"  # none of our secrets makes this signature for this body
+    RETIRED = "retired"  # a secret makes it that is no longer accepted
+
+
+class SignatureCheck(NamedTuple):
+    """A verdict, and the place of the secret that matched, from 0; None if none did."""
+
+    verdict: Verdict
+    place: int | None = None
+
+
+_MISSING, _MALFORMED = SignatureCheck(Verdict.MISSING), SignatureCheck(Verdict.MALFORMED)
+_WRONG, _RETIRED = SignatureCheck(Verdict.WRONG), SignatureCheck(Verdict.RETIRED)
 
 
 def verify(body: bytes, signature: str | None, secrets: Sequence[bytes]) -> Verdict:
-    """Judge `signature`, the header's text as received, for `body`.
+    """Judge `signature`, the header's text as received, for `body`, as `judge` does."""
+    return judge(body, signature, secrets).verdict
+
+
+def judge(
+    body: bytes, signature: str | None, secrets: Sequence[bytes], retired: Sequence[bytes] = ()
+) -> SignatureCheck:
+    """Judge `signature`, the header's text as received, for `body`. `retired` secrets are recognised and refused.
 
     Takes the same time whichever of `secrets` matches, and however much of a wrong signature is right.
     """
     if not signature:
-        return Verdict.MISSING
+        return _MISSING
     if not _FORM.fullmatch(signature):
-        return Verdict.MALFORMED
-    signature_bytes = signature.encode("ascii")
-    is_genuine = False
-    for secret in secrets:
-        is_genuine |= hmac.compare_digest(sign(body, secret), signature_bytes)
-    return Verdict.GENUINE if is_genuine else Verdict.WRONG
+        return _MALFORMED
+    given = signature.encode("ascii")
+    place = _matching(body, given, secrets)
+    if place is not None:
+        return SignatureCheck(Verdict.GENUINE, place)
+    return _WRONG if _matching(body, given, retired) is None else _RETIRED
+
+
+def _matching(body: bytes, given: bytes, secrets: Sequence[bytes]) -> int | None:
+    matches = [hmac.compare_digest(sign(body, secret), given) for secret in secrets]
+    return matches.index(True) if any(matches) else None
 
 
 def sign(body: bytes, secret: bytes) -> bytes:

@@ -37,7 +37,7 @@ def read_time(value: Any) -> datetime | None:
             except ValueError:
                 return _text(value)
             if time.tzinfo is UTC:
-                return _believed(time)
+                return time if EARLIEST <= time < LATEST else None
         return _text(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:

@@ -75,6 +75,8 @@ def prose(value: Any) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return None
     text = value.strip()[:PROSE_CHARACTERS_MAX]
+    if text.isascii() and text.isprintable():
+        return text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 

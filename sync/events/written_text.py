@@ -17,6 +17,8 @@ _IN_BRACKETS = re.compile(r"<([^<>]*)>|\(([^()]*)\)|\[([^\[\]]*)\]")
 _NAMED = re.compile(r"([^<>]+)<([^<>]+)>")
 _COMMENTED = re.compile(r"([^\s@]+@[^\s@()]+)\s*\([^()@]*\)")
 _DIGITS_OF_A_NUMBER = 7
+# What a table takes as an address, or as a name or a reason.
+ADDRESS_BYTES_MAX = 1024
 
 
 def visible(text: str) -> str:
@@ -60,3 +62,13 @@ def _may_be_another(name: str, address: str) -> bool:
     digits = sum(character.isdigit() for character in name)
     is_number = digits >= _DIGITS_OF_A_NUMBER and not any(character.isalpha() for character in name)
     return (is_number or "@" in name) and unwrap(name).casefold() != unwrap(address).casefold()
+
+
+def is_storable(address: str) -> bool:
+    """Return whether `address` could stand in a table at all: not blank, not endless, and text to any database."""
+    if address.isascii() and len(address) <= ADDRESS_BYTES_MAX:
+        return "\0" not in address and not address.isspace() and bool(address)
+    try:
+        return len(address.encode()) <= ADDRESS_BYTES_MAX and "\0" not in address and bool(address.strip())
+    except UnicodeEncodeError:
+        return False

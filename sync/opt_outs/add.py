@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from sync.events.addresses import channel_name, person_of, sender_text
-from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, ended_at, is_in_force
+from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, ended_at
 from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
 
@@ -84,12 +84,13 @@ def time_in_force(ended: datetime | None, now: datetime) -> datetime:
 
 def outcome_of(before: OptOutRow | None, after: OptOutRow) -> WordEffect:
     """Return what became of a row by a statement."""
-    if not is_in_force(after.opted_in_at, after.received_at):
+    if not after.is_in_force:
         return WordEffect.ENDED
     if before is None:
         return WordEffect.NEW
-    was_in_force = is_in_force(before.opted_in_at, before.received_at)
-    return WordEffect.LATER if after.opted_out_at > before.opted_out_at or not was_in_force else WordEffect.UNCHANGED
+    return (
+        WordEffect.LATER if after.opted_out_at > before.opted_out_at or not before.is_in_force else WordEffect.UNCHANGED
+    )
 
 
 def outcome_of_all(outcomes: Iterable[WordEffect]) -> WordEffect:

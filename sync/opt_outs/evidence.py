@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, func, select
 
+from models.plain_tables import in_force
 from models.statements import hold_snapshot
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
-from sync.store.ledger import stored_bodies
-from sync.store.opt_outs import IN_FORCE
+from sync.store.ledger_read import stored_bodies
 
 Row = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ def _of(table: Table, persons: Sequence[str]) -> Any:
 
 
 def _opt_outs(persons: Sequence[str]) -> Any:
-    return _of(OPT_OUTS, persons).add_columns(IN_FORCE.label("is_active")).order_by(*OPT_OUTS.primary_key)
+    return _of(OPT_OUTS, persons).add_columns(in_force(OPT_OUTS).label("is_active")).order_by(*OPT_OUTS.primary_key)
 
 
 def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:

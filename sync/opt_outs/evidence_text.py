@@ -1,14 +1,13 @@
 """Lays out what can be proved, for a person and as JSON's types. Every value is escaped, bodies are exact."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sync.opt_outs.evidence import Evidence
 from sync.suppression.text import scope_text
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import body_document, body_text, table_text, visible
-from sync.terminal.times import iso_text, time_text
+from sync.terminal.times import row_in_json, time_text
 
 Row = Mapping[str, Any]
 
@@ -28,7 +27,7 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
 
 
 def _document(row: Row) -> dict[str, Any]:
-    shown = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    shown = row_in_json(row)
     if "body" not in row:
         return shown
     body = row["body"]
@@ -66,8 +65,8 @@ def _opt_outs_text(rows: Sequence[Row]) -> str:
         [
             (
                 "yes" if row["is_active"] else "no",
-                _time_text(row["opted_out_at"]),
-                _time_text(row["opted_in_at"]),
+                time_text(row["opted_out_at"]),
+                time_text(row["opted_in_at"]),
                 scope_text(row["channel"], row["sender"]),
                 row["source"],
                 row["message_id"] or "-",
@@ -80,9 +79,9 @@ def _opt_outs_text(rows: Sequence[Row]) -> str:
 def _statement_text(number: int, row: Row) -> str:
     by = row["stated_by"] or _STATED_BY.get(row["source"], "-")
     fields = {
-        "occurred": _time_text(row["occurred_at"]),
-        "received": _time_text(row["received_at"]),
-        "applied": f"{_time_text(row['applied_at'])}, the moment it took effect",
+        "occurred": time_text(row["occurred_at"]),
+        "received": time_text(row["received_at"]),
+        "applied": f"{time_text(row['applied_at'])}, the moment it took effect",
         "holds for": scope_text(row["channel"], row["sender"]),
         "stated by": f"{by} ({row['source']})",
         "reason": row["reason"],
@@ -96,7 +95,7 @@ def _statement_text(number: int, row: Row) -> str:
 
 
 def _fact_text(row: Row) -> str:
-    fields = {name: _time_text(row[f"{name}_at"]) for name in ("occurred", "received")}
+    fields = {name: time_text(row[f"{name}_at"]) for name in ("occurred", "received")}
     title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
     return _titled(title, _fields_text(fields)) + body_text("  Body as it was signed", bytes(row["body"]))
 
@@ -112,11 +111,7 @@ def _messages_text(rows: Sequence[Row]) -> str:
 
 def _message_cells(row: Row) -> Sequence[str]:
     channel, sender = row["channel"] or "-", row["sender"] or "-"
-    return _time_text(row["status_at"]), row["status"] or "-", channel, sender, row["message_id"]
-
-
-def _time_text(time: datetime | None) -> str:
-    return time_text(time) if time else "-"
+    return time_text(row["status_at"]), row["status"] or "-", channel, sender, row["message_id"]
 
 
 def late_document(row: Row, *, shows_addresses: bool) -> dict[str, Any]:
@@ -137,11 +132,11 @@ def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
     names = ("status at", "seconds after", "status", "address", "opted out", "holds for", "message")
     cells = [
         (
-            _time_text(late["row"]["status_at"]),
+            time_text(late["row"]["status_at"]),
             f"{late['seconds_after_opt_out']:,.0f}",
             late["status"],
             late["address"],
-            _time_text(late["row"]["opted_out_at"]),
+            time_text(late["row"]["opted_out_at"]),
             scope_text(late["opt_out_channel"], late["opt_out_sender"]),
             late["message_id"],
         )

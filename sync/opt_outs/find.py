@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from models.plain_tables import in_force
 from models.tables import OPT_OUTS
 from sync.events.addresses import sender_key
-from sync.store.opt_outs import IN_FORCE
 
 ROWS_PER_FETCH = 5_000
 
@@ -37,7 +37,7 @@ class OptOutSelection:
         if self.since is not None:
             yield columns.opted_out_at >= self.since
         if not self.is_any:
-            yield IN_FORCE
+            yield in_force(OPT_OUTS)
 
 
 def _spellings(connection: Connection, sender: str) -> list[str]:

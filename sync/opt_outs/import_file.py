@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from sync.events.addresses import is_storable, person_of, read_address
+from sync.events.addresses import person_of, read_address
 from sync.events.opt_outs import (
     OptOutKey,
     OptOutRow,
@@ -24,11 +24,12 @@ from sync.events.opt_outs import (
     is_in_force,
 )
 from sync.events.times import EARLIEST
+from sync.events.written_text import is_storable
 from sync.opt_outs.add import WordEffect, outcome_of_all, scope_of, time_in_force
-from sync.opt_outs.csv.open import NOT_READABLE, CsvFile, FileError
-from sync.opt_outs.csv.records import Record
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 from sync.terminal.csv_cells import as_it_was
+from sync.terminal.csv_file import NOT_READABLE, CsvFile, FileError
+from sync.terminal.csv_records import Record
 from sync.terminal.times import read_time
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from sync.events.addresses import Address, person_of, persons_of, read_address, sender_key
-from sync.events.opt_outs import OptOutKey, OptOutRow, OptOutSource, OptOutStatement, StatementKind, is_in_force
+from sync.events.opt_outs import OptOutKey, OptOutRow, OptOutSource, OptOutStatement, StatementKind
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
 # How long to wait if the clock of the machine that received an opt-out is ahead of this machine's clock.
@@ -156,15 +156,11 @@ def _ended(
     resubscription: Resubscription,
 ) -> Ended:
     persons = {address.person for address in meant}
-    were = {key: row for key, row in before.items() if person_of(row.address) in persons and _is_in_force(row)}
-    in_force = [after[key] for key in were if _is_in_force(after[key])]
+    were = {key: row for key, row in before.items() if person_of(row.address) in persons and row.is_in_force}
+    in_force = [after[key] for key in were if after[key].is_in_force]
     return Ended(
         address=meant[0].text if meant else text,
-        ended=[after[key] for key in were if not _is_in_force(after[key])],
+        ended=[after[key] for key in were if not after[key].is_in_force],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],
     )
-
-
-def _is_in_force(row: OptOutRow) -> bool:
-    return is_in_force(row.opted_in_at, row.received_at)

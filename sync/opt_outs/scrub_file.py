@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import BinaryIO
 
-from sync.opt_outs.csv.open import NOT_READABLE, REASON_COLUMN, CsvFile
-from sync.opt_outs.csv.records import Record
 from sync.suppression import Lookup, LookupStatus
+from sync.terminal.csv_file import NOT_READABLE, REASON_COLUMN, CsvFile
+from sync.terminal.csv_records import Record
 
 ROWS_PER_LOOK = 20_000
 
@@ -77,7 +77,7 @@ def scrub(
 
 def _require_fresh(lookup: Lookup, scope: ScrubScope, counts: ScrubCounts) -> None:
     """Find out before a long file is read."""
-    freshness = lookup.freshness()
+    freshness = lookup.freshness().judged(scope.max_staleness)
     if not freshness.is_within(scope.max_staleness, datetime.now(UTC)):
         raise UnknownStatusError(freshness.as_of, freshness.held_by)
     counts.as_of, counts.held_by = freshness.as_of, freshness.held_by

@@ -1,14 +1,13 @@
 """Lays out answers and opt-outs for a person, and as JSON's types. Every value is escaped."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sync.events.opt_outs import is_in_force
 from sync.opt_outs.find import StoredOptOut
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import table_text
-from sync.terminal.times import iso_text, time_text
+from sync.terminal.times import row_in_json, time_text
 
 # The id of an opt-out that an event states is the digest of its body.
 
@@ -21,7 +20,7 @@ def opt_outs_text(rows: Sequence[StoredOptOut], *, shows_addresses: bool) -> str
 
 def _cells(row: StoredOptOut, *, shows_addresses: bool) -> Sequence[str]:
     shown = opt_out_document(row, shows_addresses=shows_addresses)
-    times = [time_text(row[name]) if row[name] else "-" for name in ("opted_out_at", "opted_in_at")]
+    times = [time_text(row[name]) for name in ("opted_out_at", "opted_in_at")]
     return [
         *times,
         shown["address"],
@@ -34,7 +33,7 @@ def _cells(row: StoredOptOut, *, shows_addresses: bool) -> Sequence[str]:
 
 def opt_out_document(row: StoredOptOut, *, shows_addresses: bool) -> dict[str, Any]:
     """Return a row of `opt_outs` as JSON's types, its address and what is like one masked unless asked for."""
-    shown = {name: iso_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    shown = row_in_json(row)
     shown["is_in_force"] = is_in_force(row["opted_in_at"], row["received_at"])
     if not shows_addresses:
         for name in ("address", "person"):

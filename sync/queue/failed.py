@@ -31,7 +31,7 @@ _RAISED = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*([A-Z
 class FailedJob:
     """A job among RQ's failed ones, where it waits for a person.
 
-    `raw_events` is how many it holds: 0 where it is not one of ours, or is gone. `why` quotes nothing of an event.
+    `raw_events` is how many it holds: 0 if it is not one of ours, or is gone. `why` quotes nothing of an event.
     """
 
     job_id: str
@@ -71,7 +71,7 @@ def raw_events_of(queue: Queue, job_id: str) -> list[RawEvent]:
 def requeue(queue: Queue, job_id: str) -> int:
     """Put the raw events of a failed job on the queue as a new job; return how many it held.
 
-    The failed job is removed only once the new one is confirmed, and stays where it holds no raw events. Stopped
+    The failed job is removed only once the new one is confirmed, and stays if it holds no raw events. Stopped
     in between, both are there, which merging absorbs. Raises QueueUnavailable.
     """
     with answered():

@@ -1,5 +1,6 @@
 """What waits in Redis, and since when. Changes nothing that counts."""
 
+import time
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.job import Job
 
+from sync.queue.clock import clock_offset, epoch_of
 from sync.queue.connection import answered
 
 # Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that
@@ -37,11 +39,13 @@ def failed_job_count(queue: Queue) -> int:
 class Waiting:
     """What waits in Redis: when the oldest event was received, and the oldest that may opt out; None if none waits.
 
-    An event waits in the queue, is in a worker's hand, or in a failed job.
+    An event waits in the queue, is in a worker's hand, or in a failed job. `clock_offset_seconds` is the clock of Redis
+    minus ours.
     """
 
     oldest: datetime | None
     oldest_opt_out: datetime | None
+    clock_offset_seconds: float = 0.0
 
 
 def waiting(queue: Queue) -> Waiting:
@@ -49,20 +53,23 @@ def waiting(queue: Queue) -> Waiting:
     members = MEMBERS_PER_LOOK
     with answered():
         while True:
+            begun = time.time()
             with queue.connection.pipeline(transaction=False) as pipeline:
+                pipeline.time()
                 for key in (WAITING_KEY, OPT_OUTS_KEY):
                     pipeline.zrange(key, 0, members - 1, withscores=True)
-                noted, opt_outs = pipeline.execute()
+                redis_time, noted, opt_outs = pipeline.execute()
+            offset = clock_offset(begun, epoch_of(redis_time), time.time())
             job_ids = list(dict.fromkeys(job_id for job_id, _ in (*noted, *opt_outs)))
             if not job_ids:
-                return Waiting(oldest=None, oldest_opt_out=None)
+                return Waiting(oldest=None, oldest_opt_out=None, clock_offset_seconds=offset)
             with queue.connection.pipeline(transaction=False) as pipeline:
                 for job_id in job_ids:
                     pipeline.exists(Job.key_for(job_id.decode()))
                 there = {job_id for job_id, exists in zip(job_ids, pipeline.execute(), strict=True) if exists}
             oldest, oldest_opt_out = _oldest(noted, there), _oldest(opt_outs, there)
             if (oldest or not noted) and (oldest_opt_out or not opt_outs):
-                return Waiting(oldest=oldest, oldest_opt_out=oldest_opt_out)
+                return Waiting(oldest=oldest, oldest_opt_out=oldest_opt_out, clock_offset_seconds=offset)
             # A job that is gone was applied, or removed by a person.
             with queue.connection.pipeline(transaction=False) as pipeline:
                 forget_waiting(pipeline, [job_id for job_id in job_ids if job_id not in there])

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from sync.events.raw import RawEvent
 from sync.queue.connection import QueueUnavailable, connect, connection_options, open_queue
+from sync.queue.counts import TAIL_KEY, Command
 from sync.queue.jobs import enqueue_commands
 from sync.settings.environment import RedisSettings
 
@@ -30,20 +31,22 @@ class QueueWriter:
         self._pool = ConnectionPool(**options | {"socket_connect_timeout": seconds, "socket_timeout": None})
         self._connection: AbstractConnection | None = None
 
-    async def enqueue(self, raw_events: Sequence[RawEvent], *, at_front: bool) -> None:
+    async def enqueue(self, raw_events: Sequence[RawEvent], *, at_front: bool, counts: Sequence[Command] = ()) -> bool:
         """Do as `enqueue`: one job, in one round trip, once more over a new connection if one was broken.
 
-        Raises QueueUnavailable, and what is no error of Redis, such as a name that no name server would be asked for.
+        `counts` go in the same transaction; what Redis says of them does not matter. Return whether somebody watches
+        deliveries. Raises QueueUnavailable, and what is no error of Redis, such as a name that no name server would be
+        asked for.
         """
         commands = enqueue_commands(self._queue, raw_events, at_front=at_front)
+        rest = (*counts, ("EXISTS", TAIL_KEY))
         try:
             if self._connection is None:
-                await self._send(commands)
-                return
+                return await self._send(commands, rest)
             try:
-                await self._send(commands)
+                return await self._send(commands, rest)
             except ConnectionBroken:  # perhaps while it rested
-                await self._send(commands)
+                return await self._send(commands, rest)
         except RedisError as error:
             raise QueueUnavailable(type(error).__name__) from None
 
@@ -52,19 +55,24 @@ class QueueWriter:
             await self._connection.disconnect()
             self._connection = None
 
-    async def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
-        """Run `commands` as one transaction. Whatever goes wrong, nobody knows what the connection would say next."""
+    async def _send(self, commands: Sequence[Command], rest: Sequence[Command]) -> bool:
+        """Run all as one transaction; raise what one of `commands` raised, and return whether the last of `rest` is 1.
+
+        Whatever goes wrong, nobody knows what the connection would say next.
+        """
         connection = self._connection or self._pool.make_connection()
         self._connection = None
         try:
-            await connection.send_packed_command(connection.pack_commands([("MULTI",), *commands, ("EXEC",)]))
-            for _ in range(len(commands) + 1):
+            packed = connection.pack_commands([("MULTI",), *commands, *rest, ("EXEC",)])
+            await connection.send_packed_command(packed)
+            for _ in range(len(commands) + len(rest) + 1):
                 await connection.read_response()
-            results = await connection.read_response()
-            refusal = next((result for result in results if isinstance(result, RedisError)), None)
+            results: list[Any] = await connection.read_response()
+            refusal = next((result for result in results[: len(commands)] if isinstance(result, RedisError)), None)
             if refusal is not None:
                 raise refusal
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         self._connection = connection
+        return bool(results[-1] == 1)

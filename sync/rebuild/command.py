@@ -8,12 +8,11 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from models.errors import error_line
+from models.errors import error_line, is_blocked
 from models.schema import require_head
 from sync.rebuild.compare import Drift
 from sync.rebuild.ledger_slices import estimate_facts
 from sync.rebuild.progress import Bar, bar
-from sync.rebuild.retry import is_in_the_way
 from sync.rebuild.rollups import check_rollups, rebuild_rollups
 from sync.rebuild.text import counts_document, counts_text, drift_document, drift_text
 from sync.rebuild.walk import ROWS_PER_SLICE, Walk, WalkCounts, check_rows, rebuild_rows
@@ -181,6 +180,6 @@ def _estimate(engine: Engine) -> int:
 
 def _failure(error: DBAPIError, counts: WalkCounts) -> str:
     kind = error_line(error)
-    if is_in_the_way(error):
+    if is_blocked(error):
         kind = f"{kind}: other transactions kept its rows locked"
     return f"the database of DATABASE_URL failed ({kind}) after {counts.facts:,} facts; what was done until then stays"

@@ -9,7 +9,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, func, select, te
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES
 from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
-from sync.store.ledger import event_of, stored_bodies
+from sync.store.ledger_read import event_of, stored_bodies
 
 # The tables whose keys begin with a subject: a slice spans a bounded number of rows of each.
 _BY_SUBJECT = (LEDGER, MESSAGES, CAMPAIGNS)

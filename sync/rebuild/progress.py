@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sync.rebuild.walk import WalkCounts
+from sync.terminal.progress import drawn_by_hand
 
 
 class Bar:
@@ -42,16 +42,5 @@ class Bar:
 @contextmanager
 def bar(counts: WalkCounts, count_facts: Callable[[], int]) -> Iterator[Bar]:
     """Yield a bar that is seen only on a terminal; `count_facts`, about how many there are, is asked only then."""
-    console = Console(stderr=True)
-    columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
-    # Rows on standard output must not be drawn into, and a thread of its own would compete with the walk.
-    with Progress(
-        *columns,
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        disable=not console.is_terminal,
-    ) as progress:
-        yield Bar(progress, counts, count_facts() if console.is_terminal else 0)
+    with drawn_by_hand(BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()) as progress:
+        yield Bar(progress, counts, 0 if progress.disable else count_facts())

@@ -11,8 +11,8 @@ from typing import Any
 from sync.rebuild.compare import Drift, DriftKind
 from sync.rebuild.walk import TableCounts, WalkCounts
 from sync.terminal.masking import masked_address, masked_text
-from sync.terminal.text import visible
-from sync.terminal.times import time_text
+from sync.terminal.text import value_text
+from sync.terminal.times import iso_text
 
 SHOWN_CHARACTERS_MAX = 200
 
@@ -37,7 +37,7 @@ def drift_document(drift: Drift, *, shows_addresses: bool) -> dict[str, Any]:
 
     def shown(name: str, value: Any) -> Any:
         value = value if shows_addresses else _masked(name, value)
-        return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+        return iso_text(value) if isinstance(value, datetime) else value
 
     return {
         "table": drift.table,
@@ -54,7 +54,7 @@ def drift_text(drift: Drift, *, shows_addresses: bool) -> str:
     """Return a drifting row for a person: a line for the row and one for each column, stored → expected."""
 
     def shown(name: str, value: Any) -> str:
-        return _value_text(value if shows_addresses else _masked(name, value))
+        return _cut_text(value if shows_addresses else _masked(name, value))
 
     key = " ".join(shown(name, value) for name, value in drift.key.items())
     columns = drift.columns
@@ -75,16 +75,10 @@ def _masked(name: str, value: Any) -> Any:
     return masked_text(value) if name in _FREE_TEXTS else value
 
 
-def _value_text(value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return time_text(value)
-    text = str(value)
-    cut = text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}… ({len(text)} characters)"
-    return visible(cut)
+def _cut_text(value: Any) -> str:
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS_MAX:
+        value = f"{value[:SHOWN_CHARACTERS_MAX]}… ({len(value)} characters)"
+    return value_text(value)
 
 
 def counts_document(counts: WalkCounts, *, is_check: bool) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _of_days(query: Select[Any], asked: ReportSelection) -> Select[Any]:
 
 
 def _within(connection: Connection, time: Column[Any], asked: ReportSelection) -> ColumnElement[bool] | None:
-    """Return the condition that `moment` lies in the days asked for, None if any moment does."""
+    """Return the condition that `time` lies in the days asked for, None if any time does."""
     zone = ZoneInfo(stored_timezone(connection) or "UTC")
     conditions = []
     if asked.since is not None:

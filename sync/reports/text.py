@@ -13,20 +13,20 @@ from datetime import date, datetime
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sync.reports.queries import Report, Row
 from sync.terminal.csv_cells import defused
 from sync.terminal.masking import masked_text
+from sync.terminal.tables import drawn_lines, output_console
 from sync.terminal.text import visible
+from sync.terminal.times import iso_text
 
 BAR_CELLS = 24
 WIDE_COLUMNS = 140
 PADDING = 3
 # If the output is no terminal, a line is as long as its values.
-UNWRAPPED_COLUMNS = 100_000
 TEXT_CHARACTERS_MAX = 40
 
 _FREE_TEXTS = frozenset({"failure_code", "failure_reason", "name"})
@@ -55,8 +55,7 @@ class Layout:
 
 def report_table(report: Report, layout: Layout) -> str:
     """Return `report` as a table for standard output, in as many columns and colours as that has."""
-    is_watched = sys.stdout.isatty()
-    console = Console(force_terminal=is_watched, width=None if is_watched else UNWRAPPED_COLUMNS, highlight=False)
+    console = output_console(highlight=False)
     rows = layout.fold(report.rows)
     cells = {column.title: [column.show(row) for row in rows] for column in layout.columns}
     bar_cells = BAR_CELLS if console.width >= WIDE_COLUMNS else BAR_CELLS // 3
@@ -69,9 +68,7 @@ def report_table(report: Report, layout: Layout) -> str:
     for number, row in enumerate(rows):
         bar = _bar(row[layout.part] or 0, row[layout.whole] or 0, greatest, bar_cells)
         table.add_row(*(Text(cells[column.title][number]) for column in columns), bar)
-    with console.capture() as capture:
-        console.print(table)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
+    lines = drawn_lines(console, table)
     if left_out := [column.title for column in layout.columns if column not in columns]:
         lines += ["", f"No room for: {', '.join(left_out)}. --csv and --json have every column."]
     return "\n".join(lines)
@@ -191,7 +188,7 @@ def _documents(report: Report) -> Iterable[Mapping[str, Any]]:
 
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return iso_text(value)
     if isinstance(value, date):
         return value.isoformat()
     return _shown(name, value) if isinstance(value, str) else value

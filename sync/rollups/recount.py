@@ -59,7 +59,7 @@ def stored_timezone(connection: Connection) -> str | None:
 def compare_rollups(connection: Connection) -> list[Compared]:
     """Compare both roll-ups, with the deltas that wait, with what the rows of `message_status` come to.
 
-    The caller's transaction should see one moment (`models.statements.hold_one_moment`). It reads the whole
+    The caller's transaction should see one snapshot (`models.statements.hold_snapshot`). It reads the whole
     table: seconds for each few million messages.
     """
     if connection.dialect.name == "postgresql":

@@ -40,6 +40,7 @@ class LookupSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverSettings:
     secrets: tuple[bytes, ...] = field(repr=False)
+    retired_secrets: tuple[bytes, ...] = field(repr=False)
     database_url: URL
     redis: RedisSettings = field(repr=False)
     is_journalled: bool
@@ -52,6 +53,7 @@ class ReceiverSettings:
         require_known_names(environ)
         return cls(
             secrets=read_secrets(environ),
+            retired_secrets=read_retired_secrets(environ),
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),
             is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
@@ -69,6 +71,22 @@ def read_secrets(environ: Mapping[str, str]) -> tuple[bytes, ...]:
     if not secrets:
         raise SettingError("ZEXA_WEBHOOK_SECRET is not set: copy it from Zexa's dashboard, Settings → Webhooks")
     return tuple(map(os.fsencode, secrets))
+
+
+def read_known_secrets(environ: Mapping[str, str]) -> tuple[bytes, ...] | None:
+    """Return the secrets of ZEXA_WEBHOOK_SECRET for a process that can do without; None if it is unset."""
+    return tuple(map(os.fsencode, read_entries(environ, "ZEXA_WEBHOOK_SECRET"))) or None
+
+
+def read_retired_secrets(environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return ZEXA_RETIRED_SECRETS: secrets that were in use, so that deliveries signed with one can be told apart.
+
+    Raises SettingError if one of them is accepted too: it cannot be both.
+    """
+    retired = tuple(map(os.fsencode, read_entries(environ, "ZEXA_RETIRED_SECRETS")))
+    if set(retired) & set(map(os.fsencode, read_entries(environ, "ZEXA_WEBHOOK_SECRET"))):
+        raise SettingError("ZEXA_RETIRED_SECRETS names a secret that ZEXA_WEBHOOK_SECRET has too: take it out of one")
+    return retired
 
 
 def read_lookup(environ: Mapping[str, str]) -> LookupSettings | None:

@@ -40,7 +40,7 @@ class WorkerSettings:
             database_url=read_database_url(environ),
             redis=read_redis_settings(environ),
             parse_options=read_parse_options(environ),
-            batch_size=read_whole_number(environ, "ZEXA_BATCH_SIZE", default=DEFAULT_BATCH_SIZE, least=1, most=10_000),
+            batch_size=read_batch_size(environ),
             report_timezone=read_report_timezone(environ),
         )
 
@@ -56,6 +56,11 @@ def read_default_region(environ: Mapping[str, str]) -> str:
     if region not in REGIONS:
         raise SettingError("ZEXA_DEFAULT_REGION is not a two-letter region such as AO")
     return region
+
+
+def read_batch_size(environ: Mapping[str, str]) -> int:
+    """Return ZEXA_BATCH_SIZE, the most events in one database transaction."""
+    return read_whole_number(environ, "ZEXA_BATCH_SIZE", default=DEFAULT_BATCH_SIZE, least=1, most=10_000)
 
 
 def read_report_timezone(environ: Mapping[str, str]) -> str:

@@ -1,5 +1,40 @@
-"""What waits, how fresh the tables are, and how soon a STOP takes effect: measured once, shown by others."""
+"""What is measured, once, for all who show it: `status`, `doctor`, `/metrics`."""
 
+from sync.status.in_database import COUNTED_MAX, latency_now, measure_database
+from sync.status.in_redis import measure_redis
+from sync.status.measurement import measure
+from sync.status.numbers import (
+    CLOCK_SECONDS_MAX,
+    SEEN_WITHIN,
+    InDatabase,
+    InRedis,
+    Lag,
+    LastHour,
+    Numbers,
+    ProcessesSeen,
+    SecretUse,
+    Seen,
+    Totals,
+)
 from sync.status.opt_out_latency import Latency, latency
 
-__all__ = ["Latency", "latency"]
+__all__ = [
+    "CLOCK_SECONDS_MAX",
+    "COUNTED_MAX",
+    "SEEN_WITHIN",
+    "InDatabase",
+    "InRedis",
+    "Lag",
+    "LastHour",
+    "Latency",
+    "Numbers",
+    "ProcessesSeen",
+    "SecretUse",
+    "Seen",
+    "Totals",
+    "latency",
+    "latency_now",
+    "measure",
+    "measure_database",
+    "measure_redis",
+]

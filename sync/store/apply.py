@@ -5,29 +5,31 @@ The two steps stand apart so that a worker can read the next batch while the dat
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
 
+from models.errors import Fault, error_kind, fault_of
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
-from sync.events.raw import RawEvent
+from sync.events.raw import RawEvent, is_rehearsal
 from sync.rollups.deltas import keep_deltas
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
-from sync.store.faults import Fault, error_kind, fault_of
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
 from sync.store.opt_outs import merge_opt_outs
-from sync.store.singly import Singly
-from sync.store.status_rows import merge_campaigns, merge_messages
+from sync.store.singly import Singly, may_lie_in_one
+from sync.store.status_rows import Merged, late_events, merge_campaigns, merge_messages
+from sync.store.tally import Tally
 
 
-class Read(NamedTuple):
+class Read(Struct, frozen=True, gc=False):
     """A raw event and what it states: a fact, or the dead letter that it becomes.
 
     None stands for a body that could not be parsed for a reason that says nothing of it: a mistake of ours.
@@ -38,21 +40,6 @@ class Read(NamedTuple):
 
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What became of a batch, in events: `received` = `applied` + `ignored` + `unchanged` + `dead`."""
-
-    received: int = 0
-    applied: int = 0  # bodies new to the ledger
-    ignored: int = 0  # likewise, of a type this version does not know
-    unchanged: int = 0  # copies of bodies that it has
-    dead: int = 0  # dead letters
-    body_bytes: int = field(default=0, compare=False)
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(**{name: count + getattr(other, name) for name, count in asdict(self).items()})
 
 
 def read(raw_events: Iterable[RawEvent], options: ParseOptions) -> list[Read]:
@@ -75,7 +62,7 @@ def _stated(raw: RawEvent, options: ParseOptions) -> Event | NewDeadLetter:
 
 def all_stated(batch: Iterable[Read], options: ParseOptions) -> list[Event | NewDeadLetter]:
     """Return what each of `batch` states; raise what parsing raises for a reason that says nothing of the body."""
-    return [stated or _stated(raw, options) for raw, stated in batch]
+    return [item.stated or _stated(item.raw, options) for item in batch]
 
 
 def apply(engine: Engine, raw_events: Sequence[RawEvent], *, options: ParseOptions, now: datetime) -> Tally:
@@ -115,8 +102,7 @@ def drain(
             batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), options)
             tally = _merge_in(connection, batch, options, now)
     except Exception as error:
-        fault = fault_of(error)
-        if not batch or fault is Fault.ABSENCE or (fault is Fault.UNCERTAIN and is_patient):
+        if not batch or not may_lie_in_one(error, is_patient=is_patient):
             raise
     else:
         _log_dead_letters(batch)
@@ -135,7 +121,7 @@ def _merging(engine: Engine, options: ParseOptions, now: datetime) -> Singly[Rea
         attempt=attempt,
         refuse=lambda item, error: _bury(engine, item.raw, error, options),
         type_of=_type_of,
-        try_known_good=lambda event_type: try_known_good(engine, event_type, options),
+        try_known_good=partial(try_known_good, engine, options),
     )
 
 
@@ -143,7 +129,7 @@ def _type_of(item: Read) -> EventType:
     return type_named(item.stated.name) if isinstance(item.stated, Event) else type_by_look(item.raw.body)
 
 
-def try_known_good(engine: Engine, event_type: EventType, options: ParseOptions) -> Exception | None:
+def try_known_good(engine: Engine, options: ParseOptions, event_type: EventType) -> Exception | None:
     """Merge a known good event and roll it back; return what that raised, None if it went well.
 
     Raises errors of a database that is away.
@@ -170,14 +156,20 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions
         _remove_from_inbox(connection, [raw])
         keep_dead_letters(connection, [letter], options)
     _log_dead_letters([Read(raw, letter)])
-    return Tally(received=1, dead=1, body_bytes=len(raw.body))
+    return Tally(received=1, dead=1, body_bytes=len(raw.body), receipts=(raw.received_at.timestamp(),))
 
 
 def _log_dead_letters(batch: Sequence[Read]) -> None:
-    for _, letter in batch:
-        if isinstance(letter, NewDeadLetter):
+    for item in batch:
+        if isinstance(letter := item.stated, NewDeadLetter):
             digest = hashlib.sha256(letter.body).hexdigest()
-            log.warning("dead_letter.kept", reason=letter.reason, error=letter.error, digest=digest)
+            log.warning(
+                "dead_letter.kept",
+                reason=letter.reason,
+                error=letter.error,
+                digest=digest,
+                request_id=letter.raw.request_id,
+            )
 
 
 def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptions, now: datetime) -> Tally:
@@ -185,18 +177,36 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
     events = [item for item in stated if isinstance(item, Event)]
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
-    _remove_from_inbox(connection, [raw for raw, _ in batch])
-    new = merge_events(connection, events, options, now)
+    _remove_from_inbox(connection, [item.raw for item in batch])
+    merged = _merge_all(connection, events, options, now)
     keep_dead_letters(connection, dead, options)
-    ignored = sum(event.outcome is Outcome.IGNORED for event in new)
+    ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
+    receipts, rehearsals = _receipts(batch)
     return Tally(
         received=len(batch),
-        applied=len(new) - ignored,
+        applied=len(merged.new) - ignored,
         ignored=ignored,
-        unchanged=len(events) - len(new),
+        unchanged=len(events) - len(merged.new),
         dead=len(dead),
-        body_bytes=sum(len(raw.body) for raw, _ in batch),
+        body_bytes=sum(len(item.raw.body) for item in batch),
+        conflicts=merged.conflicts,
+        late=merged.late,
+        quick_copies=merged.quick_copies,
+        receipts=receipts,
+        rehearsals=rehearsals,
     )
+
+
+def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return when each of `batch` was received, apart what is no traffic."""
+    receipts: list[float] = []
+    rehearsals: list[float] = []
+    for item in batch:
+        stated = item.stated
+        # What the provider may say of its messages is nearly all: only what is ignored may be a probe or a test.
+        is_traffic = not isinstance(stated, Event) or stated.outcome is Outcome.APPLIED or not is_rehearsal(stated.name)
+        (receipts if is_traffic else rehearsals).append(item.raw.received_at.timestamp())
+    return tuple(receipts), tuple(rehearsals)
 
 
 def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:
@@ -205,14 +215,31 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
 
 def merge_events(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> list[Event]:
     """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
-    new, earlier = merge_ledger(connection, events, now)
-    merge_rows(connection, [*new, *earlier], options, now)
-    return new
+    return _merge_all(connection, events, options, now).new
 
 
-def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> None:
-    """Bring every row up to date that follows from `events`, which the ledger has taken."""
+class _Merged(NamedTuple):
+    new: list[Event]
+    conflicts: int
+    late: int
+    quick_copies: tuple[float, ...]
+
+
+def _merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> _Merged:
+    new, earlier, quick_copies = merge_ledger(connection, events, now)
+    messages = merge_rows(connection, [*new, *earlier], options, now)
+    inserted_in_conflict = sum(row["conflict"] for row in messages.inserted)
+    turned = sum(
+        bool(change.new and change.old and change.new["conflict"] and not change.old["conflict"])
+        for change in messages.changes
+    )
+    return _Merged(new, inserted_in_conflict + turned, late_events(messages.stored, new), tuple(quick_copies))
+
+
+def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> Merged:
+    """Bring every row up to date that follows from `events`, which the ledger has taken; return those of messages."""
     messages = merge_messages(connection, [event for event in events if event.message], options, now)
     keep_deltas(connection, messages.inserted, messages.changes)
     merge_campaigns(connection, [event for event in events if event.campaign], options, now)
     merge_opt_outs(connection, messages.events, now)
+    return messages

@@ -5,11 +5,11 @@ persons. Whoever writes here writes to the history first, which is where `hold_s
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import datetime
 
 from msgspec.structs import asdict
-from sqlalchemy import Connection, delete, or_, select, text, tuple_
+from sqlalchemy import Connection, delete, select, text, tuple_
 from sqlalchemy.dialects import sqlite
 
 from models.statements import bulk_insert, is_one_of, overwrite, slices
@@ -27,9 +27,6 @@ from sync.events.opt_outs import (
     opt_out_rows,
     opt_outs_of,
 )
-
-# The view `active_opt_outs` and `is_in_force` say the same, and a test holds them equal.
-IN_FORCE = or_(OPT_OUTS.c.opted_in_at.is_(None), OPT_OUTS.c.opted_in_at <= OPT_OUTS.c.received_at)
 
 _FIELDS = tuple(field.name for field in fields(OptOutStatement))
 # What the fold of statements reads: the rest is for people.
@@ -87,7 +84,7 @@ def state(connection: Connection, statements: Iterable[OptOutStatement], now: da
 
 def add_to_history(connection: Connection, statements: Sequence[OptOutStatement], now: datetime) -> None:
     """Add statements to the history; what an event states of an address is there once at the most."""
-    rows = [dict(zip(_FIELDS, astuple(statement), strict=True)) for statement in statements]
+    rows = [{name: getattr(statement, name) for name in _FIELDS} for statement in statements]
     insert, parameters = bulk_insert(connection, HISTORY, rows, applied_at=now)
     connection.execute(insert.on_conflict_do_nothing(), parameters)
 

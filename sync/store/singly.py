@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from models.errors import Fault, error_kind, fault_of
 from sync.events.event import EventType
-from sync.store.faults import Fault, error_kind, fault_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,8 +43,7 @@ class Singly(Generic[Item, Result]):
         try:
             return [self.attempt(items)]
         except Exception as error:
-            fault = fault_of(error)
-            if fault is Fault.ABSENCE or (fault is Fault.UNCERTAIN and is_patient):
+            if not may_lie_in_one(error, is_patient=is_patient):
                 raise
         return self.one_by_one(items)
 
@@ -87,6 +86,12 @@ class Singly(Generic[Item, Result]):
             else:
                 held = held or error
         return held
+
+
+def may_lie_in_one(error: Exception, *, is_patient: bool) -> bool:
+    """Return whether to look at the items one by one, now that merging all together raised `error`."""
+    fault = fault_of(error)
+    return fault is not Fault.ABSENCE and not (fault is Fault.UNCERTAIN and is_patient)
 
 
 def _place(error: Exception) -> str:

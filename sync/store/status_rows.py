@@ -16,19 +16,23 @@ from models.statements import insert_missing, locked_rows, overwrite
 from models.tables import CAMPAIGNS, MESSAGES
 from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
-from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, message_row
+from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, is_late, message_row
 from sync.rollups.contribution import Change
-from sync.store.ledger import read_events
+from sync.store.ledger_read import read_events
 
 RowOf = Callable[[Iterable[Event]], MessageRow | CampaignRow | None]
 
 
 class Merged(NamedTuple):
-    """Every body that is known of each subject, and what was written: rows inserted, and others, old and new."""
+    """Every body that is known of each subject, and what was written: rows inserted, and others, old and new.
+
+    `stored` are the rows that were there before, by subject.
+    """
 
     events: dict[str, list[Event]]
     inserted: list[dict[str, Any]]
     changes: list[Change]
+    stored: Mapping[str, Mapping[str, Any]]
 
 
 def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> Merged:
@@ -58,7 +62,7 @@ def _merge_rows(
     inserted = insert_missing(connection, table, list(rows.values()), now)
     existing = sorted(rows.keys() - inserted)
     if not existing:
-        return Merged(events=events_by_subject, inserted=list(rows.values()), changes=[])
+        return Merged(events=events_by_subject, inserted=list(rows.values()), changes=[], stored={})
     stored: dict[str, Mapping[str, Any]] = {row[key.name]: row for row in locked_rows(connection, table, existing)}
     parsed = [event for subject in stored for event in events_by_subject[subject]]
     events_by_subject |= by_subject(read_events(connection, list(stored), options, parsed))
@@ -69,4 +73,13 @@ def _merge_rows(
         events=events_by_subject,
         inserted=[rows[subject] for subject in inserted],
         changes=[Change(old=stored[subject], new=new) for subject, new in changed.items()],
+        stored=stored,
+    )
+
+
+def late_events(stored: Mapping[str, Mapping[str, Any]], events: Iterable[Event]) -> int:
+    """Return how many of `events` state less of their message than its row did before: `stored`, by message."""
+    return sum(
+        (row := stored.get(event.subject_id)) is not None and is_late(event, row["status"], row["status_at"])
+        for event in events
     )

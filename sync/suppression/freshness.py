@@ -5,13 +5,13 @@ letters. It goes from one place to the next or into the table in one transaction
 opt-out is missed on its way if the queue is asked before the database, and the database in one statement.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Label, and_, bindparam, func, or_, select, true
 
-from models.tables import DEAD_LETTERS, INBOX, NAMELESS_OPT_OUTS
+from models.plain_tables import DEAD_LETTERS, INBOX, NAMELESS_OPT_OUTS
 from sync.queue.waiting import Waiting
 
 _ONE = timedelta(microseconds=1)
@@ -23,13 +23,24 @@ class Freshness:
 
     `held_by` says where an older opt-out waits: `queue`, `inbox` or `dead_letters`. It is `message` if the opt-out's
     message has to name the person, and None if nothing waits. A store that did not answer is named likewise.
+    `clock_offset_seconds` is how far the clock of a store is from ours, that of the store that is farther off.
     """
 
     as_of: datetime | None
     held_by: str | None
+    clock_offset_seconds: float = 0.0
 
     def is_within(self, staleness: timedelta, now: datetime) -> bool:
-        return self.as_of is not None and now - self.as_of <= staleness
+        return self.as_of is not None and now - self.as_of <= staleness and self._is_clock_within(staleness)
+
+    def judged(self, staleness: timedelta) -> "Freshness":
+        """Return what may be said of this freshness: nothing if clocks differ by more than `staleness`."""
+        if self.as_of is None or self._is_clock_within(staleness):
+            return self
+        return replace(self, as_of=None, held_by="clock")
+
+    def _is_clock_within(self, staleness: timedelta) -> bool:
+        return self.clock_offset_seconds <= staleness.total_seconds()
 
 
 def waiting_columns() -> tuple[Label[Any], ...]:
@@ -54,8 +65,14 @@ def _earliest(time: ColumnElement[datetime], condition: ColumnElement[bool]) -> 
     return select(func.min(time)).where(condition).scalar_subquery()
 
 
-def freshness(begun: datetime, queued: Waiting, in_database: "WaitingInDatabase") -> Freshness:
-    """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked."""
+def freshness_of(
+    begun: datetime, queued: Waiting, in_database: "WaitingInDatabase", database_offset: float
+) -> Freshness:
+    """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked.
+
+    `database_offset` is by how many seconds the database's clock is ahead of ours.
+    """
+    offset = max(abs(queued.clock_offset_seconds), abs(database_offset))
     holders = [
         ("queue", queued.oldest_opt_out),
         ("inbox", in_database.in_inbox),
@@ -64,9 +81,9 @@ def freshness(begun: datetime, queued: Waiting, in_database: "WaitingInDatabase"
     ]
     oldest = min(((time, name) for name, time in holders if time), default=None)
     if oldest is None or oldest[0] >= begun:
-        return Freshness(as_of=begun, held_by=None)
+        return Freshness(as_of=begun, held_by=None, clock_offset_seconds=offset)
     # Only what is older than the oldest that waits is surely reflected.
-    return Freshness(as_of=oldest[0] - _ONE, held_by=oldest[1])
+    return Freshness(as_of=oldest[0] - _ONE, held_by=oldest[1], clock_offset_seconds=offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 
 from sync.events.addresses import (
-    Address,
     AddressProblem,
+    AddressReading,
     channel_name,
     is_placeholder,
     is_spelled_alike,
@@ -24,7 +24,7 @@ from sync.events.addresses import (
 )
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.waiting import waiting
-from sync.suppression.freshness import Freshness, freshness
+from sync.suppression.freshness import Freshness, freshness_of
 from sync.suppression.statement import FoundOptOut, LookupQuery, NotAnswered
 
 MAX_STALENESS = timedelta(minutes=1)
@@ -91,11 +91,6 @@ class Answers:
                 yield Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, AddressProblem.UNSTORABLE)
 
 
-class Asked(NamedTuple):
-    addresses: tuple[Address, ...]  # that it may be
-    problem: AddressProblem | None  # why nothing can be sent there, if nothing can
-
-
 class OptOutScope(NamedTuple):
     """Which opt-outs count: those that name this channel and sender, or none. None stands for any."""
 
@@ -137,9 +132,9 @@ class Lookup:
         """Return an answer for each of `addresses`, in their order: one query, however many.
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
-        `sender` only those count that name it, or name none. If the tables are staler than `max_staleness` (or
-        seconds), or a store does not answer, `unknown` replaces `allowed`. An item that is no text is `invalid`.
-        Raises nothing, whatever `addresses` holds and whatever happens to a store.
+        `sender` only those count that name it, or name none. `unknown` replaces `allowed` if the tables are staler than
+        `max_staleness` (or seconds), if a store does not answer, or if its clock and ours differ by more than that. An
+        item that is no text is `invalid`. Raises nothing, whatever `addresses` holds and whatever happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
 
@@ -150,26 +145,28 @@ class Lookup:
         scope = self._scope(channel, sender)
         items: list[Any] = list(addresses)
         texts = [address for address in items if isinstance(address, str)]
-        asked: dict[str, Asked] = {}
+        asked: dict[str, AddressReading] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in texts:
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
-                asked[address] = self._asked(address, scope.channel)
+                asked[address] = read_on_any(scope.channel, address, self._default_region)
         wanted = set(texts).difference(asked)
         wanted.update(address.person for question in asked.values() for address in question.addresses)
         look = self.look(wanted)
-        is_fresh = look.opt_outs is not None and look.freshness.is_within(_limit(max_staleness), datetime.now(UTC))
+        limit = _limit(max_staleness)
+        is_fresh = look.opt_outs is not None and look.freshness.is_within(limit, datetime.now(UTC))
+        freshness = look.freshness.judged(limit)
         absent = LookupStatus.ALLOWED if is_fresh else LookupStatus.UNKNOWN
         matches = _strongest(opt_out for opt_out in look.opt_outs or () if scope.holds(opt_out))
         others = {
-            address: _answer(address, question, matches, look.freshness, absent) for address, question in asked.items()
+            address: _answer(address, question, matches, freshness, absent) for address, question in asked.items()
         }
         if matches:
-            as_of, held_by = look.freshness.as_of, look.freshness.held_by
+            as_of, held_by = freshness.as_of, freshness.held_by
             for address in texts:
                 if address not in others and (match := matches.get(address)):
                     others[address] = Answer(address, LookupStatus.SUPPRESSED, address, match, as_of, held_by)
-        return Answers(inputs=items, absent=absent, others=others, freshness=look.freshness)
+        return Answers(inputs=items, absent=absent, others=others, freshness=freshness)
 
     def _scope(self, channel: str | None, sender: str | None) -> OptOutScope:
         """Return the scope asked for. A name that is none of the provider's channels, or no sender, narrows nothing."""
@@ -205,10 +202,8 @@ class Lookup:
             return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
             return Look(opt_outs=seen.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
-        return Look(opt_outs=seen.opt_outs, freshness=freshness(begun, queued, seen.waiting))
-
-    def _asked(self, address: str, channel: str | None) -> Asked:
-        return Asked(*read_on_any(channel, address, self._default_region))
+        freshness = freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
+        return Look(opt_outs=seen.opt_outs, freshness=freshness)
 
 
 def _limit(staleness: timedelta | float) -> timedelta:
@@ -224,7 +219,7 @@ def _limit(staleness: timedelta | float) -> timedelta:
 
 
 def _answer(
-    text: str, asked: Asked, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
+    text: str, asked: AddressReading, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
 ) -> Answer:
     """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by

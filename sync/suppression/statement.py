@@ -4,23 +4,29 @@ What SQLAlchemy does around each execution takes about as long as the driver's o
 process with deliveries.
 """
 
+import time
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, Select, select, true
+from sqlalchemy import Connection, Engine, Select, func, null, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.in_array import WANTED, array_text, in_array
+from models.plain_tables import OPT_OUTS, in_force
 from models.sessions import execute_single
-from models.tables import OPT_OUTS
 from models.types import UTCDateTime
-from sync.store.opt_outs import IN_FORCE
+from sync.queue.clock import clock_offset
 from sync.suppression.freshness import WaitingInDatabase, waiting_columns
 
 _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
-_WAITING = select(*waiting_columns())
+
+
+def _waiting(dialect: str) -> Select[Any]:
+    """Return the query of what waits, and of the database's clock. SQLite has that of this machine."""
+    clock = func.clock_timestamp() if dialect == "postgresql" else null()
+    return select(*waiting_columns(), clock.label("clock"))
 
 
 class NotAnswered(Exception):  # noqa: N818 - a state, not a mistake
@@ -42,11 +48,12 @@ class FoundOptOut(NamedTuple):
     message_id: str | None
 
 
-class Seen(NamedTuple):
+class LookupResult(NamedTuple):
     """What the database says at one moment: the opt-outs in force, and what waits to become one."""
 
     opt_outs: list[FoundOptOut]
     waiting: WaitingInDatabase
+    clock_offset_seconds: float
 
 
 class CompiledStatement(NamedTuple):
@@ -69,7 +76,7 @@ class LookupQuery:
         )
         self._statement = cache(self._made)
 
-    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> Seen:
+    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> LookupResult:
         """Return what there is, in one statement; over a new connection if the first turned out to be broken.
 
         `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
@@ -80,17 +87,18 @@ class LookupQuery:
             WANTED: array_text(self._dialect.name, wanted),
         }
         statement = self._statement(bool(wanted))
+        begun = time.time()
         try:
             rows = self._rows(statement, parameters)
         except ConnectionBroken:
             self._engine.dispose()  # the others that rest may be broken too
             rows = self._rows(statement, parameters)
         read = self._read
-        in_inbox, in_dead_letters, nameless, *_ = rows[0]
-        return Seen(
+        in_inbox, in_dead_letters, nameless, clock, *_ = rows[0]
+        return LookupResult(
             opt_outs=[
                 FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
-                for _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                for _, _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
                 if person is not None
             ],
             waiting=WaitingInDatabase(
@@ -98,6 +106,7 @@ class LookupQuery:
                 in_dead_letters=read(in_dead_letters),
                 nameless=read(nameless),
             ),
+            clock_offset_seconds=clock_offset(begun, clock.timestamp(), time.time()) if clock else 0.0,
         )
 
     def _rows(self, statement: CompiledStatement, parameters: dict[str, Any]) -> list[Any]:
@@ -124,7 +133,9 @@ class LookupQuery:
             raise
 
     def _made(self, is_of_any: bool) -> CompiledStatement:
-        compiled: Any = (_query(self._dialect.name) if is_of_any else _WAITING).compile(self._engine)
+        compiled: Any = (_query(self._dialect.name) if is_of_any else _waiting(self._dialect.name)).compile(
+            self._engine
+        )
         return CompiledStatement(str(compiled), tuple(compiled.positiontup) if compiled.positional else None)
 
 
@@ -134,6 +145,8 @@ def _query(dialect: str) -> Select[Any]:
     One statement sees one moment, and is one round trip to the database. Its opt-outs are of any channel and sender:
     SQL cannot say which spellings of a sender are alike, and no person has many opt-outs.
     """
-    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(in_array(dialect, OPT_OUTS.c.person), IN_FORCE)
-    waiting, opt_outs = _WAITING.subquery("waiting"), query.subquery("found")
+    query = select(*(OPT_OUTS.c[name] for name in _FOUND)).where(
+        in_array(dialect, OPT_OUTS.c.person), in_force(OPT_OUTS)
+    )
+    waiting, opt_outs = _waiting(dialect).subquery("waiting"), query.subquery("found")
     return select(waiting, opt_outs).select_from(waiting.outerjoin(opt_outs, true()))

@@ -1,14 +1,16 @@
 """Reads the arguments that several commands have in common. What cannot be meant is refused in one line."""
 
 import math
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sync.events.addresses import is_storable
 from sync.events.times import EARLIEST
+from sync.events.written_text import is_storable
 from sync.terminal.times import read_time
 
 
@@ -34,6 +36,26 @@ class Text(click.ParamType[str]):
             self.fail("it is no text in UTF-8", param, ctx)
         return value
 
+
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([a-z]{0,3})")
+
+
+class Duration(click.ParamType[float]):
+    """A number of seconds, given as `90`, `90s`, `15m`, `1h` or `2d`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = _DURATION.fullmatch(str(value).strip().lower())
+        if not found or found[2] not in _UNITS:
+            self.fail("give for example 90s, 15m, 1h or 2d", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+DURATION = Duration()
 
 # At most thirty years: what is added to a time must stay one.
 SECONDS = FiniteRange(0, 1_000_000_000)
@@ -61,6 +83,15 @@ def past_time(text: str) -> datetime:
     if read < EARLIEST:
         raise click.BadParameter("it lies before the year 2000")
     return min(read, datetime.now(UTC))  # no decision lies in the future
+
+
+LIMIT_MAX = 10_000
+
+
+def limit(noun: str) -> Callable[[Any], Any]:
+    """Return the option `--limit`: how many rows are shown at the most."""
+    kind = click.IntRange(1, LIMIT_MAX)
+    return click.option("--limit", default=50, show_default=True, type=kind, metavar="N", help=f"At most N {noun}.")
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 # Fewer are replayed before a bar could be read.
 MANY = 200
@@ -26,13 +34,13 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
 
 
-@contextmanager
-def file_progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that takes how much of `total` (bytes, or rows) is done, and how many rows that is."""
+def drawn_by_hand(*columns: ProgressColumn) -> Progress:
+    """Return a bar that is seen only on a terminal, and drawn when it is told to be.
+
+    What goes to standard output must not be drawn into, and a thread of its own would compete with the work.
+    """
     console = Console(stderr=True)
-    columns = TextColumn(what), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
-    # A thread of its own would compete with the reading.
-    with Progress(
+    return Progress(
         *columns,
         console=console,
         auto_refresh=False,
@@ -40,7 +48,14 @@ def file_progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]
         redirect_stdout=False,
         redirect_stderr=False,
         disable=not console.is_terminal,
-    ) as progress:
+    )
+
+
+@contextmanager
+def file_progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that takes how much of `total` (bytes, or rows) is done, and how many rows that is."""
+    columns = TextColumn(what), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    with drawn_by_hand(*columns) as progress:
         task, begun = progress.add_task("", total=total), time.monotonic()
 
         def show(done: int, rows: int) -> None:

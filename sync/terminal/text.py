@@ -3,6 +3,10 @@
 import base64
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sync.terminal.times import time_text
 
 # If the output is no terminal, a line is as long as its values.
 UNWRAPPED_COLUMNS = 100_000
@@ -30,6 +34,15 @@ def body_text(title: str, body: bytes) -> str:
     """Return `body` exactly, under `title`; only a newline breaks a line, other control characters are shown."""
     lines = body.decode("utf-8", "backslashreplace").split("\n")
     return "\n".join(["", title, *(f"  {visible(line)}" for line in lines)])
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a row as people read it."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return time_text(value) if isinstance(value, datetime) else visible(str(value))
 
 
 def number_text(number: int, noun: str) -> str:

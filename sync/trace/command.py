@@ -1,18 +1,16 @@
 """`zexa-sync trace`: shows one message's facts, row, opt-outs and reasons. It changes nothing."""
 
-import base64
 import json
 import os
 import sys
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import click
 
 from sync.settings.worker import read_parse_options
 from sync.terminal.stores import database
-from sync.terminal.text import say, visible
+from sync.terminal.text import body_document, say, visible
+from sync.terminal.times import iso_text, row_in_json
 from sync.trace.gather import Fact, Trace, trace_message
 from sync.trace.text import trace_text
 
@@ -65,47 +63,26 @@ def as_document(story: Trace) -> dict[str, Any]:
         "message_id": story.message_id,
         "why": list(story.why),
         "facts": [_fact_document(fact) for fact in story.facts],
-        "message_status": _row_document(story.message),
-        "campaign_status": _row_document(story.campaign),
+        "message_status": story.message and row_in_json(story.message),
+        "campaign_status": story.campaign and row_in_json(story.campaign),
         "opt_outs": [
-            {**_columns(opt_out.row), "is_active": opt_out.is_active, "found_by": list(opt_out.found_by)}
+            {**row_in_json(opt_out.row), "is_active": opt_out.is_active, "found_by": list(opt_out.found_by)}
             for opt_out in story.opt_outs
         ],
     }
 
 
 def _fact_document(fact: Fact) -> dict[str, Any]:
-    text = _decoded(fact.body)
     return {
         "event": fact.name,
         "digest": fact.digest,
         "holds": fact.holds,
-        "occurred_at": _iso(fact.occurred_at),
+        "occurred_at": iso_text(fact.occurred_at),
         "is_dated": fact.is_dated,
-        "received_at": _iso(fact.received_at),
-        "applied_at": _iso(fact.applied_at),
+        "received_at": iso_text(fact.received_at),
+        "applied_at": iso_text(fact.applied_at),
         "received_after_seconds": (fact.received_at - fact.occurred_at).total_seconds() if fact.is_dated else None,
         "applied_after_seconds": (fact.applied_at - fact.received_at).total_seconds(),
         "outcome": fact.outcome,
-        "body": text,
-        "body_base64": base64.b64encode(fact.body).decode("ascii") if text is None else None,
+        **body_document(fact.body),
     }
-
-
-def _decoded(body: bytes) -> str | None:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _row_document(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if row is None else _columns(row)
-
-
-def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat().replace("+00:00", "Z")

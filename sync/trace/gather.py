@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
+from models.plain_tables import in_force
 from models.statements import hold_snapshot
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.events.addresses import person_of
@@ -15,8 +16,7 @@ from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
-from sync.store.ledger import event_of, stored_bodies
-from sync.store.opt_outs import IN_FORCE
+from sync.store.ledger_read import event_of, stored_bodies
 from sync.trace.explain import explain
 
 Row = Mapping[str, Any]
@@ -141,7 +141,7 @@ def _persons(facts: Sequence[Fact], message: Row | None) -> set[str]:
 
 def _opt_outs(connection: Connection, message_id: str, persons: set[str]) -> tuple[OptOutFound, ...]:
     is_of_message = or_(OPT_OUTS.c.message_id == message_id, OPT_OUTS.c.person.in_(persons))
-    query = select(OPT_OUTS, IN_FORCE.label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
+    query = select(OPT_OUTS, in_force(OPT_OUTS).label("is_active")).where(is_of_message).order_by(*OPT_OUTS.primary_key)
     opt_outs = []
     for row in connection.execute(query).mappings():
         by_message = [FoundBy.MESSAGE_ID] if row["message_id"] == message_id else []

@@ -3,17 +3,16 @@
 Every value comes from outside: what is not printable is shown as an escape, and nothing is read as markup.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sync.terminal.text import UNWRAPPED_COLUMNS, visible
+from sync.terminal.tables import drawn_lines, output_console
+from sync.terminal.text import value_text, visible
 from sync.terminal.times import lag_text, time_text
 from sync.trace.gather import Fact, FoundBy, OptOutFound, Trace
 
@@ -25,12 +24,7 @@ _FOUND_BY: Mapping[FoundBy, str] = {
 
 def trace_text(trace: Trace, *, with_bodies: bool) -> str:
     """Return `trace` as text for standard output, in as many columns and colours as that has."""
-    is_watched = sys.stdout.isatty()
-    console = Console(force_terminal=is_watched, width=None if is_watched else UNWRAPPED_COLUMNS)
-    with console.capture() as capture:
-        for part in _parts(trace):
-            console.print(part)
-    lines = [line.rstrip() for line in capture.get().strip("\n").split("\n")]
+    lines = drawn_lines(output_console(), *_parts(trace))
     if with_bodies:
         lines += [line for fact in trace.facts for line in _body_lines(fact)]
     return "\n".join(lines)
@@ -92,17 +86,9 @@ def _section(title: str, row: Mapping[str, Any] | None) -> Iterator[RenderableTy
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in row.items():
-        table.add_row(Text(name), Text(_value_text(value)))
+        table.add_row(Text(name), Text(value_text(value)))
     yield _title(title)
     yield _indented(table)
-
-
-def _value_text(value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return time_text(value) if isinstance(value, datetime) else visible(str(value))
 
 
 def _body_lines(fact: Fact) -> list[str]:

@@ -6,23 +6,26 @@ RQ calls `apply_job` by its name, so it cannot be handed a database; our own wor
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
-from models.errors import error_line
+from models.errors import Fault, error_line, error_reason, fault_of
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
+from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
 from sync.settings.worker import WorkerSettings
-from sync.store.apply import Read, Tally, drain, merge, read
-from sync.store.faults import Fault, error_kind, fault_of
+from sync.store.apply import Read, drain, merge, read
 from sync.store.singly import Held
+from sync.store.tally import Tally
+from sync.worker.counting import count
 from sync.worker.running_statements import RunningStatements
 
 STATEMENT_SECONDS = 60
@@ -33,6 +36,8 @@ CONNECTIONS = 2  # one applies what comes from the queue, one drains the inbox a
 # Bodies of a batch in hand, unless one job or row alone has more. It is a hundred times what a full batch usually has.
 # The largest bodies allowed, read, merged and sent, take several times their size in memory, for two batches at once.
 BATCH_BYTES = 8 * 1024 * 1024
+# So many requests a line about a batch names: enough for a batch that somebody looks for.
+REQUEST_IDS_LOGGED = 20
 # How often a batch is given to the database before its events are looked at one by one, if the error may pass.
 TRIES = 3
 
@@ -60,6 +65,7 @@ class Applier:
 
     def __init__(self, engine: Engine, *, options: ParseOptions, batch_size: int) -> None:
         self.engine = engine
+        self.counts = Counts()
         self.options = options
         self.batch_size = batch_size
         self._running = RunningStatements(engine)
@@ -84,8 +90,15 @@ class Applier:
         begun = time.monotonic()
         now = datetime.now(UTC)
         tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
-        waited = now - min(raw.received_at for raw, _ in batch)
-        _log("batch.applied", tally, begun, waited_milliseconds=round(waited.total_seconds() * 1000, 1))
+        count(tally, self.counts)
+        waited = now - min(item.raw.received_at for item in batch)
+        _log(
+            "batch.applied",
+            tally,
+            begun,
+            waited_milliseconds=round(waited.total_seconds() * 1000, 1),
+            request_ids=[item.raw.request_id for item in batch[:REQUEST_IDS_LOGGED] if item.raw.request_id],
+        )
 
     def drain(self) -> bool:
         """Merge a batch of what is due of the inbox; return whether more may be. Raises NotApplied."""
@@ -104,6 +117,7 @@ class Applier:
         if tally.received or self._inbox.is_held:
             self._applied(self._inbox)
         if tally.received:
+            count(tally, self.counts)
             _log("inbox.drained", tally, begun)
         # A batch that was bounded by its bytes has room for no further body of the largest size.
         return tally.received == self.batch_size or tally.body_bytes > BATCH_BYTES - BODY_BYTES_MAX
@@ -122,7 +136,7 @@ class Applier:
 
     def _not_applied(self, lane: _Lane, error: Exception) -> NotApplied:
         """Say what keeps a batch from being applied, once for as long as it lasts."""
-        reason = error_line(error) if isinstance(error, DBAPIError) else error_kind(error)
+        reason = error_reason(error)
         fault = fault_of(error)
         if fault is Fault.ABSENCE:
             if not self._is_away and not self._is_cancelled:
@@ -149,8 +163,8 @@ def _is_patient(lane: _Lane) -> bool:
     return lane.tries < TRIES - 1
 
 
-def _log(event: str, tally: Tally, begun: float, **more: float) -> None:
-    log.info(event, **asdict(tally), milliseconds=round((time.monotonic() - begun) * 1000, 1), **more)
+def _log(event: str, tally: Tally, begun: float, **more: Any) -> None:
+    log.info(event, **tally.logged(), milliseconds=round((time.monotonic() - begun) * 1000, 1), **more)
 
 
 @cache

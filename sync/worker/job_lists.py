@@ -3,15 +3,18 @@
 Killed at any moment, a worker leaves the id of each job in one of the two.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from redis.client import Pipeline
+from redis.exceptions import RedisError
 from rq import Queue
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.results import Result
 
+from sync.queue.counts import Counts
 from sync.queue.waiting import forget_waiting
 
 # RQ's maintenance puts back what a dead worker held: what it sees in the intermediate list twice, this long
@@ -60,8 +63,8 @@ def show_in_hand(queue: Queue, job_ids: Sequence[str]) -> None:
     queue.connection.delete(*(queue.intermediate_queue.get_first_seen_key(job_id) for job_id in job_ids))
 
 
-def finish(queue: Queue, job_ids: Sequence[str], *, worker_key: str) -> None:
-    """Remove jobs whose events are committed.
+def finish(queue: Queue, job_ids: Sequence[str], *, worker_key: str, counts: Counts) -> None:
+    """Remove jobs whose events are committed, and send what was counted of them.
 
     First what says that they wait, then the jobs, then their ids: killed in between, an id without a job is
     left, which maintenance removes. The other way round a job without an id would stay in Redis for ever.
@@ -72,7 +75,25 @@ def finish(queue: Queue, job_ids: Sequence[str], *, worker_key: str) -> None:
         pipeline.delete(*keys)
         _forget(queue, job_ids, pipeline)
         pipeline.hincrby(worker_key, "successful_job_count", len(job_ids))
-        pipeline.execute()
+        send_counts(pipeline, counts)
+
+
+def send_counts(pipeline: Pipeline, counts: Counts) -> None:
+    """Send what is counted with the commands of `pipeline`. What Redis says of counts stops no worker."""
+    commands = len(pipeline.command_stack)
+    pending = counts.take()
+    is_sent = False
+    try:
+        for command in pending.commands(time.time()):
+            pipeline.execute_command(*command)
+        results = pipeline.execute(raise_on_error=False)
+        is_sent = True
+    finally:
+        if not is_sent:
+            counts.restore(pending)
+    for result in results[:commands]:
+        if isinstance(result, RedisError):
+            raise result
 
 
 def _forget(queue: Queue, job_ids: Sequence[str], pipeline: Pipeline) -> None:

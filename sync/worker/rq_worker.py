@@ -6,13 +6,11 @@ lists: RQ's maintenance finds it stranded there and puts it back within a minute
 twice changes nothing.
 """
 
-import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import redis.exceptions
 import structlog
@@ -23,13 +21,15 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
+from sync.backoff import Backoff
 from sync.queue.connection import QUEUE_NAME, SERIALIZER
-from sync.store.apply import Read
-from sync.worker.applier import BATCH_BYTES, Applier, NotApplied
+from sync.worker.applier import Applier, NotApplied
+from sync.worker.batch import Batch
 from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
-from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, show_in_hand, take
+from sync.worker.job_lists import MAINTENANCE_SECONDS, EventQueue, finish, give_back, send_counts, show_in_hand, take
 from sync.worker.pace import pause_seconds
-from sync.worker.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop
+from sync.worker.stop import Stop
+from sync.worker.usual_gaps import learn_usual_gaps
 
 WORKER_TTL_SECONDS = 60
 # How long the worker waits for a job at a time; also how soon an idle worker notices that it shall stop.
@@ -38,20 +38,9 @@ WAIT_SECONDS = 1
 # How often a worker that waits for the database says that it still holds its jobs.
 HOLD_SECONDS = 5
 
-TAKE_GROWTH = 2
-
 REDIS_SECONDS = 2
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Batch:
-    """Jobs in hand, which no list but the intermediate one holds, and what their raw events state."""
-
-    job_ids: list[str] = field(default_factory=list)
-    events: list[Read] = field(default_factory=list)
-    body_bytes: int = 0
 
 
 class EventWorker(SimpleWorker):
@@ -95,8 +84,12 @@ class EventWorker(SimpleWorker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """End if Redis is away, instead of trying again without a look at whether to stop."""
+        self.applier.counts.see("worker", at=time.time())
         try:
             super().heartbeat(timeout, pipeline)
+            if pipeline is None:
+                with self.connection.pipeline(transaction=False) as counting:
+                    send_counts(counting, self.applier.counts)
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
             raise StopRequested from None
 
@@ -107,6 +100,10 @@ class EventWorker(SimpleWorker):
             raise StopRequested
         return bool(super().should_run_maintenance_tasks)
 
+    def run_maintenance_tasks(self) -> None:
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        learn_usual_gaps(self.connection)
+
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Apply `job` and what waits behind it, batch by batch, and remove the jobs of each.
 
@@ -115,21 +112,21 @@ class EventWorker(SimpleWorker):
         else is due.
         """
         self.set_state(WorkerStatus.BUSY)
-        batch = Batch()
+        batch = Batch(self.applier.batch_size)
         self._read(job.id, job.data, batch, queue)
         self._take(batch, queue)
         while batch.job_ids:
             gathered = time.monotonic() - self._begun
             self._begun += gathered
-            next_batch = Batch()
+            next_batch = Batch(self.applier.batch_size)
             if not self._apply(batch, next_batch, queue):
                 self._stop_with(batch.job_ids + next_batch.job_ids, queue)
                 break
-            finish(queue, batch.job_ids, worker_key=self.key)
+            finish(queue, batch.job_ids, worker_key=self.key, counts=self.applier.counts)
             if next_batch.job_ids and self.stop.is_requested:
                 self._stop_with(next_batch.job_ids, queue)
                 break
-            self._let_gather(self.applier.batch_size if self._is_full(batch) else len(batch.events), gathered)
+            self._let_gather(self.applier.batch_size if batch.is_full else len(batch.events), gathered)
             if next_batch.job_ids or self._may_go_on:
                 self._take(next_batch, queue)  # what came since
             batch = next_batch
@@ -148,32 +145,19 @@ class EventWorker(SimpleWorker):
         for the next batch. A steady stream would otherwise always bring one more, and `batch` would never be applied.
         """
         is_empty = False
-        while not is_empty and not self._is_full(batch):
-            most = self._most_that_fit(batch)
+        while not is_empty and not batch.is_full:
+            most = batch.most_that_fit
             job_ids = take(queue, most)
             is_empty = len(job_ids) < most
             left = deque(job_ids)
             for job_id, data in fetch_jobs(job_ids, self.connection):
                 left.popleft()
                 self._read(job_id, data, batch, queue)
-                if self._is_full(batch):
+                if batch.is_full:
                     break
             if left:
                 give_back(queue, list(left))
                 return
-
-    def _is_full(self, batch: Batch) -> bool:
-        return len(batch.events) >= self.applier.batch_size or batch.body_bytes >= BATCH_BYTES
-
-    def _most_that_fit(self, batch: Batch) -> int:
-        """Return how many more jobs to take, by what the jobs in hand hold.
-
-        Jobs behind these may hold far more, so the number grows in steps.
-        """
-        jobs = max(1, len(batch.job_ids))
-        by_events = (self.applier.batch_size - len(batch.events)) / max(1.0, len(batch.events) / jobs)
-        by_bytes = (BATCH_BYTES - batch.body_bytes) / max(1.0, batch.body_bytes / jobs)
-        return min(math.ceil(by_events), math.ceil(by_bytes), TAKE_GROWTH * jobs)
 
     def _read(self, job_id: str, data: bytes | None, batch: Batch, queue: Queue) -> None:
         """Add a job, which is in the intermediate list and holds `data`, to `batch`."""
@@ -200,9 +184,9 @@ class EventWorker(SimpleWorker):
         Only behind a full batch: any other left next to nothing in the queue. Return False if asked to stop before the
         database is back.
         """
-        pause = PAUSE_SECONDS_MIN
+        backoff = Backoff()
         is_away = False
-        is_full = self._is_full(batch)
+        is_full = batch.is_full
         while True:
             applied = self._thread.submit(self.applier.apply, batch.events)
             try:
@@ -213,9 +197,8 @@ class EventWorker(SimpleWorker):
                 is_away = not self._is_applied(applied, batch, next_batch, queue)
             if not is_away:
                 return True
-            if not self._pause(pause, batch, next_batch, queue):
+            if not self._pause(backoff.next_seconds(), batch, next_batch, queue):
                 return False
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
     @property
     def _may_go_on(self) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
+from sync.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
 from sync.settings.environment import SettingError
@@ -19,13 +20,17 @@ from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
 from sync.worker.full_redis import relieve
 from sync.worker.rq_worker import REDIS_SECONDS, EventWorker
-from sync.worker.stop import PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Stop, cancelled_if_late
+from sync.worker.stop import Stop, cancelled_if_late
 
 REDIS_CONNECTIONS = 2
 # How long an event waits in the inbox at the most, while the database is there.
 DRAIN_SECONDS = 1.0
 # How long deltas wait for it: the views add up what waits, so this is a question of their speed only.
 COMPACT_SECONDS = 5.0
+
+# How many objects are made before a search for garbage among them, 700 unless told. A batch makes some thousands that
+# live until its end, and hardly any garbage: to search them again and again cost a twentieth of a worker's time.
+NEW_OBJECTS = 20_000
 
 log = structlog.get_logger()
 
@@ -49,6 +54,7 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
     _say_which_timezone(applier(), settings, stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
     gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
     if burst:
         _work_on_queue(settings, stop, burst=True)
         _drain(applier(), stop, burst=True)
@@ -65,7 +71,7 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
 
 def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
     """Drain the inbox until asked to stop, or in a burst until nothing of it is due."""
-    pause = PAUSE_SECONDS_MIN
+    backoff = Backoff()
     compacted_at = time.monotonic()
     while not stop.is_requested:
         if time.monotonic() - compacted_at > COMPACT_SECONDS:
@@ -74,13 +80,12 @@ def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
         try:
             has_more = ours.drain()
         except NotApplied:
-            stop.sleep(pause)
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+            stop.sleep(backoff.next_seconds())
         except Exception as error:  # a thread that ends would leave the inbox undrained, and say nothing
             log.error("inbox.failed", error=type(error).__name__)
-            stop.sleep(PAUSE_SECONDS_MAX)
+            stop.sleep(backoff.most_seconds)
         else:
-            pause = PAUSE_SECONDS_MIN
+            backoff.reset()
             if burst and not has_more:
                 return
             if not has_more:
@@ -99,7 +104,7 @@ def _compact(ours: Applier, stop: Stop) -> None:
 
 
 def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False) -> None:
-    pause = PAUSE_SECONDS_MIN
+    backoff = Backoff()
     is_away = False
     while not stop.is_requested:
         begun = time.monotonic()
@@ -109,9 +114,9 @@ def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False)
         if error and not is_away:
             log.error("redis.away", error=error)
         is_away = bool(error)
-        pause = PAUSE_SECONDS_MIN if time.monotonic() - begun > PAUSE_SECONDS_MAX else pause
-        stop.sleep(pause)
-        pause = min(pause * 2, PAUSE_SECONDS_MAX)
+        if time.monotonic() - begun > backoff.most_seconds:
+            backoff.reset()
+        stop.sleep(backoff.next_seconds())
 
 
 def _work_once(settings: WorkerSettings, stop: Stop, *, burst: bool, was_away: bool) -> str | None:
@@ -162,7 +167,7 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
 
     Raises SettingError if no waiting helps.
     """
-    pause = PAUSE_SECONDS_MIN
+    backoff = Backoff()
     is_away = False
     awaited_since: float | None = None
     while not stop.is_requested:
@@ -182,5 +187,4 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
             if not is_away:
                 log.error("database.away", error=error_line(error))
             is_away = True
-            stop.sleep(pause)
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+            stop.sleep(backoff.next_seconds())

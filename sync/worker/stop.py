@@ -6,10 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Between tries while a store is away; each pause is twice the one before.
-PAUSE_SECONDS_MIN = 0.5
-PAUSE_SECONDS_MAX = 30.0
-
 
 class Stop:
     """Whether the process was asked to stop. The host kills one that takes over 30 s to do so."""

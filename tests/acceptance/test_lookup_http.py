@@ -58,7 +58,7 @@ def lasting_web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def shared_web(lasting_web: Platform, redis: Redis) -> Platform:
     """The same, with nothing in the queue."""
-    assert redis.dbsize() == 0
+    assert redis.llen("rq:queue:zexa") == 0
     return lasting_web
 
 
@@ -325,6 +325,9 @@ def test_long_questions_keep_no_delivery_waiting(shared_web: Platform) -> None:
 # What is measured
 
 
+COUNTERS = ("zexa_deliveries_", "zexa_events_applied_", "zexa_apply_lag_", "zexa_conflicts_", "zexa_late_events_")
+
+
 def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform, engine: Engine, redis: Redis) -> None:
     now = datetime.now(UTC)
     for seconds in (0.5, 3.0):
@@ -340,9 +343,15 @@ def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform
     status, headers, document = web.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}")
     assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     told = dict(line.rsplit(" ", 1) for line in document.decode().splitlines() if not line.startswith("#"))
+    # Nothing was delivered or applied by a process: every counter is there, with 0.
+    assert {value for name, value in told.items() if name.startswith(COUNTERS)} == {"0.0"}
+    told = {name: value for name, value in told.items() if not name.startswith(COUNTERS)}
+    assert 300 <= float(told.pop("zexa_queue_oldest_age_seconds")) < 400
     assert told.pop('zexa_opt_outs_staleness_seconds{held_by="queue"}').startswith("30")
     assert {name: float(value) for name, value in told.items()} == {
         "zexa_queue_jobs": 1,
+        "zexa_failed_jobs": 0,
+        "zexa_workers": 0,
         "zexa_dead_letters_unresolved": 1,
         "zexa_inbox_rows": 1,
         "zexa_opt_outs_effective_last_day": 2,

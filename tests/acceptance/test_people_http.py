@@ -49,7 +49,7 @@ def lasting_web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def web(lasting_web: Platform, redis: Redis) -> Platform:
     """The same, with nothing in the queue."""
-    assert redis.dbsize() == 0
+    assert redis.llen("rq:queue:zexa") == 0
     return lasting_web
 
 

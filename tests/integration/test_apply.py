@@ -19,7 +19,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.opt_outs.add import OptOutWord, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
-from sync.store.apply import Tally, apply
+from sync.store.apply import apply
+from sync.store.tally import Tally
 from tests.conftest import NOW
 from tests.events_builder import (
     ANA,
@@ -306,7 +307,7 @@ def test_what_cannot_be_read_is_a_dead_letter_with_its_reason_and_nothing_of_it_
         assert error.isascii()
         assert 0 < len(error) < 120
         assert not any(quoted in error for quoted in ("msg", "cmp", "244", "99", "\\")), name
-        said = {"reason": letter["reason"], "error": error, "digest": letter["digest"]}
+        said = {"reason": letter["reason"], "error": error, "digest": letter["digest"], "request_id": None}
         assert logs == [{"event": "dead_letter.kept", "log_level": "warning"} | said]
 
 

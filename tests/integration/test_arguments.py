@@ -24,8 +24,8 @@ VALUES = [
     *("9999-12-31", "0001-01-01", "", "x", "%", "é", "\udcff", "\x1b[2J", "a" * 3000),
     *("nowhere/x.csv", "in.csv/x.csv", "in.csv", "folder"),
 ]
-# They start servers or send; their own test modules test their arguments.
-APART = frozenset({"bench", "dev", "simulate", "worker"})
+# They start servers, send or wait; their own test modules test their arguments.
+APART = frozenset({"bench", "dev", "simulate", "tail", "worker"})
 STORES = [
     {"REDIS_URL": "redis://127.0.0.1:1/0"},
     {"REDIS_URL": "redis://no-such-host.invalid/0"},

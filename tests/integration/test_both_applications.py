@@ -48,6 +48,8 @@ class Both:
 
     def close(self) -> None:
         """Give up what an application keeps until its process ends: connections, which nobody closes."""
+        self._asgi_app.stop()
+        self._client.application.extensions["reporter"].stop()
         self._runner.close()
         self._client = self._asgi_app = None
         with warnings.catch_warnings():
@@ -94,6 +96,7 @@ def both(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Iterator
     assert redis.dbsize() == 0
     settings = ReceiverSettings(
         secrets=(SECRET.encode(),),
+        retired_secrets=(),
         database_url=migrated_url,
         redis=RedisSettings(url=redis_server.url, verify_tls=True),
         is_journalled=False,

@@ -11,6 +11,7 @@ from rq import Queue
 from sqlalchemy import Connection, Engine, insert, text
 from structlog.testing import capture_logs
 
+from models.errors import Fault, fault_of
 from models.tables import INBOX
 from sync.dead_letters.find import LetterSelection
 from sync.dead_letters.replay import ReplayVerdict, replay
@@ -18,9 +19,9 @@ from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store import apply as module
-from sync.store.apply import Tally, apply, drain
-from sync.store.faults import Fault, fault_of
+from sync.store.apply import apply, drain
 from sync.store.singly import Held
+from sync.store.tally import Tally
 from sync.worker.applier import TRIES, Applier, NotApplied
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop

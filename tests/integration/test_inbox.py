@@ -23,7 +23,8 @@ from sync.queue.connection import open_queue, opened_queue
 from sync.queue.jobs import enqueue
 from sync.settings.environment import RedisSettings
 from sync.store import apply
-from sync.store.apply import Tally, drain
+from sync.store.apply import drain
+from sync.store.tally import Tally
 from sync.worker.applier import Applier
 from sync.worker.full_redis import relieve
 from sync.worker.rq_worker import EventWorker

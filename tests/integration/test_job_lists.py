@@ -22,6 +22,7 @@ from rq import SimpleWorker
 
 from sync.events.raw import RawEvent
 from sync.queue.connection import QUEUE_NAME, SERIALIZER, open_queue
+from sync.queue.counts import Counts
 from sync.queue.jobs import enqueue
 from sync.queue.waiting import OPT_OUTS_KEY, WAITING_KEY
 from sync.worker import job_lists
@@ -120,7 +121,7 @@ class Machine(RuleBasedStateMachine):
                 self.applied.update(raw.body for raw in raw_events_held(data))
             done = list(hand)
             hand.clear()
-            finish(self.queue, done, worker_key=f"rq:worker:{worker}")
+            finish(self.queue, done, worker_key=f"rq:worker:{worker}", counts=Counts())
         elif name == "give back" and hand:
             held = list(hand)
             hand.clear()

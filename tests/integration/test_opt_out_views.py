@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Text, TextClause, insert, inspect, text
+from sqlalchemy import Connection, Engine, Text, TextClause, insert, inspect, select, text
 
+from models.plain_tables import in_force
 from models.tables import FURTHER_BODIES, HISTORY, LEDGER, MESSAGES, OPT_OUTS
 from models.types import UTCDateTime
 from models.views import ACTIVE_OPT_OUTS, OPT_OUT_STATEMENTS
+from sync.events.opt_outs import is_in_force
 from tests.conftest import NOW
 from tests.events_builder import ANA, RUI, Row, minute
 
@@ -87,6 +89,8 @@ def test_an_opt_out_is_in_force_unless_it_was_ended_after_it_was_received(
         }  # fmt: skip
         connection.execute(insert(OPT_OUTS).values(**values))
         assert connection.execute(text("SELECT count(*) FROM active_opt_outs")).scalar_one() == is_active
+        assert len(connection.execute(select(OPT_OUTS.c.address).where(in_force(OPT_OUTS))).all()) == is_active
+        assert is_in_force(values["opted_in_at"], values["received_at"]) is is_active
         (row,) = asked(connection, "SELECT opt_outs, in_force FROM report_opt_outs")
         assert (row["opt_outs"], row["in_force"]) == (1, is_active)
 

@@ -17,10 +17,10 @@ from models.database import open_database
 from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
 from sync.opt_outs import import_file
-from sync.opt_outs.csv.open import named, opened_csv
 from sync.opt_outs.import_file import Defaults, ImportCounts, import_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.store.apply import apply
+from sync.terminal.csv_file import named, opened_csv
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RECEIVED, RUI, body, minute, patient, raw
 

@@ -23,14 +23,14 @@ from sync.devtools.dev.embedded import RedisServer
 from sync.events.addresses import AddressProblem
 from sync.events.raw import RawEvent
 from sync.opt_outs import scrub_file
-from sync.opt_outs.csv.open import NOT_READABLE, named, opened_csv
-from sync.opt_outs.csv.records import read_records
-from sync.opt_outs.csv.write import written_together
 from sync.opt_outs.scrub_file import Files, ScrubCounts, ScrubScope, scrub
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
 from sync.suppression import Lookup
+from sync.terminal.csv_file import NOT_READABLE, named, opened_csv
+from sync.terminal.csv_records import read_records
+from sync.terminal.csv_write import written_together
 from tests.conftest import NOW, migrate
 from tests.events_builder import ANA, AO, RUI, body, minute, patient, raw
 

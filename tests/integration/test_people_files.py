@@ -14,8 +14,8 @@ from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.addresses import AddressProblem
-from sync.opt_outs.csv.open import DELIMITERS, NOT_READABLE
 from sync.store.apply import apply
+from sync.terminal.csv_file import DELIMITERS, NOT_READABLE
 from tests.conftest import NOW
 from tests.events_builder import AO, clear, raw
 from tests.people import (

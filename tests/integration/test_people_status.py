@@ -13,8 +13,8 @@ from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.queue.connection import open_queue
-from sync.status import measure as module
-from sync.status.measure import condition
+from sync.status import in_database as module
+from sync.status import measure
 from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.events_builder import AO, body, minute, raw
@@ -104,7 +104,7 @@ def test_counting_is_bounded_and_goes_by_the_index(
     executed: list[tuple[str, Any]] = []
     listener = lambda _c, _u, statement, given, *_: executed.append((statement, given))  # noqa: E731
     event.listen(engine, "before_cursor_execute", listener)
-    found = condition(engine, open_queue(redis), default_region="AO").database
+    found = measure(engine, open_queue(redis), default_region="AO").database
     event.remove(engine, "before_cursor_execute", listener)
     assert found is not None
     assert (found.nameless_opt_outs, found.ignored_opt_outs) == (20, 20)
@@ -118,7 +118,10 @@ def test_counting_is_bounded_and_goes_by_the_index(
             plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
             assert "ix_events_ignored" in plan
             assert "SCAN events" not in plan
+        ((statement, given),) = [(text, given) for text, given in executed if "FROM dead_letters" in text]
+        plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
+        assert "ix_dead_letters_unresolved" in plan
     monkeypatch.setattr(module, "COUNTED_MAX", 7)
-    found = condition(engine, open_queue(redis), default_region="AO").database
+    found = measure(engine, open_queue(redis), default_region="AO").database
     assert found is not None
     assert (found.nameless_opt_outs, found.ignored_opt_outs) == (7, 7)

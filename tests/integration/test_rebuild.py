@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
-import sync.store.ledger
+import sync.store.ledger_read
 from models import (
     Body,
     CampaignStatus,
@@ -717,7 +717,7 @@ def test_the_bodies_of_rows_that_drift_are_parsed_once(
     damage(engine, lambda connection: connection.execute(update(CampaignStatus).values(name="July")))
     bodies: list[bytes] = []
     monkeypatch.setattr(
-        sync.store.ledger, "parse", lambda given, options: bodies.append(given.body) or parse(given, options)
+        sync.store.ledger_read, "parse", lambda given, options: bodies.append(given.body) or parse(given, options)
     )
     rebuilt(reader, engine)
     assert everything(engine) == before

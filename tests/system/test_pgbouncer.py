@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from models.schema import require_head
 from models.tables import INBOX
+from sync.doctor.in_database import check_database
 from sync.events.interpretation import ParseOptions
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
@@ -157,3 +158,13 @@ def test_the_tables_of_others_stay_as_they_are(writer: Engine) -> None:
         assert {name for schema, name in found if schema == "public"} == {"alembic_version", "events"}
         assert (SCHEMA, "events") in found
         assert connection.scalar(text("SELECT version_num FROM public.alembic_version")) == "9f3c1d"
+
+
+def test_doctor_names_the_pooler_and_leaves_the_tables_of_others_alone(pooled: URL) -> None:
+    before = {check.check: check for check in check_database(pooled)}
+    assert (before["schema"].status, before["foreign_tables"].status) == ("problem", "ok")
+    migrate(pooled)
+    after = {check.check: check for check in check_database(pooled)}
+    # The tests' server does not wait for its disk.
+    assert {name for name, check in after.items() if check.status != "ok"} <= {"durability"}
+    assert "a pooler in transaction mode stands before the database" in after["pooler"].found

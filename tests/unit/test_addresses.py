@@ -23,6 +23,7 @@ from sync.events.addresses import (
     spellings_of,
     texts_of,
 )
+from sync.events.written_text import is_storable
 from tests.events_builder import ANA, patient
 
 
@@ -427,7 +428,7 @@ def test_what_is_read_stands_in_the_tables_as_itself(channel: str, text: str, re
     if reading.problem is not AddressProblem.DECIMAL:  # which has an address if the fraction is nought
         assert bool(reading.addresses) is (reading.problem in (None, AddressProblem.OTHER_CHANNEL))
     for address in reading.addresses:
-        assert module.is_storable(address.text)
+        assert is_storable(address.text)
         assert read_address(channel, address.text, region).addresses == (address,)
         assert (
             is_address(channel, address.text) is (reading.problem is None) or reading.problem is AddressProblem.DECIMAL

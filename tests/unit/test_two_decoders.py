@@ -92,6 +92,9 @@ mild = st.one_of(
     st.sampled_from(["", " ", "\u00a0", "\x7f", "x" * 256, "ã" * 256, "STOP"]),
     st.none(),
 )
+objects_of_errors = st.dictionaries(
+    st.sampled_from(["code", "message", "error", "detail", "title", "", "more"]), st.one_of(mild, numbers), max_size=3
+)
 times = st.sampled_from(sorted({*ANY_TIME, *(name for names in STATUS_TIMES.values() for name in names)}))
 
 
@@ -100,8 +103,9 @@ def ordinary(draw: st.DrawFn) -> bytes:
     """A body that is nearly always for the quick decoder: known fields hold texts, and unknown ones anything."""
     known = st.tuples(st.sampled_from(NAMES), mild)
     timed = st.tuples(times, st.one_of(mild, numbers))
+    failed = st.tuples(st.sampled_from(["error", *CODE]), st.one_of(mild, numbers, objects_of_errors))
     unknown = st.tuples(st.sampled_from(["status", "whole_data", "more", "MESSAGE_ID"]), values)
-    pairs = draw(st.lists(st.one_of(known, known, known, timed, unknown), max_size=6))
+    pairs = draw(st.lists(st.one_of(known, known, known, timed, failed, unknown), max_size=6))
     data = ",".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in pairs)
     name, time = draw(st.sampled_from(EVENTS)), json.dumps(draw(st.one_of(mild, numbers)), ensure_ascii=False)
     return f'{{"event": "{name}", "timestamp": {time}, "data": {{{data}}}}}'.encode("utf-8", "surrogatepass")
@@ -150,6 +154,8 @@ def assert_read_alike(content: bytes) -> None:
 @example(DELIVERED % b'"id": "msg_1", "more": NaN')
 @example(DELIVERED % b'"id": "msg_1", "delivered_at": 1e400')
 @example(DELIVERED % b'"id": "msg_1", "delivered_at": 1782295500.000')
+@example(b'{"event": "message.failed", "data": {"id": "msg_1", "code": 1%s}}' % (b"0" * 160))
+@example(b'{"event": "message.failed", "data": {"id": "msg_1", "error": {"code": 1%s}}}' % (b"0" * 160))
 @example(DELIVERED % b'"id": " ", "messageId": "msg_1", "to": "", "recipient": "+244912345678"')
 @example(DELIVERED % b'"id": "msg_1", "channel": "a\x01"')
 @example(DELIVERED % b'"\\u0069d": "msg_1"')
@@ -179,6 +185,7 @@ def test_the_decoders_agree_on_how_deep_a_body_may_nest(depth: int, opening: byt
             "message.delivered", TEN, message_id="msg_1", to=ANA, channel="sms", status="delivered", more=[{"a": [1]}]
         ),
         body("message.failed", TEN, messageId="msg_1", recipient=ANA, error_code="30007", reason="No such number"),
+        body("message.failed", TEN, id="msg_1", to=ANA, code=30007, error={"code": 30007, "message": "No such number"}),
         body("message.optout", TEN, id="msg_1", to="ana@example.com", from_="ZEXA", campaign_id="cmp_1"),
         '{"event":"message.delivered","timestamp":1782295500.25,"data":{"to":"graça@example.com"}}'.encode(),
     ],
@@ -197,7 +204,9 @@ def test_ordinary_bodies_are_read_quickly(content: bytes) -> None:
         body("campaign.sent", TEN, id="cmp_1"),
         body("message.read", TEN, id="msg_1"),
         body("message.delivered", TEN, id=7),
-        body("message.failed", TEN, id="msg_1", error={"code": "1"}),
+        body("message.failed", TEN, id="msg_1", error={"code": ["1"]}),
+        body("message.failed", TEN, id="msg_1", error=[{"code": "1"}]),
+        body("message.failed", TEN, id="msg_1", code=30007.5),
         body("message.delivered", TEN, id="x" * 257),
         DELIVERED % b'"id": "msg_\\u0031"',
     ],

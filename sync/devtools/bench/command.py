@@ -2,10 +2,11 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 from rich.console import Console
@@ -28,7 +29,7 @@ CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class NumberList(click.ParamType[tuple[int, ...]]):
     """Whole numbers between commas."""
 
     name = "numbers"
@@ -47,39 +48,36 @@ class Numbers(click.ParamType[tuple[int, ...]]):
         return tuple(sorted({int(word) for word in words}))
 
 
+def _size(name: str, default: Any, kind: Any, metavar: str, text: str) -> Callable[[Any], Any]:
+    """Return the option `name`, which says how much is measured."""
+    return click.option(name, default=default, show_default=True, type=kind, metavar=metavar, help=text)
+
+
 @click.command()
 @click.argument("part", type=click.Choice([*PARTS, "all"]), default="all")
-@click.option(
+@_size(
     "--events",
-    default=20_000,
-    show_default=True,
-    type=click.IntRange(100, 1_000_000),
-    metavar="N",
-    help="How many events are queued for one measurement of applying; many batches, or it is refused.",
+    20_000,
+    click.IntRange(100, 1_000_000),
+    "N",
+    "How many events are queued for one measurement of applying; many batches, or it is refused.",
 )
-@click.option(
-    "--seconds",
-    default=8.0,
-    show_default=True,
-    type=FiniteRange(1, 3600),
-    metavar="S",
-    help="How long each measurement over HTTP takes, all rounds of it together.",
+@_size(
+    "--seconds", 8.0, FiniteRange(1, 3600), "S", "How long each measurement over HTTP takes, all rounds of it together."
 )
-@click.option(
+@_size(
     "--rounds",
-    default=3,
-    show_default=True,
-    type=click.IntRange(1, 100),
-    metavar="R",
-    help="How often the project and its yardsticks take turns in receiving and applying; medians are shown.",
+    3,
+    click.IntRange(1, 100),
+    "R",
+    "How often the project and its yardsticks take turns in receiving and applying; medians are shown.",
 )
-@click.option(
+@_size(
     "--connections",
-    default="1,16,64,256",
-    show_default=True,
-    type=Numbers(1, CONNECTIONS_MAX),
-    metavar="C,...",
-    help="Connections at which receiving is measured.",
+    "1,16,64,256",
+    NumberList(1, CONNECTIONS_MAX),
+    "C,...",
+    "Connections at which receiving is measured.",
 )
 @click.option(
     "--database",
@@ -89,37 +87,33 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     type=click.Choice([*KINDS, "both"]),
     help="What applying and reports are measured on; all else takes PostgreSQL unless it is sqlite.",
 )
-@click.option(
+@_size(
     "--messages",
-    default="0,1000000",
-    show_default=True,
-    type=Numbers(0, MESSAGES_MAX),
-    metavar="M,...",
-    help="How many messages are in the tables when growth and reports are measured; millions take minutes.",
+    "0,1000000",
+    NumberList(0, MESSAGES_MAX),
+    "M,...",
+    "How many messages are in the tables when growth and reports are measured; millions take minutes.",
 )
-@click.option(
+@_size(
     "--backlog",
-    default=300_000,
-    show_default=True,
-    type=click.IntRange(1, 10_000_000),
-    metavar="N",
-    help="How many deliveries wait in the queue when opt-outs are measured.",
+    300_000,
+    click.IntRange(1, 10_000_000),
+    "N",
+    "How many deliveries wait in the queue when opt-outs are measured.",
 )
-@click.option(
+@_size(
     "--opted-out",
-    default="1000,1000000",
-    show_default=True,
-    type=Numbers(0, NUMBERS_MAX),
-    metavar="N,...",
-    help="How many opt-outs are in the table when look-ups are measured.",
+    "1000,1000000",
+    NumberList(0, NUMBERS_MAX),
+    "N,...",
+    "How many opt-outs are in the table when look-ups are measured.",
 )
-@click.option(
+@_size(
     "--addresses",
-    default=200_000,
-    show_default=True,
-    type=click.IntRange(1000, 10_000_000),
-    metavar="N",
-    help="How many addresses are looked up at once, and stand in the list that is scrubbed, for suppression.",
+    200_000,
+    click.IntRange(1000, 10_000_000),
+    "N",
+    "How many addresses are looked up at once, and stand in the list that is scrubbed, for suppression.",
 )
 @click.option("--database-url", metavar="URL", help="Measure on this database, which must be empty.")
 @click.option("--redis-url", metavar="URL", help="Measure on this Redis, which must be empty.")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+MILLISECONDS = 1000  # of a second
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 
 from receiver.server.paths import CHECK_PATH
-from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import Bodies, Load, flood, sign_bodies
 from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out
 from sync.devtools.bench.servers import Database, empty
@@ -28,7 +28,6 @@ OPTED_OUT_EVERY = 10
 CONNECTIONS = 64
 WARM_UP_SECONDS = 1
 UNKNOWN_PATH = "/nothing"
-MILLISECONDS = 1000
 
 # What deliveries are sent beside. The first three are yardsticks. The second shows what a second sender and its
 # requests take by themselves on a shared machine. The third shows what look-ups take of that machine if another web

@@ -8,7 +8,7 @@ from itertools import islice
 
 from sqlalchemy import Engine, text
 
-from sync.devtools.bench.figures import Figure, Target
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target
 from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench, Stage, open_stage
 from sync.devtools.dev.processes import DevelopmentError
@@ -27,7 +27,6 @@ GROUP_EVENTS = 200
 PAUSE_SECONDS = 0.05
 LOOK_PAUSE_SECONDS = 0.002
 HOLDS_SECONDS = 60
-MILLISECONDS = 1000
 
 
 def measure_opt_outs_first(bench: Bench, database: Database, *, backlog: int) -> list[Figure]:

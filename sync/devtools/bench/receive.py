@@ -6,9 +6,10 @@ under the same load, so that what else the machine does meanwhile meets them ali
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import Bodies, Load, flood, sign_bodies
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.bench.stage import Bench, Stage, Variant, Web, open_stage
@@ -26,7 +27,6 @@ VARIANTS = {
     OURS: Variant(),
     JOURNALLED: Variant(environ={"ZEXA_JOURNAL": "1"}),
 }
-MILLISECONDS = 1000
 WARM_UP_SECONDS = 1
 
 Loads = dict[str, list[Load]]
@@ -63,32 +63,26 @@ def _rounds(
 
 
 def _figures(database: Database, connections: int, loads: Loads) -> list[Figure]:
-    rates = {name: middle([load.per_second for load in of]) for name, of in loads.items()}
-    p50 = {name: middle([load.p50_seconds * MILLISECONDS for load in of]) for name, of in loads.items()}
-    p99 = {name: middle([load.p99_seconds * MILLISECONDS for load in of]) for name, of in loads.items()}
-    note = next((load.note for load in loads[OURS] if load.note), "")
+    rates = {name: middle([load.per_second for load in rounds]) for name, rounds in loads.items()}
+    p50 = {name: middle([load.p50_seconds * MILLISECONDS for load in rounds]) for name, rounds in loads.items()}
+    p99 = {name: middle([load.p99_seconds * MILLISECONDS for load in rounds]) for name, rounds in loads.items()}
     is_crowd, is_alone = connections == 64, connections == 1
-    of_empty, of_asgi, of_plain = (Target(at_least=least) if is_crowd else None for least in (0.8, 0.5, 3))
-    unit = "ms"
+    leasts = {EMPTY: 0.8, EMPTY_ASGI: 0.5, PLAIN: 3} if is_crowd else {}
     return [
         Figure(
             part="receive",
             name=f"{connections} connections",
             value=rates[OURS],
             unit="requests/s",
-            yardsticks=(
-                Yardstick(name=EMPTY, value=rates[EMPTY], target=of_empty),
-                Yardstick(name=EMPTY_ASGI, value=rates[EMPTY_ASGI], target=of_asgi),
-                Yardstick(name=PLAIN, value=rates[PLAIN], target=of_plain),
-            ),
-            note=note,
+            yardsticks=_yardsticks(rates, leasts),
+            note=next((load.note for load in loads[OURS] if load.note), ""),
         ),
         Figure(
             part="receive",
             name=f"{connections} connections, p50",
             value=p50[OURS],
-            unit=unit,
-            yardsticks=_plainly(p50),
+            unit="ms",
+            yardsticks=_yardsticks(p50),
             target=Target(at_most=p50[PLAIN] + 0.3) if is_alone else None,
             note="target: at most 0.3 ms over the plain way" if is_alone else "",
         ),
@@ -96,8 +90,8 @@ def _figures(database: Database, connections: int, loads: Loads) -> list[Figure]
             part="receive",
             name=f"{connections} connections, p99",
             value=p99[OURS],
-            unit=unit,
-            yardsticks=_plainly(p99),
+            unit="ms",
+            yardsticks=_yardsticks(p99),
             target=Target(at_most=20) if is_crowd else None,
         ),
         Figure(
@@ -111,5 +105,11 @@ def _figures(database: Database, connections: int, loads: Loads) -> list[Figure]
     ]
 
 
-def _plainly(values: dict[str, float]) -> tuple[Yardstick, ...]:
-    return tuple(Yardstick(name=name, value=values[name]) for name in (EMPTY, EMPTY_ASGI, PLAIN))
+def _yardsticks(
+    values: Mapping[str, float], leasts: Mapping[str, float] = MappingProxyType({})
+) -> tuple[Yardstick, ...]:
+    """Return the three, with the least that ours should be as a multiple of each."""
+    return tuple(
+        Yardstick(name=name, value=values[name], target=Target(at_least=leasts[name]) if name in leasts else None)
+        for name in (EMPTY, EMPTY_ASGI, PLAIN)
+    )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.database import open_database
-from sync.devtools.bench.figures import Figure, Target, middle
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, middle
 from sync.devtools.bench.memory import MemoryWatch
 from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out
 from sync.devtools.bench.servers import Database, empty
@@ -29,7 +29,6 @@ WARM_UP_LOOKS = 200
 LOOKS = 5_000
 # One address in so many has opted out; of a list, every second number is written without its country code.
 OPTED_OUT_EVERY = 10
-MILLISECONDS = 1000
 PAUSE_SECONDS = 0.05
 MEGABYTE_BYTES = 1_000_000
 

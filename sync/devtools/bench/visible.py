@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from models.database import open_database
 from models.tables import MESSAGES
-from sync.devtools.bench.figures import Figure, Target, Yardstick
+from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick
 from sync.devtools.bench.load import Bodies, send_beside, sign_bodies
 from sync.devtools.bench.sender import Order, Sent
 from sync.devtools.bench.servers import Database
@@ -30,11 +30,10 @@ PROBES_PER_SECOND = 200
 PROBES_PER_LOOK = 64
 LAST_ROW_SECONDS = 30
 WARM_UP_SECONDS = 1
-MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class ProbedMessage:
     position: int  # of its body in the list of all bodies
     message_id: str
 
@@ -42,7 +41,7 @@ class Probe:
 class Rows:
     """Finds out when each probe's row can first be read, in roughly the order in which they are sent."""
 
-    def __init__(self, connection: Connection, probes: Sequence[Probe]) -> None:
+    def __init__(self, connection: Connection, probes: Sequence[ProbedMessage]) -> None:
         self._connection = connection
         self._unseen = {probe.message_id: probe for probe in probes}
         self.seen_at: dict[int, float] = {}
@@ -69,13 +68,15 @@ def measure_visible(bench: Bench, stage: Stage, web: Web, *, rate: int, seconds:
     # One event a message, so that a row that is there is this event's.
     bodies = [delivery.body for delivery in generate(events=count, kinds={EventType.DELIVERED}, seed=rate)]
     first, every = rate * WARM_UP_SECONDS, max(1, rate // PROBES_PER_SECOND)
-    probes = [Probe(position=at, message_id=_message_id(bodies[at])) for at in range(first, count, every)]
+    probes = [ProbedMessage(position=at, message_id=_message_id(bodies[at])) for at in range(first, count, every)]
     signed = sign_bodies(bench.folder / "paced.txt", bodies, bench.secret)
     latencies, sent = _measure(stage, web, signed, probes, rate)
     return _figures(database, rate, latencies, sent, len(probes))
 
 
-def _measure(stage: Stage, web: Web, bodies: Bodies, probes: Sequence[Probe], rate: int) -> tuple[Latencies, Sent]:
+def _measure(
+    stage: Stage, web: Web, bodies: Bodies, probes: Sequence[ProbedMessage], rate: int
+) -> tuple[Latencies, Sent]:
     order = Order(
         url=web.url,
         secret=bodies.secret,

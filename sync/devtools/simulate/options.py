@@ -16,6 +16,7 @@ from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
 from sync.settings.web import DEFAULT_PORT, read_secrets
 from sync.terminal.options import WrongUse
+from sync.terminal.times import read_time
 
 
 def read_share(_context: click.Context, _option: click.Parameter, text: str) -> float:
@@ -44,13 +45,8 @@ def read_start(_context: click.Context, _option: click.Parameter, text: str | No
     """Read a time; without one, events of the two hours up to now."""
     if text is None:
         return datetime.now(UTC).replace(microsecond=0) - SPAN
-    try:
-        start = datetime.fromisoformat(text)
-        start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
-        is_usable = EARLIEST <= start <= LATEST - timedelta(days=1)
-    except (ValueError, OverflowError):
-        is_usable = False
-    if not is_usable:
+    start = read_time(text)
+    if start is None or not EARLIEST <= start <= LATEST - timedelta(days=1):
         raise click.BadParameter("give a time of this century such as 2026-06-24T10:00:00Z")
     return start
 

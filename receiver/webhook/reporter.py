@@ -1,0 +1,145 @@
+"""Counts what one web process answers, and sends it to Redis each second if no delivery takes it along.
+
+It also shows that the process lives, and publishes deliveries while somebody watches them (`zexa-sync tail`).
+"""
+
+import atexit
+import json
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from http import HTTPStatus
+from socket import gethostname
+from threading import Event, Lock, Thread
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from sync.events.raw import RawEvent
+from sync.queue.connection import connect
+from sync.queue.counts import (
+    ACCEPTED,
+    LATEST_KEY,
+    SECRETS_KEY,
+    TAIL_CHANNEL,
+    TAIL_KEY,
+    WEB_KEY,
+    Command,
+    Counts,
+    fingerprint,
+)
+from sync.settings.environment import RedisSettings
+
+SEND_SECONDS = 1.0
+BEAT_SECONDS = 5.0
+REDIS_SECONDS = 0.5
+# How long a web process is remembered that is not seen any more.
+FORGET_SECONDS = 24 * 3600
+# What is kept for those who watch, in one second; a longer body is shown without its content.
+WATCHED_MAX = 200
+WATCHED_BODY_BYTES_MAX = 16 * 1024
+
+
+class Reporter:
+    """One per process; safe for threads. Its thread begins with `start`, or with the first delivery not accepted."""
+
+    def __init__(self, redis: RedisSettings, secrets: Sequence[bytes]) -> None:
+        self.counts = Counts()
+        self._redis = connect(redis, connections=1, seconds=REDIS_SECONDS)
+        self._fingerprints = [fingerprint(secret) for secret in secrets]
+        self._names = [f"secret:{name}" for name in self._fingerprints]
+        self._watched: deque[dict[str, Any]] = deque(maxlen=WATCHED_MAX)
+        self._beat_at = 0.0
+        self._lock, self._sending, self._stop = Lock(), Lock(), Event()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Show from now on that this process lives. Not before it forks."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="reporter", daemon=True)
+                self._thread.start()
+                atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """Send what is left, unless Redis is away, and nothing after that."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            atexit.unregister(self.stop)
+        self._send(is_last=True)
+
+    def matched(self, place: int) -> None:
+        """Note that the secret at `place` matched."""
+        self.counts.see(self._names[place], at=time.time())
+
+    def not_accepted(self, status: HTTPStatus, reason: str, **shown: Any) -> None:
+        """Count a delivery that was refused for `reason`, or could not be stored. `shown` is for those who watch."""
+        names = [f"code:{status.value}"]
+        if status is not HTTPStatus.SERVICE_UNAVAILABLE:
+            names.append(f"refused:{reason}")
+        self.counts.add(*names)
+        self._watched.append({"at": time.time(), "code": status.value, "reason": reason, **shown})
+        if self._thread is None:
+            self.start()
+
+    def accepted_elsewhere(self, number: int) -> None:
+        """Count deliveries that the inbox took: Redis hears of them later."""
+        self.counts.add_all(Counter({ACCEPTED: number}))
+        self.counts.see("delivery", at=time.time())
+        if self._thread is None:
+            self.start()
+
+    def watched(self, raw_events: Sequence[RawEvent]) -> None:
+        """Show accepted deliveries to those who watch."""
+        for raw in raw_events:
+            body = raw.body.decode("latin-1") if len(raw.body) <= WATCHED_BODY_BYTES_MAX else None
+            at = raw.received_at.timestamp()
+            size, request_id = len(raw.body), raw.request_id
+            self._watched.append(
+                {"at": at, "code": 200, "reason": None, "body": body, "bytes": size, "request_id": request_id}
+            )
+        if self._thread is None:
+            self.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SEND_SECONDS):
+            self._send()
+
+    def _send(self, *, is_last: bool = False) -> None:
+        """Send what is pending, over a connection that is closed again: small plans have few."""
+        with self._sending:
+            now = time.time()
+            is_due = now - self._beat_at >= BEAT_SECONDS and not is_last
+            pending = self.counts.take()
+            if not pending and not is_due and not self._watched:
+                return
+            commands = pending.commands(now) + (self._beat(now) if is_due else [])
+            try:
+                self._execute(commands)
+            except (RedisError, OSError, ValueError):  # ValueError: a name that no name server would be asked for
+                self.counts.restore(pending)
+            else:
+                self._beat_at = now if is_due else self._beat_at
+            finally:
+                self._redis.connection_pool.disconnect()
+
+    def _beat(self, now: float) -> list[Command]:
+        known = [part for name in self._fingerprints for part in (f"{now:.3f}", name)]
+        return [
+            ("ZADD", WEB_KEY, f"{now:.3f}", f"{gethostname()}:{os.getpid()}"),
+            ("ZREMRANGEBYSCORE", WEB_KEY, "-inf", f"{now - FORGET_SECONDS:.3f}"),
+            ("ZADD", LATEST_KEY, "GT", f"{now:.3f}", "web"),
+            ("ZADD", SECRETS_KEY, "NX", *known),
+        ]
+
+    def _execute(self, commands: Sequence[Command]) -> None:
+        with self._redis.pipeline() as pipeline:
+            for command in (*commands, ("EXISTS", TAIL_KEY)):
+                pipeline.execute_command(*command)
+            # What Redis says of one count does not matter: a transaction counts all of them, or none.
+            is_watched = pipeline.execute(raise_on_error=False)[-1] == 1
+        watched = [self._watched.popleft() for _ in range(len(self._watched))]
+        if is_watched and watched:
+            self._redis.publish(TAIL_CHANNEL, json.dumps(watched))

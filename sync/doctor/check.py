@@ -1,0 +1,104 @@
+"""What `doctor` says: one check a name, in a fixed order. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+# In the order in which they are shown. What stands first may be why what follows is wrong.
+CHECKS = (
+    "settings",
+    "secrets",
+    "redis",
+    "redis_policy",
+    "redis_persistence",
+    "redis_memory",
+    "database",
+    "schema",
+    "database_writable",
+    "durability",
+    "pooler",
+    "foreign_tables",
+    "clock",
+    "web",
+    "workers",
+    "queue",
+    "failed_jobs",
+    "dead_letters",
+    "inbox",
+    "refusals",
+    "silence",
+    "copies",
+    "outages",
+    "probe",
+)
+
+
+class Severity(StrEnum):
+    """How a check ended."""
+
+    PROBLEM = "problem"  # a promise is broken, or will be
+    WARNING = "warning"  # it works, and a person should know
+    UNKNOWN = "unknown"  # it could not be read
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line each: what was found, and what to do about it, "" if nothing. Neither quotes a person or a secret."""
+
+    check: str
+    status: Severity
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem or a warning that a check may end with; `found` and `remedy` have places for values, as `str.format`.
+
+    The runbook has an entry for each: a test finds the text of `found` there.
+    """
+
+    check: str
+    status: Severity
+    found: str
+    remedy: str
+
+    def __call__(self, **values: object) -> Check:
+        """Return the check with `values` in their places."""
+        return Check(
+            check=self.check,
+            status=self.status,
+            found=self.found.format(**values),
+            remedy=self.remedy.format(**values),
+        )
+
+
+def problem(check: str, found: str, remedy: str) -> Finding:
+    return Finding(check, Severity.PROBLEM, found, remedy)
+
+
+def warning(check: str, found: str, remedy: str) -> Finding:
+    return Finding(check, Severity.WARNING, found, remedy)
+
+
+def ok(check: str, found: str) -> Check:
+    return Check(check=check, status=Severity.OK, found=found)
+
+
+def unknown(check: str, found: str, remedy: str = "") -> Check:
+    return Check(check=check, status=Severity.UNKNOWN, found=found, remedy=remedy)
+
+
+def ordered(checks: Iterable[Check]) -> list[Check]:
+    """Return `checks`, problems first; of equal status in the order of CHECKS."""
+    severities = list(Severity)
+    return sorted(checks, key=lambda check: (severities.index(check.status), CHECKS.index(check.check)))
+
+
+def worst(checks: Iterable[Check]) -> Check:
+    """Return what matters most of several findings of one check, with the other findings beside it."""
+    first, *others = ordered(checks)
+    told = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
+    remedies = dict.fromkeys(check.remedy for check in (first, *others) if check.remedy)
+    return Check(check=first.check, status=first.status, found=told, remedy="; ".join(remedies))

@@ -1,0 +1,142 @@
+"""The checks of the database: can events be written, does it keep what it confirms, and are the tables ours?"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import URL, Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
+
+from models.database import open_database
+from models.errors import error_line, is_misconfigured
+from models.schema import SchemaBehind, SchemaError, current_revision, require_compatible, require_utf8
+from models.sessions import is_pooled
+from models.writable import is_busy, is_standby, missing_rights, write_and_roll_back
+from sync.doctor import store_findings as findings
+from sync.doctor.check import Check, ok, unknown, worst
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 2.0
+BUSY_SECONDS = 0.5
+NAMES_MAX = 5
+
+_DURABILITY = text(
+    "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit, "
+    "current_setting('full_page_writes') AS full_page_writes"
+)
+
+
+def open_quickly(url: URL, *, is_read_only: bool = False) -> Engine:
+    """Return an engine of one connection that neither waits long to connect nor for a statement or a lock."""
+    if url.get_backend_name() != "sqlite":
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    return open_database(
+        url,
+        pool_size=1,
+        pool_seconds=STATEMENT_SECONDS,
+        statement_seconds=STATEMENT_SECONDS,
+        busy_seconds=BUSY_SECONDS,
+        is_read_only=is_read_only,
+    )
+
+
+def check_database(url: URL) -> Iterator[Check]:
+    """Yield the checks of the database; only the first if it cannot be used."""
+    reader, writer = open_quickly(url, is_read_only=True), open_quickly(url)
+    try:
+        with reader.connect() as connection:
+            yield ok("database", _name(connection))
+            schema = _schema(connection)
+            yield schema
+            yield _durability(connection)
+            yield _pooler(connection)
+            yield _foreign_tables(connection)
+        yield _writable(writer, has_schema=schema.status != "problem")
+    except DBAPIError as error:
+        away = findings.DATABASE_MISCONFIGURED if is_misconfigured(error) else findings.DATABASE_AWAY
+        yield away(error=error_line(error))
+    finally:
+        reader.dispose()
+        writer.dispose()
+
+
+def _name(connection: Connection) -> str:
+    if connection.dialect.name == "sqlite":
+        return "the SQLite file can be read"
+    version = connection.scalar(text("SELECT current_setting('server_version')"))
+    return f"PostgreSQL {version} answers"
+
+
+def _schema(connection: Connection) -> Check:
+    try:
+        require_utf8(connection)
+        is_ahead = require_compatible(connection)
+    except SchemaBehind as error:
+        return findings.SCHEMA_BEHIND(line=str(error).partition(":")[0])
+    except SchemaError as error:
+        found, _, remedy = str(error).partition(": ")
+        return findings.SCHEMA_WRONG(line=found, remedy=remedy)
+    return findings.SCHEMA_AHEAD() if is_ahead else ok("schema", "it is the one of this version")
+
+
+def _durability(connection: Connection) -> Check:
+    if connection.dialect.name == "sqlite":
+        return ok("durability", "a commit is on disk before it returns, if the disk is of this machine")
+    kept = connection.execute(_DURABILITY).one()
+    found = [ok("durability", "a commit is on disk before it returns")]
+    if kept.fsync == "off":
+        found.append(findings.FSYNC_OFF())
+    if kept.synchronous_commit == "off":
+        found.append(findings.COMMIT_NOT_ON_DISK())
+    if kept.full_page_writes == "off":
+        found.append(findings.PAGES_TORN())
+    return worst(found)
+
+
+def _pooler(connection: Connection) -> Check:
+    if connection.dialect.name == "sqlite":
+        return ok("pooler", "SQLite has none")
+    if is_pooled(connection.connection.driver_connection):
+        return ok("pooler", "a pooler in transaction mode stands before the database, which is provided for")
+    return ok("pooler", "no pooler stands before the database, or one that gives each client a connection of its own")
+
+
+def _foreign_tables(connection: Connection) -> Check:
+    """Compare the tables in our schema with ours: before the migrations none may be there, after them all."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    schema = connection.scalar(text("SELECT current_schema()")) if is_postgresql else None
+    inspector = inspect(connection)
+    ours = SQLModel.metadata.tables
+    columns = inspector.get_multi_columns(schema, filter_names=list(ours))
+    there = {name: {column["name"] for column in columns[_, name]} for _, name in columns}
+    if current_revision(connection) is None:
+        return findings.TABLES_OF_OTHERS(names=_listed(there)) if there else ok("foreign_tables", "none in the way")
+    changed = [name for name, table in ours.items() if not there.get(name, set()) >= set(table.columns.keys())]
+    if changed:
+        return findings.TABLES_CHANGED(names=_listed(changed))
+    others = len(set(inspector.get_table_names(schema)) - ours.keys()) - 1  # the version table
+    beside = f"; {others} of other programs beside them, which are left alone" if others > 0 else ""
+    return ok("foreign_tables", f"the tables are ours{beside}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = sorted(names)
+    more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
+    return ", ".join(names[:NAMES_MAX]) + more
+
+
+def _writable(writer: Engine, *, has_schema: bool) -> Check:
+    """Write as a delivery would be written while Redis is away, and roll that back."""
+    try:
+        with writer.connect() as connection:
+            if not has_schema:
+                return unknown("database_writable", "the tables are not there, or not those of this version")
+            if missing := missing_rights(connection):
+                return findings.RIGHTS_MISSING(rights=_listed(missing))
+            write_and_roll_back(connection)
+    except DBAPIError as error:
+        if is_busy(error):
+            return ok("database_writable", "another process writes just now")
+        if is_standby(error):
+            return findings.DATABASE_STANDBY()
+        return findings.INBOX_REFUSES(error=error_line(error))
+    return ok("database_writable", "a row of the inbox was written, and rolled back")

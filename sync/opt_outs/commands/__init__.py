@@ -1,1 +1,0 @@
-"""The subcommands of `zexa-sync opt-outs`: each module of this package is loaded only when its command is asked for."""

@@ -1,0 +1,116 @@
+"""Reads what `sync.queue.counts` keeps in Redis, in two round trips and without a look at any job. Changes nothing."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
+
+from sync.queue.clock import clock_offset, epoch_of
+from sync.queue.connection import answered
+from sync.queue.counts import (
+    COUNTS_KEY,
+    LATEST_KEY,
+    MINUTE_SECONDS,
+    MINUTES_KEPT,
+    SECRETS_KEY,
+    SINCE,
+    USUAL_GAPS_KEY,
+    WEB_KEY,
+    minute_key,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Counts by name, of all time since `since` and of the last hour; when what was seen last, in epoch seconds.
+
+    `web` and `workers` are when each process was seen last, by its name. `known_secrets` says since when `web` has a
+    secret, by its fingerprint. `usual_gaps` are seconds by the hour of the week. `clock_offset_seconds` is the clock
+    of Redis minus ours.
+    """
+
+    since: datetime | None
+    totals: Counter[str]
+    last_hour: Counter[str]
+    latest: Mapping[str, float]
+    web: Mapping[str, float]
+    workers: Mapping[str, float]
+    known_secrets: Mapping[str, float]
+    usual_gaps: Mapping[int, float]
+    queue_jobs: int
+    failed_jobs: int
+    clock_offset_seconds: float
+
+
+def read_counted(queue: Queue) -> Counted:
+    """Return all of it. Raises QueueUnavailable."""
+    with answered():
+        begun = time.time()
+        with queue.connection.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            (redis_time,) = pipeline.execute()
+        offset = clock_offset(begun, epoch_of(redis_time), time.time())
+        minute = int(begun) // MINUTE_SECONDS
+        with queue.connection.pipeline(transaction=False) as pipeline:
+            pipeline.llen(queue.key)
+            pipeline.zcard(queue.failed_job_registry.key)
+            pipeline.hgetall(COUNTS_KEY)
+            for key in (LATEST_KEY, WEB_KEY, SECRETS_KEY):
+                pipeline.zrange(key, 0, -1, withscores=True)
+            pipeline.hgetall(USUAL_GAPS_KEY)
+            pipeline.smembers(WORKERS_BY_QUEUE_KEY % queue.name)
+            for number in range(minute - MINUTES_KEPT + 1, minute + 1):
+                pipeline.hgetall(minute_key(number))
+            jobs, failed, totals, latest, web, secrets, gaps, worker_keys, *minutes = pipeline.execute()
+        workers = _heartbeats(queue, sorted(worker_keys))
+    return Counted(
+        since=_time(totals.pop(SINCE.encode(), None)),
+        totals=_counts([totals]),
+        last_hour=_counts(minutes),
+        latest=_scores(latest),
+        web=_scores(web),
+        workers=workers,
+        known_secrets=_scores(secrets),
+        usual_gaps={int(hour): float(seconds) for hour, seconds in gaps.items()},
+        queue_jobs=jobs,
+        failed_jobs=failed,
+        clock_offset_seconds=offset,
+    )
+
+
+def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:
+    """Return when each of RQ's workers was seen last; those whose key has expired are gone."""
+    if not keys:
+        return {}
+    with queue.connection.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.hmget(key, "last_heartbeat", "hostname", "pid")
+        found = pipeline.execute()
+    heartbeats = {}
+    for key, (seen, host, pid) in zip(keys, found, strict=True):
+        if seen:
+            name = f"{host.decode()}:{pid.decode()}" if host and pid else key.decode().rpartition(":")[2]
+            heartbeats[name] = datetime.fromisoformat(seen.decode().replace("Z", "+00:00")).timestamp()
+    return heartbeats
+
+
+def _counts(hashes: Sequence[Mapping[bytes, bytes]]) -> Counter[str]:
+    counts = Counter[str]()
+    for found in hashes:
+        if isinstance(found, RedisError):
+            raise found
+        counts.update({name.decode(): int(number) for name, number in found.items()})
+    return counts
+
+
+def _scores(pairs: Sequence[tuple[bytes, float]]) -> dict[str, float]:
+    return {name.decode(): score for name, score in pairs}
+
+
+def _time(text: bytes | None) -> datetime | None:
+    return datetime.fromtimestamp(float(text), UTC) if text else None

@@ -1,0 +1,121 @@
+"""What Redis knows of this system, as numbers. Reads only."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate
+from math import inf
+
+from sync.queue.connection import OpenQueue, QueueUnavailable
+from sync.queue.counted import Counted, read_counted
+from sync.queue.counts import (
+    CODES,
+    LAG_BOUNDS,
+    LAG_SUM,
+    OUTCOMES,
+    QUICK_COPIES,
+    QUICK_COPIES_SUM,
+    REASONS,
+    REHEARSALS,
+    fingerprint,
+    lag_field,
+)
+from sync.queue.waiting import waiting
+from sync.rollups.usual_gaps import usual_gap_now
+from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
+
+MICROSECONDS = 1_000_000
+
+
+def measure_redis(queue: OpenQueue, *, secrets: Sequence[bytes] | None = None) -> InRedis | None:
+    """Return what Redis knows, None if it does not answer. `secrets` are those of `web`, if this process knows them."""
+    try:
+        counted, oldest = read_counted(queue), waiting(queue).oldest
+    except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
+        return None
+    last = _last_traffic(counted.latest, is_waiting=oldest is not None)
+    return InRedis(
+        queue_jobs=counted.queue_jobs,
+        failed_jobs=counted.failed_jobs,
+        oldest_waiting_at=oldest,
+        workers=_processes(counted.workers, counted.latest.get("worker")),
+        web=_processes(counted.web, counted.latest.get("web")),
+        totals=_totals(counted),
+        last_hour=_last_hour(counted.last_hour),
+        last_delivery_at=_time(counted.latest.get("delivery")),
+        last_counted_at=_time(last),
+        usual_gap_seconds=usual_gap_now(counted.usual_gaps, datetime.now(UTC).timestamp(), last),
+        secrets=None if secrets is None else tuple(_secret_uses(secrets, counted)),
+        clock_offset_seconds=counted.clock_offset_seconds,
+    )
+
+
+def _last_traffic(latest: Mapping[str, float], *, is_waiting: bool) -> float | None:
+    """Return when the last delivery came that is no probe or test event, as far as that is known by now.
+
+    Only workers know which it is. What still waits counts, whatever it is, so that a worker that stands still is not
+    taken for silence.
+    """
+    known = [latest[name] for name in (("traffic", "delivery") if is_waiting else ("traffic",)) if name in latest]
+    return max(known, default=None)
+
+
+def _processes(seen: Mapping[str, float], latest: float | None) -> ProcessesSeen:
+    known = tuple(
+        Seen(name=name, at=datetime.fromtimestamp(at, UTC))
+        for name, at in sorted(seen.items(), key=lambda item: item[1], reverse=True)
+    )
+    return ProcessesSeen(known=known, latest=_time(max([*seen.values(), latest or 0.0]) or None))
+
+
+def _totals(counted: Counted) -> Totals:
+    counts = counted.totals
+    return Totals(
+        since=counted.since,
+        deliveries=_named(counts, "code", CODES),
+        refused=_named(counts, "refused", REASONS),
+        events=_named(counts, "events", OUTCOMES),
+        conflicts=counts["conflicts"],
+        late_events=counts["late"],
+        lag=Lag(
+            buckets=tuple(
+                zip((*LAG_BOUNDS, inf), accumulate(counts[lag_field(place)] for place in _lag_places()), strict=True)
+            ),
+            sum_seconds=counts[LAG_SUM] / MICROSECONDS,
+        ),
+    )
+
+
+def _lag_places() -> range:
+    return range(len(LAG_BOUNDS) + 1)
+
+
+def _last_hour(counts: Counter[str]) -> LastHour:
+    return LastHour(
+        deliveries=_named(counts, "code", CODES),
+        refused=_named(counts, "refused", REASONS),
+        events=_named(counts, "events", OUTCOMES),
+        probes_and_tests=counts[REHEARSALS],
+        quick_copies=counts[QUICK_COPIES],
+        quick_copies_seconds=counts[QUICK_COPIES_SUM] / MICROSECONDS,
+    )
+
+
+def _named(counts: Counter[str], kind: str, names: Sequence[str]) -> dict[str, int]:
+    return {name: counts[f"{kind}:{name}"] for name in names}
+
+
+def _secret_uses(secrets: Sequence[bytes], counted: Counted) -> list[SecretUse]:
+    names = [fingerprint(secret) for secret in secrets]
+    return [
+        SecretUse(
+            position=position,
+            known_since=_time(counted.known_secrets.get(name)),
+            matched_at=_time(counted.latest.get(f"secret:{name}")),
+        )
+        for position, name in enumerate(names, 1)
+    ]
+
+
+def _time(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)

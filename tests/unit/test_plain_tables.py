@@ -1,0 +1,41 @@
+"""The tables without SQLModel: equal to the models, and loaded without them."""
+
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import Table
+from sqlmodel import SQLModel
+
+from models import all_tables, plain_tables
+from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, OPT_OUTS, WRITTEN
+
+assert all_tables.__all__  # importing the module fills the metadata
+
+
+@pytest.mark.parametrize(
+    "plain", [INBOX, DEAD_LETTERS, LEDGER, NAMELESS_OPT_OUTS, OPT_OUTS], ids=lambda table: table.name
+)
+def test_the_columns_of_a_plain_table_are_those_of_its_model(plain: Table) -> None:
+    model = SQLModel.metadata.tables[plain.name]
+    for column in plain.columns:
+        of_model = model.columns[column.name]
+        assert repr(column.type) == repr(of_model.type)
+        assert (column.nullable, column.primary_key) == (of_model.nullable, of_model.primary_key)
+    required = {column.name for column in model.columns if not column.nullable and column.computed is None}
+    assert plain is not INBOX or required <= {column.name for column in plain.columns}
+
+
+def test_events_are_merged_into_every_table_but_those_that_the_migrations_fill() -> None:
+    of_the_schema = {"report_calendar", "zexa_sync_compatibility"}
+    assert set(WRITTEN) == SQLModel.metadata.tables.keys() - of_the_schema
+    assert len(WRITTEN) == len(set(WRITTEN))
+    assert plain_tables.INBOX.metadata is not SQLModel.metadata
+
+
+def test_the_web_process_loads_no_models() -> None:
+    code = (
+        "import sys, receiver.app, receiver.api.endpoint; print(sorted({'sqlmodel', 'pydantic'} & sys.modules.keys()))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
