@@ -132,7 +132,9 @@ def clear(engine: Engine) -> None:
     tables = (*TABLES, *ROLLUPS)
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text(f"TRUNCATE {', '.join(tables)}"))
+            # Not TRUNCATE: new files for every table and index take five times as long as these few rows.
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text("; ".join(f"DELETE FROM {table}" for table in tables)))
             return
         triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
         for name, _ in triggers:

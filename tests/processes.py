@@ -44,6 +44,15 @@ def signature(body: bytes, secret: str = SECRET) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
+def preset(folder: Path, *assignments: str) -> str:
+    """Return a PYTHONPATH with which a process begins by assigning, such as `models.schema.SCHEMA_SECONDS = 1`."""
+    modules = [assignment.split(" = ")[0].rpartition(".")[0] for assignment in assignments]
+    # Python imports this first.
+    lines = [*(f"import {module}" for module in modules), *assignments]
+    (folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
+    return f"{folder}{os.pathsep}{ROOT}"
+
+
 class Platform:
     """Runs the Procfile's processes with one environment, as a hosting platform does."""
 
@@ -98,13 +107,15 @@ class Platform:
 
     def start_worker(self, **environ: str) -> subprocess.Popen[bytes]:
         worker = self.start("worker", **environ)
+        self.wait_until_started(worker)
+        return worker
 
+    def wait_until_started(self, worker: subprocess.Popen[bytes]) -> None:
         def is_started() -> bool:
             assert worker.poll() is None, self.log_of(worker)
             return "worker.started" in self.log_of(worker)
 
         wait_for(is_started, seconds=START_SECONDS, what="the worker starting")
-        return worker
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -17,11 +17,13 @@ from sqlalchemy import URL, Engine, make_url, text
 
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.queue.connection import open_queue
-from tests.processes import Platform, platform, wait_for
+from tests.processes import Platform, platform, preset, wait_for
 from tests.wire import Wire
 
 # A dead worker's jobs are put back by maintenance, every 10 s, that has seen them twice, over 20 s apart.
 RECOVERY_SECONDS = 90
+# The same in a third of the time, for tests of what is done then. A batch is shown to be in hand every 5 s.
+SOON = ("sync.worker.job_lists.MAINTENANCE_SECONDS = 2", "sync.worker.job_lists.STRANDED_SECONDS = 7")
 
 
 def body(number: int) -> bytes:
@@ -35,7 +37,7 @@ def body(number: int) -> bytes:
 
 
 class Sender(threading.Thread):
-    """Delivers events one after another until stopped; remembers which were acknowledged."""
+    """Delivers an event every few milliseconds until stopped; remembers which were acknowledged."""
 
     def __init__(self, platform: Platform) -> None:
         super().__init__()
@@ -52,6 +54,7 @@ class Sender(threading.Thread):
                     self.acknowledged.append(number)
             except OSError:
                 self.is_stopping.wait(0.02)
+            self.is_stopping.wait(0.003)
 
 
 @contextmanager
@@ -95,6 +98,7 @@ def test_a_worker_stopped_under_load_finishes_its_job_and_leaves_the_rest(
     wait_for_all(reader, sender.acknowledged)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_web_process_stopped_or_killed_under_load_has_handed_over_what_it_acknowledged(
     migrated_platform: Platform, reader: Engine
 ) -> None:
@@ -131,7 +135,7 @@ def is_job_taken(queue: Queue) -> bool:
 
 @pytest.mark.slow
 def test_a_worker_killed_inside_its_transaction_loses_nothing(
-    migrated_platform: Platform, engine: Engine, reader: Engine, redis: Redis
+    migrated_platform: Platform, engine: Engine, reader: Engine, redis: Redis, tmp_path: Path
 ) -> None:
     migrated_platform.start_web()
     worker = migrated_platform.start_worker()
@@ -140,7 +144,7 @@ def test_a_worker_killed_inside_its_transaction_loses_nothing(
         wait_for(lambda: is_job_taken(open_queue(redis)), seconds=10, what="the worker being in its transaction")
         stop(worker, signal.SIGKILL)
     assert message_ids(reader) == set()
-    migrated_platform.start_worker()
+    migrated_platform.start_worker(PYTHONPATH=preset(tmp_path, *SOON))
     wait_for_all(reader, [1])
 
 
@@ -164,7 +168,7 @@ def test_a_worker_killed_between_its_commit_and_the_removal_of_its_jobs_applies_
             server.process.kill()  # and with it the commands that Redis had received, but not read
         with private_redis(folder, port=port):
             assert is_job_taken(open_queue(redis))
-            hosted.start_worker()
+            hosted.start_worker(PYTHONPATH=preset(tmp_path, *SOON))
             wait_for(lambda: not redis.keys("rq:job:*"), seconds=RECOVERY_SECONDS, what="the job being removed")
             assert ledger(reader) == applied
             hosted.stop_all()
@@ -185,7 +189,12 @@ def ledger(reader: Engine) -> list[object]:
 @pytest.mark.parametrize("commands", [1, 2, 5])
 @pytest.mark.slow
 def test_a_worker_killed_while_it_removes_its_jobs_leaves_nothing_behind_and_applies_nothing_twice(
-    migrated_platform: Platform, reader: Engine, redis: Redis, redis_server: RedisServer, commands: int
+    migrated_platform: Platform,
+    reader: Engine,
+    redis: Redis,
+    redis_server: RedisServer,
+    commands: int,
+    tmp_path: Path,
 ) -> None:
     migrated_platform.start_web()
     for number in (1, 2, 3):
@@ -198,7 +207,7 @@ def test_a_worker_killed_while_it_removes_its_jobs_leaves_nothing_behind_and_app
         stop(worker, signal.SIGKILL)
     wait_for_all(reader, [1, 2, 3])
     applied = ledger(reader)
-    migrated_platform.start_worker()
+    migrated_platform.start_worker(PYTHONPATH=preset(tmp_path, *SOON))
     assert migrated_platform.deliver(body(4)) == 200
     wait_for_all(reader, [4])
     wait_for(lambda: not left_of_jobs(redis), seconds=RECOVERY_SECONDS, what="the jobs being removed")
@@ -218,10 +227,13 @@ def test_workers_killed_at_random_moments_under_load_lose_nothing(migrated_platf
     moments = random.Random(20260624)
     migrated_platform.start_web()
     with sending(migrated_platform, at_least=20) as sender:
-        for _ in range(6):
-            worker = migrated_platform.start_worker()
-            sender.is_stopping.wait(moments.uniform(0, 0.3))
-            stop(worker, signal.SIGKILL)
+        for _ in range(3):
+            # Two at once, so that one starts, works or is killed beside the other.
+            workers = [migrated_platform.start("worker") for _ in range(2)]
+            for worker in workers:
+                migrated_platform.wait_until_started(worker)
+                sender.is_stopping.wait(moments.uniform(0, 0.3))
+                stop(worker, signal.SIGKILL)
     migrated_platform.start_worker()
     wait_for_all(reader, sender.acknowledged)
     assert message_ids(reader) >= {f"msg_{number}" for number in sender.acknowledged}
