@@ -51,7 +51,7 @@ def _parts(held: Holdings, shows_addresses: bool, with_bodies: bool) -> Iterator
     def shown(row: Row) -> Row:
         return {**row, **row_document(_texts_only(row), shows_addresses=shows_addresses, with_bodies=False)}
 
-    yield f"{_names(held, shows_addresses=shows_addresses)}. All times are UTC."
+    yield f"What is held about {_names(held, shows_addresses=shows_addresses)} (all times are UTC)"
     yield visible(headline(held.opt_outs, held.late))
     yield _messages_text([shown(row) for row in held.messages], held.message_count)
     yield _titled("Opt-outs", len(held.opt_outs), _opt_outs_text([shown(row) for row in held.opt_outs]))
@@ -69,8 +69,10 @@ def _texts_only(row: Row) -> Row:
 
 
 def _names(held: Holdings, *, shows_addresses: bool) -> str:
-    texts = [address.text if shows_addresses else masked_address(address.text) for address in held.people]
-    return " or ".join(visible(text) for text in dict.fromkeys(texts))
+    texts = [address.text for address in held.people]
+    # Slack takes any text for an id, so that a number without a plus may be one too: hardly ever is that meant.
+    meant = [text for text in texts if text[0] == "+" or "@" in text] or texts
+    return " or ".join(visible(text if shows_addresses else masked_address(text)) for text in meant)
 
 
 def _titled(title: str, count: int, text: str) -> str:
