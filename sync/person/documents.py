@@ -14,7 +14,7 @@ from sync.terminal.times import row_in_json
 Row = Mapping[str, Any]
 
 _ADDRESSES = ("recipient", "address", "person")
-_TEXTS = ("sender", "failure_reason", "note", "reason", "stated_by", "why")
+_TEXTS = ("sender", "failure_reason", "note", "reason", "stated_by")
 
 
 def person_document(held: Holdings, *, shows_addresses: bool, with_bodies: bool) -> dict[str, Any]:

@@ -167,6 +167,7 @@ def test_masked_output_has_no_address_and_full_output_escapes_what_a_terminal_wo
     masked = person_text(found, shows_addresses=False)
     document = json.dumps(person_document(found, shows_addresses=False, with_bodies=False))
     assert "+244\u2026678" in masked
+    assert "message.failed (occurred 2026-06-24 10:02:00Z)" in masked
     for output in (masked, document):
         assert "912345678" not in output
     full = person_text(held(engine, limit=None), shows_addresses=True, with_bodies=True)
