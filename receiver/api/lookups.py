@@ -75,6 +75,7 @@ class Lookups:
             default_region=self._default_region,
             secrets=self._secrets,
             read_latency=self._read_latency,
+            has_opt_outs=False,
         )
 
     def measure_blindly(self) -> Numbers:

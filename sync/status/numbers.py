@@ -134,15 +134,16 @@ class InDatabase:
     """What the database knows: rows of the inbox, unresolved dead letters, and how soon STOPs took effect.
 
     `nameless_opt_outs` are STOPs that name no person. `ignored_opt_outs` are facts whose event no version knows, and
-    whose name looks like an opt-out. All are counted up to COUNTED_MAX. `inbox_oldest_at` is when the oldest of its
-    events was received, None if it is empty. `clock_offset_seconds` is its clock minus ours; SQLite has none.
+    whose name looks like an opt-out. Both are None if they were not asked for. All are counted up to COUNTED_MAX.
+    `inbox_oldest_at` is when the oldest of its events was received, None if it is empty. `clock_offset_seconds` is its
+    clock minus ours; SQLite has none.
     """
 
     inbox_rows: int
     inbox_oldest_at: datetime | None
     dead_letters: int
-    nameless_opt_outs: int
-    ignored_opt_outs: int
+    nameless_opt_outs: int | None
+    ignored_opt_outs: int | None
     opt_out_latency: Latency | None
     clock_offset_seconds: float
 

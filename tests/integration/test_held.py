@@ -245,7 +245,7 @@ def test_a_check_at_the_commit_counts_for_known_good_events_as_well(engine: Engi
 
 def test_a_known_good_event_leaves_nothing_behind(engine: Engine) -> None:
     for event_type in module.EventType:
-        assert module.try_known_good(engine, event_type, AO) is None
+        assert module.try_known_good(engine, AO, event_type) is None
     for table in ("events", "bodies", "message_status", "campaign_status", "opt_outs", "rollup_deltas"):
         assert count(engine, table) == 0, table
 
