@@ -33,6 +33,12 @@ MEMORY_BYTES_MIN = 2 * 1024**3  # each of several test processes takes a few hun
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 
 
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection of garbage what was imported, which is most of what there is."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_left_open() -> Iterator[None]:
     """Fail the module that leaves a connection or a file open, not whichever test runs when it is collected."""

@@ -272,10 +272,11 @@ def moves(redis: Redis) -> int:
     return sum(stats[name]["calls"] for name in ("cmdstat_lmove", "cmdstat_blmove") if name in stats)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_under_load_events_gather_before_the_next_batch_and_nobody_asks_for_them_meanwhile(
     worker: EventWorker, queue: Queue, engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.worker.pace.PACE_SECONDS", 5)
+    monkeypatch.setattr("sync.worker.pace.PACE_SECONDS", 2)
     monkeypatch.setattr("sync.worker.pace.FULL_LOAD_EVENTS_PER_SECOND", 1e-9)
     redis.config_resetstat()
     with at_work(worker):

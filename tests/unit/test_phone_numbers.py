@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+from functools import cache
 
 import phonenumbers
 import pytest
@@ -44,9 +45,13 @@ def people(text: str, region: str) -> list[str]:
     return [] if isinstance(found, AddressProblem) else [address.person for address in found]
 
 
+# With a cache of its own: hundreds of regions read a number in one way if it begins with a country code.
+judged_by_the_library = cache(module._judged.__wrapped__)
+
+
 def said_by_the_library(text: str, region: str) -> list[str]:
     """Whose number in plain digits `text` is, without the quick answers."""
-    readings = [module._judged.__wrapped__(*reading) for reading in module._readings(text, region)]
+    readings = [judged_by_the_library(*reading) for reading in module._readings(text, region)]
     numbers = [one.number for one in readings if one.is_valid] or [one.number for one in readings if one.is_possible]
     return list({person_of(number): number for number in reversed(numbers)}.values())[::-1]
 
@@ -63,7 +68,7 @@ def test_every_number_is_found_under_every_default_region_with_and_without_plus(
             found = people(number[1:], region)
             assert person_of(number) in found
             # Another person's too only if that is a valid number of the region.
-            assert all(module.is_valid(text) for text in said_by_the_library(number[1:], region)) or len(found) == 1
+            assert len(found) == 1 or all(module.is_valid(text) for text in said_by_the_library(number[1:], region))
 
 
 def test_every_number_within_its_country_is_found_under_its_own_region() -> None:
@@ -104,7 +109,7 @@ def test_what_is_judged_quickly_is_what_the_library_judges() -> None:
 
 def assert_judged_alike(digits: str, region: str) -> None:
     if quick := quickly_judged(digits, region):
-        whole = module._judged.__wrapped__(digits, region)
+        whole = judged_by_the_library(digits, region)
         assert quick.is_valid is whole.is_valid
         assert quick.is_valid or quick.is_possible is whole.is_possible
         assert not quick.is_possible or quick.number == whole.number

@@ -179,7 +179,7 @@ def test_shuffling_changes_the_order_and_nothing_else():
 def test_traffic_is_generated_as_it_is_taken():
     tracemalloc.start()
     try:
-        taken = sum(len(delivery.body) for delivery in generate(events=10_000, duplicates=0.1))
+        taken = sum(len(delivery.body) for delivery in generate(events=5_000, duplicates=0.1))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
