@@ -21,6 +21,7 @@ from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
+from sync.sentry import report
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import Read, drain, merge, read
 from sync.store.singly import Held
@@ -141,13 +142,17 @@ class Applier:
         if fault is Fault.ABSENCE:
             if not self._is_away and not self._is_cancelled:
                 log.error("database.away", error=reason)
+                report("database.away", reason, error)
             self._is_away = True
         elif fault is Fault.UNCERTAIN and _is_patient(lane):
             lane.tries += 1
             log.warning("batch.failed", source=lane.source, error=reason, tries=lane.tries)
+            report("batch.failed", reason, error, source=lane.source)
         elif not lane.is_held:
             lane.is_held = True
-            log.error("batch.held", source=lane.source, error=str(error) if isinstance(error, Held) else reason)
+            why = str(error) if isinstance(error, Held) else reason
+            log.error("batch.held", source=lane.source, error=why)
+            report("batch.held", why, error, source=lane.source)
         return NotApplied(reason)
 
     def _applied(self, lane: _Lane) -> None:
