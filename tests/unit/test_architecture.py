@@ -58,7 +58,7 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs", "sync.sentry", "sync.backoff"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal"}
 FEATURES = {
-    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.rebuild", "sync.reports"),
+    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.person", "sync.rebuild", "sync.reports"),
     *("sync.status", "sync.suppression", "sync.trace"),
 }
 MAY_IMPORT = {
@@ -80,7 +80,7 @@ MAY_IMPORT = {
     "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "sync.queue"},
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
-DOORS = {"sync.suppression", "sync.suppression.text", "sync.status"}
+DOORS = {"sync.opt_outs", "sync.suppression", "sync.suppression.text", "sync.status", "sync.trace"}
 
 
 def room(module: str) -> str:
