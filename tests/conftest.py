@@ -24,7 +24,7 @@ from sqlalchemy import URL, Connection, Engine, make_url, text
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
-from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
+from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
 POSTGRES_TEMPLATE = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")

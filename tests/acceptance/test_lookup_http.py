@@ -24,8 +24,8 @@ from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
 from tests.conftest import NOW, migrate
-from tests.events_builder import ANA, AO, RUI, body, minute, raw
-from tests.processes import Platform, platform
+from tests.support.events_builder import ANA, AO, RUI, body, minute, raw
+from tests.support.processes import Platform, platform
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CHECK = "/v1/suppressions/check"

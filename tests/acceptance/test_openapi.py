@@ -14,7 +14,7 @@ from receiver.api.openapi import DOCUMENT
 from receiver.api.question import MEMBERS
 from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
 from sync.suppression import LookupStatus, Match
-from tests.processes import Platform
+from tests.support.processes import Platform
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TOKEN = "a-token-of-the-tests"
