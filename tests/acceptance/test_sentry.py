@@ -12,9 +12,9 @@ from sqlalchemy import URL, Engine
 
 from sync.devtools.dev.embedded import free_port
 from sync.settings.sentry import read_sentry_dsn
-from tests.events_builder import ANA
-from tests.processes import SECRET, Platform, wait_for
-from tests.sentry_server import SentryServer, sentry_server
+from tests.support.events_builder import ANA
+from tests.support.processes import SECRET, Platform, wait_for
+from tests.support.sentry_server import SentryServer, sentry_server
 
 BODY = json.dumps(
     {

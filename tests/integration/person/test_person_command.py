@@ -25,7 +25,7 @@ from sync.person.text import person_text
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
-from tests.events_builder import ANA, AO, RUI, body, minute, raw
+from tests.support.events_builder import ANA, AO, RUI, body, minute, raw
 
 Command = Callable[..., Result]
 

@@ -9,7 +9,7 @@ from sync.events.addresses import Address
 from sync.person.find import Holdings
 from sync.person.search import SearchResult
 from sync.person.text import headline, nothing_text, person_text
-from tests.events_builder import ANA, minute
+from tests.support.events_builder import ANA, minute
 
 NONE = SearchResult(rows=(), looked_at=3, is_complete=True)
 NOTHING = Holdings(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sync.events.addresses import persons_of
 from sync.events.naming import names_any
-from tests.events_builder import ANA, BODIES, RUI, body, minute
-from tests.people import NUMBERS
+from tests.support.events_builder import ANA, BODIES, RUI, body, minute
+from tests.support.people import NUMBERS
 
 DIGITS = ANA.removeprefix("+244")
 names_ana = names_any([ANA], "AO")

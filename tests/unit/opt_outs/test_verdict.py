@@ -15,7 +15,7 @@ from sync.opt_outs.verdict import (
     verdict_sentence,
     verdict_text,
 )
-from tests.events_builder import minute
+from tests.support.events_builder import minute
 
 SECONDS = st.integers(1, 10**6)
 
