@@ -39,7 +39,7 @@ lint: $(TESTABLE)  ## Check style and types.
 	$(BIN)/mypy
 
 unit: $(TESTABLE)  ## Run the fast tests only.
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit -n logical --maxprocesses $(PYTEST_PROCESSES) --dist worksteal
 
 requirements: $(TESTABLE)  ## Pin the dependencies of pyproject.toml anew, keeping the pins that still fit.
 	$(COMPILE) -o requirements.txt pyproject.toml

@@ -24,13 +24,19 @@ from sqlalchemy import URL, Connection, Engine, make_url, text
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
-from tests.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
+from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
 POSTGRES_TEMPLATE = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 2 * 1024**3  # each of several test processes takes a few hundred megabytes at most
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection of garbage what was imported, which is most of what there is."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

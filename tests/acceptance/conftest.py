@@ -9,7 +9,7 @@ from sqlalchemy import URL, Engine
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer
-from tests.processes import Platform, platform
+from tests.support.processes import Platform, platform
 
 
 @pytest.fixture

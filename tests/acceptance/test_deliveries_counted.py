@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import ROOT, migrate
-from tests.processes import SECRET, Platform, platform, signature, wait_for
+from tests.support.processes import SECRET, Platform, platform, signature, wait_for
 
 TOKEN = "a-token-of-the-tests"
 RETIRED = "a secret that was in use"

@@ -21,7 +21,7 @@ from sync.queue.jobs import enqueue
 from sync.worker.applier import BATCH_BYTES
 from tests.acceptance.test_nothing_lost import body, is_job_taken, locked_ledger, message_ids, stop, wait_for_all
 from tests.conftest import NOW
-from tests.processes import START_SECONDS, Platform, wait_for
+from tests.support.processes import START_SECONDS, Platform, wait_for
 
 on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

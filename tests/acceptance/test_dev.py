@@ -21,7 +21,7 @@ from sqlalchemy import URL, make_url, text
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, free_port
-from tests.processes import ROOT, wait_for
+from tests.support.processes import ROOT, wait_for
 
 ARRIVED = re.compile(r"arrived: from HTTP to its row in message_status in \d+ ms")
 RUNNING = "Running. Ctrl-C stops"

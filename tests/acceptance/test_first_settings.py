@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import migrate
-from tests.processes import ROOT, SECRET, Platform, platform, wait_for
+from tests.support.processes import ROOT, SECRET, Platform, platform, wait_for
 
 EMPTY = dict.fromkeys(re.findall(r"^([A-Z_]+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE), "")
 NEEDED = ("DATABASE_URL", "REDIS_URL", "ZEXA_WEBHOOK_SECRET", "PORT")

@@ -10,8 +10,8 @@ from sqlalchemy import URL, Engine, text
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer
 from tests.acceptance.test_main_path import SAMPLE
-from tests.processes import ROOT, platform, procfile, wait_for
-from tests.tls import tls_front
+from tests.support.processes import ROOT, platform, procfile, wait_for
+from tests.support.tls import tls_front
 
 on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 

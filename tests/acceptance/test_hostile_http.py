@@ -20,7 +20,7 @@ from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.events.raw import from_json
 from sync.queue.connection import open_queue
 from tests.conftest import migrate
-from tests.processes import Platform, platform, signature, wait_for
+from tests.support.processes import Platform, platform, signature, wait_for
 
 PATH = b"/webhooks/zexa"
 MARK = "zhostilez"  # stands in every value that must not reach a log; of a path a short part may, escaped

@@ -24,9 +24,10 @@ from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
 from tests.conftest import NOW, migrate
-from tests.events_builder import ANA, AO, RUI, body, minute, raw
-from tests.processes import Platform, platform
+from tests.support.events_builder import ANA, AO, RUI, body, minute, raw
+from tests.support.processes import Platform, platform
 
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CHECK = "/v1/suppressions/check"
 TOKEN = "a-token-of-the-tests"
 OTHER = "another-token-of-the-tests"
@@ -151,6 +152,7 @@ def test_a_thousand_addresses_are_answered_and_more_are_refused(shared_web: Plat
 # Who may ask
 
 
+@on_sqlite
 def test_without_a_token_in_the_settings_there_is_nothing_there(migrated_platform: Platform) -> None:
     migrated_platform.start_web(ZEXA_LOOKUP_TOKEN=" ")
     bare = migrated_platform.request("GET", "/nothing", Authorization=f"Bearer {TOKEN}")
@@ -166,6 +168,7 @@ def test_without_a_token_in_the_settings_there_is_nothing_there(migrated_platfor
             assert headers.keys() == bare[1].keys()
 
 
+@on_sqlite
 def test_a_token_that_could_be_guessed_keeps_the_process_from_starting(migrated_platform: Platform) -> None:
     status, said = migrated_platform.run("web", ZEXA_LOOKUP_TOKEN="short")
     assert status == 2
@@ -184,6 +187,7 @@ def test_without_the_right_token_nothing_is_answered(shared_web: Platform, autho
         assert json.loads(document)["status"] == 401
 
 
+@on_sqlite
 def test_each_of_several_tokens_may_ask(web: Platform) -> None:
     for token in (TOKEN, OTHER):
         assert ask(web, b'{"addresses": []}', Authorization=f"bearer {token}")[0] == 200

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Engine, text
 
 from models.database import open_database
 from sync.queue.connection import open_queue
-from tests.processes import Platform, preset, wait_for
+from tests.support.processes import Platform, preset, wait_for
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()

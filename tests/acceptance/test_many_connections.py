@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import migrate
-from tests.processes import Platform, platform, signature
+from tests.support.processes import Platform, platform, signature
 
 PATH = "/webhooks/zexa"
 BODY = b"{}"

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import URL
 
 from sync.devtools.dev.embedded import RedisServer, free_port
-from tests.processes import platform, wait_for
+from tests.support.processes import platform, wait_for
 
 PASSWORD = "opensesame"
 

@@ -17,8 +17,8 @@ from sqlalchemy import URL, Engine, make_url, text
 
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.queue.connection import open_queue
-from tests.processes import Platform, platform, preset, wait_for
-from tests.wire import Wire
+from tests.support.processes import Platform, platform, preset, wait_for
+from tests.support.wire import Wire
 
 # A dead worker's jobs are put back by maintenance, every 10 s, that has seen them twice, over 20 s apart.
 RECOVERY_SECONDS = 90

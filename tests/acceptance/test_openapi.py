@@ -14,8 +14,9 @@ from receiver.api.openapi import DOCUMENT
 from receiver.api.question import MEMBERS
 from receiver.server.paths import CHECK_PATH, METRICS_PATH, OPENAPI_PATH
 from sync.suppression import LookupStatus, Match
-from tests.processes import Platform
+from tests.support.processes import Platform
 
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TOKEN = "a-token-of-the-tests"
 EXAMPLES_MAX = "60"
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -42,6 +43,7 @@ def test_what_schemathesis_sends_is_answered_as_described(web: Platform, tmp_pat
     assert max(line["status"] for line in answered) < 500
 
 
+@on_sqlite
 def test_the_description_is_served_as_it_stands_to_anybody(web: Platform) -> None:
     status, headers, document = web.request("GET", OPENAPI_PATH)
     assert (status, headers["Content-Type"]) == (200, "application/json")

@@ -12,8 +12,8 @@ from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer
 from sync.store.apply import apply
 from tests.conftest import NOW, migrate
-from tests.events_builder import AO, raw
-from tests.people import (
+from tests.support.events_builder import AO, raw
+from tests.support.people import (
     CHANNELS,
     EMAIL_KEPT,
     EMAILS,
@@ -25,7 +25,7 @@ from tests.people import (
     UNREADABLE,
     stop,
 )
-from tests.processes import Platform, platform
+from tests.support.processes import Platform, platform
 
 TOKEN = "a-token-of-the-tests"
 

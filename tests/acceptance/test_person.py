@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, text
 
-from tests.events_builder import ANA, body
-from tests.processes import ROOT, Platform, wait_for
+from tests.support.events_builder import ANA, body
+from tests.support.processes import ROOT, Platform, wait_for
 
 DIGITS = ANA.removeprefix("+244")
 

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, text
 
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer, free_port
-from tests.processes import ROOT, wait_for
+from tests.support.processes import ROOT, wait_for
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
 

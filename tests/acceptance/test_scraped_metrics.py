@@ -12,8 +12,8 @@ from sqlalchemy import URL
 from sync.devtools.dev.embedded import RedisServer
 from sync.queue.counts import USUAL_GAPS_KEY
 from sync.rollups.usual_gaps import HOURS_OF_WEEK
-from tests.events_builder import body
-from tests.processes import ROOT, Platform, platform
+from tests.support.events_builder import body
+from tests.support.processes import ROOT, Platform, platform
 
 TOKEN = "a-token-of-the-tests"
 

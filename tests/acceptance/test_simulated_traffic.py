@@ -16,8 +16,8 @@ from sync.events.merge import by_subject, campaign_row, distinct, holding, messa
 from sync.events.opt_outs import opt_out_rows, opt_outs_of
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
-from tests.events_builder import AO
-from tests.processes import ROOT, SECRET, Platform, wait_for
+from tests.support.events_builder import AO
+from tests.support.processes import ROOT, SECRET, Platform, wait_for
 
 START = "2026-06-24T08:00:00Z"
 EVENTS, SEED = 1000, 20260624

@@ -17,8 +17,8 @@ from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.suppression import Answer, Lookup, LookupStatus
-from tests.events_builder import body
-from tests.processes import Platform, wait_for
+from tests.support.events_builder import body
+from tests.support.processes import Platform, wait_for
 
 STOPS = 1000
 AT_ONCE = 8

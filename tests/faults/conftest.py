@@ -15,7 +15,7 @@ from tests.conftest import migrate
 from tests.faults.databases import OwnPostgres, own_postgres
 from tests.faults.servers import OwnRedis, steady_port
 from tests.faults.trial import Trial
-from tests.processes import platform
+from tests.support.processes import platform
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import aiohttp
 
-from tests.deliveries import Delivery
-from tests.processes import signature, wait_for
+from tests.support.deliveries import Delivery
+from tests.support.processes import signature, wait_for
 
 RATE_PER_SECOND = 600
 CONNECTIONS = 200

@@ -1,7 +1,8 @@
 """What the tables must hold once every delivery was applied, what they hold, and how the two differ.
 
-The expected rows come from tests/deliveries.py, which is written from the contract. Of the code under test this module
-knows the tables only. Differences are reported by count and digest: a value that differs may be a person's number.
+The expected rows come from tests/support/deliveries.py, which is written from the contract. Of the code under test
+this module knows the tables only. Differences are reported by count and digest: a value that differs may be a
+person's number.
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from typing import Any
 from sqlalchemy import Engine, column, select, table
 
 from models.types import UTCDateTime
-from tests.deliveries import (
+from tests.faults.traffic import campaign_name, channel, recipient
+from tests.support.deliveries import (
     KNOWN_EVENTS,
     Delivery,
     World,
@@ -22,7 +24,6 @@ from tests.deliveries import (
     expected_messages,
     expected_opt_outs,
 )
-from tests.faults.traffic import campaign_name, channel, recipient
 
 Key = tuple[Any, ...]
 Rows = Mapping[Key, tuple[Any, ...]]

@@ -9,10 +9,10 @@ from sqlalchemy import Engine, text
 
 from sync.store.apply import apply
 from tests.conftest import NOW
-from tests.deliveries import Delivery
-from tests.events_builder import AO
 from tests.faults.oracle import Differences, differences, expected, stored
 from tests.faults.traffic import COPY_SHARE, traffic
+from tests.support.deliveries import Delivery
+from tests.support.events_builder import AO
 
 DELIVERIES = list(islice(traffic(20260624), 1000))
 

@@ -19,7 +19,7 @@ from sync.queue.connection import open_queue
 from tests.faults.load import Load
 from tests.faults.servers import OwnRedis, paused
 from tests.faults.trial import HANG_SECONDS, SEED, Trial
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 # How much Redis holds when it forgets.
 WAITING_EVENTS = 250

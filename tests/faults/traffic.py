@@ -1,7 +1,7 @@
 """Endless random deliveries with copies and disorder, always the same for a seed.
 
-In the small worlds of tests/deliveries.py everything meets everything. This is what a busy day looks like: mostly one
-final event for a message of its own, and a little of everything else.
+In the small worlds of tests/support/deliveries.py everything meets everything. This is what a busy day looks like:
+mostly one final event for a message of its own, and a little of everything else.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from tests.deliveries import Delivery
-from tests.events_builder import RECEIVED, TEN
+from tests.support.deliveries import Delivery
+from tests.support.events_builder import RECEIVED, TEN
 
 COPY_SHARE = 0.1
 POISON_SHARE = 0.005

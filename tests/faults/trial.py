@@ -16,12 +16,12 @@ from models.types import UTCDateTime
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
-from tests.deliveries import Delivery
 from tests.faults.load import Load, Sent
 from tests.faults.oracle import Differences, Tables, differences, expected, stored
 from tests.faults.servers import OwnRedis
 from tests.faults.traffic import traffic
-from tests.processes import Platform
+from tests.support.deliveries import Delivery
+from tests.support.processes import Platform
 
 SEED = 20260624
 # How long the load runs before the fault, and goes on after it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from sync.devtools.dev.embedded import free_port, stop
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 # What others of the same pool left behind on every connection to the server.
 LEFT_BEHIND = (

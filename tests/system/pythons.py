@@ -7,7 +7,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
 

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import ROOT
-from tests.redis_servers import server_binary
+from tests.support.redis_servers import server_binary
 from tests.system.conftest import TEMPLATE
 
 pytestmark = pytest.mark.needs("pgbouncer")
 
-FILES = sorted((ROOT / "tests" / "integration").glob("test_*.py"))
+FILES = sorted((ROOT / "tests" / "integration").rglob("test_*.py"))
 PARTS = 8
 ORACLE_STREAMS = "6"  # the suite proper tries more
 

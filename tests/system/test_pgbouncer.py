@@ -20,7 +20,7 @@ from sync.queue.connection import open_queue
 from sync.store.apply import apply
 from sync.suppression import Lookup, LookupStatus
 from tests.conftest import migrate
-from tests.events_builder import ANA, body, raw
+from tests.support.events_builder import ANA, body, raw
 from tests.system.conftest import TEMPLATE
 
 SCHEMA = "zexa"

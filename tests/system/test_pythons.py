@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sync.devtools.dev.embedded import free_port
-from tests.processes import ROOT, wait_for
+from tests.support.processes import ROOT, wait_for
 from tests.system.pythons import VERSIONS, find_python
 
 INSTALL_SECONDS = 600

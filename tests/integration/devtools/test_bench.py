@@ -1,0 +1,184 @@
+"""`zexa-sync bench`: every part runs, at the smallest sizes, and shows its figures. Their values are not tested."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import URL, Engine, func, select
+from sqlmodel import Session, SQLModel
+
+from models import LedgerEntry, OptOut
+from models.database import open_database
+from models.tables import LEDGER, OPT_OUTS
+from sync.devtools.bench.figures import Figure, Target, Yardstick, as_document
+from sync.devtools.bench.lookups import ALONE, ELSEWHERE, EMPTY
+from sync.devtools.dev.embedded import RedisServer
+from tests.conftest import NOW
+
+ROOT = Path(__file__).parents[3]
+SMALLEST = ["--database", "sqlite", "--events", "400", "--seconds", "1", "--rounds", "1"]
+BATCH_SIZE = "20"
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sync", "bench", *arguments]
+    environ = os.environ | {"ZEXA_BATCH_SIZE": BATCH_SIZE}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)
+
+
+def figures(*arguments: str) -> dict[str, dict[str, Any]]:
+    finished = bench(*arguments, *SMALLEST, "--json")
+    assert finished.returncode == 0, finished.stderr
+    document = json.loads(finished.stdout)
+    assert document["machine"]["cores"] >= 1
+    assert {"python", "valkey-server", "SQLite", "rq", "gunicorn"} <= document["machine"]["versions"].keys()
+    assert all(figure["value"] > 0 for figure in document["figures"] if figure["unit"] != "events")
+    return {f"{figure['part']}: {figure['name']}": figure for figure in document["figures"]}
+
+
+def keep_one_row(engine: Engine, table: str) -> None:
+    rows: dict[str, SQLModel] = {
+        "events": LedgerEntry(
+            subject_id="msg_1",
+            event="message.delivered",
+            occurred_at=NOW,
+            received_at=NOW,
+            applied_at=NOW,
+            body_id=1,
+            is_dated=True,
+            outcome="applied",
+            digest="0" * 64,
+        ),
+        "opt_outs": OptOut(
+            channel="sms",
+            address="+244912345678",
+            sender="",
+            opted_out_at=NOW,
+            received_at=NOW,
+            source="manual",
+            updated_at=NOW,
+        ),
+    }
+    with Session(engine) as session:
+        session.add(rows[table])
+        session.commit()
+
+
+@pytest.mark.slow
+def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
+    found = figures("receive", "--connections", "2")
+    journalled = found.pop("receive: 2 connections, journalled on SQLite")
+    assert [of["name"] for of in journalled["yardsticks"]] == ["ours"]
+    assert found.keys() == {f"receive: 2 connections{of}" for of in ("", ", p50", ", p99")}
+    for figure in found.values():
+        assert [of["name"] for of in figure["yardsticks"]] == [
+            "an empty Flask route",
+            "an empty ASGI route",
+            "the plain way",
+        ]
+        assert all(of["value"] > 0 for of in figure["yardsticks"])
+        assert figure["note"] == ""  # no delivery was refused or lost
+
+
+@pytest.mark.slow
+def test_applying_stands_beside_the_database_alone_and_a_stock_worker() -> None:
+    found = figures("apply")
+    copies = found.pop("apply: SQLite, 1 worker, copies")
+    assert [of["name"] for of in copies["yardsticks"]] == ["the same events, new"]
+    taken = found.pop("apply: SQLite, 1 worker: processor time")
+    assert (taken["unit"], taken["value"] > 1) == ("µs/event", True)
+    assert found.keys() == {f"apply: SQLite, {of}" for of in ("1 worker", "2 workers", "1 worker, one event a job")}
+    for figure in found.values():
+        names = [of["name"] for of in figure["yardsticks"]]
+        plainly = "the database alone, by SQLAlchemy's lists of rows"
+        assert names == ["the database alone", plainly, "a stock SimpleWorker"]
+        assert figure["yardsticks"][2]["ratio"] > 1
+
+
+@pytest.mark.slow
+def test_the_way_from_a_post_to_its_row_is_timed() -> None:
+    found = figures("end-to-end")
+    rates = [f"from POST to row at {rate} events/s, p{percent}" for rate in ("100", "1,000") for percent in (50, 99)]
+    assert {f"end to end: SQLite, {rate}" for rate in rates} <= found.keys()
+    for webs in ("1 web process", "2 web processes"):
+        sustained = f"end to end: SQLite, 64 connections, {webs}, 1 worker"
+        assert {f"{sustained}: applied", f"{sustained}: waiting at the end"} <= found.keys()
+
+
+@pytest.mark.slow
+def test_growth_is_measured_against_the_least_filled_tables() -> None:
+    found = figures("growth", "--messages", "0,200")
+    grown = found["growth: SQLite, 1 worker, 200 messages in the tables"]
+    assert [of["name"] for of in grown["yardsticks"]] == ["0 messages", "the database alone"]
+    assert found["growth: Redis, per queued event"]["unit"] == "bytes"
+
+
+def test_reports_stand_beside_counting_from_the_messages() -> None:
+    found = figures("reports", "--messages", "3000")
+    about = "reports: SQLite, 3,000 messages, 9,000 facts"
+    for name in ("report_daily, all days", "report_campaigns, all"):
+        assert [of["name"] for of in found[f"{about}: {name}"]["yardsticks"]] == ["counted from the messages"]
+        assert found[f"{about}: {name}"]["target"] == {"at_least": None, "at_most": 100}
+    others = {"report_opt_outs", "report_failures", "report_lag", "report_recipients", "5,000 deltas compacted"}
+    assert all(any(other in name for name in found) for other in others)
+
+
+@pytest.mark.parametrize("table", ["events", "opt_outs"])
+def test_a_database_that_holds_a_row_is_refused_and_keeps_it(engine: Engine, migrated_url: URL, table: str) -> None:
+    keep_one_row(engine, table)
+    url = migrated_url.render_as_string(hide_password=False)
+    finished = bench("apply", *SMALLEST, "--database-url", url)
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1].startswith(f"Error: the database of --database-url holds rows in {table}")
+    reader = open_database(migrated_url, is_read_only=True)
+    with reader.connect() as connection:
+        rows = [connection.execute(select(func.count()).select_from(of)).scalar_one() for of in (LEDGER, OPT_OUTS)]
+    reader.dispose()
+    assert sum(rows) == 1
+
+
+def test_a_redis_that_holds_a_key_is_refused_and_keeps_it(redis_server: RedisServer, redis: Redis) -> None:
+    redis.set("somebody's", "value")
+    finished = bench("receive", *SMALLEST, "--redis-url", redis_server.url)
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1].startswith("Error: the Redis of --redis-url holds keys")
+    assert redis.get("somebody's") == b"value"
+
+
+def test_a_missed_target_is_told_and_met_ones_are_not_required_to_be_all() -> None:
+    figure = Figure(
+        part="apply",
+        name="1 worker",
+        value=50,
+        unit="events/s",
+        yardsticks=(Yardstick(name="slow", value=10, target=Target(at_least=5)), Yardstick(name="none", value=0)),
+        target=Target(at_most=49),
+    )
+    assert [is_met for _, is_met in figure.verdicts] == [False, True]
+    document = as_document(figure)
+    assert document["is_met"] is False
+    assert [of["ratio"] for of in document["yardsticks"]] == [5, None]
+
+
+def test_opt_outs_are_measured_behind_a_backlog() -> None:
+    found = figures("opt-outs", "--backlog", "40000")
+    assert found["opt-outs: SQLite, from POST to row behind 40,000 deliveries, p99"]["value"] > 0
+
+
+@pytest.mark.slow
+def test_look_ups_are_measured_beside_deliveries_and_these_beside_themselves_alone() -> None:
+    found = figures("suppression", "--opted-out", "0,2000", "--addresses", "1000")
+    checked = "100 addresses over HTTP at 200/s beside 1,000 events/s"
+    for number in ("0", "2,000"):
+        of = f"suppression: SQLite, {number} opt-outs"
+        assert found[f"{of}: {checked}, p99"]["value"] >= found[f"{of}: {checked}, p50"]["value"]
+        assert "not accepted" not in found[f"{of}: {checked}, p50"]["note"]
+        yardsticks = found[f"{of}: 1,000 deliveries/s beside these look-ups, p99"]["yardsticks"]
+        assert [yardstick["name"] for yardstick in yardsticks] == [ALONE, EMPTY, ELSEWHERE]
+    for name in ("2,000 opt-outs: check of 1 address, p99", "1,000 opt-outs: scrub of a CSV file of 1,000 rows"):
+        assert found[f"suppression: SQLite, {name}"]["value"] > 0
