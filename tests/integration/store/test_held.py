@@ -172,7 +172,7 @@ def test_a_mistake_that_fails_known_good_events_too_buries_nothing_and_is_said_o
         applier.apply(events)
     assert count(engine, "events") == 2
     assert [(line["event"], line["source"]) for line in logs] == [("batch.held", "queue")]
-    assert logs[0]["error"].startswith("KeyError at integration/test_held.py:")
+    assert logs[0]["error"].startswith("KeyError at store/test_held.py:")
     assert ANA not in repr(logs)
     assert [line["event"] for line in afterwards] == ["batch.applied", "batch.released"]
 
