@@ -17,6 +17,8 @@ class MessageStatus(SQLModel, table=True):
             "status IN ('queued', 'sent', 'delivered', 'failed', 'undeliverable')",
             name="ck_message_status_status",
         ),
+        # What happened to one person is found among millions of messages.
+        Index("ix_message_status_recipient", "recipient"),
         Index(
             "ix_message_status_campaign_id",
             "campaign_id",

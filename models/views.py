@@ -3,7 +3,7 @@
 What each means is in `migrations/sql`.
 """
 
-from sqlalchemy import BigInteger, MetaData, Table, Text
+from sqlalchemy import BigInteger, Double, MetaData, Table, Text
 from sqlalchemy import Column as _Column
 
 from models.types import KeyText, UTCDateTime
@@ -50,4 +50,21 @@ OPT_OUT_STATEMENTS = _view(
     reason=Text,
     opt_out_id=KeyText,
     person=KeyText,
+)
+SENT_AFTER = _view(
+    "sent_after_opt_out",
+    message_id=KeyText,
+    channel=Text,
+    address=KeyText,
+    sender=KeyText,
+    campaign_id=KeyText,
+    status=Text,
+    status_at=UTCDateTime,
+    opted_out_at=UTCDateTime,
+    opt_out_received_at=UTCDateTime,
+    opt_out_applied_at=UTCDateTime,
+    opt_out_channel=KeyText,
+    opt_out_sender=KeyText,
+    opt_out_source=Text,
+    seconds_after_opt_out=Double,
 )

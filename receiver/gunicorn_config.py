@@ -16,7 +16,9 @@ from models.errors import error_line, is_misconfigured
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
 from receiver.server.rooms import IDLE_SECONDS
 from sync.logs import configure_logs
+from sync.sentry import start_sentry
 from sync.settings.environment import SettingError
+from sync.settings.sentry import read_sentry_dsn
 from sync.settings.web import ReceiverSettings, read_bind, read_concurrency
 
 WRONG_USE = 2
@@ -85,6 +87,7 @@ def _end(line: str) -> NoReturn:
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     configure_logs()
+    start_sentry(read_sentry_dsn(os.environ))
 
 
 def post_worker_init(worker: Any) -> None:

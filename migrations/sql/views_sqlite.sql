@@ -91,6 +91,9 @@ LEFT JOIN further_bodies AS further
 --     that were received before it. It also ends an opt-out that occurred before it and was received after it, until
 --     that opt-out was received.
 -- Only people end opt-outs, so the time of a re-subscription is the one in opt_out_history.
+--
+-- opt_out_received_at and opt_out_applied_at say since when this database could have known of the opt-out, and since when
+-- it did. What a person states has no receipt.
 CREATE VIEW sent_after_opt_out AS
 SELECT
     message_id,
@@ -101,6 +104,7 @@ SELECT
     status,
     status_at,
     opted_out_at,
+    opt_out_received_at,
     opt_out_applied_at,
     opt_out_channel,
     opt_out_sender,
@@ -116,6 +120,7 @@ FROM (
         message.status,
         message.status_at,
         stop.occurred_at AS opted_out_at,
+        stop.received_at AS opt_out_received_at,
         stop.applied_at AS opt_out_applied_at,
         stop.channel AS opt_out_channel,
         stop.sender AS opt_out_sender,

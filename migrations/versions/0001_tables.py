@@ -179,6 +179,7 @@ def create_status() -> None:
             name="ck_message_status_status",
         ),
     )
+    op.create_index("ix_message_status_recipient", "message_status", ["recipient"])
     create_index_of_some("ix_message_status_campaign_id", "message_status", "campaign_id", "campaign_id IS NOT NULL")
     create_index_of_some(
         "ix_message_status_failures", "message_status", "status_at", "status IN ('failed', 'undeliverable')"

@@ -24,6 +24,7 @@ from receiver.server.threads import Threads, ThreadsBusy
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.endpoint import announced, flask_response
 from sync.events.raw import BODY_BYTES_MAX
+from sync.sentry import report
 
 JSON_TYPE = "application/json"
 # If so many wait, the stores are slow, or the process is, and there is no sense in more.
@@ -177,6 +178,7 @@ def refusal(error: Exception, request_id: str) -> Reply:
         return error.reply()
     # A mistake of ours allows nobody: who asks is told to come again, and only its kind is logged.
     log.error("lookup.failed", error=type(error).__name__, request_id=request_id)
+    report("lookup.failed", type(error).__name__, error)
     return unavailable("the question could not be answered").reply()
 
 

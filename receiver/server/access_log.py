@@ -23,16 +23,18 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 # Made by hand, because one line a request costs as much as verifying it if a logger makes it. Every value is ours, of
 # a fixed form or escaped already, so none needs escaping here.
 _LINE = (
-    '{"event": "request", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, "milliseconds": %.1f, '
-    '"request_id": "%s"}\n'
+    '{"event": "request", "level": "info", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, '
+    '"milliseconds": %.1f, "request_id": "%s"}\n'
 )
+# The same for a person who watches.
+_READABLE = "%s [info     ] request method=%s path=%s status=%s milliseconds=%.1f request_id=%s\n"
 
 
 def log_request(scope: Scope, status: int, seconds: float) -> None:
     """Write the line of a request that was answered, if it has one."""
     if status == 200 and seconds < SLOW_SECONDS and scope["path"] in DELIVERY_PATHS:
         return
-    line = _LINE % (
+    line = (_READABLE if sys.stdout.isatty() else _LINE) % (
         datetime.now(UTC).isoformat(),
         scope["method"] if scope["method"] in METHODS else "other",
         logged_path(wsgi_path(scope)),

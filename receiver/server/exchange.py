@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from receiver.server.asgi import AsgiApp, Message, Scope
+from sync.sentry import report
 
 if TYPE_CHECKING:
     from receiver.server.connection import Connection
@@ -59,6 +60,7 @@ class Exchange:
         except Exception as error:
             # Its text may quote the request.
             log.error("request.failed", error=type(error).__name__)
+            report("request.failed", type(error).__name__, error)
         if not self.is_answered and not self.is_gone:
             self._connection.fail(self)
 

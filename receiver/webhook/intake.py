@@ -19,6 +19,7 @@ from sync.events.raw import RawEvent, may_opt_out
 from sync.queue.connection import QueueUnavailable
 from sync.queue.counts import accepted
 from sync.queue.writer import QueueWriter
+from sync.sentry import report
 from sync.settings.environment import RedisSettings
 
 REDIS_SECONDS = 0.8
@@ -139,6 +140,7 @@ def _teller(store: str) -> Callable[[str | None], None]:
     def tell(error: str | None) -> None:
         if error:
             log.error(f"{store}.away", error=error)
+            report(f"{store}.away", error)
         else:
             log.info(f"{store}.back")
 

@@ -6,9 +6,17 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+from models import all_tables
 from models.database import open_database
 from models.errors import error_line, is_misconfigured
-from models.schema import SchemaBehind, SchemaError, current_revision, require_compatible, require_utf8
+from models.schema import (
+    VERSION_TABLE,
+    SchemaBehind,
+    SchemaError,
+    current_revision,
+    require_compatible,
+    require_utf8,
+)
 from models.sessions import is_pooled
 from models.writable import is_busy, is_standby, missing_rights, write_and_roll_back
 from sync.doctor import store_findings as findings
@@ -19,6 +27,7 @@ STATEMENT_SECONDS = 2.0
 BUSY_SECONDS = 0.5
 NAMES_MAX = 5
 
+assert all_tables.__all__  # importing the module fills the metadata
 _DURABILITY = text(
     "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit, "
     "current_setting('full_page_writes') AS full_page_writes"
@@ -113,8 +122,8 @@ def _foreign_tables(connection: Connection) -> Check:
     changed = [name for name, table in ours.items() if not there.get(name, set()) >= set(table.columns.keys())]
     if changed:
         return findings.TABLES_CHANGED(names=_listed(changed))
-    others = len(set(inspector.get_table_names(schema)) - ours.keys()) - 1  # the version table
-    beside = f"; {others} of other programs beside them, which are left alone" if others > 0 else ""
+    others = len(set(inspector.get_table_names(schema)) - {*ours, VERSION_TABLE})
+    beside = f"; {others} of other programs beside them, which are left alone" if others else ""
     return ok("foreign_tables", f"the tables are ours{beside}")
 
 

@@ -17,6 +17,7 @@ from sync.settings.environment import (
     read_switch,
 )
 from sync.settings.names import require_known_names
+from sync.settings.sentry import read_sentry_dsn
 from sync.settings.web import ReceiverSettings, read_bind, read_concurrency, read_lookup, read_secrets
 from sync.settings.worker import (
     DEFAULT_REGION,
@@ -31,7 +32,7 @@ Read = TypeVar("Read")
 # Each says one thing that is wrong; the last two hold what they are put together from.
 _FURTHER: tuple[Callable[[Mapping[str, str]], object], ...] = (
     *(require_known_names, read_opt_out_failures, read_lookup, read_batch_size, read_report_timezone),
-    *(read_bind, read_concurrency, ReceiverSettings.read, WorkerSettings.read),
+    *(read_bind, read_concurrency, read_sentry_dsn, ReceiverSettings.read, WorkerSettings.read),
 )
 
 

@@ -57,6 +57,14 @@ def spellings_of(person: str) -> tuple[str, ...]:
 _DIGIT_LEFT_OUT = {"+52": (3, "1"), "+54": (3, "9"), "+55": (5, "9")}
 
 
+def national_number(number: str) -> str:
+    """Return the digits of a number in E.164 without its country code, as people of that country know it."""
+    try:
+        return phonenumbers.national_significant_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return number.lstrip("+")
+
+
 def read_number(text: str, default_region: str) -> tuple[Address, ...] | AddressProblem:
     """Return whose number `text` is, which is visible and unwrapped: one person's, or one of two; or why nobody's.
 

@@ -15,6 +15,7 @@ from models.statements import hold_snapshot
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
+from sync.opt_outs.sent_after import sent_after_of
 from sync.store.ledger_read import stored_bodies
 
 Row = Mapping[str, Any]
@@ -28,7 +29,8 @@ class Evidence:
 
     `opt_outs` have a column more, `is_active`. `statements` are rows of the history, the earliest first, with the body
     as it was signed. `facts` are all bodies of the messages that the statements name: they identify the person of a
-    STOP without an address. `messages_afterwards` have a status later than the first opt-out, in order of time.
+    STOP without an address. `messages_afterwards` have a status later than the first opt-out, in order of time; `late`
+    are the rows of `sent_after_opt_out`, which leaves out the message that was answered and re-subscriptions.
     """
 
     address: str
@@ -36,6 +38,7 @@ class Evidence:
     statements: Sequence[Row] = field(repr=False)
     facts: Sequence[Row] = field(repr=False)
     messages_afterwards: Sequence[Row] = field(repr=False)
+    late: Sequence[Row] = field(repr=False)
 
     @property
     def is_known(self) -> bool:
@@ -46,8 +49,7 @@ class Evidence:
 def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evidence:
     """Return what is known of `address`, in any spelling, as it stood at one moment.
 
-    Reads every message of the table, which takes seconds if there are millions. Errors of the database are
-    SQLAlchemy's DBAPIError and pass through.
+    Errors of the database are SQLAlchemy's DBAPIError and pass through.
     """
     meant = persons_of(None, address, default_region)
     persons = [spelling.person for spelling in meant]
@@ -64,12 +66,14 @@ def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evi
         subjects = sorted({row["subject_id"] for row in statements if row["subject_id"]})
         bodies = _bodies(connection, subjects)
         contents = {row["digest"]: row["body"] for row in bodies}
+        afterwards = rows(_messages_after(persons, min(opted_out))) if opted_out else []
         return Evidence(
             address=meant[0].text if meant else address.strip(),
             opt_outs=rows(_opt_outs(persons)),
             statements=[{**row, "body": contents.get(row["digest"])} for row in statements],
             facts=[row for row in bodies if row["subject_id"] in message_ids],
-            messages_afterwards=rows(_messages_after(persons, min(opted_out))) if opted_out else [],
+            messages_afterwards=afterwards,
+            late=sent_after_of(connection, [row["message_id"] for row in afterwards]),
         )
 
 

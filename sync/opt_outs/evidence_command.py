@@ -15,7 +15,7 @@ from sync.terminal.options import JSON, SHOW_ADDRESSES, WrongUse, limit
 from sync.terminal.stores import database
 from sync.terminal.text import say
 
-# Every message is read, for there is no index of recipients.
+# The view reads the messages of everybody who opted out.
 STATEMENT_SECONDS = 600
 
 _DURATION = re.compile(r"(\d{1,9})\s*([smhd]?)", re.ASCII)
@@ -43,8 +43,8 @@ def evidence(address: str, as_json: bool) -> None:
 
     Shows the opt-outs of the address, and every statement about them with its times and the body exactly as Zexa
     signed it. Shows also the facts of the messages that the statements name, and each message whose status is later
-    than the first opt-out. Statements are only ever added, and nobody can change one. With millions of messages the
-    command takes some seconds, because it looks at all of them.
+    than the first opt-out. Statements are only ever added, and nobody can change one. The verdict comes first: which
+    messages were later than an opt-out, by how much, and whether we knew of the opt-out by then.
 
     All of it is personal data. ADDRESS may be given in any spelling. All times are UTC: `occurred` is when
     it happened, `received` when it reached us, `applied` when it took effect. Exit status: 0 if anything was ever
@@ -53,7 +53,7 @@ def evidence(address: str, as_json: bool) -> None:
     if not is_storable(address):
         raise WrongUse("that is no address: it is blank, longer than 1,024 bytes, or no text")
     region = default_region()
-    with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine:
+    with database(is_read_only=True) as engine:
         proof = gather_evidence(engine, address, default_region=region)
     say(json.dumps(evidence_document(proof), indent=2) if as_json else evidence_text(proof))
     sys.exit(0 if proof.is_known else 1)
@@ -80,8 +80,8 @@ def sent_after(grace: int, limit: int, show_addresses: bool, as_json: bool) -> N
 
     A message that was on its way when the STOP came is delivered a little later, so give a grace. The message that
     was answered with STOP does not count, nor does one after a re-subscription. An opt-out of any channel and sender
-    counts. Numbers and addresses are masked (+244…678) unless --show-addresses is given. The view
-    `sent_after_opt_out` is the same in SQL.
+    counts. `known` says whether the opt-out had reached us by then, and was in force. Numbers and addresses are masked
+    (+244…678) unless --show-addresses is given. The view `sent_after_opt_out` is the same in SQL.
 
     Exit status: 0 if there is none, 1 if there is, or on a failure; 2 on wrong use. Reads DATABASE_URL.
     """

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sync.opt_outs.evidence import Evidence
+from sync.opt_outs.verdict import knowledge_of, verdict_cell, verdict_document, verdict_text
 from sync.suppression.text import scope_text
 from sync.terminal.masking import masked_address, masked_text
 from sync.terminal.text import body_document, body_text, table_text, visible
-from sync.terminal.times import row_in_json, time_text
+from sync.terminal.times import duration_text, row_in_json, time_text
 
 Row = Mapping[str, Any]
 
@@ -19,6 +20,7 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
     """Return all of it as JSON's types; a body is text in `body` or, if it is not UTF-8, in `body_base64`."""
     return {
         "address": evidence.address,
+        "verdict": verdict_document(evidence.late),
         "opt_outs": [_document(row) | {"is_active": bool(row["is_active"])} for row in evidence.opt_outs],
         "statements": [_document(row) for row in evidence.statements],
         "facts": [_document(row) for row in evidence.facts],
@@ -42,7 +44,7 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def _parts(evidence: Evidence) -> Iterator[str]:
-    yield f"Evidence of {visible(evidence.address)}. All times are UTC."
+    yield f"Evidence of {visible(evidence.address)}. All times are UTC.\n{visible(verdict_text(evidence.late))}"
     yield _titled(
         "In force or ended", _opt_outs_text(evidence.opt_outs) if evidence.opt_outs else "  no row of opt_outs"
     )
@@ -115,8 +117,11 @@ def _message_cells(row: Row) -> Sequence[str]:
 
 
 def late_document(row: Row, *, shows_addresses: bool) -> dict[str, Any]:
-    """Return a row of `sent_after_opt_out` as JSON's types, what names a person masked unless asked for."""
-    shown = _document(row)
+    """Return a row of `sent_after_opt_out` as JSON's types, what names a person masked unless asked for.
+
+    `knowledge` says what we knew of the opt-out by then, as `Knowledge` does.
+    """
+    shown = _document(row) | {"knowledge": str(knowledge_of(row))}
     if not shows_addresses:
         shown["address"] = masked_address(row["address"])
         for name in ("sender", "opt_out_sender"):
@@ -129,11 +134,12 @@ def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
     if not rows:
         return "No message was sent after an opt-out of its address."
     shown = [late_document(row, shows_addresses=shows_addresses) | {"row": row} for row in rows]
-    names = ("status at", "seconds after", "status", "address", "opted out", "holds for", "message")
+    names = ("status at", "after", "known", "status", "address", "opted out", "holds for", "message")
     cells = [
         (
             time_text(late["row"]["status_at"]),
-            f"{late['seconds_after_opt_out']:,.0f}",
+            duration_text(late["seconds_after_opt_out"]),
+            verdict_cell(late["row"]),
             late["status"],
             late["address"],
             time_text(late["row"]["opted_out_at"]),

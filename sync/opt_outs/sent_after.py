@@ -1,23 +1,12 @@
 """Reads the view `sent_after_opt_out`: messages with a status later than an opt-out of their address."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Double, Text, column, func, select, table
+from sqlalchemy import Connection, func, select
 
-from models.types import UTCDateTime
-
-_MOMENTS = ("status_at", "opted_out_at", "opt_out_applied_at")
-_TEXTS = (
-    "message_id", "channel", "address", "sender", "campaign_id", "status",
-    "opt_out_channel", "opt_out_sender", "opt_out_source",
-)  # fmt: skip
-SENT_AFTER = table(
-    "sent_after_opt_out",
-    *(column(name, Text()) for name in _TEXTS),
-    *(column(name, UTCDateTime()) for name in _MOMENTS),
-    column("seconds_after_opt_out", Double()),
-)
+from models.statements import is_one_of, slices
+from models.views import SENT_AFTER
 
 
 def latest_sent_after(connection: Connection, *, grace_seconds: int, limit: int) -> list[Mapping[str, Any]]:
@@ -31,3 +20,18 @@ def count_sent_after(connection: Connection, *, grace_seconds: int) -> int:
     """Return how many there are in all."""
     query = select(func.count()).select_from(SENT_AFTER).where(SENT_AFTER.c.seconds_after_opt_out > grace_seconds)
     return connection.execute(query).scalar_one()
+
+
+def sent_after_of(connection: Connection, message_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return those of these messages that are later than an opt-out, the latest first.
+
+    Asked by message, the view reads these messages and the statements about their people only.
+    """
+    rows = [
+        dict(row)
+        for piece in slices(message_ids)
+        for row in connection.execute(
+            select(*SENT_AFTER.c).where(is_one_of(connection, SENT_AFTER.c.message_id, piece))
+        ).mappings()
+    ]
+    return sorted(rows, key=lambda row: (row["status_at"], row["message_id"]), reverse=True)

@@ -84,18 +84,22 @@ def read_counted(queue: Queue) -> Counted:
 
 
 def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:
-    """Return when each of RQ's workers was seen last; those whose key has expired are gone."""
+    """Return when each of RQ's workers was seen last; those whose key has expired are gone.
+
+    After an absence of Redis a process registers anew beside what it was registered as before: the later one counts.
+    """
     if not keys:
         return {}
     with queue.connection.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.hmget(key, "last_heartbeat", "hostname", "pid")
         found = pipeline.execute()
-    heartbeats = {}
+    heartbeats: dict[str, float] = {}
     for key, (seen, host, pid) in zip(keys, found, strict=True):
         if seen:
             name = f"{host.decode()}:{pid.decode()}" if host and pid else key.decode().rpartition(":")[2]
-            heartbeats[name] = datetime.fromisoformat(seen.decode().replace("Z", "+00:00")).timestamp()
+            at = datetime.fromisoformat(seen.decode().replace("Z", "+00:00")).timestamp()
+            heartbeats[name] = max(at, heartbeats.get(name, 0.0))
     return heartbeats
 
 

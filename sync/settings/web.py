@@ -21,6 +21,7 @@ from sync.settings.environment import (
     read_whole_number,
 )
 from sync.settings.names import require_known_names
+from sync.settings.sentry import read_sentry_dsn
 
 DEFAULT_PORT = 8000
 DEFAULT_CONCURRENCY = 2
@@ -46,6 +47,7 @@ class ReceiverSettings:
     is_journalled: bool
     failures_may_opt_out: bool
     lookup: LookupSettings | None
+    sentry_dsn: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -59,6 +61,7 @@ class ReceiverSettings:
             is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
             failures_may_opt_out=bool(read_opt_out_failures(environ)),
             lookup=read_lookup(environ),
+            sentry_dsn=read_sentry_dsn(environ),
         )
 
 

@@ -2,7 +2,7 @@
 
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from sqlalchemy import URL
@@ -18,6 +18,7 @@ from sync.settings.environment import (
     read_whole_number,
 )
 from sync.settings.names import require_known_names
+from sync.settings.sentry import read_sentry_dsn
 
 DEFAULT_REGION = "AO"
 DEFAULT_BATCH_SIZE = 1000
@@ -31,6 +32,7 @@ class WorkerSettings:
     parse_options: ParseOptions
     batch_size: int
     report_timezone: str
+    sentry_dsn: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -42,6 +44,7 @@ class WorkerSettings:
             parse_options=read_parse_options(environ),
             batch_size=read_batch_size(environ),
             report_timezone=read_report_timezone(environ),
+            sentry_dsn=read_sentry_dsn(environ),
         )
 
 

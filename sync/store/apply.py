@@ -19,6 +19,7 @@ from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent, is_rehearsal
 from sync.rollups.deltas import keep_deltas
+from sync.sentry import report
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.known_good import known_good, type_by_look, type_named
@@ -156,6 +157,7 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions
         _remove_from_inbox(connection, [raw])
         keep_dead_letters(connection, [letter], options)
     _log_dead_letters([Read(raw, letter)])
+    report("dead_letter.kept", error_kind(error), error)
     return Tally(received=1, dead=1, body_bytes=len(raw.body), receipts=(raw.received_at.timestamp(),))
 
 

@@ -19,7 +19,7 @@ def explain(bodies: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]
     """Return why `row`, the one of `message_status`, follows from what every body of the message states."""
     facts = list(holding(bodies).values())
     return [
-        _status_sentence(facts),
+        status_sentence(facts),
         *_conflict_sentences(facts),
         *_several_bodies_sentences(bodies),
         *_difference_sentences(bodies, row),
@@ -28,7 +28,8 @@ def explain(bodies: Sequence[Event], row: Mapping[str, Any] | None) -> list[str]
     ]
 
 
-def _status_sentence(facts: Sequence[Event]) -> str:
+def status_sentence(facts: Sequence[Event]) -> str:
+    """Return why a message has its status; `facts` are those of its bodies that hold."""
     if not facts:
         return "No status can be explained: the ledger has no fact of this message."
     statuses = sorted((fact for fact in facts if _says_status(fact)), key=strength, reverse=True)

@@ -14,10 +14,11 @@ from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.events.addresses import person_of
 from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
+from sync.events.merge import by_subject, holding
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
-from sync.store.ledger_read import event_of, stored_bodies
-from sync.trace.explain import explain
+from sync.store.ledger_read import event_of, read_events, stored_bodies
+from sync.trace.explain import explain, status_sentence
 
 Row = Mapping[str, Any]
 
@@ -96,6 +97,15 @@ def trace_message(engine: Engine, message_id: str, *, options: ParseOptions) -> 
         opt_outs = _opt_outs(connection, message_id, _persons(facts, message))
     trace = Trace(message_id=message_id, facts=facts, message=message, campaign=campaign, opt_outs=opt_outs)
     return replace(trace, why=_why(trace))
+
+
+def status_reasons(connection: Connection, message_ids: Sequence[str], *, options: ParseOptions) -> dict[str, str]:
+    """Return of each of these messages the sentence that says why it has its status; none if the ledger has no body.
+
+    Reads within the caller's transaction.
+    """
+    events = by_subject(read_events(connection, message_ids, options))
+    return {message_id: status_sentence(list(holding(bodies).values())) for message_id, bodies in events.items()}
 
 
 def _can_be_stored(message_id: str) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
 import structlog
 from sqlalchemy import Engine
@@ -21,10 +20,10 @@ from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
 from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
+from sync.sentry import report
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import Read, drain, merge, read
 from sync.store.singly import Held
-from sync.store.tally import Tally
 from sync.worker.counting import count
 from sync.worker.running_statements import RunningStatements
 
@@ -92,10 +91,10 @@ class Applier:
         tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
         count(tally, self.counts)
         waited = now - min(item.raw.received_at for item in batch)
-        _log(
+        log.info(
             "batch.applied",
-            tally,
-            begun,
+            **tally.logged(),
+            milliseconds=_milliseconds_since(begun),
             waited_milliseconds=round(waited.total_seconds() * 1000, 1),
             request_ids=[item.raw.request_id for item in batch[:REQUEST_IDS_LOGGED] if item.raw.request_id],
         )
@@ -118,7 +117,7 @@ class Applier:
             self._applied(self._inbox)
         if tally.received:
             count(tally, self.counts)
-            _log("inbox.drained", tally, begun)
+            log.info("inbox.drained", **tally.logged(), milliseconds=_milliseconds_since(begun))
         # A batch that was bounded by its bytes has room for no further body of the largest size.
         return tally.received == self.batch_size or tally.body_bytes > BATCH_BYTES - BODY_BYTES_MAX
 
@@ -141,13 +140,17 @@ class Applier:
         if fault is Fault.ABSENCE:
             if not self._is_away and not self._is_cancelled:
                 log.error("database.away", error=reason)
+                report("database.away", reason, error)
             self._is_away = True
         elif fault is Fault.UNCERTAIN and _is_patient(lane):
             lane.tries += 1
             log.warning("batch.failed", source=lane.source, error=reason, tries=lane.tries)
+            report("batch.failed", reason, error, source=lane.source)
         elif not lane.is_held:
             lane.is_held = True
-            log.error("batch.held", source=lane.source, error=str(error) if isinstance(error, Held) else reason)
+            why = str(error) if isinstance(error, Held) else reason
+            log.error("batch.held", source=lane.source, error=why)
+            report("batch.held", why, error, source=lane.source)
         return NotApplied(reason)
 
     def _applied(self, lane: _Lane) -> None:
@@ -163,8 +166,8 @@ def _is_patient(lane: _Lane) -> bool:
     return lane.tries < TRIES - 1
 
 
-def _log(event: str, tally: Tally, begun: float, **more: Any) -> None:
-    log.info(event, **tally.logged(), milliseconds=round((time.monotonic() - begun) * 1000, 1), **more)
+def _milliseconds_since(begun: float) -> float:
+    return round((time.monotonic() - begun) * 1000, 1)
 
 
 @cache

@@ -5,6 +5,7 @@ import os
 import click
 
 from sync.logs import configure_logs
+from sync.sentry import start_sentry
 from sync.settings.worker import WorkerSettings
 from sync.worker.run import work
 
@@ -16,7 +17,9 @@ def worker(burst: bool) -> None:
 
     Run as many as you like, on any number of machines: they share the work, and the tables come out the
     same. SIGTERM finishes the batch in hand. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION,
-    ZEXA_BATCH_SIZE and ZEXA_REPORT_TIMEZONE.
+    ZEXA_BATCH_SIZE, ZEXA_REPORT_TIMEZONE and SENTRY_DSN.
     """
     configure_logs()
-    work(WorkerSettings.read(os.environ), burst=burst)
+    settings = WorkerSettings.read(os.environ)
+    start_sentry(settings.sentry_dsn)
+    work(settings, burst=burst)

@@ -15,6 +15,7 @@ from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, re
 from sync.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
+from sync.sentry import report
 from sync.settings.environment import SettingError
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
@@ -83,6 +84,7 @@ def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
             stop.sleep(backoff.next_seconds())
         except Exception as error:  # a thread that ends would leave the inbox undrained, and say nothing
             log.error("inbox.failed", error=type(error).__name__)
+            report("inbox.failed", type(error).__name__, error)
             stop.sleep(backoff.most_seconds)
         else:
             backoff.reset()
@@ -101,6 +103,7 @@ def _compact(ours: Applier, stop: Stop) -> None:
         return  # the code that drains or applies says so
     except Exception as error:
         log.error("rollups.failed", error=type(error).__name__)
+        report("rollups.failed", type(error).__name__, error)
 
 
 def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False) -> None:
@@ -113,6 +116,7 @@ def _work_on_queue(settings: WorkerSettings, stop: Stop, *, burst: bool = False)
             return
         if error and not is_away:
             log.error("redis.away", error=error)
+            report("redis.away", error)
         is_away = bool(error)
         if time.monotonic() - begun > backoff.most_seconds:
             backoff.reset()
@@ -186,5 +190,6 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
                 raise SettingError(f"the database of DATABASE_URL cannot be used: {error_line(error)}") from None
             if not is_away:
                 log.error("database.away", error=error_line(error))
+                report("database.away", error_line(error), error)
             is_away = True
             stop.sleep(backoff.next_seconds())

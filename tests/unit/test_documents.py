@@ -1,11 +1,14 @@
 """The documents hold together: links lead somewhere, lines wrap, and the changelog names the version of the code."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from sync import __version__
+from sync.cli import main
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [path.relative_to(ROOT) for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])]
@@ -60,3 +63,30 @@ def test_the_map_names_every_folder_of_the_code() -> None:
     named = {folder.relative_to(ROOT).as_posix() for folder in folders}
     inside = {name for name in named if any(name.startswith(f"{other}/") for other in named - {"sync"})}
     assert {name for name in named - inside if f"`{name}/`" not in text} == set()
+
+
+COMMAND_LINES = [
+    (document, line.strip())
+    for document in DOCUMENTS
+    for block in re.findall(r"^ *```console\n(.*?)^ *```$", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
+    for line in block.replace("\\\n", " ").splitlines()
+    if re.match(r" *(\.venv/bin/)?zexa-sync ", line)
+]
+
+
+@pytest.mark.parametrize(("document", "line"), COMMAND_LINES, ids=str)
+def test_every_command_to_paste_is_one_that_there_is(
+    document: Path, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, *words = shlex.split(line, comments=True)
+    monkeypatch.chdir(tmp_path)
+    for name in re.findall(r"\S+\.csv", line):
+        (tmp_path / name).touch()
+    command: click.Command = main
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words:
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found, f"{document}: {name}"
+        command = found
+    command.make_context(command.name, words)

@@ -1,5 +1,7 @@
 """`doctor` on stores that were broken on purpose: the right check comes first, with its remedy."""
 
+import os
+import re
 import subprocess
 import sys
 import time
@@ -253,6 +255,16 @@ def test_a_sqlite_file(house: Installation, tmp_path: Path) -> None:
         assert answer.status(name) == "ok", answer.output
     answer = house.doctor(DATABASE_URL=f"sqlite:///{tmp_path}/nowhere/zexa.db")
     assert_first(answer, "database", "the database cannot be used: unable to open database file", "or make what is mis")
+
+
+def test_no_table_of_ours_is_taken_for_one_of_another_program(tmp_path: Path) -> None:
+    migrate(make_url(f"sqlite:///{tmp_path}/zexa.db"))
+    environ = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path}/zexa.db"}
+    # A process of its own: in this one the tests have loaded every table.
+    said = subprocess.run(
+        [sys.executable, "-m", "sync", "doctor"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"^ok +foreign_tables +the tables are ours$", said.stdout, re.MULTILINE), said.stdout
 
 
 def test_a_network_that_swallows_everything_ends_in_time(house: Installation) -> None:

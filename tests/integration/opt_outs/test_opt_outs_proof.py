@@ -42,7 +42,7 @@ def give(engine: Engine, *bodies: bytes, now: datetime | None = None) -> None:
 
 
 STOP = body("message.optout", minute(5), to="912345678", channel="sms", message_id="m1")
-AFTER = body("message.delivered", minute(7), to=ANA, message_id="after")
+AFTER = body("message.delivered", minute(7), to=ANA, message_id="afterwards_1")
 
 
 def delivered(message_id: str, at: float) -> bytes:
@@ -58,9 +58,10 @@ def test_evidence_shows_the_body_as_it_was_signed_and_what_was_sent_since(engine
     assert "Statement 1: opted out" in shown.stdout
     assert "the recipient, by Zexa (event)" in shown.stdout
     assert "Fact of message m1: message.delivered" in shown.stdout
+    assert shown.stdout.splitlines()[1].startswith("1 message 2 min after STOP; the STOP reached us 1 h 53 min after")
     before, _, after = shown.stdout.partition("Messages with a status later than the first opt-out")
-    assert "after" not in before.split()
-    assert "after" in after.split()
+    assert "afterwards_1" not in before.split()
+    assert "afterwards_1" in after.split()
 
 
 def test_evidence_as_json_holds_every_statement_and_fact_exactly(engine: Engine, command: Command) -> None:
@@ -70,8 +71,9 @@ def test_evidence_as_json_holds_every_statement_and_fact_exactly(engine: Engine,
     (statement,) = document["statements"]
     assert (statement["body"], statement["body_base64"], statement["kind"]) == (STOP.decode(), None, "opted_out")
     assert [fact["event"] for fact in document["facts"]] == ["message.delivered", "message.optout"]
-    assert [message["message_id"] for message in document["messages_afterwards"]] == ["after"]
+    assert [message["message_id"] for message in document["messages_afterwards"]] == ["afterwards_1"]
     assert [row["is_active"] for row in document["opt_outs"]] == [True]
+    assert (document["verdict"]["messages"], document["verdict"]["before_receipt"]) == (1, 1)
 
 
 def test_evidence_tells_who_ended_an_opt_out_and_why(engine: Engine, command: Command) -> None:
@@ -101,6 +103,8 @@ def test_what_was_sent_after_an_opt_out_is_listed_masked_and_with_status_1(engin
     assert ANA in command("opt-outs", "sent-after", "--show-addresses").stdout
     document = json.loads(command("opt-outs", "sent-after", "--json", "--limit", "1").stdout)
     assert (len(document["messages"]), document["count"]) == (1, 2)
+    assert document["messages"][0]["knowledge"] == "before_receipt"
+    assert "1 h 5 min" in shown.stdout.splitlines()[2]
     assert ANA not in json.dumps(document)
 
 

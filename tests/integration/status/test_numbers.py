@@ -79,6 +79,20 @@ def test_what_became_of_events_is_counted_with_their_lag(redis: Redis, queue: Qu
     assert numbers.workers.latest is not None
 
 
+def test_a_worker_that_registered_anew_after_an_absence_is_seen(redis: Redis, queue: Queue, engine: Engine) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    workers = [EventWorker(redis, Applier(engine, options=AO, batch_size=100), Stop()) for _ in range(3)]
+    for worker in workers:
+        worker.register_birth()
+    # What it was registered as before an absence, under names that sort before and behind that of now.
+    first, _, last = sorted(workers, key=lambda worker: str(worker.key))
+    for worker in (first, last):
+        redis.hset(worker.key, "last_heartbeat", long_ago.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    assert in_redis(queue).workers.running(datetime.now(UTC)) == 1
+    for worker in workers:
+        worker.register_death()
+
+
 def test_a_conflict_and_a_late_event_are_counted_once(redis: Redis, queue: Queue, engine: Engine) -> None:
     final, other, late = told("delivered", 5), told("failed", 4), told("undeliverable", 3)
     work(redis, engine, [received(final)], [received(other)], [received(late)], [received(late)])

@@ -1,6 +1,11 @@
 """Which requests have a line in the log of the web process, and what it says."""
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -39,6 +44,7 @@ def test_a_delivery_that_is_not_accepted_has_a_line(capsys: pytest.CaptureFixtur
     assert line.pop("timestamp")
     assert line == {
         "event": "request",
+        "level": "info",
         "method": "POST",
         "path": DELIVERY_PATH,
         "status": status,
@@ -71,3 +77,28 @@ def test_no_path_breaks_a_line(capsys: pytest.CaptureFixture[str], path: str) ->
     assert line is not None
     assert line["path"].isascii()
     assert line["path"].isprintable()
+
+
+WRITE = """
+import structlog
+from receiver.server.access_log import log_request
+from sync.logs import configure_logs
+configure_logs()
+structlog.get_logger().warning("batch.failed", source="queue", tries=1)
+log_request({"path": "/healthz", "method": "GET", "headers": []}, 200, 0.004)
+"""
+
+
+def test_lines_are_readable_on_a_terminal_and_json_elsewhere() -> None:
+    piped = subprocess.run([sys.executable, "-c", WRITE], capture_output=True, text=True, check=True).stdout
+    assert [json.loads(line)["event"] for line in piped.splitlines()] == ["batch.failed", "request"]
+
+    ours, its = pty.openpty()
+    subprocess.run([sys.executable, "-c", WRITE], stdout=its, check=True)
+    os.close(its)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(ours, 4096).decode()).splitlines()
+    os.close(ours)
+    assert re.fullmatch(r"\S+ \[warning  \] batch.failed +source=queue tries=1", shown[0])
+    assert re.fullmatch(
+        r"\S+ \[info     \] request method=GET path=/healthz status=200 milliseconds=4.0 request_id=\w+", shown[1]
+    )

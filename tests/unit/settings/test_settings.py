@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from sentry_sdk.utils import Dsn
 from sqlalchemy import URL
 
 from sync.events.interpretation import ParseOptions
@@ -11,6 +12,7 @@ from sync.queue.connection import connect
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import SettingError, read_redis_settings
 from sync.settings.names import KNOWN, require_known_names
+from sync.settings.sentry import read_sentry_dsn
 from sync.settings.web import ReceiverSettings, read_bind, read_concurrency, read_lookup, read_secrets
 from sync.settings.worker import WorkerSettings, read_default_region, read_report_timezone
 
@@ -473,3 +475,40 @@ def test_reports_count_by_the_days_of_luanda_unless_told_otherwise() -> None:
 @pytest.mark.parametrize("given", ["Luanda", "+01:00", "../etc/passwd", "/etc/localtime", "Africa", "a\0b", "é"])
 def test_what_is_no_time_zone_is_refused(given: str) -> None:
     assert "Africa/Luanda" in refusal(read_report_timezone, ZEXA_REPORT_TIMEZONE=given)
+
+
+# SENTRY_DSN
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["https://abc123@o1.ingest.sentry.io/42", "http://key@localhost:9000/1", "https://key:old@sentry.example.com/in/7"],
+)
+def test_a_dsn_is_a_key_a_host_and_a_project(given: str) -> None:
+    assert read_sentry_dsn({"SENTRY_DSN": f" {given}\n"}) == given
+    assert Dsn(given).netloc
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        PASSWORD,
+        f"https://sentry.example.com/{PASSWORD}",
+        f"https://{PASSWORD}@sentry.example.com",
+        f"https://{PASSWORD}@sentry.example.com/name",
+        f"https://{PASSWORD}@sentry.example.com:port/7",
+        f"https://{PASSWORD}@[::1/7",
+        f"ftp://{PASSWORD}@sentry.example.com/7",
+        f"https://{PASSWORD}@/7",
+        f"https://{PASSWORD}@sentry.example.com/7?a=b",
+        f"SENTRY_DSN=https://{PASSWORD}@sentry.example.com/7",
+    ],
+)
+def test_any_other_dsn_stops_web_and_worker_in_a_line_that_does_not_quote_it(given: str) -> None:
+    for read in (ReceiverSettings.read, WorkerSettings.read):
+        assert refusal(read, **(ENVIRON | {"SENTRY_DSN": given})).startswith("SENTRY_DSN is not a DSN")
+
+
+def test_without_a_dsn_there_is_no_sentry() -> None:
+    assert WorkerSettings.read(ENVIRON).sentry_dsn is None
+    assert ReceiverSettings.read(ENVIRON | {"SENTRY_DSN": "  "}).sentry_dsn is None

@@ -1,0 +1,77 @@
+"""Knows whether a body names a person, whatever the body is. Pure.
+
+For bodies that no row links to anybody: unreadable ones, those that wait, and facts of an unknown type. It rather finds
+too much than too little: a body names a person if one of its texts, digits only, holds the national number.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from sync.events.addresses import persons_of, spellings_of
+from sync.events.phone_numbers import national_number
+from sync.events.raw import inflated
+from sync.events.written_text import visible
+
+_DIGITS = frozenset(b"0123456789")
+_NO_DIGITS = bytes(byte for byte in range(256) if byte not in _DIGITS)
+_IS_NO_WORD = re.compile(r"[@0-9]")
+# What may spell a character otherwise: an escape of JSON, or of a link.
+_ESCAPES = (b"\\", b"%")
+
+
+def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], bool]:
+    """Return the question whether a body names one of `persons`, who are as `person_of` has them."""
+    wanted = frozenset(persons)
+    numbers = {national_number(text) for person in wanted if person[:1] == "+" for text in spellings_of(person)}
+    # E-mail addresses and ids. Slack takes any text for an id, but a mere word is found everywhere.
+    others = {person.casefold() for person in wanted if person[:1] != "+" and _IS_NO_WORD.search(person)}
+    # Not within another address, such as `mariana@example.com` or `ana@example.com.br`.
+    words = [re.compile(rf"(?<![\w.+-]){re.escape(other)}(?![\w-]|\.\w)") for other in others]
+
+    def is_named_in(text: str) -> bool:
+        shown = visible(text)
+        digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())
+        folded = shown.casefold()
+        if any(number in digits for number in numbers) or any(word.search(folded) for word in words):
+            return True
+        is_email = "@" in shown or "%40" in shown
+        return is_email and any(address.person in wanted for address in persons_of(None, text, default_region))
+
+    def is_named(body: bytes) -> bool:
+        content = inflated(body) or body
+        if content.isascii() and not any(mark in content for mark in _ESCAPES):
+            # Nearly every body is so, and most name somebody else: a quick look is enough.
+            plain = content.replace(b"\0", b"")
+            digits, folded = plain.translate(None, _NO_DIGITS).decode(), plain.lower().decode()
+            may = any(number in digits for number in numbers) or any(other in folded for other in others)
+            if not may and b"@" not in plain:
+                return False
+        return any(is_named_in(text) for text in _texts(content))
+
+    return is_named
+
+
+def _texts(content: bytes) -> Iterator[str]:
+    """Yield every text and number of a JSON document; of what is none, its lines."""
+    try:
+        document = json.loads(content, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        for encoding in ("utf-8", "utf-16"):
+            yield from content.decode(encoding, "replace").splitlines()
+    else:
+        yield from _texts_of(document)
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
