@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+import psutil
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -29,6 +30,7 @@ from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 ROOT = Path(__file__).parent.parent
 POSTGRES_TEMPLATE = os.environ.get("ZEXA_TEST_POSTGRES_TEMPLATE", "template1")
 MEMORY = Path("/dev/shm")
+OURS = "zexa-tests-"
 MEMORY_BYTES_MIN = 2 * 1024**3  # each of several test processes takes a few hundred megabytes at most
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 
@@ -64,7 +66,11 @@ def alembic_config(connection: object) -> Config:
 def databases_folder() -> Iterator[Path]:
     """A folder with a short path, in memory if there is room: every commit waits for a disk otherwise."""
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
-    with TemporaryDirectory(prefix="zexa-", dir=MEMORY if has_room else None, ignore_cleanup_errors=True) as folder:
+    for folder in MEMORY.glob(f"{OURS}*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(OURS).partition("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
+    prefix = f"{OURS}{os.getpid()}-"
+    with TemporaryDirectory(prefix=prefix, dir=MEMORY if has_room else None, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
