@@ -150,7 +150,10 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
     assert stale.exit_code == 1
     assert "waits in the queue" in stale.stdout
     assert "jobs in the queue    1" in stale.stdout
-    assert command("status", "--max-staleness", "4000").exit_code == 0
+    assert "Opt-outs are stale" in stale.stdout
+    patient = command("status", "--max-staleness", "4000")
+    assert "Opt-outs are stale" not in patient.stdout
+    assert (patient.exit_code, "no worker runs" in patient.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(
