@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -146,7 +147,7 @@ def test_a_thousand_addresses_are_answered_and_more_are_refused(shared_web: Plat
     longest = ["\u00e9" * 120] * 1000
     assert statuses(check(shared_web, *(address[:20] for address in longest))) == ["invalid"] * 1000
     status, _, problem = ask(shared_web, json.dumps({"addresses": ["a"] * 1001}).encode())
-    assert (status, problem["status"], problem["title"]) == (422, 422, "Unprocessable Entity")
+    assert (status, problem["status"], problem["title"]) == (422, 422, HTTPStatus(422).phrase)
 
 
 # Who may ask
