@@ -7,6 +7,7 @@ and the web process needs none of it (`models.plain_tables`).
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from models.asked_message import AskedMessage
     from models.body import Body
     from models.campaign_status import CampaignStatus
     from models.compatibility import Compatibility
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from models.rollup_delta import RollupDelta
 
 __all__ = [
+    "AskedMessage",
     "Body",
     "CampaignStatus",
     "Compatibility",

@@ -1,5 +1,6 @@
 """Every table. Importing this module fills `SQLModel.metadata`."""
 
+from models.asked_message import AskedMessage
 from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.compatibility import Compatibility
@@ -17,6 +18,7 @@ from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
 
 __all__ = [
+    "AskedMessage",
     "Body",
     "CampaignStatus",
     "Compatibility",
