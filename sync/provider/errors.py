@@ -145,10 +145,10 @@ def error_of_connection(error: HTTPError, seconds: float) -> ProviderError:
     cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     if isinstance(cause, NameResolutionError):
         return _unreachable("the host of ZEXA_API_URL has no address", "check its name, and the name server here")
+    if isinstance(cause, NewConnectionError):  # which is a kind of the next one
+        return _unreachable("nothing takes a connection at ZEXA_API_URL", "check the address, and the firewall")
     if isinstance(cause, ConnectTimeoutError):
         return _unreachable("the host of ZEXA_API_URL takes no connection in time", "check the firewall on the way out")
-    if isinstance(cause, NewConnectionError):
-        return _unreachable("nothing takes a connection at ZEXA_API_URL", "check the address, and the firewall")
     if isinstance(cause, SSLError):
         return _error_of_tls(cause)
     if isinstance(cause, AnswerTimeout):

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
 
 from sync.settings.environment import SettingError
-from sync.settings.loopback import is_loopback_host
+from sync.settings.http_urls import is_loopback_host, split_http_url
 
 DEFAULT_API_URL = "https://api.zexa.ao/v1"
 # What a header can carry as one word.
@@ -39,7 +38,7 @@ def _read_key(environ: Mapping[str, str]) -> str:
 def read_api_url(environ: Mapping[str, str]) -> str:
     """Return ZEXA_API_URL, or the provider's own. The key goes there, so only a server on this machine needs no TLS."""
     text = environ.get("ZEXA_API_URL", "").strip() or DEFAULT_API_URL
-    parts = _parts(text)
+    parts = split_http_url(text)
     if parts is None or parts.query or parts.fragment:
         raise SettingError(f"ZEXA_API_URL is not the address of an API, such as {DEFAULT_API_URL}: or leave it unset")
     if parts.username is not None or parts.password is not None:
@@ -47,14 +46,3 @@ def read_api_url(environ: Mapping[str, str]) -> str:
     if parts.scheme != "https" and not is_loopback_host(parts.hostname or ""):
         raise SettingError("ZEXA_API_URL has no TLS, and the key would be read on its way: use https://")
     return text.rstrip("/")
-
-
-def _parts(text: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(text)
-        (parts.hostname or "").encode("idna")
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return None
-    is_clean = text.isprintable() and " " not in text
-    return parts if is_usable and is_clean else None

@@ -22,7 +22,14 @@ TREES = {
 PURE_ROOMS = ("sync.events",)
 PURE_MODULES = {
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
-    *("sync.backoff", "sync.settings.redis_url", "sync.store.known_good", "sync.terminal.masking", "sync.worker.pace"),
+    *(
+        "sync.backoff",
+        "sync.settings.http_urls",
+        "sync.settings.redis_url",
+        "sync.store.known_good",
+        "sync.terminal.masking",
+        "sync.worker.pace",
+    ),
 }
 PURE = PURE_MODULES | {module for module in TREES if module.startswith(PURE_ROOMS)}
 PACKAGES_OF_MODULES = {
@@ -80,7 +87,15 @@ MAY_IMPORT = {
     "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "sync.queue"},
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
-DOORS = {"sync.opt_outs", "sync.provider", "sync.suppression", "sync.suppression.text", "sync.status", "sync.trace"}
+DOORS = {
+    "sync.doctor",
+    "sync.opt_outs",
+    "sync.provider",
+    "sync.suppression",
+    "sync.suppression.text",
+    "sync.status",
+    "sync.trace",
+}
 
 
 def room(module: str) -> str:

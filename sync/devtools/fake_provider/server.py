@@ -18,7 +18,7 @@ from yarl import URL
 from sync.devtools.fake_provider.account import FakeAccount, FakeFault, FakeWebhook
 from sync.devtools.fake_provider.deliveries import Deliveries
 from sync.events.event import EventType
-from sync.settings.loopback import is_loopback_host
+from sync.settings.http_urls import is_loopback_host
 
 BASE = "/v1"
 EVENTS = frozenset({"*", *EventType})

@@ -13,7 +13,7 @@ from sync.devtools.simulate.traffic import KINDS, SPAN
 from sync.events.event import EventType
 from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
-from sync.settings.loopback import is_loopback_host
+from sync.settings.http_urls import is_loopback_host
 from sync.settings.web import DEFAULT_PORT, read_secrets
 from sync.terminal.options import WrongUse
 from sync.terminal.times import read_time
