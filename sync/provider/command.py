@@ -18,4 +18,6 @@ def webhooks() -> None:
     For example:
       zexa-sync webhooks register --url https://example.com/webhooks/zexa
       zexa-sync webhooks list
+
+    Exit status: 0 on success, 1 if nothing is proved, or if Zexa refused or failed, 2 on wrong use.
     """

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sync.events.event import EventType
+
 
 class FakeFault(StrEnum):
     """How a request goes wrong, beside a status such as 503."""
@@ -37,9 +39,9 @@ class FakeAccount:
 
     `secret` signs deliveries. `limit_per_second` is how many requests are answered in a second, None for any number.
     `faults` are used up one by one, by method and path as in "POST /webhooks"; a path with an id ends in `/{id}`.
-    `messages` and `campaigns` are answered as they stand here, by id. `retry_scale` multiplies the pauses between the
-    attempts of one delivery, which are 1, 5 and 30 minutes. `requests` counts, by method and path. `asked` are the ids
-    that were asked for and answered 200, in this order.
+    `messages` and `campaigns` are answered as they stand here, by id; what is delivered is added to them.
+    `retry_scale` multiplies the pauses between the attempts of one delivery, which are 1, 5 and 30 minutes. `requests`
+    counts, by method and path. `asked` are the ids that were asked for and answered 200, in this order.
     """
 
     key: str = field(default="zxk_fake", repr=False)
@@ -64,6 +66,23 @@ class FakeAccount:
     def next_fault(self, request: str) -> int | FakeFault | None:
         waiting = self.faults.get(request)
         return waiting.popleft() if waiting else None
+
+    def learn(self, document: Mapping[str, Any]) -> None:
+        """Let what an event tells be answered too. An opt-out changes no status, and has none to ask for."""
+        event, data = document["event"], document["data"]
+        message_id, campaign_id = data.get("message_id"), data.get("campaign_id")
+        if message_id and event != EventType.OPT_OUT:
+            self.messages[message_id] = {"id": message_id, **data}
+        elif campaign_id and not message_id:
+            self.campaigns[campaign_id] = {"id": campaign_id, **data}
+
+    def campaign(self, campaign_id: str) -> Mapping[str, Any] | None:
+        """Return the campaign with its counts by status, unless those stand there."""
+        known = self.campaigns.get(campaign_id)
+        if known is None or "counts" in known:
+            return known
+        messages = [message for message in self.messages.values() if message.get("campaign_id") == campaign_id]
+        return {**known, "counts": Counter(message.get("status") for message in messages)}
 
     def load(self) -> None:
         """Take over the webhooks of an earlier run."""

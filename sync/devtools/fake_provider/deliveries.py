@@ -29,8 +29,11 @@ class Deliveries:
         self._send(webhook, [json.dumps(document).encode()])
 
     def tell(self, bodies: Iterable[bytes]) -> None:
-        """Deliver each of `bodies` to every webhook that wants its event."""
-        events = [(json.loads(body)["event"], body) for body in bodies]
+        """Deliver each of `bodies` to every webhook that wants its event, and answer from now on what they say."""
+        documents = [(json.loads(body), body) for body in bodies]
+        for document, _ in documents:
+            self._account.learn(document)
+        events = [(document["event"], body) for document, body in documents]
         for webhook in self._account.webhooks:
             self._send(webhook, [body for event, body in events if webhook.wants(event)])
 

@@ -129,7 +129,7 @@ class FakeApi:
         return self._found(request, self._account.messages.get(request.match_info["id"]))
 
     async def _get_campaign(self, request: web.Request) -> web.Response:
-        return self._found(request, self._account.campaigns.get(request.match_info["id"]))
+        return self._found(request, self._account.campaign(request.match_info["id"]))
 
     def _found(self, request: web.Request, document: Any) -> web.Response:
         if document is None:

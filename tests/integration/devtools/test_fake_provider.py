@@ -12,7 +12,7 @@ from sync.devtools.fake_provider.deliveries import TEST_EVENT
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.provider import ProviderClient
 from sync.settings.provider import ProviderSettings
-from tests.support.events_builder import body
+from tests.support.events_builder import ANA, body
 from tests.support.processes import SECRET, signature, wait_for
 
 SETTINGS = {"secret": SECRET.encode(), "retry_scale": 0.0001}
@@ -77,6 +77,23 @@ def test_a_delivery_has_three_retries_and_is_then_lost() -> None:
         wait_for(lambda: len(came) == 5, seconds=10, what="the next event")
     assert len({content for content, _ in came[:4]}) == 1
     assert b"msg_1" in came[4][0]
+
+
+def test_what_it_tells_it_answers_too() -> None:
+    told = {"campaign_id": "cmp_1", "to": ANA}
+    bodies = [
+        body("message.delivered", message_id="msg_1", status="delivered", **told),
+        body("message.optout", message_id="msg_1", status="opted_out", **told),
+        body("message.failed", message_id="msg_2", status="failed", **told),
+        body("campaign.completed", campaign_id="cmp_1", status="completed", messages=2),
+    ]
+    with fake_provider(**SETTINGS) as provider, ProviderClient(ProviderSettings.read(provider.settings)) as client:
+        provider.tell(bodies)
+        wait_for(lambda: provider.account.campaigns, seconds=10, what="the events")
+        assert client.get_message("msg_1").document["status"] == "delivered"
+        campaign = client.get_campaign("cmp_1").document
+    assert (campaign["status"], campaign["messages"]) == ("completed", 2)
+    assert campaign["counts"] == {"delivered": 1, "failed": 1}
 
 
 def test_what_is_registered_is_there_again_after_a_restart(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from sync.provider import retries
 from tests.integration.provider.registering import ADDRESS, KEY, webhooks
 from tests.support.doctors import spelled
 from tests.support.processes import ROOT, wait_for
+from tests.support.tls import tls_front
 
 POST = "POST /webhooks"
 REGISTER = ("register", "--url", ADDRESS, "--wait", "0")
@@ -241,7 +242,14 @@ def test_the_list_shows_ours_and_says_whether_the_provider_has_one(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_an_api_that_is_not_there_is_one_sentence(environ: dict[str, str]) -> None:
-    result = webhooks(environ | {"ZEXA_API_URL": f"http://127.0.0.1:{free_port()}/v1"}, *REGISTER)
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: nothing takes a connection at ZEXA_API_URL: ")
+def test_an_api_that_is_not_there_or_proves_nothing_is_one_sentence(
+    provider: FakeProvider, environ: dict[str, str]
+) -> None:
+    absent = webhooks(environ | {"ZEXA_API_URL": f"http://127.0.0.1:{free_port()}/v1"}, *REGISTER)
+    with tls_front(provider.port) as port:
+        another = webhooks(environ | {"ZEXA_API_URL": f"https://localhost:{port}/v1"}, *REGISTER)
+    assert absent.output.startswith("Error: nothing takes a connection at ZEXA_API_URL: ")
+    assert another.output.startswith("Error: the certificate at ZEXA_API_URL proves nothing (self-signed certificate")
+    for result in (absent, another):
+        assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert provider.account.webhooks == []
