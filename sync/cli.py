@@ -22,6 +22,7 @@ COMMANDS = {
     "opt-outs": "sync.opt_outs.command:opt_outs",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
+    "reconcile": "sync.reconcile.command:reconcile",
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",
