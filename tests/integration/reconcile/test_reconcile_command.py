@@ -16,9 +16,12 @@ from sqlalchemy import Engine, text
 from sync.devtools.fake_provider.account import FakeFault
 from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
-from sync.provider import retries
+from sync.provider import ProviderClient, retries
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
+from sync.reconcile.ask import Asker
+from sync.reconcile.find import Wanted, find_due
+from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.conftest import ROOT
 from tests.integration.reconcile.asking import KEY, Command, ids_file, said, statuses
@@ -89,6 +92,16 @@ def test_no_message_is_asked_for_twice_within_an_hour_and_those_that_are_final_n
     an_hour_later(engine)
     assert command("--ids", file).exit_code == 0
     assert provider.account.asked == ["a", "b", "a"]
+
+
+def test_of_two_runs_side_by_side_each_asks_for_what_the_other_did_not(engine: Engine, provider: FakeProvider) -> None:
+    names = [f"m{number}" for number in range(6)]
+    provider.account.messages = {name: said(name, "sent") for name in names}
+    due = find_due(engine, Wanted(ids=names), datetime.now(UTC)).due
+    with ProviderClient(ProviderSettings.read(provider.settings)) as client:
+        for part in (due[:4], due):
+            assert Asker(engine, client, options=AO, rate=1000).ask(part)
+    assert provider.account.asked == names
 
 
 def test_known_messages_are_chosen_by_campaign_and_by_when_they_were_heard_of(

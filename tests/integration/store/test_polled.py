@@ -45,6 +45,19 @@ def test_a_signed_event_that_comes_late_takes_the_place_of_the_answer_and_both_a
     assert (row["status_at"], row["recipient"], row["campaign_id"]) == (minute(5), ANA, "cmp_1")
 
 
+@pytest.mark.parametrize("signed_first", [True, False])
+def test_a_signed_event_without_a_time_holds_against_an_answer_that_has_one(engine: Engine, signed_first: bool) -> None:
+    def sign() -> None:
+        give(engine, told("delivered", None, 60))
+
+    def say() -> None:
+        ask(engine, polled("delivered", 90, b', "delivered_at": "2026-06-24T11:20:00Z"'))
+
+    for do in (sign, say) if signed_first else (say, sign):
+        do()
+    assert (one(rows(engine, "events"))["origin"], message(engine)["status_at"]) == ("signed", minute(60))
+
+
 def test_only_a_message_that_had_no_final_status_is_one_that_asking_repaired(engine: Engine) -> None:
     give(engine, told("delivered", 5), told("optout", 6, message_id="msg_2", to=ANA))
     finals = [polled("delivered", message_id=f"msg_{number}") for number in range(1, 4)]
