@@ -39,6 +39,9 @@ class Origin(StrEnum):
     POLLED = "polled"  # the provider answered it when it was asked what became of a message
 
 
+_POLLED = Origin.POLLED  # to look it up in the enumeration takes longer than to compare it
+
+
 class Reason(StrEnum):
     """Why a raw event became a dead letter."""
 
@@ -101,8 +104,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     """What one body states: a fact, whose key in the ledger is (`subject_id`, `name`).
 
     `is_dated` says whether the body names the time it occurred at, and can be believed; otherwise that is when it was
-    received. `claimed_at` is the first time that the body names, believed or not. `is_polled`: its origin is POLLED,
-    and `received_at` is when it was asked for.
+    received. `claimed_at` is the first time that the body names, believed or not. What is polled was received when
+    it was asked for.
     """
 
     subject_id: str
@@ -116,7 +119,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     digest: str
     message: MessageDetails | None = None
     campaign: CampaignDetails | None = None
-    is_polled: bool = False
+    origin: Origin = Origin.SIGNED
 
     def __repr__(self) -> str:
         """Name the fact by its digest: body and details hold addresses."""
@@ -127,5 +130,5 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         return self.subject_id, self.name
 
     @property
-    def origin(self) -> Origin:
-        return Origin.POLLED if self.is_polled else Origin.SIGNED
+    def is_polled(self) -> bool:
+        return self.origin is _POLLED

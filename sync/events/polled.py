@@ -13,7 +13,7 @@ from typing import Any
 
 from sync.events.addresses import sender_text, texts_of
 from sync.events.documents import CAMPAIGN_ID, RECIPIENT, SENDER, STATUS_TIMES, fields_of, json_object
-from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Unreadable
+from sync.events.event import FAILURES, Event, EventType, MessageDetails, Origin, Outcome, Unreadable
 from sync.events.failures import NO_FAILURE, failure
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, letters_of
@@ -66,7 +66,7 @@ def parse_answer(body: bytes, asked_at: datetime, options: ParseOptions) -> Even
         body=body,
         digest=hashlib.sha256(body).hexdigest(),
         message=_details(message_id, name, data, options),
-        is_polled=True,
+        origin=Origin.POLLED,
     )
 
 

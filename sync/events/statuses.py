@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from sync.events.event import Event, EventType
+from sync.events.event import Event, EventType, Origin
 
 
 class Status(StrEnum):
@@ -27,12 +27,13 @@ POLLED_STATUS_OF: Mapping[str, Status] = {
     "message.sent": Status.SENT,
     "message.queued": Status.QUEUED,
 }
+_POLLED = Origin.POLLED  # to look it up in the enumeration takes longer than to compare it
 FINAL = frozenset({Status.DELIVERED, Status.UNDELIVERABLE, Status.FAILED})
 
 
 def status_of(event: Event) -> Status | None:
     """Return the status that `event` gives its message, if any."""
-    return (POLLED_STATUS_OF if event.is_polled else STATUS_OF).get(event.name)
+    return (POLLED_STATUS_OF if event.origin is _POLLED else STATUS_OF).get(event.name)
 
 
 def is_final(event: Event) -> bool:

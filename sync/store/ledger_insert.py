@@ -11,7 +11,7 @@ from sqlalchemy.dialects import sqlite
 from models.statements import PackedArray, execute_many, is_one_of, slices
 from models.tables import BODIES, LEDGER
 from models.types import UTCDateTime
-from sync.events.event import Event
+from sync.events.event import Event, Origin
 from sync.events.merge import Key
 
 # What the ledger knows of a body: `events` and `further_bodies` have these columns alike.
@@ -35,8 +35,9 @@ def insert_missing(connection: Connection, events: list[Event], now: datetime) -
         "sizes": [len(event.body) for event in events],
         "now": now,
     }
-    if any(event.is_polled for event in events):
-        parameters["origins"] = [event.origin for event in events]
+    origins = [event.origin for event in events]
+    if Origin.POLLED in origins:
+        parameters["origins"] = origins
         there = connection.execute(_INSERT_MISSING_OF_ANY_ORIGIN, parameters).scalar_one()
     else:
         there = connection.execute(_INSERT_MISSING, parameters).scalar_one()
