@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from models.rollup_campaigns import RollupCampaign
     from models.rollup_daily import RollupDaily
     from models.rollup_delta import RollupDelta
+    from models.webhook_registration import WebhookRegistration
 
 __all__ = [
     "Body",
@@ -39,6 +40,7 @@ __all__ = [
     "RollupCampaign",
     "RollupDaily",
     "RollupDelta",
+    "WebhookRegistration",
 ]
 
 
