@@ -118,6 +118,16 @@ def test_without_a_test_event_a_probe_proves_the_way_and_the_first_delivery_the_
     assert re.search(r"verified with secret 1 of 2 after .*s, by a delivery$", proved.output, re.MULTILINE)
 
 
+def test_if_a_new_one_cannot_be_made_the_old_one_still_delivers(fresh: Receiving, provider: FakeProvider) -> None:
+    provider.account.deletes, provider.account.sends_test_event = True, False
+    words = ("register", "--url", f"{fresh.url}?of=old", "--wait", "0")
+    assert webhooks(fresh.environ(provider), *words).exit_code == 0
+    provider.account.fail("POST /webhooks", 500)
+    assert webhooks(fresh.environ(provider), *words, "--again").exit_code == 1
+    provider.tell([body("message.delivered", message_id="msg_of_the_old_one")])
+    wait_for(lambda: fresh.redis.zscore(LATEST_KEY, "traffic"), seconds=10, what="the delivery being applied")
+
+
 def test_an_address_that_nothing_listens_on_is_named(fresh: Receiving, provider: FakeProvider) -> None:
     url = f"http://127.0.0.1:{free_port()}/webhooks/zexa"
     result = webhooks(fresh.environ(provider), "register", "--url", url, "--wait", "0.2")
