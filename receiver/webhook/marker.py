@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event, Lock, Thread
+from typing import NamedTuple
 
 import structlog
 from redis.exceptions import RedisError
@@ -41,9 +42,15 @@ _ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 log = structlog.get_logger()
 
 
-def elapsed_seconds() -> float:
-    """Return a clock that shows how much time has passed, whatever was done to the time of day."""
-    return time.clock_gettime(_ELAPSED)
+class Clocks(NamedTuple):
+    """The time of day, in epoch seconds, and how much time has passed since any moment, whatever was done to that."""
+
+    wall: float
+    elapsed: float
+
+
+def read_clocks() -> Clocks:
+    return Clocks(round(time.time(), 3), time.clock_gettime(_ELAPSED))
 
 
 class Marker:
@@ -61,13 +68,14 @@ class Marker:
         beat_seconds: float = BEAT_SECONDS,
         gap_seconds: float = GAP_SECONDS,
         statement_seconds: float = STATEMENT_SECONDS,
+        clocks: Callable[[], Clocks] = read_clocks,
     ) -> None:
-        self._take_answers = take_answers
+        self._take_answers, self._clocks = take_answers, clocks
         self._beat_seconds, self._gap_seconds = beat_seconds, gap_seconds
         self._redis = connect(redis, connections=1, seconds=REDIS_SECONDS)
         self._books = _Books(database_url, statement_seconds)
         self._span: Span | None = None
-        self._marked_at = self._recorded_at = float("-inf")  # on the clock of `elapsed_seconds`
+        self._marked_at = self._recorded_at = float("-inf")  # `elapsed` of its clocks
         self._has_failed, self._redis_takes = False, True
         self._lock, self._stop = Lock(), Event()
         self._thread: Thread | None = None
@@ -99,7 +107,7 @@ class Marker:
 
     def beat(self) -> None:
         """Leave a mark if deliveries can be acknowledged now. Takes a few seconds at the most."""
-        wall, elapsed = round(time.time(), 3), elapsed_seconds()
+        wall, elapsed = self._clocks()
         if self._take_answers() is False:
             self._has_failed = True
             return

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -23,7 +24,7 @@ from tests.support.redis_servers import DEFAULT_SERVER, server_binary
 
 GAP_SECONDS = 0.8
 STATEMENT_SECONDS = 0.3
-BOUNDS = {"gap_seconds": GAP_SECONDS, "statement_seconds": STATEMENT_SECONDS}
+BOUNDS: dict[str, Any] = {"gap_seconds": GAP_SECONDS, "statement_seconds": STATEMENT_SECONDS}
 NOWHERE = "redis://127.0.0.1:1/0"
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -32,10 +33,10 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class WebProcess:
     """The part of a web process that leaves marks."""
 
-    def __init__(self, redis_url: str, database_url: URL) -> None:
+    def __init__(self, redis_url: str, database_url: URL, **changes: Any) -> None:
         self.answers: bool | None = None
         settings = RedisSettings(url=redis_url, verify_tls=True)
-        self.marker = Marker(settings, database_url, lambda: self.answers, **BOUNDS)
+        self.marker = Marker(settings, database_url, lambda: self.answers, **BOUNDS | changes)
 
     def beat(self) -> None:
         self.marker.beat()

@@ -1,6 +1,7 @@
 """What stands in the database of outages, whoever finds them, in whatever order. On both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from sqlalchemy import Engine
 
@@ -85,6 +86,14 @@ def test_a_restart_and_processes_that_take_over_from_each_other_are_no_outage(en
 def test_a_process_that_was_there_all_the_time_ends_no_outage(engine: Engine) -> None:
     mark(engine, able(0, 30))
     mark(engine, able(5, 900))
+    assert recorded(engine) == []
+
+
+def test_what_was_judged_once_is_not_judged_again_by_what_redis_last_knew(engine: Engine) -> None:
+    mark(engine, able(0, 58), due_seconds=0)
+    started = able(60, 60, before=2)  # Redis was away in between
+    mark(engine, started)
+    mark(engine, replace(started, at=TEN + 90, is_recorded=True))
     assert recorded(engine) == []
 
 
