@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from sync.outages.documents import outages_document
 from sync.outages.find import find_cost
-from sync.outages.sent_ids import read_sent
 from sync.outages.silent_ids import SilentIds, find_silent
 from sync.outages.text import outages_text
 from sync.queue.connection import connect
@@ -27,6 +26,7 @@ from sync.terminal.csv_file import FileError
 from sync.terminal.groups import LazyGroup
 from sync.terminal.options import DURATION, FILE_GIVEN, JSON, past_time
 from sync.terminal.program import as_invoked
+from sync.terminal.sent_ids import read_sent
 from sync.terminal.stores import database
 from sync.terminal.text import say
 

@@ -9,8 +9,7 @@ from sqlalchemy import Connection, select
 from models.statements import is_one_of, slices
 from models.tables import MESSAGES
 from sync.events.merge import Status
-from sync.events.written_text import is_storable
-from sync.outages.sent_ids import SentMessage
+from sync.terminal.sent_ids import SentMessage
 
 _FINAL = (Status.DELIVERED, Status.FAILED, Status.UNDELIVERABLE)
 
@@ -58,7 +57,7 @@ def find_silent(connection: Connection, rows: Iterable[SentMessage | None], befo
 def _ended(connection: Connection, message_ids: Collection[str]) -> set[str]:
     """Return which of these messages have a final status."""
     ended: set[str] = set()
-    for piece in slices(sorted(filter(is_storable, message_ids))):
+    for piece in slices(sorted(message_ids)):
         query = select(MESSAGES.c.message_id).where(
             is_one_of(connection, MESSAGES.c.message_id, piece), MESSAGES.c.status.in_(_FINAL)
         )

@@ -1,18 +1,13 @@
-"""What is said of an outage, and of the files with ids."""
+"""What is said of an outage."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from sync.outages.find import OpenCampaign, OutageCost
-from sync.outages.sent_ids import SentMessage, read_sent
 from sync.outages.silent_ids import SilentIds
 from sync.outages.text import outage_text, outages_text
 from sync.reachability.losses import KnownOutage, losses
 from sync.reachability.retries import RetrySchedule
-from sync.terminal.csv_file import FileError
 
 DAY = datetime(2026, 6, 24, tzinfo=UTC)
 SCHEDULE = RetrySchedule()
@@ -80,18 +75,3 @@ def test_what_an_outage_cost_is_told_with_what_to_do_and_nothing_once_it_is_reso
     assert "neither named" not in text
     assert "Redis does not answer" in text
     assert outages_text([], None, at(13, 0), SCHEDULE, is_redis_away=False) == "No outage."
-
-
-def test_ids_come_from_a_csv_file_with_the_time_of_each_if_it_has_one(tmp_path: Path) -> None:
-    file = tmp_path / "sent.csv"
-    file.write_text("name;messageId;sent_at\nAna;msg_1;2026-06-24T10:05:00+01:00\n;;\nRui;msg_2;soon\nEva;;\n")
-    assert list(read_sent(file)) == [
-        SentMessage(message_id="msg_1", sent_at=at(9, 5)),
-        SentMessage(message_id="msg_2", sent_at=None),
-        None,
-    ]
-    file.write_text("id\nmsg_1\n")
-    assert list(read_sent(file)) == [SentMessage(message_id="msg_1", sent_at=None)]
-    file.write_text("msg_1\nmsg_2\n")
-    with pytest.raises(FileError, match="message_id or messageId or id"):
-        list(read_sent(file))
