@@ -3,6 +3,7 @@
 In a thread of its own: no delivery waits for a mark. `sync.reachability` says what marks mean.
 """
 
+import atexit
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -88,12 +89,14 @@ class Marker:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="marker", daemon=True)
                 self._thread.start()
+                atexit.register(self.stop)
 
     def stop(self) -> None:
         """Leave no further mark."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+            atexit.unregister(self.stop)
         self._books.close()
 
     def _run(self) -> None:

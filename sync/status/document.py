@@ -64,9 +64,8 @@ def _traffic_document(numbers: Numbers, redis: InRedis | None) -> dict[str, Any]
 
 def _outages_document(numbers: Numbers) -> dict[str, Any]:
     outages = numbers.outages
-    lasting = [loss.outage.began_at for loss in outages or () if loss.outage.ended_at is None]
     return {
-        "unreachable_since": iso_text(min(lasting)) if lasting else None,
+        "unreachable_since": iso_text(numbers.unreachable_since),
         "outages_unresolved": None if outages is None else sum(loss.is_unresolved for loss in outages),
     }
 

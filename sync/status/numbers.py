@@ -200,6 +200,11 @@ class Numbers:
         return losses(known, self.looked_at, RetrySchedule())
 
     @property
+    def unreachable_since(self) -> datetime | None:
+        """Return since when no delivery can be acknowledged, None if one can, or if that cannot be known."""
+        return next((loss.outage.began_at for loss in self.outages or () if loss.outage.ended_at is None), None)
+
+    @property
     def clock_spread_seconds(self) -> float | None:
         """Return how far the clocks of this machine and of the stores that answer differ; None if none answers."""
         offsets = [store.clock_offset_seconds for store in (self.redis, self.database) if store]
