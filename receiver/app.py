@@ -26,6 +26,7 @@ from receiver.webhook.endpoint import Keys, Webhook, add_route, flask_response
 from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
+from receiver.webhook.marker import Marker
 from receiver.webhook.reporter import Reporter
 from sync.queue.connection import connect
 from sync.settings.web import ReceiverSettings
@@ -54,6 +55,7 @@ class Parts(NamedTuple):
     intake: Intake
     keys: Keys
     reporter: Reporter
+    marker: Marker
     readiness: Readiness
     api: "Api | None"
 
@@ -81,13 +83,13 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     parts = _parts(settings)
     loop, intake = LoopThread(), parts.intake
     app = _flask(parts)
-    app.extensions["reporter"] = parts.reporter
-    add_route(
-        app,
-        parts.keys,
-        store=lambda body, request_id: loop.run(lambda: intake.store(body, request_id)),
-        reporter=parts.reporter,
-    )
+    app.extensions |= {"reporter": parts.reporter, "marker": parts.marker}
+
+    def store(body: bytes, request_id: str) -> None:
+        parts.marker.start()  # with the first delivery: the server may have forked before
+        loop.run(lambda: intake.store(body, request_id))
+
+    add_route(app, parts.keys, store=store, reporter=parts.reporter)
     if parts.api:
         parts.api.add_routes(app)
     return app
@@ -112,7 +114,15 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
         else:
             await flask(scope, receive, send)
 
-    return Application(answer, parts.reporter.start, parts.reporter.stop)
+    def start() -> None:
+        parts.reporter.start()
+        parts.marker.start()
+
+    def stop() -> None:
+        parts.marker.stop()
+        parts.reporter.stop()
+
+    return Application(answer, start, stop)
 
 
 def _parts(settings: ReceiverSettings | None) -> Parts:
@@ -125,6 +135,7 @@ def _parts(settings: ReceiverSettings | None) -> Parts:
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
     )
+    marker = Marker(settings.redis, settings.database_url, reporter.take_answers)
     readiness = Readiness(connect(settings.redis, connections=1, seconds=READY_REDIS_SECONDS), settings.database_url)
     api = None
     if settings.lookup:
@@ -134,7 +145,7 @@ def _parts(settings: ReceiverSettings | None) -> Parts:
 
         api = Api(open_lookups(settings, settings.lookup), tokens=settings.lookup.tokens)
     keys = Keys(settings.secrets, settings.retired_secrets)
-    return Parts(settings, intake, keys, reporter, readiness, api)
+    return Parts(settings, intake, keys, reporter, marker, readiness, api)
 
 
 def _flask(parts: Parts) -> Flask:

@@ -15,7 +15,6 @@ from sync.queue.connection import opened_queue
 from sync.reconcile.ask import Asker, AskingFailed
 from sync.reconcile.counting import RepairedCount
 from sync.reconcile.find import Found, Wanted, find_due
-from sync.reconcile.ids_file import IdsFile, read_ids
 from sync.reconcile.text import reconcile_document, reconcile_text
 from sync.settings.environment import read_redis_settings
 from sync.settings.provider import ProviderSettings
@@ -23,6 +22,7 @@ from sync.settings.worker import read_parse_options
 from sync.terminal.csv_file import FileError
 from sync.terminal.options import FILE_GIVEN, JSON, TEXT, FiniteRange, WrongUse, past_time
 from sync.terminal.progress import progress
+from sync.terminal.sent_ids import SentMessage, read_sent
 from sync.terminal.signals import stop_signals
 from sync.terminal.stores import database
 from sync.terminal.text import say
@@ -66,7 +66,8 @@ def reconcile(
     provider, options = ProviderSettings.read(os.environ), read_parse_options(os.environ)
     redis, why = read_redis_settings(os.environ), None
     listed = _listed(ids_file)
-    wanted = Wanted(since=since, campaign_id=campaign_id, ids=listed.ids)
+    ids = list(dict.fromkeys(sent.message_id for sent in listed if sent))
+    wanted = Wanted(since=since, campaign_id=campaign_id, ids=ids)
     with ExitStack() as stack:
         is_stop_asked = stack.enter_context(stop_signals())
         engine: Engine = stack.enter_context(database())
@@ -98,9 +99,9 @@ def reconcile(
     sys.exit(0 if is_done and not asker.counts.failed else 1)
 
 
-def _listed(path: Path | None) -> IdsFile:
+def _listed(path: Path | None) -> list[SentMessage | None]:
     try:
-        return read_ids(path) if path else IdsFile(ids=[], unusable=0)
+        return list(read_sent(path)) if path else []
     except FileError as error:
         raise WrongUse(str(error)) from None
     except OSError as error:
@@ -111,11 +112,11 @@ def _say_wait(seconds: float) -> None:
     click.echo(f"Zexa takes no more requests for now: waiting {duration_text(seconds)}", err=True)
 
 
-def _report(asker: Asker, found: Found, listed: IdsFile, *, is_done: bool, as_json: bool) -> None:
+def _report(asker: Asker, found: Found, listed: list[SentMessage | None], *, is_done: bool, as_json: bool) -> None:
     numbers = {
         "total": len(found.due),
         "asked_just_now": found.asked_just_now,
-        "unusable": listed.unusable,
+        "unusable": listed.count(None),
     }
     if as_json:
         say(json.dumps(reconcile_document(asker.counts, is_done=is_done, **numbers), indent=2))

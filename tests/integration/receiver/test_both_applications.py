@@ -49,7 +49,8 @@ class Both:
     def close(self) -> None:
         """Give up what an application keeps until its process ends: connections, which nobody closes."""
         self._asgi_app.stop()
-        self._client.application.extensions["reporter"].stop()
+        for name in ("marker", "reporter"):
+            self._client.application.extensions[name].stop()
         self._runner.close()
         self._client = self._asgi_app = None
         with warnings.catch_warnings():

@@ -170,7 +170,7 @@ def test_one_message_that_fails_stops_no_other(command: Command, provider: FakeP
     [
         ({"ZEXA_API_KEY": ""}, "id", "ZEXA_API_KEY is not set"),
         ({"REDIS_URL": ""}, "id", "REDIS_URL is not set"),
-        ({}, "telephone", "has no column message_id, messageId, id"),
+        ({}, "telephone", "message_id or messageId or id"),
     ],
 )
 def test_wrong_use_is_said_before_anything_is_asked(
