@@ -10,20 +10,12 @@ from sqlalchemy import Connection
 
 from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
-from sync.events.statuses import FINAL
-from sync.store.apply import merge_rows
-from sync.store.ledger import merge_ledger
+from sync.store.apply import merge_all
 
 
 def merge_answers(connection: Connection, answers: Sequence[Event], options: ParseOptions, now: datetime) -> int:
     """Merge polled facts in the caller's transaction; return how many messages got a final status by them.
 
-    Locks what a worker locks, in the same order.
+    It goes the way of a worker, and locks what a worker locks in the same order.
     """
-    taken = merge_ledger(connection, answers, now)
-    messages = merge_rows(connection, [*taken.new, *taken.earlier], options, now)
-    finished = sum(row["status"] in FINAL for row in messages.inserted)
-    for change in messages.changes:
-        is_final = bool(change.new and change.new["status"] in FINAL)
-        finished += is_final and not (change.old and change.old["status"] in FINAL)
-    return finished
+    return merge_all(connection, answers, options, now).messages.finished
