@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from models.campaign_status import CampaignStatus
     from models.compatibility import Compatibility
     from models.dead_letter import DeadLetter
+    from models.forget_key_in_use import ForgetKeyInUse
+    from models.forgotten_person import PersonForgotten
     from models.further_body import FurtherBody
     from models.inbox import Inbox
     from models.ledger import LedgerEntry
@@ -28,6 +30,7 @@ __all__ = [
     "CampaignStatus",
     "Compatibility",
     "DeadLetter",
+    "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
     "LedgerEntry",
@@ -35,6 +38,7 @@ __all__ = [
     "NamelessOptOut",
     "OptOut",
     "OptOutHistory",
+    "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
     "RollupDaily",

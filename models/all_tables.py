@@ -4,6 +4,8 @@ from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.compatibility import Compatibility
 from models.dead_letter import DeadLetter
+from models.forget_key_in_use import ForgetKeyInUse
+from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
 from models.ledger import LedgerEntry
@@ -21,6 +23,7 @@ __all__ = [
     "CampaignStatus",
     "Compatibility",
     "DeadLetter",
+    "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
     "LedgerEntry",
@@ -28,6 +31,7 @@ __all__ = [
     "NamelessOptOut",
     "OptOut",
     "OptOutHistory",
+    "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
     "RollupDaily",

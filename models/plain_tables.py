@@ -55,6 +55,7 @@ OPT_OUTS = Table(
     Column("message_id", KeyText),
     Column("person", KeyText, nullable=False),
 )
+FORGET_KEYS = Table("forget_keys", _METADATA, Column("key_id", KeyText, primary_key=True))
 # Those that events are merged into.
 WRITTEN = (
     *("bodies", "campaign_status", "dead_letters", "events", "further_bodies", "inbox", "message_status"),

@@ -17,7 +17,10 @@ _MISSING = text(
     WHERE NOT has_table_privilege(to_regclass(name), action) ORDER BY name, action
     """
 )
-_UPDATED = ("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily")
+_UPDATED = (
+    *("campaign_status", "dead_letters", "events", "forget_keys", "inbox", "message_status", "opt_outs"),
+    "rollup_daily",
+)
 _DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "rollup_deltas")
 
 
