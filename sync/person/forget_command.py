@@ -94,7 +94,7 @@ def _forget(person: str, options: ParseOptions, queue: OpenQueue, *, by: str, re
             if erase_queue(erasure, queue, counts, seconds=QUEUE_SECONDS, on_wait=_say_waiting()):
                 erase_rows(erasure, counts)
             if not remove_leftovers(engine):
-                raise _unfinished("another process kept SQLite's log")
+                raise _unfinished("SQLite's file could not be written anew, or another process kept its log")
         except QueueNotTaken as left:
             message = f"{left} jobs of the queue name the person, and nothing takes them: see that a worker runs"
             raise _unfinished(message) from None

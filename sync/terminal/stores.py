@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line
-from models.forget_keys import ForgetKeyMissing
 from models.schema import require_head
 from sync.settings.database_url import read_database_url
 
@@ -38,5 +37,3 @@ def database(*, is_read_only: bool = False, statement_seconds: float = STATEMENT
     except DBAPIError as error:
         verb = "read" if is_read_only else "used"
         raise click.ClickException(f"the database of DATABASE_URL cannot be {verb}: {error_line(error)}") from None
-    except ForgetKeyMissing as error:
-        raise click.ClickException(str(error)) from None

@@ -25,7 +25,7 @@ from tests.conftest import ROOT, alembic_config, migrate
 from tests.support.events_builder import ROLLUPS, TABLES
 from tests.support.processes import wait_for
 
-TABLE_NAMES = {*TABLES, *ROLLUPS, "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE}
+TABLE_NAMES = {*TABLES, *ROLLUPS, "report_calendar", "inbox", "forgotten_people", "forget_keys", COMPATIBILITY_TABLE}
 VIEWS = {
     "active_opt_outs",
     "opt_out_statements",

@@ -119,6 +119,9 @@ def test_the_person_is_suppressed_by_every_spelling_until_opt_outs_remove_ends_i
     give(engine, STOP, received_at=minute(10**6))
     assert asked(engine, redis, *spellings) == {"suppressed"}
     command("opt-outs", "add", ANA, "--by", BY, "--reason", f"told by {DIGITS}")
+    assert command("opt-outs", "evidence", ANA).exit_code == 0
+    exported = command("opt-outs", "export")
+    assert (len(exported.stdout.splitlines()), "opt-outs of forgotten people" in exported.stderr) == (1, True)
     assert DIGITS not in dumped(engine)
 
 
