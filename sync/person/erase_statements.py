@@ -140,7 +140,7 @@ def _keys(connection: Connection, address: str) -> set[OptOutKey]:
 
 
 def _erase_opt_out(connection: Connection, key: OptOutKey, people: ForgottenPeople) -> None:
-    """Rename a row of `opt_outs`, or let it go if what was stated has made the other row already."""
+    """Rename a row of `opt_outs` that was written by hand. Of any other what was stated has made the new one."""
     is_row = [OPT_OUTS.c[name] == value for name, value in zip(("channel", "address", "sender"), key, strict=True)]
     row = connection.execute(select(OPT_OUTS).where(*is_row).with_for_update()).mappings().one_or_none()
     if row is None:
@@ -156,4 +156,5 @@ def _erase_opt_out(connection: Connection, key: OptOutKey, people: ForgottenPeop
     connection.execute(delete(OPT_OUTS).where(*is_row))
     is_new = [OPT_OUTS.c[name] == value for name, value in zip(("channel", "address", "sender"), new_key, strict=True)]
     if connection.execute(select(OPT_OUTS.c.address).where(*is_new)).first() is None:
-        connection.execute(insert(OPT_OUTS), new)
+        # Whatever its id was made of: nothing else has it.
+        connection.execute(insert(OPT_OUTS), new | {"opt_out_id": None})

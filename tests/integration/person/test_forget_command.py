@@ -276,3 +276,29 @@ def test_forgetting_waits_for_the_batch_that_did_not_know_of_it(engine: Engine) 
     recorder.join()
     with engine.begin() as batch:
         assert hold_forget_keys(batch, {OPTIONS.forget_keys[0].key_id})
+
+
+def test_rows_written_by_hand_are_renamed_too(engine: Engine, redis: Redis) -> None:
+    insert_row = (
+        "INSERT INTO opt_outs"
+        " (channel, address, sender, opted_out_at, received_at, source, note, opt_out_id, updated_at)"
+        " VALUES ('sms', :address, '', :at, :at, 'import', :note, :id, :at)"
+    )
+    at = "2026-06-24 10:00:00.000000"
+    with engine.begin() as connection:
+        for address, note in ((ANA, "list of May"), (RUI, f"told by {DIGITS}")):
+            values = {"address": address, "at": at, "note": note, "id": sha256(address.encode()).hexdigest()}
+            connection.execute(text(insert_row), values)
+        connection.execute(
+            text(
+                "INSERT INTO message_status (message_id, recipient, conflict, updated_at) VALUES ('m', :to, :no, :at)"
+            ),
+            {"to": ANA, "no": False, "at": at},
+        )
+    forget(engine, ANA)
+    rows = read(engine, "SELECT address, note FROM opt_outs WHERE channel = 'sms' ORDER BY address")
+    assert rows == [(RUI, "(erased)"), (PSEUDONYM, "list of May")]
+    assert read(engine, "SELECT recipient FROM message_status") == [(PSEUDONYM,)]
+    stored = dumped(engine)
+    assert not [text for text in (DIGITS, sha256(ANA.encode()).hexdigest()) if text in stored]
+    assert asked(engine, redis, RUI) == {"suppressed"}
