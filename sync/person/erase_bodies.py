@@ -1,9 +1,8 @@
-"""Erases a person from the ledger: what remains of each body takes its place, and every row follows from that.
-
-Locks are taken in the order of workers: the ledger, the status rows, the history, `opt_outs`.
-"""
+"""Erases a person from the ledger: what remains of each body takes its place, and every row follows from that."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, and_, delete, select, union_all, update
@@ -42,25 +41,27 @@ def erase_bodies(erasure: Erasure) -> int:
     Owns its transactions, each of some subjects. Stopped anywhere, another run erases the rest.
     """
     names = erasure.finder()
-    query = select(BODIES.c.subject_id, BODIES.c.body).order_by(BODIES.c.id)
+    query = select(BODIES.c.subject_id, BODIES.c.body)
     subjects = {row.subject_id for row in erasure.search(query) if names(bytes(row.body))}
-    to_them = MESSAGES.c.recipient.in_(erasure.spellings)
-    subjects.update(row.message_id for row in erasure.search(select(MESSAGES.c.message_id).where(to_them)))
+    to_them = select(MESSAGES.c.message_id).where(MESSAGES.c.recipient.in_(erasure.spellings))
+    subjects.update(row.message_id for row in erasure.search(to_them))
     erased = 0
     for piece in several(sorted(subjects)):
-        with erasure.transaction() as (connection, people):
-            erased += _erase(connection, piece, people, erasure)
-            # What follows from no body, for it was written by hand.
-            connection.execute(
-                update(MESSAGES)
-                .where(is_one_of(connection, MESSAGES.c.message_id, piece), to_them)
-                .values(recipient=erasure.pseudonym)
-            )
+        erased += erasure.transact(partial(_erase, erasure, piece))
     return erased
 
 
-def _erase(connection: Connection, subjects: Sequence[str], people: ForgottenPeople, erasure: Erasure) -> int:
-    applied_at = _lock(connection, subjects)
+def _erase(erasure: Erasure, subjects: Sequence[str], connection: Connection, people: ForgottenPeople) -> int:
+    erased = _erase_facts(connection, subjects, people, erasure)
+    # What follows from no body, for it was written by hand.
+    is_theirs = MESSAGES.c.recipient.in_(erasure.spellings)
+    left = update(MESSAGES).where(is_one_of(connection, MESSAGES.c.message_id, subjects), is_theirs)
+    connection.execute(left.values(recipient=erasure.pseudonym))
+    return erased
+
+
+def _erase_facts(connection: Connection, subjects: Sequence[str], people: ForgottenPeople, erasure: Erasure) -> int:
+    applied_at = _applied_at(connection, subjects)
     bodies = _bodies(connection, subjects, people, erasure)
     changed = [body for body in bodies if body.is_changed]
     if not changed:
@@ -80,15 +81,10 @@ def _erase(connection: Connection, subjects: Sequence[str], people: ForgottenPeo
     return len(changed)
 
 
-def _lock(connection: Connection, subjects: Sequence[str]) -> dict[Key, Any]:
-    """Lock the facts of `subjects`, and their rows as workers do before the history; return when each was applied."""
+def _applied_at(connection: Connection, subjects: Sequence[str]) -> dict[Key, datetime]:
     query = select(LEDGER.c.subject_id, LEDGER.c.event, LEDGER.c.applied_at)
     of_subjects = query.where(is_one_of(connection, LEDGER.c.subject_id, subjects))
-    ordered = of_subjects.order_by(LEDGER.c.subject_id, LEDGER.c.event).with_for_update()
-    applied_at = {(row.subject_id, row.event): row.applied_at for row in connection.execute(ordered)}
-    for _ in locked_rows(connection, MESSAGES, subjects, [MESSAGES.c.message_id]):
-        pass
-    return applied_at
+    return {(row.subject_id, row.event): row.applied_at for row in connection.execute(of_subjects)}
 
 
 def _bodies(connection: Connection, subjects: Sequence[str], people: ForgottenPeople, erasure: Erasure) -> list[Erased]:

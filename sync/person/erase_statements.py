@@ -6,6 +6,7 @@ That somebody stated something, what, and when stays for good: `opt_out_history`
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
@@ -79,8 +80,7 @@ def erase_statements(erasure: Erasure) -> int:
     names = erasure.finder()
     statements = [row.id for row in erasure.search(select(HISTORY)) if _is_named(row, _TEXTS, erasure, names)]
     for piece in several(statements):
-        with erasure.transaction() as (connection, people):
-            _erase_statements(connection, piece, people, erasure)
+        erasure.transact(partial(_erase_statements, erasure, piece))
     columns = [OPT_OUTS.c[name] for name in ("channel", *_OPT_OUT_TEXTS, "person")]
     keys = [
         (row.channel, row.address, row.sender)
@@ -88,9 +88,7 @@ def erase_statements(erasure: Erasure) -> int:
         if _is_named(row, _OPT_OUT_TEXTS, erasure, names)
     ]
     for keys_of_some in several(keys):
-        with erasure.transaction() as (connection, people):
-            for key in keys_of_some:
-                _erase_opt_out(connection, key, people)
+        erasure.transact(partial(_erase_opt_outs, keys_of_some))
     return len(statements)
 
 
@@ -99,7 +97,7 @@ def _is_named(row: Any, columns: Sequence[str], erasure: Erasure, names: Callabl
     return bool(row.person == erasure.person) or names(json.dumps(texts).encode())
 
 
-def _erase_statements(connection: Connection, ids: Sequence[int], people: ForgottenPeople, erasure: Erasure) -> None:
+def _erase_statements(erasure: Erasure, ids: Sequence[int], connection: Connection, people: ForgottenPeople) -> None:
     rows = connection.execute(select(HISTORY).where(HISTORY.c.id.in_(ids)).order_by(HISTORY.c.id)).mappings().all()
     keys: set[OptOutKey] = set()
     for row in rows:
@@ -137,6 +135,11 @@ def _keys(connection: Connection, address: str) -> set[OptOutKey]:
         query.where(HISTORY.c.person == person_of(address), HISTORY.c.kind == "opted_out")
     )
     return {(row.channel, row.address, row.sender) for row in rows}
+
+
+def _erase_opt_outs(keys: Sequence[OptOutKey], connection: Connection, people: ForgottenPeople) -> None:
+    for key in keys:
+        _erase_opt_out(connection, key, people)
 
 
 def _erase_opt_out(connection: Connection, key: OptOutKey, people: ForgottenPeople) -> None:

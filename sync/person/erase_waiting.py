@@ -4,6 +4,7 @@ What waits is applied at once, as a worker would: of a person who was forgotten 
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -28,11 +29,14 @@ def erase_dead_letters(erasure: Erasure) -> int:
     query = select(DEAD_LETTERS.c.digest, DEAD_LETTERS.c.body).order_by(DEAD_LETTERS.c.digest)
     digests = [row.digest for row in erasure.search(query) if names(bytes(row.body))]
     for piece in several(digests):
-        with erasure.transaction() as (connection, people):
-            letters = select(DEAD_LETTERS).where(DEAD_LETTERS.c.digest.in_(piece)).order_by(DEAD_LETTERS.c.digest)
-            for letter in connection.execute(letters.with_for_update()).all():
-                _erase_letter(connection, letter, people, erasure.now)
+        erasure.transact(partial(_erase_letters, erasure, piece))
     return len(digests)
+
+
+def _erase_letters(erasure: Erasure, digests: list[str], connection: Connection, people: ForgottenPeople) -> None:
+    letters = select(DEAD_LETTERS).where(DEAD_LETTERS.c.digest.in_(digests)).order_by(DEAD_LETTERS.c.digest)
+    for letter in connection.execute(letters.with_for_update()).all():
+        _erase_letter(connection, letter, people, erasure.now)
 
 
 def _erase_letter(connection: Connection, letter: Any, people: ForgottenPeople, now: datetime) -> None:

@@ -1,13 +1,15 @@
 """What is common to erasing one person: who it is, and the transactions in which rows may be erased."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, update
+from sqlalchemy import Connection, Engine, Select, text, update
+from sqlalchemy.exc import DBAPIError
 
+from models.errors import is_blocked
 from models.statements import Value
 from models.tables import FORGOTTEN_PEOPLE
 from sync.events.addresses import spellings_of
@@ -18,6 +20,11 @@ from sync.store.forgotten import forgotten_people
 
 ROWS_PER_FETCH = 1_000
 ROWS_PER_TRANSACTION = 100
+# How long workers may have to wait behind us for a batch that is under way.
+LOCK_SECONDS = 2
+PAUSES_SECONDS = (0.1, 0.5, 1, 2, 4)
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +60,38 @@ class Erasure:
             for rows in streamed.execute(query).partitions(ROWS_PER_FETCH):
                 yield from rows
 
-    @contextmanager
-    def transaction(self) -> Iterator[tuple[Connection, ForgottenPeople]]:
-        """Begin a transaction in which the history may be rewritten; yield who was forgotten."""
+    def transact(self, erase: Callable[[Connection, ForgottenPeople], Done]) -> Done:
+        """Return what `erase` returns, in a transaction of its own in which the history may be rewritten.
+
+        It is given who was forgotten. No worker writes meanwhile: all begin with the ledger. Tried again if one is in
+        the way for long: it is we who step back.
+        """
+        for pause in PAUSES_SECONDS:
+            try:
+                return self._transact(erase)
+            except DBAPIError as error:
+                if not is_blocked(error):
+                    raise
+            time.sleep(pause)
+        return self._transact(erase)
+
+    def _transact(self, erase: Callable[[Connection, ForgottenPeople], Done]) -> Done:
         is_person = FORGOTTEN_PEOPLE.c.pseudonym == self.pseudonym
         with self.engine.begin() as connection:
             people = forgotten_people(connection, self.options)
             assert people is not None
+            _hold_ledger_still(connection)
             connection.execute(update(FORGOTTEN_PEOPLE).where(is_person).values(is_erasing=True))
-            yield connection, people
+            done = erase(connection, people)
             connection.execute(update(FORGOTTEN_PEOPLE).where(is_person).values(is_erasing=False))
+        return done
+
+
+def _hold_ledger_still(connection: Connection) -> None:
+    """Wait until every transaction that wrote to the ledger has ended. On SQLite this one is the only one anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        connection.execute(text("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def several(values: list[Value]) -> Iterator[list[Value]]:
