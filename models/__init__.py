@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from models.rollup_campaigns import RollupCampaign
     from models.rollup_daily import RollupDaily
     from models.rollup_delta import RollupDelta
+    from models.webhook_registration import WebhookRegistration
 
 __all__ = [
     "Body",
@@ -43,6 +44,7 @@ __all__ = [
     "RollupCampaign",
     "RollupDaily",
     "RollupDelta",
+    "WebhookRegistration",
 ]
 
 

@@ -15,7 +15,7 @@ from models.errors import Fault, error_kind, fault_of
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
-from sync.events.raw import RawEvent, is_rehearsal
+from sync.events.raw import RawEvent, is_probe, is_rehearsal
 from sync.events.remains import without_forgotten
 from sync.rollups.deltas import keep_deltas
 from sync.sentry import report
@@ -169,7 +169,7 @@ def _merge_in(
     merged = _merge_all(connection, events, options, now)
     letters = keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
-    receipts, rehearsals = _receipts(batch)
+    receipts, rehearsals, tests = _receipts(batch)
     tally = Tally(
         received=len(batch),
         applied=len(merged.new) - ignored,
@@ -182,20 +182,22 @@ def _merge_in(
         quick_copies=merged.quick_copies,
         receipts=receipts,
         rehearsals=rehearsals,
+        tests=tests,
     )
     return tally, letters
 
 
-def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return when each of `batch` was received, apart what is no traffic."""
-    receipts: list[float] = []
-    rehearsals: list[float] = []
+def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return when each of `batch` was received, apart what is no traffic, and of that once more the test events."""
+    receipts, rehearsals, tests = list[float](), list[float](), list[float]()
     for item in batch:
         stated = item.stated
         # What the provider may say of its messages is nearly all: only what is ignored may be a probe or a test.
         is_traffic = not isinstance(stated, Event) or stated.outcome is Outcome.APPLIED or not is_rehearsal(stated.name)
         (receipts if is_traffic else rehearsals).append(item.raw.received_at.timestamp())
-    return tuple(receipts), tuple(rehearsals)
+        if not is_traffic and not is_probe(item.raw.body):
+            tests.append(item.raw.received_at.timestamp())
+    return tuple(receipts), tuple(rehearsals), tuple(tests)
 
 
 def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:
