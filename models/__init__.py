@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from models.campaign_status import CampaignStatus
     from models.compatibility import Compatibility
     from models.dead_letter import DeadLetter
+    from models.forget_key_in_use import ForgetKeyInUse
+    from models.forgotten_person import PersonForgotten
     from models.further_body import FurtherBody
     from models.inbox import Inbox
     from models.last_reachable import LastReachable
@@ -33,6 +35,7 @@ __all__ = [
     "CampaignStatus",
     "Compatibility",
     "DeadLetter",
+    "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
     "LastReachable",
@@ -42,6 +45,7 @@ __all__ = [
     "OptOut",
     "OptOutHistory",
     "Outage",
+    "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
     "RollupDaily",

@@ -8,6 +8,7 @@ from models.asked_message import AskedMessage
 from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.dead_letter import DeadLetter
+from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
 from models.ledger import LedgerEntry
@@ -35,6 +36,7 @@ CAMPAIGNS = _table(CampaignStatus)
 ASKED_MESSAGES = _table(AskedMessage)
 OPT_OUTS = _table(OptOut)
 HISTORY = _table(OptOutHistory)
+FORGOTTEN_PEOPLE = _table(PersonForgotten)
 NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)

@@ -42,6 +42,11 @@ class Origin(StrEnum):
 _POLLED = Origin.POLLED  # to look it up in the enumeration takes longer than to compare it
 
 
+def outcome_of(name: str, origin: str) -> Outcome:
+    """Return the outcome of a fact of this name: some names are known only as polled."""
+    return Outcome.APPLIED if origin == Origin.POLLED or name in KNOWN_EVENTS else Outcome.IGNORED
+
+
 class Reason(StrEnum):
     """Why a raw event became a dead letter."""
 

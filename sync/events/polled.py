@@ -70,6 +70,12 @@ def parse_answer(body: bytes, asked_at: datetime, options: ParseOptions) -> Even
     )
 
 
+def claims_of_answer(event: Event) -> tuple[datetime, ...]:
+    """Return every time that the answer in `event` claims its status came about at; the one that counts most first."""
+    data = _data(json_object(event.body).get("answer"))
+    return tuple(time for time in _times(event.name, data) if time is not None)
+
+
 def _data(answer: Any) -> Mapping[str, Any]:
     """Return the part of an answer that tells of the message: many providers wrap it in `data`."""
     if not isinstance(answer, dict):

@@ -4,7 +4,7 @@
 further bodies of a key stand in `further_bodies`, in the same words. The bytes are in `bodies`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, select, tuple_,
 
 from models.statements import is_one_of, slices
 from models.tables import BODIES, FURTHER_BODIES, LEDGER
-from sync.events.event import KNOWN_EVENTS, Event, Origin, Outcome
+from sync.events.event import Event, Origin, outcome_of
 from sync.events.merge import Key, distinct, holding
 from sync.store.ledger_insert import BODY_COLUMNS, body_columns, body_rows, entries_of, insert_missing, new_body_ids
 
@@ -149,7 +149,7 @@ def _settle(connection: Connection, key: Key, held: Any, bodies: Mapping[str, _S
         if winner.digest != held.digest:
             values["applied_at"] = now
         if winner.origin != held.origin:
-            values["outcome"] = _outcome(key[1], winner.origin)
+            values["outcome"] = outcome_of(key[1], winner.origin)
         is_entry = and_(LEDGER.c.subject_id == key[0], LEDGER.c.event == key[1])
         connection.execute(update(LEDGER).where(is_entry).values(**values))
     is_of_key = and_(FURTHER_BODIES.c.subject_id == key[0], FURTHER_BODIES.c.event == key[1])
@@ -157,11 +157,6 @@ def _settle(connection: Connection, key: Key, held: Any, bodies: Mapping[str, _S
     others = [body._asdict() for body in bodies.values() if body.digest != winner.digest]
     if others:
         connection.execute(FURTHER_BODIES.insert(), [{"subject_id": key[0], "event": key[1]} | body for body in others])
-
-
-def _outcome(name: str, origin: str) -> Outcome:
-    """Return the outcome of a fact by the body that holds: some names are known only as polled."""
-    return Outcome.APPLIED if origin == Origin.POLLED or name in KNOWN_EVENTS else Outcome.IGNORED
 
 
 def settle_again(connection: Connection, events: Iterable[Event], now: datetime) -> None:
@@ -180,6 +175,23 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
                     occurred_at=event.occurred_at, is_dated=event.is_dated, origin=event.origin
                 )
         _settle(connection, key, entries[key], bodies, now)
+
+
+def remove_bodies(connection: Connection, digests: Mapping[Key, Collection[str]], now: datetime) -> None:
+    """Remove the bodies with these digests; of the others under a key the greatest holds. A key without any goes."""
+    keys = sorted(digests)
+    entries = {(row.subject_id, row.event): row for row in entries_of(connection, keys, is_locked=True)}
+    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
+    for row in _further(connection, keys):
+        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in stored.items():
+        places = [bodies.pop(digest).body_id for digest in digests[key] if digest in bodies]
+        connection.execute(delete(BODIES).where(BODIES.c.id.in_(places)))
+        if bodies:
+            _settle(connection, key, entries[key], bodies, now)
+            continue
+        for table in (LEDGER, FURTHER_BODIES):
+            connection.execute(delete(table).where(table.c.subject_id == key[0], table.c.event == key[1]))
 
 
 def take_out(connection: Connection, keys: Sequence[Key]) -> None:

@@ -12,6 +12,7 @@ from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.polled import parse_answer
 from sync.events.raw import RawEvent
+from sync.events.remains import event_of_remains, is_remains
 
 
 def read_events(
@@ -61,6 +62,8 @@ def event_of(row: Any, options: ParseOptions) -> Event | None:
 
     The one place where bodies of both origins are read. What is polled was never signed, and the other way round.
     """
+    if is_remains(row.body):
+        return event_of_remains(row.body, row.received_at)
     if row.origin == Origin.POLLED:
         return parse_answer(row.body, row.received_at, options)
     try:
