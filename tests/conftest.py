@@ -160,6 +160,14 @@ def engine(migrated_url: URL) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def reader(migrated_url: URL) -> Iterator[Engine]:
+    """An engine that writes nothing, and keeps no other process from writing."""
+    engine = open_database(migrated_url, is_read_only=True)
+    yield engine
+    engine.dispose()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "redis_server" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_redis"):
         metafunc.parametrize("redis_server", SERVERS, indirect=True, scope="session")
