@@ -28,7 +28,6 @@ class RawEvent(Struct, frozen=True, kw_only=True, gc=False):
 
 # A probe of `doctor` begins with these bytes, inside the signed body. It is no delivery of the provider's traffic.
 PROBE_MARK = b'{"event":"zexa-sync.probe"'
-PROBE_EVENT = "zexa-sync.probe"
 # What the provider's own test events are called, compared as all names are. Some name no event at all.
 _TEST_NAMES = frozenset({b"", b"test", b"testevent", b"webhooktest", b"ping", b"webhookping", b"zexasyncprobe"})
 
@@ -56,11 +55,6 @@ _ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 def letters_of(text: bytes) -> bytes:
     """Return the letters and digits of ASCII in `text`, in lower case: names are compared by these alone."""
     return text.translate(_LOWER_CASE, _NO_LETTERS)
-
-
-def is_probe(body: bytes) -> bool:
-    """Return whether `body` is a probe of `doctor`."""
-    return body.startswith(PROBE_MARK)
 
 
 def is_rehearsal(name: str) -> bool:
