@@ -102,13 +102,20 @@ def migrated_file(databases_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: URL) -> Iterator[str]:
+def postgres_admin(postgres_server: URL) -> Iterator[Connection]:
+    """A connection that makes and drops databases: another one for each test would take as long as they do."""
+    with administrating(postgres_server) as admin:
+        yield admin
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: URL, postgres_admin: Connection) -> Iterator[str]:
     """A database of the server at the newest schema, to be copied, to which nobody is connected."""
-    with administrating(postgres_server) as admin, new_database(admin, POSTGRES_TEMPLATE) as name:
+    with new_database(postgres_admin, POSTGRES_TEMPLATE) as name:
         migrate(postgres_server.set(database=name))
         # A pooler keeps its connections, and no database is copied that others are connected to.
         end_sessions = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
-        admin.execute(end_sessions, {"name": name})
+        postgres_admin.execute(end_sessions, {"name": name})
         yield name
 
 
@@ -143,7 +150,7 @@ def database_url(request: pytest.FixtureRequest, databases_folder: Path) -> Iter
         return
     server: URL = request.getfixturevalue("postgres_server")
     template: str = request.getfixturevalue("migrated_template") if is_migrated else POSTGRES_TEMPLATE
-    with administrating(server) as admin, new_database(admin, template) as name:
+    with new_database(request.getfixturevalue("postgres_admin"), template) as name:
         yield server.set(database=name)
 
 

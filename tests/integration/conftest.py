@@ -8,28 +8,44 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
-from sqlalchemy import URL, Engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, make_url, text
 
 from models.database import open_database
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.queue.connection import open_queue
 from sync.suppression import Lookup
-from tests.conftest import administrating, new_database
+from tests.conftest import new_database
 from tests.support.events_builder import REFUSED
 
 
 @pytest.fixture
 def both_engines(
-    tmp_path: Path, migrated_file: Path, postgres_server: URL, migrated_template: str
+    tmp_path: Path, migrated_file: Path, postgres_server: URL, postgres_admin: Connection, migrated_template: str
 ) -> Iterator[list[Engine]]:
     """A database of each kind at the newest schema."""
-    with administrating(postgres_server) as admin, new_database(admin, migrated_template) as name:
+    with new_database(postgres_admin, migrated_template) as name:
         file = shutil.copyfile(migrated_file, tmp_path / "zexa.db")
         engines = [open_database(url) for url in (make_url(f"sqlite:///{file}"), postgres_server.set(database=name))]
         yield engines
         for engine in engines:
             engine.dispose()
+
+
+@pytest.fixture
+def second_engine(migrated_url: URL) -> Iterator[Engine]:
+    """Another process's."""
+    engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def observer(migrated_url: URL) -> Iterator[Engine]:
+    """For who looks at what others wait for."""
+    engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
