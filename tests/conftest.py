@@ -19,12 +19,14 @@ import psutil
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings
 from redis import Redis
 from sqlalchemy import URL, Connection, Engine, make_url, text
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
+from tests.support.events_builder import patient
 from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +35,10 @@ MEMORY = Path("/dev/shm")
 OURS = "zexa-tests-"
 MEMORY_BYTES_MIN = 2 * 1024**3  # each of several test processes takes a few hundred megabytes at most
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
+
+# Of every property, also if it does not say so: a busy machine made it fail, now and then.
+settings.register_profile("patient", patient)
+settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
