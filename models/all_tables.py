@@ -15,6 +15,7 @@ from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.webhook_registration import WebhookRegistration
 
 __all__ = [
     "Body",
@@ -32,4 +33,5 @@ __all__ = [
     "RollupCampaign",
     "RollupDaily",
     "RollupDelta",
+    "WebhookRegistration",
 ]

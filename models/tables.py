@@ -18,6 +18,7 @@ from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.webhook_registration import WebhookRegistration
 
 
 def _table(model: Any) -> Table:
@@ -38,3 +39,4 @@ REPORT_CALENDAR = _table(ReportCalendar)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)
 ROLLUP_DELTAS = _table(RollupDelta)
+WEBHOOK_REGISTRATIONS = _table(WebhookRegistration)

@@ -42,6 +42,7 @@ TABLES = (
     "rollup_campaigns",
     "rollup_deltas",
     "report_calendar",
+    "webhook_registrations",
     "zexa_sync_compatibility",
 )
 # The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
@@ -66,6 +67,7 @@ def upgrade() -> None:
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
+    create_webhook_registrations()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, even if it looks like one.
@@ -339,6 +341,35 @@ def create_reports() -> None:
     config = op.get_context().config
     assert config is not None
     op.bulk_insert(report_calendar, calendar(config.attributes["report_timezone"]))
+
+
+def create_webhook_registrations() -> None:
+    op.create_table(
+        "webhook_registrations",
+        automatic_id(),
+        sa.Column("url", KeyText, nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("traffic_at", UTCDateTime()),
+        sa.Column("webhook_id", KeyText),
+        sa.Column("registered_at", UTCDateTime()),
+        sa.Column("proved_at", UTCDateTime()),
+        sa.Column("proved_by", sa.Text()),
+        sa.Column("secret", KeyText),
+        sa.Column("replaced_at", UTCDateTime()),
+        sa.Column("deleted_at", UTCDateTime()),
+        sa.CheckConstraint("proved_by IN ('test_event', 'delivery')", name="ck_webhook_registrations_proved_by"),
+        sqlite_autoincrement=True,
+    )
+    is_open = sa.text("webhook_id IS NULL AND replaced_at IS NULL")
+    op.create_index(
+        "ux_webhook_registrations_open",
+        "webhook_registrations",
+        ["url"],
+        unique=True,
+        postgresql_where=is_open,
+        sqlite_where=is_open,
+    )
 
 
 def create_compatibility() -> None:

@@ -21,6 +21,8 @@ from sync.queue.connection import connect
 from sync.queue.counts import (
     ACCEPTED,
     LATEST_KEY,
+    REFUSED_PREFIX,
+    SECRET_PREFIX,
     SECRETS_KEY,
     TAIL_CHANNEL,
     TAIL_KEY,
@@ -48,7 +50,7 @@ class Reporter:
         self.counts = Counts()
         self._redis = connect(redis, connections=1, seconds=REDIS_SECONDS)
         self._fingerprints = [fingerprint(secret) for secret in secrets]
-        self._names = [f"secret:{name}" for name in self._fingerprints]
+        self._names = [f"{SECRET_PREFIX}{name}" for name in self._fingerprints]
         self._watched: deque[dict[str, Any]] = deque(maxlen=WATCHED_MAX)
         self._beat_at = 0.0
         self._lock, self._sending, self._stop = Lock(), Lock(), Event()
@@ -78,7 +80,8 @@ class Reporter:
         """Count a delivery that was refused for `reason`, or could not be stored. `shown` is for those who watch."""
         names = [f"code:{status.value}"]
         if status is not HTTPStatus.SERVICE_UNAVAILABLE:
-            names.append(f"refused:{reason}")
+            names.append(f"{REFUSED_PREFIX}{reason}")
+            self.counts.see(names[-1], at=time.time())
         self.counts.add(*names)
         self._watched.append({"at": time.time(), "code": status.value, "reason": reason, **shown})
         if self._thread is None:

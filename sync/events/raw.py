@@ -57,6 +57,11 @@ def letters_of(text: bytes) -> bytes:
     return text.translate(_LOWER_CASE, _NO_LETTERS)
 
 
+def is_probe(body: bytes) -> bool:
+    """Return whether `body` is a probe of `doctor`."""
+    return body.startswith(PROBE_MARK)
+
+
 def is_rehearsal(name: str) -> bool:
     """Return whether an event called `name` is a probe, or a test event of the provider's: no traffic."""
     return letters_of(name.encode("utf-8", "replace")) in _TEST_NAMES

@@ -6,12 +6,13 @@ What a job is, and which commands store it, is said in `sync.queue.jobs`.
 from collections.abc import Sequence
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
 from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import RedisError
 
 from sync.events.raw import RawEvent
-from sync.queue.connection import QueueUnavailable, connect, connection_options, open_queue
+from sync.queue.connection import QueueUnavailable, connection_options
 from sync.queue.counts import TAIL_KEY, Command
 from sync.queue.jobs import enqueue_commands
 from sync.settings.environment import RedisSettings
@@ -25,8 +26,6 @@ class QueueWriter:
     """
 
     def __init__(self, settings: RedisSettings, *, seconds: float) -> None:
-        # RQ makes a job's commands with a client that never connects.
-        self._queue = open_queue(connect(settings, connections=1, seconds=seconds))
         options = connection_options(settings, parse=parse_url)
         self._pool = ConnectionPool(**options | {"socket_connect_timeout": seconds, "socket_timeout": None})
         self._connection: AbstractConnection | None = None
@@ -38,7 +37,7 @@ class QueueWriter:
         deliveries. Raises QueueUnavailable, and what is no error of Redis, such as a name that no name server would be
         asked for.
         """
-        commands = enqueue_commands(self._queue, raw_events, at_front=at_front)
+        commands = enqueue_commands(raw_events, at_front=at_front)
         rest = (*counts, ("EXISTS", TAIL_KEY))
         try:
             if self._connection is None:
@@ -63,7 +62,8 @@ class QueueWriter:
         connection = self._connection or self._pool.make_connection()
         self._connection = None
         try:
-            packed = connection.pack_commands([("MULTI",), *commands, *rest, ("EXEC",)])
+            # Packed in C: the asynchronous connection's own way takes ten times as long.
+            packed = b"".join(map(pack_command, (("MULTI",), *commands, *rest, ("EXEC",))))
             await connection.send_packed_command(packed)
             for _ in range(len(commands) + len(rest) + 1):
                 await connection.read_response()

@@ -17,6 +17,8 @@ from sync.queue.counts import (
     QUICK_COPIES_SUM,
     REASONS,
     REHEARSALS,
+    SECRET_PREFIX,
+    TRAFFIC,
     fingerprint,
     lag_field,
 )
@@ -56,7 +58,7 @@ def _last_traffic(latest: Mapping[str, float], *, is_waiting: bool) -> float | N
     Only workers know which it is. What still waits counts, whatever it is, so that a worker that stands still is not
     taken for silence.
     """
-    known = [latest[name] for name in (("traffic", "delivery") if is_waiting else ("traffic",)) if name in latest]
+    known = [latest[name] for name in ((TRAFFIC, "delivery") if is_waiting else (TRAFFIC,)) if name in latest]
     return max(known, default=None)
 
 
@@ -111,7 +113,7 @@ def _secret_uses(secrets: Sequence[bytes], counted: Counted) -> list[SecretUse]:
         SecretUse(
             position=position,
             known_since=_time(counted.known_secrets.get(name)),
-            matched_at=_time(counted.latest.get(f"secret:{name}")),
+            matched_at=_time(counted.latest.get(f"{SECRET_PREFIX}{name}")),
         )
         for position, name in enumerate(names, 1)
     ]

@@ -17,7 +17,7 @@ from models.errors import Fault, error_kind, fault_of
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
-from sync.events.raw import RawEvent, is_rehearsal
+from sync.events.raw import RawEvent, is_probe, is_rehearsal
 from sync.rollups.deltas import keep_deltas
 from sync.sentry import report
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
@@ -183,7 +183,7 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
     merged = _merge_all(connection, events, options, now)
     keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
-    receipts, rehearsals = _receipts(batch)
+    receipts, rehearsals, tests = _receipts(batch)
     return Tally(
         received=len(batch),
         applied=len(merged.new) - ignored,
@@ -196,19 +196,21 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
         quick_copies=merged.quick_copies,
         receipts=receipts,
         rehearsals=rehearsals,
+        tests=tests,
     )
 
 
-def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return when each of `batch` was received, apart what is no traffic."""
-    receipts: list[float] = []
-    rehearsals: list[float] = []
+def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return when each of `batch` was received, apart what is no traffic, and of that once more the test events."""
+    receipts, rehearsals, tests = list[float](), list[float](), list[float]()
     for item in batch:
         stated = item.stated
         # What the provider may say of its messages is nearly all: only what is ignored may be a probe or a test.
         is_traffic = not isinstance(stated, Event) or stated.outcome is Outcome.APPLIED or not is_rehearsal(stated.name)
         (receipts if is_traffic else rehearsals).append(item.raw.received_at.timestamp())
-    return tuple(receipts), tuple(rehearsals)
+        if not is_traffic and not is_probe(item.raw.body):
+            tests.append(item.raw.received_at.timestamp())
+    return tuple(receipts), tuple(rehearsals), tuple(tests)
 
 
 def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:

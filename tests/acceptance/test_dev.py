@@ -139,7 +139,8 @@ def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_pr
     dev.data.chmod(0o755)
     (dev.data / "web.log").touch(mode=0o644)
     first = dev.start_to_row()
-    assert {dev.running_as(name) for name in ("redis", "web", "worker")} < set(dev.running())
+    assert re.search(r"registered; verified with secret 1 of 1 after \d+ ms$", dev.said(first), re.MULTILINE)
+    assert {dev.running_as(name) for name in ("redis", "web", "worker", "provider")} < set(dev.running())
     assert dev.end(first, signal.SIGINT) == 0
     assert dev.running() == []
     assert not (dev.data / "running.json").exists()
@@ -151,6 +152,7 @@ def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_pr
 
     second = dev.start_to_row()
     assert "stale" not in dev.said(second)
+    assert "already verified: by the test event of 2" in dev.said(second)
     assert before < dev.message_ids()
     # The secret is kept too: what the first run printed is good for the second.
     paste_curl(dev, first)
@@ -259,12 +261,13 @@ def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(runnin
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_database_and_a_redis_of_the_users_own_are_used_instead(
+def test_a_database_a_redis_and_a_key_of_the_users_own_are_used_instead(
     dev: Dev, database_url: URL, redis_server: RedisServer, redis: Redis
 ) -> None:
     assert redis.dbsize() == 0
     given = database_url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgres://")
-    run = dev.start(DATABASE_URL=given, REDIS_URL=redis_server.url, ZEXA_WEBHOOK_SECRET="their own")
+    own = {"ZEXA_WEBHOOK_SECRET": "their own", "ZEXA_API_KEY": "their own"}
+    run = dev.start(DATABASE_URL=given, REDIS_URL=redis_server.url, **own)
     dev.wait_for_line(run, RUNNING)
     engine = open_database(database_url)
     with engine.connect() as connection:
@@ -290,7 +293,7 @@ def test_a_busy_port_is_one_line_and_nothing_is_started(dev: Dev) -> None:
 def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_says_so_in_one_line(dev: Dev) -> None:
     killed = dev.start_to_row()
     left = dev.running()
-    assert len(left) >= 4  # Redis, worker, and web's two
+    assert len(left) >= 5  # the provider, Redis, worker, and web's two
     dev.end(killed, signal.SIGKILL)
     assert (dev.data / "running.json").exists()
     result = beside(dev, "status")
@@ -301,7 +304,7 @@ def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_says_s
 
     second = dev.start_to_row()
     (line,) = [line for line in dev.said(second).splitlines() if "stale" in line]
-    assert line.endswith("stopped now: worker, web, redis")
+    assert line.endswith("stopped now: worker, web, redis, provider")
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
     assert dev.end(second, signal.SIGINT) == 0
     assert dev.running() == []

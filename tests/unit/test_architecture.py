@@ -22,7 +22,14 @@ TREES = {
 PURE_ROOMS = ("sync.events",)
 PURE_MODULES = {
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
-    *("sync.backoff", "sync.settings.redis_url", "sync.store.known_good", "sync.terminal.masking", "sync.worker.pace"),
+    *(
+        "sync.backoff",
+        "sync.settings.http_urls",
+        "sync.settings.redis_url",
+        "sync.store.known_good",
+        "sync.terminal.masking",
+        "sync.worker.pace",
+    ),
 }
 PURE = PURE_MODULES | {module for module in TREES if module.startswith(PURE_ROOMS)}
 PACKAGES_OF_MODULES = {
@@ -58,8 +65,8 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs", "sync.sentry", "sync.backoff"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal"}
 FEATURES = {
-    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.person", "sync.rebuild", "sync.reports"),
-    *("sync.status", "sync.suppression", "sync.trace"),
+    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.person", "sync.provider", "sync.rebuild"),
+    *("sync.reports", "sync.status", "sync.suppression", "sync.trace"),
 }
 MAY_IMPORT = {
     "models": set(),
@@ -80,7 +87,15 @@ MAY_IMPORT = {
     "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "sync.queue"},
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
-DOORS = {"sync.opt_outs", "sync.suppression", "sync.suppression.text", "sync.status", "sync.trace"}
+DOORS = {
+    "sync.doctor",
+    "sync.opt_outs",
+    "sync.provider",
+    "sync.suppression",
+    "sync.suppression.text",
+    "sync.status",
+    "sync.trace",
+}
 
 
 def room(module: str) -> str:
@@ -174,7 +189,7 @@ def test_a_table_is_named_in_one_module() -> None:
 
 def test_every_folder_with_modules_is_a_room_with_rules() -> None:
     folders = {module.rpartition(".")[0] for module in TREES if module not in PACKAGES_OF_MODULES}
-    devtools = {f"sync.devtools.{name}" for name in ("bench", "dev", "simulate")}
+    devtools = {f"sync.devtools.{name}" for name in ("bench", "dev", "fake_provider", "simulate")}
     assert folders - {"migrations.versions"} <= MAY_IMPORT.keys() | devtools
 
 
