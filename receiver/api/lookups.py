@@ -67,6 +67,9 @@ class Lookups:
         """Free every thread that waits for a database which does not answer."""
         self._sockets.shut()
 
+    def close(self) -> None:
+        self._engine.dispose()
+
     def measure(self) -> Numbers:
         """Return what can be measured now, within a few seconds."""
         return measure(

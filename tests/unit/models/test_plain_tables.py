@@ -8,13 +8,13 @@ from sqlalchemy import Table
 from sqlmodel import SQLModel
 
 from models import all_tables, plain_tables
-from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, OPT_OUTS, WRITTEN
+from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS, WRITTEN
 
 assert all_tables.__all__  # importing the module fills the metadata
 
 
 @pytest.mark.parametrize(
-    "plain", [INBOX, DEAD_LETTERS, LEDGER, NAMELESS_OPT_OUTS, OPT_OUTS], ids=lambda table: table.name
+    "plain", [INBOX, DEAD_LETTERS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS], ids=lambda table: table.name
 )
 def test_the_columns_of_a_plain_table_are_those_of_its_model(plain: Table) -> None:
     model = SQLModel.metadata.tables[plain.name]
