@@ -6,11 +6,13 @@ from models.compatibility import Compatibility
 from models.dead_letter import DeadLetter
 from models.further_body import FurtherBody
 from models.inbox import Inbox
+from models.last_reachable import LastReachable
 from models.ledger import LedgerEntry
 from models.message_status import MessageStatus
 from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.outage import Outage
 from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
@@ -24,11 +26,13 @@ __all__ = [
     "DeadLetter",
     "FurtherBody",
     "Inbox",
+    "LastReachable",
     "LedgerEntry",
     "MessageStatus",
     "NamelessOptOut",
     "OptOut",
     "OptOutHistory",
+    "Outage",
     "ReportCalendar",
     "RollupCampaign",
     "RollupDaily",

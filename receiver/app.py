@@ -26,6 +26,7 @@ from receiver.webhook.endpoint import Keys, Webhook, add_route, flask_response
 from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
+from receiver.webhook.marker import Marker
 from receiver.webhook.reporter import Reporter
 from sync.queue.connection import connect
 from sync.settings.web import ReceiverSettings
@@ -54,6 +55,7 @@ class Parts(NamedTuple):
     intake: Intake
     keys: Keys
     reporter: Reporter
+    marker: Marker
     readiness: Readiness
     api: "Api | None"
     stops: tuple[Callable[[], None], ...]
@@ -88,12 +90,12 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     loop, intake = LoopThread(), parts.intake
     app = _flask(parts)
     app.extensions["stop"] = parts.stop
-    add_route(
-        app,
-        parts.keys,
-        store=lambda body, request_id: loop.run(lambda: intake.store(body, request_id)),
-        reporter=parts.reporter,
-    )
+
+    def store(body: bytes, request_id: str) -> None:
+        parts.marker.start()  # with the first delivery: the server may have forked before
+        loop.run(lambda: intake.store(body, request_id))
+
+    add_route(app, parts.keys, store=store, reporter=parts.reporter)
     if parts.api:
         parts.api.add_routes(app)
     return app
@@ -118,7 +120,11 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
         else:
             await flask(scope, receive, send)
 
-    return Application(answer, parts.reporter.start, parts.stop)
+    def start() -> None:
+        parts.reporter.start()
+        parts.marker.start()
+
+    return Application(answer, start, parts.stop)
 
 
 def _parts(settings: ReceiverSettings | None) -> Parts:
@@ -132,9 +138,10 @@ def _parts(settings: ReceiverSettings | None) -> Parts:
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
     )
+    marker = Marker(settings.redis, settings.database_url, reporter.take_answers)
     readiness = Readiness(connect(settings.redis, connections=1, seconds=READY_REDIS_SECONDS), settings.database_url)
     api = None
-    stops = [reporter.stop, inbox.close, readiness.close]
+    stops = [marker.stop, reporter.stop, inbox.close, readiness.close]
     if settings.lookup:
         # Loads what is known of phone numbers, which nothing else of this process needs.
         from receiver.api.endpoint import Api  # noqa: PLC0415
@@ -144,7 +151,7 @@ def _parts(settings: ReceiverSettings | None) -> Parts:
         stops.append(lookups.close)
         api = Api(lookups, tokens=settings.lookup.tokens)
     keys = Keys(settings.secrets, settings.retired_secrets)
-    return Parts(settings, intake, keys, reporter, readiness, api, tuple(stops))
+    return Parts(settings, intake, keys, reporter, marker, readiness, api, tuple(stops))
 
 
 def _flask(parts: Parts) -> Flask:

@@ -79,6 +79,7 @@ class Lookups:
             secrets=self._secrets,
             read_latency=self._read_latency,
             has_opt_outs=False,
+            has_outages=False,
         )
 
     def measure_blindly(self) -> Numbers:
