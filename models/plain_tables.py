@@ -1,4 +1,4 @@
-"""The tables that the web process and look-ups name, without SQLModel, which takes 14 MB of memory.
+"""The tables that the web process, look-ups and `zexa-sync dev` name, without SQLModel, which takes 14 MB of memory.
 
 They have the columns that are named there, and a test holds each equal to its model's.
 """
@@ -35,6 +35,7 @@ NAMELESS_OPT_OUTS = Table(
     Column("received_at", UTCDateTime, nullable=False),
     Column("holds_until", UTCDateTime, nullable=False),
 )
+MESSAGES = Table("message_status", _METADATA, Column("message_id", KeyText, primary_key=True))
 LEDGER = Table(
     "events",
     _METADATA,

@@ -81,7 +81,7 @@ def _lost_text(loss: Loss, now: datetime, schedule: RetrySchedule) -> str:
 
 
 def _when_text(windows: Sequence[Interval], outage: KnownOutage) -> str:
-    if len(windows) == 1 and windows[0][0] <= outage.began_at:
+    if len(windows) == 1 and windows[0][0] >= outage.began_at:
         return f"before {second_text(windows[0][1])}"
     return " or ".join(f"between {second_text(began)} and {second_text(ended)}" for began, ended in windows)
 

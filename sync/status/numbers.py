@@ -144,8 +144,8 @@ class InDatabase:
     `nameless_opt_outs` are STOPs that name no person. `ignored_opt_outs` are facts whose event no version knows, and
     whose name looks like an opt-out. Both are None if they were not asked for. All are counted up to COUNTED_MAX.
     `inbox_oldest_at` is when the oldest of its events was received, None if it is empty. `clock_offset_seconds` is its
-    clock minus ours; SQLite has none. `outages` are the latest that are recorded; `mark` is when a web process could
-    acknowledge a delivery for the last time, as far as the database knows.
+    clock minus ours; SQLite has none. `outages` are the latest that are recorded, None if they were not asked for.
+    `mark` is when a web process could acknowledge a delivery for the last time, as far as the database knows.
     """
 
     inbox_rows: int
@@ -155,7 +155,7 @@ class InDatabase:
     ignored_opt_outs: int | None
     opt_out_latency: Latency | None
     clock_offset_seconds: float
-    outages: tuple[KnownOutage, ...] = ()
+    outages: tuple[KnownOutage, ...] | None = ()
     mark: DatabaseMark | None = None
 
 
@@ -190,9 +190,9 @@ class Numbers:
     def outages(self) -> list[Loss] | None:
         """Return the latest outages, the one that lasts included, and what each may have cost.
 
-        None if the database, which records them, does not answer.
+        None if the database, which records them, does not answer, or was not asked for them.
         """
-        if self.database is None:
+        if self.database is None or self.database.outages is None:
             return None
         marks = RedisMarks(latest=self.redis.marked) if self.redis else None
         since = unreachable_since(self.looked_at.timestamp(), marks, self.database.mark)

@@ -103,15 +103,16 @@ def test_every_status_that_an_outage_cost_is_of_an_id_that_is_named_and_few_othe
     kill(web)
     (outage,) = wait_for(lambda: outages(migrated_platform)["outages"], seconds=NAMED_SECONDS, what="a named outage")
     assert outage["ended_at"] is None
-    assert 0 <= killed_at - moment(outage["began_at"]) < 6
+    assert 0 <= killed_at - moment(outage["began_at"]) < 10
     time.sleep(max(0.0, killed_at + AWAY_SECONDS - time.time()))
+    started_at = time.time()
     migrated_platform.start_web()
     back_at = time.time()
     ended = wait_for(
         lambda: outages(migrated_platform)["outages"][0]["ended_at"], seconds=NAMED_SECONDS, what="its end"
     )
     traffic.finish()
-    assert abs(moment(ended) - back_at) < 3
+    assert started_at < moment(ended) < back_at + 5
 
     def lost() -> set[str]:
         with reader.connect() as connection:
@@ -141,8 +142,8 @@ class Quick(NamedTuple):
 
 @pytest.fixture
 def quick(tmp_path: Path, migrated_url: URL) -> Iterator[Quick]:
-    """A platform on a Redis of its own, with marks ten times as often and outages four times as short."""
-    path = preset(tmp_path, "sync.reachability.marks.BEAT_SECONDS = 0.4", "sync.reachability.marks.GAP_SECONDS = 3.0")
+    """A platform on a Redis of its own, with marks ten times as often and outages a third as long."""
+    path = preset(tmp_path, "sync.reachability.marks.BEAT_SECONDS = 0.4", "sync.reachability.marks.GAP_SECONDS = 4.0")
     redis = private_redis(tmp_path / "redis", is_durable=False, binary=server_binary(DEFAULT_SERVER))
     with redis as server, platform(tmp_path / "logs", migrated_url, server.url, PYTHONPATH=path) as started:
         yield Quick(started, server.process)
@@ -164,12 +165,12 @@ def test_processes_that_restart_one_after_another_are_no_outage_and_all_of_them_
     time.sleep(1)
     first.send_signal(signal.SIGTERM)
     first.wait(30)
-    time.sleep(4)
+    time.sleep(5)
     third = house.start_web()
     second.send_signal(signal.SIGTERM)
     second.wait(30)
     assert recorded(reader) == []
-    stand_still(third, seconds=4)
+    stand_still(third, seconds=5)
     (outage,) = wait_for(lambda: recorded(reader), seconds=10, what="the outage of a process that stood still")
     assert outage.kind == "no_process"
 
@@ -190,17 +191,17 @@ def test_with_both_stores_away_every_answer_is_503_and_the_outage_is_recorded_on
     delivery = body("message.delivered", datetime.now(UTC), message_id="msg_1", to="+244912345678")
     assert house.deliver(delivery) == 200
     quick.redis.kill()
-    time.sleep(4)
+    time.sleep(5)
     assert house.deliver(delivery) == 200  # into the inbox: Redis away alone is no outage
     assert recorded(reader) == []
     with locked(migrated_url):
-        until = time.monotonic() + 5
+        until = time.monotonic() + 6
         while time.monotonic() < until:
             assert house.deliver(delivery) == 503
     (outage,) = wait_for(lambda: recorded(reader), seconds=10, what="a recorded outage")
     assert outage.kind == "no_store"
     began, ended = (datetime.fromisoformat(time_) for time_ in (outage.began_at, outage.ended_at))
-    assert 4 < (ended - began).total_seconds() < 9
+    assert 5 < (ended - began).total_seconds() < 14
 
 
 @contextmanager

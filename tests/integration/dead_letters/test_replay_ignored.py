@@ -14,7 +14,6 @@ from sync.store.polled import merge_answers
 from tests.conftest import NOW
 from tests.integration.dead_letters.letters import (
     DELIVERED,
-    REFUSED,
     UNREADABLE,
     Command,
     active,
@@ -24,7 +23,7 @@ from tests.integration.dead_letters.letters import (
     letters,
     raw,
 )
-from tests.support.events_builder import ANA, AO, RECEIVED, RUI, TEN, body, minute, rows
+from tests.support.events_builder import ANA, AO, RECEIVED, REFUSED, RUI, TEN, body, minute, rows
 
 
 def ledger(engine: Engine) -> dict[tuple[str, str], Any]:

@@ -34,6 +34,16 @@ def test_an_outage_is_said_with_the_events_that_had_their_last_try_in_it() -> No
     assert "may have had" in said(at(10, 2), at(10, 37))
 
 
+def test_events_that_were_first_tried_in_an_earlier_outage_are_told_by_both_bounds() -> None:
+    outages = [
+        KnownOutage(number=number, began_at=began, ended_at=ended, kind="no_process")
+        for number, (began, ended) in enumerate([(at(10, 0), at(10, 20)), (at(10, 46), at(10, 48))], 1)
+    ]
+    assert outage_text(losses(outages, NIGHT, SCHEDULE)[1], NIGHT).endswith(
+        "events first tried between 2026-06-24 10:10:00Z and 2026-06-24 10:12:00Z had their last try inside it"
+    )
+
+
 def test_an_outage_that_lasts_is_said_with_the_time_that_is_left() -> None:
     assert said(at(10, 2), None, now=at(10, 12)) == (
         "unreachable since 2026-06-24 10:02:00Z; nothing is lost if it ends within 26 min"
