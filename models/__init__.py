@@ -7,49 +7,11 @@ and the web process needs none of it (`models.plain_tables`).
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.body import Body
-    from models.campaign_status import CampaignStatus
-    from models.compatibility import Compatibility
-    from models.dead_letter import DeadLetter
-    from models.forget_key_in_use import ForgetKeyInUse
-    from models.forgotten_person import PersonForgotten
-    from models.further_body import FurtherBody
-    from models.inbox import Inbox
-    from models.ledger import LedgerEntry
-    from models.message_status import MessageStatus
-    from models.nameless_opt_out import NamelessOptOut
-    from models.opt_out import OptOut
-    from models.opt_out_history import OptOutHistory
-    from models.report_calendar import ReportCalendar
-    from models.rollup_campaigns import RollupCampaign
-    from models.rollup_daily import RollupDaily
-    from models.rollup_delta import RollupDelta
-    from models.webhook_registration import WebhookRegistration
-
-__all__ = [
-    "Body",
-    "CampaignStatus",
-    "Compatibility",
-    "DeadLetter",
-    "ForgetKeyInUse",
-    "FurtherBody",
-    "Inbox",
-    "LedgerEntry",
-    "MessageStatus",
-    "NamelessOptOut",
-    "OptOut",
-    "OptOutHistory",
-    "PersonForgotten",
-    "ReportCalendar",
-    "RollupCampaign",
-    "RollupDaily",
-    "RollupDelta",
-    "WebhookRegistration",
-]
+    from models.all_tables import *  # noqa: F403 - their names stand there
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if not name[:1].isupper():  # a module, which is imported otherwise
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from models import all_tables  # noqa: PLC0415 - the whole point
 

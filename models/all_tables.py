@@ -8,11 +8,13 @@ from models.forget_key_in_use import ForgetKeyInUse
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
+from models.last_reachable import LastReachable
 from models.ledger import LedgerEntry
 from models.message_status import MessageStatus
 from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.outage import Outage
 from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
@@ -27,11 +29,13 @@ __all__ = [
     "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
+    "LastReachable",
     "LedgerEntry",
     "MessageStatus",
     "NamelessOptOut",
     "OptOut",
     "OptOutHistory",
+    "Outage",
     "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",

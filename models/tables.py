@@ -15,6 +15,7 @@ from models.message_status import MessageStatus
 from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.outage import Outage
 from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
@@ -37,6 +38,7 @@ FORGOTTEN_PEOPLE = _table(PersonForgotten)
 NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)
+OUTAGES = _table(Outage)
 REPORT_CALENDAR = _table(ReportCalendar)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)

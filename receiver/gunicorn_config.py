@@ -19,8 +19,9 @@ from receiver.server.rooms import IDLE_SECONDS
 from sync.logs import configure_logs
 from sync.sentry import start_sentry
 from sync.settings.environment import SettingError
+from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.sentry import read_sentry_dsn
-from sync.settings.web import ReceiverSettings, read_bind, read_concurrency
+from sync.settings.web import ReceiverSettings
 
 WRONG_USE = 2
 log = structlog.get_logger()

@@ -21,6 +21,7 @@ COMMANDS = {
     "dev": "sync.devtools.dev.command:dev",
     "doctor": "sync.doctor.command:doctor",
     "opt-outs": "sync.opt_outs.command:opt_outs",
+    "outages": "sync.outages.command:outages",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
     "report": "sync.reports.command:report",

@@ -44,6 +44,8 @@ TABLES = (
     "rollup_campaigns",
     "rollup_deltas",
     "report_calendar",
+    "outages",
+    "last_reachable",
     "webhook_registrations",
     "zexa_sync_compatibility",
 )
@@ -70,6 +72,7 @@ def upgrade() -> None:
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
+    create_outages()
     create_webhook_registrations()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
@@ -368,6 +371,27 @@ def create_reports() -> None:
     config = op.get_context().config
     assert config is not None
     op.bulk_insert(report_calendar, calendar(config.attributes["report_timezone"]))
+
+
+def create_outages() -> None:
+    op.create_table(
+        "outages",
+        automatic_id(),
+        sa.Column("began_at", UTCDateTime(), nullable=False),
+        sa.Column("ended_at", UTCDateTime()),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("resolved_by", sa.Text()),
+        sa.Column("resolved_reason", sa.Text()),
+        sa.Column("resolved_at", UTCDateTime()),
+        sa.CheckConstraint("kind IN ('no_process', 'no_store')", name="ck_outages_kind"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "last_reachable",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("marked_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+    )
 
 
 def create_webhook_registrations() -> None:

@@ -74,6 +74,9 @@ class Lookups:
         """Free every thread that waits for a database which does not answer."""
         self._sockets.shut()
 
+    def close(self) -> None:
+        self._engine.dispose()
+
     def measure(self) -> Numbers:
         """Return what can be measured now, within a few seconds."""
         return measure(
@@ -83,6 +86,7 @@ class Lookups:
             secrets=self._secrets,
             read_latency=self._read_latency,
             has_opt_outs=False,
+            has_outages=False,
         )
 
     def measure_blindly(self) -> Numbers:

@@ -170,7 +170,7 @@ def _identities(document: Document) -> Iterable[str | None]:
     """Return what names the recipient, the sender, the message and the campaign of `document`."""
     fields = document.data or NO_FIELDS
     if isinstance(document, WholeDocument):
-        return [identity(of(fields)) for of in (_recipients, _senders, _message_ids, _campaign_ids)]
+        return [identity(names(fields)) for names in (_recipients, _senders, _message_ids, _campaign_ids)]
     # Nearly always under the first name: to look there first halves the time.
     recipient, message_id, campaign_id = fields.to, fields.message_id, fields.campaign_id
     if not recipient or recipient.isspace():

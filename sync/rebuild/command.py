@@ -89,6 +89,7 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
     options = read_parse_options(os.environ)
     timezone = read_report_timezone(os.environ)
     counts = WalkCounts()
+    rows = SHOWN_ROWS if limit is None else limit
     try:
         with (
             stop_signals() as is_stop_asked,
@@ -107,21 +108,24 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
                     counts=counts,
                 )
                 if is_check:
-                    rows = SHOWN_ROWS if limit is None else limit
                     printer = Printer(shown, rows=rows, as_json=as_json, shows_addresses=show_addresses)
                     _check(reader, walk, printer, reports_only=reports_only)
                 else:
                     _rebuild(reader, writer, walk, timezone, reports_only=reports_only)
     except DBAPIError as error:
         raise click.ClickException(_failure(error, counts)) from None
+    _say_counts(counts, is_check=is_check, as_json=as_json)
+    if not counts.is_complete or (is_check and counts.drifting):
+        sys.exit(1)
+
+
+def _say_counts(counts: WalkCounts, *, is_check: bool, as_json: bool) -> None:
     if not counts.is_complete:
         click.echo("stopped", err=True)
     if as_json:
         click.echo(json.dumps(counts_document(counts, is_check=is_check)))
     else:
         say(counts_text(counts, is_check=is_check))
-    if not counts.is_complete or (is_check and counts.drifting):
-        sys.exit(1)
 
 
 def _check(reader: Engine, walk: Walk, printer: "Printer", *, reports_only: bool) -> None:

@@ -23,6 +23,7 @@ from sync.queue.counts import (
     lag_field,
 )
 from sync.queue.waiting import waiting
+from sync.reachability.in_redis import REACHABLE
 from sync.rollups.usual_gaps import usual_gap_now
 from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
 
@@ -49,6 +50,7 @@ def measure_redis(queue: OpenQueue, *, secrets: Sequence[bytes] | None = None) -
         usual_gap_seconds=usual_gap_now(counted.usual_gaps, datetime.now(UTC).timestamp(), last),
         secrets=None if secrets is None else tuple(_secret_uses(secrets, counted)),
         clock_offset_seconds=counted.clock_offset_seconds,
+        marked=counted.latest.get(REACHABLE),
     )
 
 

@@ -21,6 +21,7 @@ TREES = {
 }
 PURE_ROOMS = ("sync.events",)
 PURE_MODULES = {
+    *("sync.reachability.losses", "sync.reachability.marks", "sync.reachability.retries"),
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *(
         "sync.backoff",
@@ -63,10 +64,10 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 
 # Who may import whom, as CONTRIBUTING.md says it under "The map of rooms". A room may always import itself.
 BASE = {"models", "sync.events", "sync.settings", "sync.logs", "sync.sentry", "sync.backoff"}
-BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal"}
+BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal", "sync.reachability"}
 FEATURES = {
-    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.person", "sync.provider", "sync.rebuild"),
-    *("sync.reports", "sync.status", "sync.suppression", "sync.trace"),
+    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
+    *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.trace"),
 }
 MAY_IMPORT = {
     "models": set(),
@@ -78,11 +79,12 @@ MAY_IMPORT = {
     "sync.backoff": set(),
     **dict.fromkeys(("sync.queue", "sync.rollups", "sync.terminal"), BASE),
     "sync.store": BASE | {"sync.rollups"},
+    "sync.reachability": BASE | {"sync.queue"},
     "sync.worker": BEHIND,
     **dict.fromkeys(FEATURES, BEHIND),
     "sync": BASE | {"sync.terminal"},  # the command line names commands as text
     "receiver.server": {"sync.logs", "sync.sentry", "sync.settings"},
-    "receiver.webhook": BASE | {"receiver.server", "sync.queue"},
+    "receiver.webhook": BASE | {"receiver.server", "sync.queue", "sync.reachability"},
     "receiver.api": BASE | {"receiver.server", "receiver.webhook", "sync.queue"},
     "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "sync.queue"},
 }
@@ -90,6 +92,7 @@ MAY_IMPORT = {
 DOORS = {
     "sync.doctor",
     "sync.opt_outs",
+    "sync.outages.text",
     "sync.provider",
     "sync.suppression",
     "sync.suppression.text",

@@ -138,15 +138,15 @@ def _start(processes: Processes, setup: Setup, progress: Progress) -> None:
 
 
 def _wait_until_ready(processes: Processes, setup: Setup) -> None:
-    found = "no answer"
+    answer = "no answer"
 
     def is_ready() -> bool:
-        nonlocal found
-        status, found = request("GET", "/readyz", setup.port)
+        nonlocal answer
+        status, answer = request("GET", "/readyz", setup.port)
         return status == 200
 
     if not processes.wait_until(is_ready, seconds=READY_SECONDS):
-        raise DevelopmentError(f"web was not ready within {READY_SECONDS} s: {found}")
+        raise DevelopmentError(f"web was not ready within {READY_SECONDS} s: {answer}")
 
 
 def _prove(processes: Processes, setup: Setup, progress: Progress) -> str:

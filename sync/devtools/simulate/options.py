@@ -14,7 +14,8 @@ from sync.events.event import EventType
 from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
 from sync.settings.http_urls import is_loopback_host
-from sync.settings.web import DEFAULT_PORT, read_secrets
+from sync.settings.listening import DEFAULT_PORT
+from sync.settings.web import read_secrets
 from sync.terminal.options import WrongUse
 from sync.terminal.times import read_time
 
