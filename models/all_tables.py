@@ -4,6 +4,8 @@ from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.compatibility import Compatibility
 from models.dead_letter import DeadLetter
+from models.forget_key_in_use import ForgetKeyInUse
+from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
 from models.last_reachable import LastReachable
@@ -24,6 +26,7 @@ __all__ = [
     "CampaignStatus",
     "Compatibility",
     "DeadLetter",
+    "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
     "LastReachable",
@@ -33,6 +36,7 @@ __all__ = [
     "OptOut",
     "OptOutHistory",
     "Outage",
+    "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
     "RollupDaily",

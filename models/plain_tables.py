@@ -56,6 +56,7 @@ OPT_OUTS = Table(
     Column("message_id", KeyText),
     Column("person", KeyText, nullable=False),
 )
+FORGET_KEYS = Table("forget_keys", _METADATA, Column("key_id", KeyText, primary_key=True))
 OUTAGES = Table(
     "outages",
     _METADATA,

@@ -7,6 +7,7 @@ from sqlalchemy import Table
 from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.dead_letter import DeadLetter
+from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
 from models.ledger import LedgerEntry
@@ -33,6 +34,7 @@ MESSAGES = _table(MessageStatus)
 CAMPAIGNS = _table(CampaignStatus)
 OPT_OUTS = _table(OptOut)
 HISTORY = _table(OptOutHistory)
+FORGOTTEN_PEOPLE = _table(PersonForgotten)
 NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)

@@ -20,7 +20,7 @@ _MISSING = text(
 )
 _UPDATED = (
     *("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily"),
-    *("outages", "last_reachable"),
+    *("forget_keys", "outages", "last_reachable"),
 )
 _DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "outages", "rollup_deltas")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from models.forget_keys import ForgetKeyMissing
 from models.schema import SchemaError
 from sync import __version__
 from sync.settings.environment import SettingError
@@ -83,7 +84,7 @@ class Commands(LazyGroup):
             return super().invoke(ctx)
         except SettingError as error:
             raise WrongSetting(str(error)) from None
-        except SchemaError as error:
+        except (SchemaError, ForgetKeyMissing) as error:
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

@@ -36,6 +36,8 @@ TABLES = (
     "opt_outs",
     "nameless_opt_outs",
     "opt_out_history",
+    "forgotten_people",
+    "forget_keys",
     "dead_letters",
     "inbox",
     "rollup_daily",
@@ -66,6 +68,7 @@ def upgrade() -> None:
     create_status()
     create_opt_outs()
     create_opt_out_history()
+    create_forgotten_people()
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
@@ -261,22 +264,46 @@ def create_opt_out_history() -> None:
     op.create_index("ix_opt_out_history_person", "opt_out_history", ["person"])
 
 
+def create_forgotten_people() -> None:
+    op.create_table(
+        "forgotten_people",
+        automatic_id(),
+        sa.Column("pseudonym", KeyText, nullable=False, unique=True),
+        sa.Column("key_id", KeyText, nullable=False),
+        sa.Column("marks", sa.Text(), nullable=False),
+        sa.Column("forgotten_at", UTCDateTime(), nullable=False),
+        sa.Column("is_erasing", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sqlite_autoincrement=True,
+    )
+    op.create_table("forget_keys", sa.Column("key_id", KeyText, primary_key=True))
+
+
 def forbid_changes_of_history(is_postgresql: bool) -> None:
-    """Let rows of `opt_out_history` be added, and neither changed nor deleted."""
+    """Let rows of `opt_out_history` be added, and neither changed nor deleted, unless a person is being forgotten.
+
+    Then too what was stated, by whose word and when stays as it is.
+    """
+    stays = ("id", "kind", "channel", "occurred_at", "applied_at", "source")
+    is_allowed = "EXISTS (SELECT 1 FROM forgotten_people WHERE is_erasing)"
     if is_postgresql:
+        is_kept = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in stays)
         op.execute(
-            "CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$ "
-            "BEGIN RAISE EXCEPTION 'opt_out_history is only ever added to'; END $$"
+            "CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF NOT {is_allowed} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
+            "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; "
+            f"IF {is_kept} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
+            "RETURN NEW; END $$"
         )
         op.execute(
             "CREATE TRIGGER opt_out_history_stays BEFORE UPDATE OR DELETE ON opt_out_history "
             "FOR EACH ROW EXECUTE FUNCTION refuse_to_change_history()"
         )
         return
-    for change in ("UPDATE", "DELETE"):
+    is_changed = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in stays)
+    for change, condition in (("UPDATE", f"NOT {is_allowed} OR {is_changed}"), ("DELETE", f"NOT {is_allowed}")):
         op.execute(
             f"CREATE TRIGGER opt_out_history_stays_{change.lower()} BEFORE {change} ON opt_out_history "
-            "BEGIN SELECT RAISE(ABORT, 'opt_out_history is only ever added to'); END"
+            f"BEGIN SELECT RAISE(ABORT, 'opt_out_history is only ever added to') WHERE {condition}; END"
         )
 
 

@@ -82,7 +82,7 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
 
     Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
     it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
-    ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES; the last two must be those of the workers.
+    ZEXA_DEFAULT_REGION, ZEXA_OPT_OUT_FAILURES and ZEXA_FORGET_KEY; the last three must be those of the workers.
     """
     if not is_check and (limit is not None or show_addresses):
         raise click.UsageError("--limit and --show-addresses go with --check")

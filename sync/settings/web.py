@@ -8,6 +8,7 @@ from typing import Self
 
 from sqlalchemy import URL
 
+from sync.events.forget_keys import ForgetKey
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import (
     RedisSettings,
@@ -17,6 +18,7 @@ from sync.settings.environment import (
     read_redis_settings,
     read_switch,
 )
+from sync.settings.forget_keys import read_forget_keys
 from sync.settings.names import require_known_names
 from sync.settings.sentry import read_sentry_dsn
 
@@ -42,6 +44,7 @@ class ReceiverSettings:
     is_journalled: bool
     failures_may_opt_out: bool
     lookup: LookupSettings | None
+    forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)
     sentry_dsn: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -56,6 +59,7 @@ class ReceiverSettings:
             is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
             failures_may_opt_out=bool(read_opt_out_failures(environ)),
             lookup=read_lookup(environ),
+            forget_keys=read_forget_keys(environ),
             sentry_dsn=read_sentry_dsn(environ),
         )
 

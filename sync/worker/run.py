@@ -11,6 +11,7 @@ from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line, is_misconfigured
+from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
 from sync.backoff import Backoff
 from sync.queue.connection import connect
@@ -187,7 +188,10 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
     while not stop.is_requested:
         try:
             require_head(applier.engine)
+            require_forget_keys(applier.engine, {key.key_id for key in applier.options.forget_keys})
             return
+        except ForgetKeyMissing as error:
+            raise SettingError(str(error)) from None
         except SchemaBehind as error:
             if awaited_since is None:
                 awaited_since = time.monotonic()

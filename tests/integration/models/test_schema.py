@@ -25,8 +25,8 @@ from tests.conftest import ROOT, alembic_config, migrate
 from tests.support.events_builder import ROLLUPS, TABLES
 from tests.support.processes import wait_for
 
-RECORDED = ("outages", "last_reachable", "webhook_registrations")
-OTHERS = (*RECORDED, "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE)
+RECORDED = ("outages", "last_reachable", "webhook_registrations", "forgotten_people")
+OTHERS = (*RECORDED, "forget_keys", "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE)
 TABLE_NAMES = {*TABLES, *ROLLUPS, *OTHERS}
 VIEWS = {
     "active_opt_outs",

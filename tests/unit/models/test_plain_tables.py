@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from models import all_tables, plain_tables
 from models.plain_tables import (
     DEAD_LETTERS,
+    FORGET_KEYS,
     INBOX,
     LAST_REACHABLE,
     LEDGER,
@@ -25,7 +26,7 @@ assert all_tables.__all__  # importing the module fills the metadata
 
 @pytest.mark.parametrize(
     "plain",
-    [INBOX, DEAD_LETTERS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS, OUTAGES, LAST_REACHABLE],
+    [INBOX, DEAD_LETTERS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS, OUTAGES, LAST_REACHABLE, FORGET_KEYS],
     ids=lambda table: table.name,
 )
 def test_the_columns_of_a_plain_table_are_those_of_its_model(plain: Table) -> None:
@@ -40,6 +41,7 @@ def test_the_columns_of_a_plain_table_are_those_of_its_model(plain: Table) -> No
 
 def test_every_table_is_written_but_those_that_others_fill() -> None:
     of_others = {"report_calendar", "webhook_registrations", "zexa_sync_compatibility"}
+    of_others |= {"forgotten_people", "forget_keys"}
     assert set(WRITTEN) == SQLModel.metadata.tables.keys() - of_others
     assert len(WRITTEN) == len(set(WRITTEN))
     assert plain_tables.INBOX.metadata is not SQLModel.metadata
