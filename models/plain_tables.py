@@ -56,6 +56,7 @@ OPT_OUTS = Table(
     Column("message_id", KeyText),
     Column("person", KeyText, nullable=False),
 )
+FORGET_KEYS = Table("forget_keys", _METADATA, Column("key_id", KeyText, primary_key=True))
 OUTAGES = Table(
     "outages",
     _METADATA,
@@ -74,7 +75,6 @@ LAST_REACHABLE = Table(
     Column("marked_at", UTCDateTime, nullable=False),
     Column("due_at", UTCDateTime, nullable=False),
 )
-FORGET_KEYS = Table("forget_keys", _METADATA, Column("key_id", KeyText, primary_key=True))
 # Those that are written while the system runs: events are merged into all but the last two.
 WRITTEN = (
     *("bodies", "campaign_status", "dead_letters", "events", "further_bodies", "inbox", "message_status"),

@@ -19,8 +19,8 @@ _MISSING = text(
     """
 )
 _UPDATED = (
-    *("campaign_status", "dead_letters", "events", "forget_keys", "inbox", "message_status", "opt_outs"),
-    *("rollup_daily", "outages", "last_reachable"),
+    *("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily"),
+    *("forget_keys", "outages", "last_reachable"),
 )
 _DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "outages", "rollup_deltas")
 

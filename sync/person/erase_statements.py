@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
 
+from models.plain_tables import OUTAGES
 from models.statements import is_one_of, slices
 from models.tables import FURTHER_BODIES, HISTORY, LEDGER, OPT_OUTS
 from sync.events.addresses import person_of
@@ -89,7 +90,17 @@ def erase_statements(erasure: Erasure) -> int:
     ]
     for keys_of_some in several(keys):
         erasure.transact(partial(_erase_opt_outs, keys_of_some))
+    erasure.transact(_erase_from_outages)
     return len(statements)
+
+
+def _erase_from_outages(connection: Connection, people: ForgottenPeople) -> None:
+    """Take out what a person said of an outage: there are few."""
+    columns = ("resolved_by", "resolved_reason")
+    for row in connection.execute(select(OUTAGES).where(OUTAGES.c.resolved_at.is_not(None))).mappings().all():
+        kept = {name: row[name] and people.kept_text(row[name]) for name in columns}
+        if any(kept[name] != row[name] for name in columns):
+            connection.execute(update(OUTAGES).where(OUTAGES.c.id == row["id"]).values(**kept))
 
 
 def _is_named(row: Any, columns: Sequence[str], erasure: Erasure, names: Callable[[bytes], bool]) -> bool:

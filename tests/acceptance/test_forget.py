@@ -16,7 +16,6 @@ from sqlalchemy import URL, Engine, text
 
 from sync.cli import main
 from sync.queue.connection import open_queue
-from sync.queue.waiting import queue_length
 from sync.store.apply import apply
 from tests.integration.person.forgetting import KEY, OPTIONS, dumped
 from tests.support.events_builder import ANA, RUI, body, minute, raw
@@ -67,7 +66,7 @@ def test_nothing_names_a_forgotten_person_and_look_ups_still_say_suppressed(
     assert_named_nowhere(engine, migrated_url, redis, tmp_path)
     for content in (*BODIES, body("message.delivered", minute(9), to=f"tel:{DIGITS}", message_id="later")):
         assert keyed_platform.deliver(content) == 200
-    wait_for(lambda: not queue_length(open_queue(redis)) and is_there(engine, "later"), seconds=30, what="applying")
+    wait_for(lambda: not redis.llen(open_queue(redis).key) and is_there(engine, "later"), seconds=30, what="applying")
     assert_named_nowhere(engine, migrated_url, redis, tmp_path)
     assert_suppressed(keyed_platform, tmp_path)
     checked = run(keyed_platform, "rebuild", "--check")

@@ -295,10 +295,14 @@ def test_rows_written_by_hand_are_renamed_too(engine: Engine, redis: Redis) -> N
             ),
             {"to": ANA, "no": False, "at": at},
         )
+        outage = "INSERT INTO outages (began_at, kind, resolved_by, resolved_reason, resolved_at)"
+        said = {"at": at, "reason": f"{DIGITS} called"}
+        connection.execute(text(f"{outage} VALUES (:at, 'no_store', 'Maria', :reason, :at)"), said)
     forget(engine, ANA)
     rows = read(engine, "SELECT address, note FROM opt_outs WHERE channel = 'sms' ORDER BY address")
     assert rows == [(RUI, "(erased)"), (PSEUDONYM, "list of May")]
     assert read(engine, "SELECT recipient FROM message_status") == [(PSEUDONYM,)]
+    assert read(engine, "SELECT resolved_by, resolved_reason FROM outages") == [("Maria", "(erased)")]
     stored = dumped(engine)
     assert not [text for text in (DIGITS, sha256(ANA.encode()).hexdigest()) if text in stored]
     assert asked(engine, redis, RUI) == {"suppressed"}

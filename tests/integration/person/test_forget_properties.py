@@ -19,7 +19,6 @@ from tests.support.events_builder import Row, body, minute, patient, raw, withou
 
 PERSON = RECIPIENTS[0]
 DIGITS = PERSON.removeprefix("+244")
-PSEUDONYM = OPTIONS.forget_keys[0].pseudonym(PERSON)
 
 # Bodies that name the person otherwise than as the recipient, or as nobody that can be read.
 NAMING = st.sampled_from(
@@ -78,18 +77,48 @@ def test_forgotten_at_any_moment_is_forgotten_at_the_end_and_nothing_drifts(
     assert without_random_ids(engine) == again
 
 
-def after(engine: Engine, parts: list[list[Step]], options: ParseOptions) -> dict[str, list[Row]]:
+# Of each person how they are spelled, and what of it must be found nowhere.
+OTHERS = {
+    "ana@example.com": (["Ana@Example.com", "Ana <ANA@EXAMPLE.COM>", "mailto:ana@example.com"], "ana"),
+    "UABCDEFGH": (["UABCDEFGH", " UABCDEFGH "], "UABCDEFGH"),
+    "+551191234567": (["+5511991234567", "+551191234567", "5511991234567@c.us"], "91234567"),
+}
+
+
+@pytest.mark.parametrize("person", OTHERS)
+def test_people_of_other_addresses_are_forgotten_alike_before_their_events_and_afterwards(
+    engine: Engine, person: str
+) -> None:
+    spellings, named = OTHERS[person]
+    channel = {"a": "email", "U": "slack", "+": "whatsapp"}[person[0]]
+    stop = body("message.optout", minute(3), message_id="m0", channel=channel)
+    steps: list[Step] = [[raw(stop)]] + [
+        [raw(body("message.delivered", minute(number), message_id=f"m{number}", to=spelling, channel=channel))]
+        for number, spelling in enumerate(spellings)
+    ]
+    # Two spellings in bodies of one message: what its STOP states of both becomes one statement.
+    steps += [[raw(body("message.failed", minute(9), message_id="m0", to=spellings[1], channel=channel))]]
+    steps += [[raw(body("message.optout", minute(9), to=spellings[0], from_="ZEXA", channel=channel))]]
+    before = after(engine, [[], steps], OPTIONS, person)
+    assert named not in dumped(engine)
+    assert after(engine, [steps, []], OPTIONS, person) == before
+    assert named not in dumped(engine)
+    assert drifts(engine, OPTIONS) == []
+    assert {row["recipient"] for row in before["message_status"]} == {OPTIONS.forget_keys[0].pseudonym(person)}
+
+
+def after(engine: Engine, parts: list[list[Step]], options: ParseOptions, person: str = PERSON) -> dict[str, list[Row]]:
     """Return all rows once the first part is taken, the person is forgotten, and the second part is taken."""
     clear_with_forgotten(engine)
     take(engine, parts[0], options)
-    forget(engine, PERSON, options)
+    forget(engine, person, options)
     take(engine, parts[1], options)
-    return without_the_word(without_random_ids(engine))
+    return without_the_word(without_random_ids(engine), options.forget_keys[0].pseudonym(person))
 
 
-def without_the_word(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+def without_the_word(tables: dict[str, list[Row]], pseudonym: str) -> dict[str, list[Row]]:
     """Return the rows without what says when the person was forgotten, and when we worked."""
-    of_word = {"channel": "", "address": PSEUDONYM, "sender": ""}
+    of_word = {"channel": "", "address": pseudonym, "sender": ""}
     history = [row for row in tables["opt_out_history"] if row["stated_by"] != BY]
     opt_outs = [row for row in tables["opt_outs"] if row.items() & of_word.items() != of_word.items()]
     letters = [row | {"resolved_at": row["resolved_at"] is not None} for row in tables["dead_letters"]]
