@@ -61,7 +61,8 @@ def reconcile(
     it was if it is started again. If Zexa takes no more requests for a while (429), the command waits for as long.
 
     Exit status: 0 if every message was asked for and answered; 1 if not, or on a failure; 2 on wrong use. Reads
-    ZEXA_API_KEY, ZEXA_API_URL, DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
+    ZEXA_API_KEY, ZEXA_API_URL, DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION, ZEXA_OPT_OUT_FAILURES and
+    ZEXA_FORGET_KEY.
     """
     provider, options = ProviderSettings.read(os.environ), read_parse_options(os.environ)
     redis, why = read_redis_settings(os.environ), None
