@@ -68,6 +68,7 @@ BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal", "s
 FEATURES = {
     *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
     *("sync.rebuild", "sync.reconcile", "sync.reports", "sync.status", "sync.suppression", "sync.trace"),
+    "sync.webhooks",
 }
 MAY_IMPORT = {
     "models": set(),
