@@ -15,6 +15,7 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from sync.events.raw import letters_of
 from sync.events.values import usable_identity
 from sync.provider.bounded_answers import AnswerTooLong, bounded_pools
 from sync.provider.errors import (
@@ -35,6 +36,8 @@ _NOT_OFFERED = frozenset({403, 404, 405, 501})
 _GONE = 410
 # Names under which an API may answer a list.
 _LISTS = ("data", "webhooks", "items", "results")
+# Names under which one may say that there is more than it lists.
+_MORE = frozenset({b"hasmore", b"hasnext", b"next", b"nextcursor", b"nextpage", b"nextpagetoken", b"nextpageurl"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +112,12 @@ class ProviderClient(AbstractContextManager["ProviderClient"]):
         if response.status in _NOT_OFFERED:
             raise not_offered("list webhooks")
         _require_success(response)
-        entries = _entries(_json(response))
+        document = _json(response)
+        entries = _entries(document)
         if entries is None:
             raise not_offered("list webhooks")  # a page, or something else that happens to stand at this path
+        if _has_more(document):
+            raise not_offered("list all webhooks at once")  # what is not on this page may be on another one
         return [webhook for entry in entries if (webhook := _webhook(entry))]
 
     def delete_webhook(self, webhook_id: str) -> None:
@@ -185,6 +191,14 @@ def _entries(document: Any) -> list[Any] | None:
     """Return the entries of a list that stands alone, or under a name that is usual for one."""
     candidates = [document.get(name) for name in _LISTS] if isinstance(document, dict) else [document]
     return next((entries for entries in candidates if isinstance(entries, list)), None)
+
+
+def _has_more(document: Any) -> bool:
+    """Return whether `document`, or what it says about its pages, says that it is not the whole list."""
+    if not isinstance(document, dict):
+        return False
+    places = [document, *(inner for inner in document.values() if isinstance(inner, dict))]
+    return any(value for place in places for name, value in place.items() if letters_of(name.encode()) in _MORE)
 
 
 def _webhook(document: Any) -> ListedWebhook | None:

@@ -141,6 +141,27 @@ def test_a_webhook_without_an_id_that_can_be_kept_may_exist(answer: Callable[[so
     assert failure_of(answer).failure is ProviderFailure.UNREADABLE
 
 
+ONE = b'"data": [{"id": "wh_1", "url": "https://example.com/"}]'
+PAGES = {
+    b'"has_more": true': False,
+    b'"links": {"next": "/v1/webhooks?page=2"}': False,
+    b'"meta": {"nextCursor": "abc"}': False,
+    b'"has_more": false': True,
+    b'"links": {"next": null, "self": "/v1/webhooks"}': True,
+}
+
+
+@pytest.mark.parametrize(("page", "is_whole"), PAGES.items())
+def test_a_page_of_a_list_is_no_list_for_what_it_lacks_may_be_on_another_one(page: bytes, is_whole: bool) -> None:
+    with speaking(told(b"{" + ONE + b", " + page + b"}")) as client:
+        if is_whole:
+            assert [webhook.id for webhook in client.list_webhooks()] == ["wh_1"]
+        else:
+            with pytest.raises(ProviderError, match="does not list all webhooks at once") as caught:
+                client.list_webhooks()
+            assert caught.value.failure is ProviderFailure.NOT_OFFERED
+
+
 def test_odd_headers_are_not_told_to_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     with speaking(told(b'{"id": "wh_1"}', b"no colon here\r\nX: y\r\n")) as client, suppress(ProviderError):
         client.create_webhook("https://example.com/webhooks/zexa", ["*"])
