@@ -78,6 +78,9 @@ def webhook_events(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def shown_url(url: str) -> str:
-    """Return `url` for a screen: what stands in its query may be a secret."""
+    """Return `url` for a screen: its query may be a secret, and so may a user, which a dashboard may have taken."""
     before, mark, _ = url.partition("?")
+    scheme, slashes, rest = before.partition("//")
+    host, slash, path = rest.partition("/")
+    before = f"{scheme}{slashes}…{host[host.rfind('@') :]}{slash}{path}" if "@" in host else before
     return f"{before}?…" if mark else before

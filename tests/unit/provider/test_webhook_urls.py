@@ -94,6 +94,8 @@ def test_events_are_named_as_everywhere_and_sorted() -> None:
     assert all(event in str(caught.value) for event in EventType)
 
 
-def test_the_query_of_a_url_is_not_shown() -> None:
+def test_the_query_and_the_user_of_a_url_are_not_shown() -> None:
+    assert shown_url("https://ana:hunter2@example.com/a@b?token=hunter2") == "https://…@example.com/a@b?…"
+    assert shown_url("https://example.com/a@b") == "https://example.com/a@b"
     assert shown_url(f"{URL}?token=hunter2") == f"{URL}?…"
     assert shown_url(URL) == URL
