@@ -24,13 +24,14 @@ COMMANDS = {
     "outages": "sync.outages.command:outages",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
+    "reconcile": "sync.reconcile.command:reconcile",
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",
     "status": "sync.status.command:status",
     "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
-    "webhooks": "sync.provider.command:webhooks",
+    "webhooks": "sync.webhooks.command:webhooks",
     "worker": "sync.worker.command:worker",
 }
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.

@@ -26,7 +26,15 @@ from tests.support.events_builder import ROLLUPS, TABLES
 from tests.support.processes import wait_for
 
 RECORDED = ("outages", "last_reachable", "webhook_registrations", "forgotten_people")
-OTHERS = (*RECORDED, "forget_keys", "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE)
+OTHERS = (
+    *RECORDED,
+    "asked_messages",
+    "forget_keys",
+    "report_calendar",
+    "inbox",
+    "opt_out_history",
+    COMPATIBILITY_TABLE,
+)
 TABLE_NAMES = {*TABLES, *ROLLUPS, *OTHERS}
 VIEWS = {
     "active_opt_outs",

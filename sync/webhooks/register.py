@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from sync.events.event import EventType
-from sync.provider import registrations
-from sync.provider.client import ListedWebhook, ProviderClient
-from sync.provider.errors import ProviderError, ProviderFailure
-from sync.provider.lock import registering
-from sync.provider.registrations import Registration
-from sync.provider.urls import ALL, CannotRegister, webhook_url
+from sync.provider import ListedWebhook, ProviderClient, ProviderError, ProviderFailure
+from sync.webhooks import registrations
+from sync.webhooks.lock import registering
+from sync.webhooks.registrations import Registration
+from sync.webhooks.urls import ALL, CannotRegister, webhook_url
 
 
 class MayExist(Exception):  # noqa: N818 - a state
