@@ -77,6 +77,10 @@ def read(engine: Engine, query: str) -> list[Any]:
     [
         (["951234567"], "may be two people's"),
         (["undefined"], "nobody's address"),
+        (["91234567"], "no telephone number has this country code and length"),
+        (["ana@"], "nobody's address"),
+        (["general"], "nobody's address"),
+        ([PSEUDONYM], "a hash stands for a forgotten person"),
         ([ANA, "--reason", f"letter of {DIGITS}"], "--by or --reason names the person"),
         ([ANA, "--by", "ana of 912 345 678"], "--by or --reason names the person"),
     ],
@@ -123,6 +127,36 @@ def test_the_person_is_suppressed_by_every_spelling_until_opt_outs_remove_ends_i
     exported = command("opt-outs", "export")
     assert (len(exported.stdout.splitlines()), "opt-outs of forgotten people" in exported.stderr) == (1, True)
     assert DIGITS not in dumped(engine)
+
+
+def test_an_id_of_slacks_is_forgotten_if_something_is_held_about_it(engine: Engine, command: Command) -> None:
+    give(engine, body("message.delivered", minute(1), to="ana.silva", channel="slack", message_id="m1"))
+    for _ in range(2):
+        assert command("person", "forget", "ana.silva", "--by", BY, "--reason", REASON).exit_code == 0
+    assert "ana.silva" not in dumped(engine)
+
+
+def test_the_hash_that_stands_for_a_person_ends_no_opt_out(engine: Engine, redis: Redis, command: Command) -> None:
+    forget(engine, ANA)
+    before = dumped(engine)
+    for words in ((PSEUDONYM,), (f" {PSEUDONYM}",), (PSEUDONYM, "--channel", "slack")):
+        refused = command("opt-outs", "remove", *words, "--by", BY, "--reason", "a mistake")
+        assert (refused.exit_code, "give the address; nothing was ended" in refused.stderr) == (2, True)
+    assert dumped(engine) == before
+    assert asked(engine, redis, ANA) == {"suppressed"}
+
+
+def test_a_second_time_changes_nothing_of_somebody_whose_number_holds_the_same_digits(
+    engine: Engine, command: Command
+) -> None:
+    portugal = f"+351{DIGITS}"
+    give(engine, STOP, body("message.optout", minute(5), to=portugal, channel="sms", message_id="m5"))
+    forget(engine, ANA)
+    assert read(engine, "SELECT address FROM opt_outs WHERE message_id = 'm5'") == [(portugal,)]
+    before = dumped(engine)
+    again = command("person", "forget", ANA, "--by", BY, "--reason", REASON)
+    assert (again.exit_code, "erased from 0 bodies" in again.stdout) == (0, True)
+    assert dumped(engine) == before
 
 
 def test_what_is_held_of_a_forgotten_person_is_shown_without_address_or_body(engine: Engine, command: Command) -> None:
