@@ -123,7 +123,10 @@ def test_the_person_is_suppressed_by_every_spelling_until_opt_outs_remove_ends_i
     give(engine, STOP, received_at=minute(10**6))
     assert asked(engine, redis, *spellings) == {"suppressed"}
     command("opt-outs", "add", ANA, "--by", BY, "--reason", f"told by {DIGITS}")
-    assert command("opt-outs", "evidence", ANA).exit_code == 0
+    evidence = command("opt-outs", "evidence", ANA)
+    assert evidence.exit_code == 0
+    assert "What remains of the body, of somebody who was forgotten" in evidence.stdout
+    assert "as it was signed" not in evidence.stdout
     exported = command("opt-outs", "export")
     assert (len(exported.stdout.splitlines()), "opt-outs of forgotten people" in exported.stderr) == (1, True)
     assert DIGITS not in dumped(engine)
@@ -291,6 +294,19 @@ def test_the_history_lets_nothing_else_pass_while_a_person_is_erased(engine: Eng
         connection.execute(text("UPDATE forgotten_people SET is_erasing = true"))
         with pytest.raises(DBAPIError):
             connection.execute(text("UPDATE opt_out_history SET kind = 'opted_in'"))
+
+
+@pytest.mark.parametrize(
+    "column", ["address", "sender", "message_id", "event", "digest", "opt_out_id", "stated_by", "reason"]
+)
+def test_while_a_person_is_erased_nothing_but_hashes_takes_the_place_of_texts(engine: Engine, column: str) -> None:
+    give(engine, STOP)
+    forget(engine, RUI)
+    for value in ("'x'", "NULL"):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE forgotten_people SET is_erasing = true"))
+            with pytest.raises(DBAPIError):
+                connection.execute(text(f"UPDATE opt_out_history SET {column} = {value}"))
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
