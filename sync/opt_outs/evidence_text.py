@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sync.events.remains import MARK, is_remains
 from sync.opt_outs.evidence import Evidence
 from sync.opt_outs.verdict import knowledge_of, verdict_cell, verdict_document, verdict_text
 from sync.suppression.text import scope_text
@@ -92,14 +93,20 @@ def _statement_text(number: int, row: Row) -> str:
         "sha-256": row["digest"],
     }
     title = f"Statement {number}: {_KINDS[row['kind']]}"
-    body = "" if row["body"] is None else body_text("  Body as it was signed", bytes(row["body"]))
+    body = "" if row["body"] is None else _body_text(bytes(row["body"]))
     return _titled(title, _fields_text(fields)) + body
+
+
+def _body_text(body: bytes) -> str:
+    if is_remains(body):
+        return body_text("  What remains of the body, of somebody who was forgotten", body.removeprefix(MARK))
+    return body_text("  Body as it was signed", body)
 
 
 def _fact_text(row: Row) -> str:
     fields = {name: time_text(row[f"{name}_at"]) for name in ("occurred", "received")}
     title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
-    return _titled(title, _fields_text(fields)) + body_text("  Body as it was signed", bytes(row["body"]))
+    return _titled(title, _fields_text(fields)) + _body_text(bytes(row["body"]))
 
 
 def _fields_text(fields: Mapping[str, str | None]) -> str:
