@@ -24,6 +24,7 @@ _IS_NO_WORD = re.compile(r"[@0-9]")
 BEFORE_A_WORD, AFTER_A_WORD = r"(?<![\w.+-])", r"(?![\w-]|\.\w)"
 # What may spell a character otherwise: an escape of JSON, of a link, or of XML.
 _ESCAPES = (b"\\", b"%", b"&#")
+_QUOTED = re.compile(r'"([^"@]+)"@')
 _EMAIL_WITHIN = re.compile(r"[^\s@<>()\[\]\"',;:=&?|/]+@[^\s@<>()\[\]\"',;:=&?|/]+")
 
 
@@ -74,6 +75,8 @@ def words_of(person: str) -> set[str]:
 def forms_of(text: str) -> tuple[str, str, str]:
     """Return a text as it is seen, its digits only, and as words are compared."""
     shown = visible(text)
+    if '"@' in shown:
+        shown = _QUOTED.sub(r"\1@", shown)
     if shown.isascii():
         return shown, _IS_NO_DIGIT.sub("", shown), shown.lower()
     digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())

@@ -99,6 +99,7 @@ def test_a_number_is_found_however_it_is_escaped(content: bytes, escape: Callabl
     [
         rb'{"to": "ana\u0040xn--mnchen-3ya.example"',
         b"to=ana%40xn--mnchen-3ya.example&event=message.optout",
+        rb'["550 <\"ana\"@xn--mnchen-3ya.example> is unknown"]',
         rb'["the link https://x.example/?to=ana%40xn--mnchen-3ya.example&a=1"]',
         rb'{"raw": "{\"to\": \"ana\\u0040xn--mnchen-3ya.example\"}"}',
         '{"error": "550 <Ana@M\u00dcNCHEN.example> is unknown"}'.encode(),
