@@ -235,6 +235,19 @@ def test_without_the_key_nothing_is_applied_and_look_ups_say_unknown(engine: Eng
     assert asked(engine, redis, ANA, keys=(OTHER_KEY, *OPTIONS.forget_keys)) == {"suppressed"}
 
 
+@pytest.mark.parametrize("words", [("person", "show"), ("person", "export"), ("opt-outs", "evidence")])
+def test_without_the_key_no_command_says_that_nothing_is_held(
+    engine: Engine, command: Command, words: tuple[str, ...]
+) -> None:
+    give(engine, STOP)
+    forget(engine, ANA)
+    for address in (ANA, RUI):
+        lacking = command(*words, address, ZEXA_FORGET_KEY="")
+        assert (lacking.exit_code, lacking.stdout) == (1, "")
+        assert f"ZEXA_FORGET_KEY lacks the key {OPTIONS.forget_keys[0].key_id}" in lacking.stderr
+    assert command(*words, ANA).exit_code == 0
+
+
 def test_a_new_key_is_added_before_the_old_one_which_its_people_keep(engine: Engine, redis: Redis) -> None:
     give(engine, STOP)
     forget(engine, ANA)
