@@ -25,7 +25,7 @@ BEFORE_A_WORD, AFTER_A_WORD = r"(?<![\w.+-])", r"(?![\w-]|\.\w)"
 # What may spell a character otherwise: an escape of JSON, of a link, or of XML.
 _ESCAPES = (b"\\", b"%", b"&#")
 _QUOTED = re.compile(r'"([^"@]+)"@')
-_EMAIL_WITHIN = re.compile(r"[^\s@<>()\[\]\"',;:=&?|/]+@[^\s@<>()\[\]\"',;:=&?|/]+")
+_EMAIL_WITHIN = re.compile(r"[^\s@<>()\[\]\"',;:=&?|/]{1,128}@[^\s@<>()\[\]\"',;:=&?|/]{1,255}")
 
 
 def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], bool]:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from html import unescape
 from urllib.parse import unquote
 
-from sync.events.raw import is_compressed
+from sync.events.raw import BODY_BYTES_MAX, is_compressed
 
 _ROUNDS = 4
-_INFLATED_BYTES_MAX = 4 * 1024 * 1024
+_INFLATED_BYTES_MAX = 2 * BODY_BYTES_MAX
+_PARTS_MAX = 100
+_PIECE_BYTES = 64
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -31,19 +33,21 @@ def content_of(body: bytes) -> bytes:
 def _inflated(body: bytes) -> bytes:
     """Return what the parts of a compressed body hold, one after another; what is no such part stands at the end."""
     found = bytearray()
-    while body and len(found) < _INFLATED_BYTES_MAX:
+    for _ in range(_PARTS_MAX):
         inflate = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
         try:
             # In pieces: what stands before a broken one can be read.
-            for start in range(0, len(body), 64):
-                found += inflate.decompress(body[start : start + 64], _INFLATED_BYTES_MAX)
-                if inflate.eof:
-                    body = inflate.unused_data + body[start + 64 :]
+            for start in range(0, len(body), _PIECE_BYTES):
+                found += inflate.decompress(body[start : start + _PIECE_BYTES])
+                if inflate.eof or len(found) > _INFLATED_BYTES_MAX:
                     break
-            else:
-                return bytes(found)
         except zlib.error:
             return bytes(found + body) if found else b""
+        if not inflate.eof or len(found) > _INFLATED_BYTES_MAX:
+            break
+        body = inflate.unused_data + body[start + _PIECE_BYTES :]
+        if not body:
+            break
     return bytes(found)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -124,6 +125,23 @@ def test_a_body_that_nobody_can_read_names_whom_it_holds(name: str) -> None:
 def test_no_body_is_too_strange_to_be_looked_at(content: bytes) -> None:
     assert names_ana(content) in (True, False)
     assert names_ana(content + b'"' + DIGITS.encode() + b'"')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(b"a" * 50_000_000),
+        gzip.compress(b"") * 13_000,
+        "\u00e9".encode() + b"a" * 256_000 + b"@",
+        ("\u00e9@" * 80_000).encode(),
+    ],
+    ids=["inflates to much", "many parts", "a long word", "many addresses"],
+)
+def test_no_body_takes_long_to_be_looked_at(content: bytes) -> None:
+    begun = time.process_time()
+    assert not names_ana(content)
+    assert not names_mail(content)
+    assert time.process_time() - begun < 10
 
 
 def test_bodies_nested_beyond_reason_are_looked_at() -> None:
