@@ -53,7 +53,8 @@ def add(
     stands. Who, when and why go into the table opt_out_history for good.
 
     Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use,
-    or if an ADDRESS is not an address: then nothing is recorded. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    or if an ADDRESS is not an address: then nothing is recorded. Reads DATABASE_URL, ZEXA_DEFAULT_REGION
+    and ZEXA_FORGET_KEY.
     """
     region = default_region()
     meant = _read(addresses, channel or "", region)
@@ -103,7 +104,8 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
 
     Says which opt-outs ended and which remain in force. Exit status: 0 on success; 1 if an ADDRESS had none to end,
     or on a failure; 2 on wrong use, or if an ADDRESS is not an address. It is also 1 if an opt-out remains in force
-    because the clock of the machine that received it is ahead. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    because the clock of the machine that received it is ahead. Reads DATABASE_URL, ZEXA_DEFAULT_REGION and
+    ZEXA_FORGET_KEY.
     """
     if not all(map(is_storable, addresses)):
         raise WrongUse("an address is blank or no text; nothing was ended")

@@ -42,7 +42,7 @@ def check(
 
     The last line shows the time as of which the answers hold, and what keeps that time in the past: an opt-out
     that was received and is not applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on
-    wrong use. Reads DATABASE_URL, REDIS_URL and ZEXA_DEFAULT_REGION.
+    wrong use. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_FORGET_KEY.
     """
     texts = list(_given(addresses))
     if not texts:

@@ -64,8 +64,8 @@ def import_(
     history: a file may be imported twice. Invalid rows are reported by line, never with their content. The import
     may be stopped at any moment: what was recorded until then stays.
 
-    Exit status: 0 if every row was taken; 1 if a row is invalid, or on a failure; 2 on wrong use. Reads DATABASE_URL
-    and ZEXA_DEFAULT_REGION.
+    Exit status: 0 if every row was taken; 1 if a row is invalid, or on a failure; 2 on wrong use. Reads DATABASE_URL,
+    ZEXA_DEFAULT_REGION and ZEXA_FORGET_KEY.
     """
     region = default_region()
     defaults = Defaults(

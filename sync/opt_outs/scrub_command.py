@@ -64,8 +64,8 @@ def scrub_(
     goes on if only the age is wrong. Then --out also holds people who opted out since the moment shown, and whose
     opt-out is not applied yet. Message that list at your own risk.
 
-    Exit status: 0 if the files are written; 1 if not; 2 on wrong use. Reads DATABASE_URL, REDIS_URL and
-    ZEXA_DEFAULT_REGION.
+    Exit status: 0 if the files are written; 1 if not; 2 on wrong use. Reads DATABASE_URL, REDIS_URL,
+    ZEXA_DEFAULT_REGION and ZEXA_FORGET_KEY.
     """
     paths = [removed, invalid, clean]  # so that if there is a clean list, the others are there too
     staleness = timedelta.max if allow_stale else timedelta(seconds=max_staleness)
@@ -77,6 +77,10 @@ def scrub_(
     counts = _scrubbed(source, column, delimiter, paths, asked)
     files = {"clean": clean, "removed": removed, "invalid": invalid}
     say(json.dumps(_document(counts, files), indent=2) if as_json else _text(counts, files))
+
+
+# What to do if nobody knows up to when the answer holds, by what held it.
+_WAYS_OUT = {"forget_key": "give the key that web and worker have", "clock": "set the clock right"}
 
 
 def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path], asked: ScrubScope) -> ScrubCounts:
@@ -99,7 +103,8 @@ def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path
         raise WrongUse(f"{error}; {NOTHING}") from None
     except UnknownStatusError as error:
         since = as_of_text(error.as_of, error.held_by).rstrip(".")
-        way_out = "wait until it is applied, or see --allow-stale" if error.as_of else "see that it runs"
+        unknown = _WAYS_OUT.get(error.held_by or "", "see that it runs")
+        way_out = "wait until it is applied, or see --allow-stale" if error.as_of else unknown
         raise click.ClickException(f"{since}; {NOTHING}: {way_out}") from None
     except OSError as error:
         raise click.ClickException(f"a file cannot be read or written ({error.strerror}); {NOTHING}") from None

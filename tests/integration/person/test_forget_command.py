@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,6 +247,19 @@ def test_without_the_key_no_command_says_that_nothing_is_held(
         assert (lacking.exit_code, lacking.stdout) == (1, "")
         assert f"ZEXA_FORGET_KEY lacks the key {OPTIONS.forget_keys[0].key_id}" in lacking.stderr
     assert command(*words, ANA).exit_code == 0
+
+
+def test_without_the_key_no_list_is_written(engine: Engine, command: Command, tmp_path: Path) -> None:
+    forget(engine, ANA)
+    source, clean, removed, invalid = (
+        tmp_path / name for name in ("list.csv", "clean.csv", "removed.csv", "invalid.csv")
+    )
+    source.write_text(f"phone\n{RUI}\n")
+    files = ("--column", "phone", "--out", str(clean), "--removed", str(removed), "--invalid", str(invalid))
+    lacking = command("opt-outs", "scrub", str(source), *files, ZEXA_FORGET_KEY="")
+    assert (lacking.exit_code, clean.exists()) == (1, False)
+    assert "nothing was written: give the key that web and worker have" in lacking.stderr
+    assert command("opt-outs", "scrub", str(source), *files).exit_code == 0
 
 
 def test_a_new_key_is_added_before_the_old_one_which_its_people_keep(engine: Engine, redis: Redis) -> None:
