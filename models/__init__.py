@@ -7,9 +7,12 @@ and the web process needs none of it (`models.plain_tables`).
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from models.audit_entry import AuditEntry
     from models.body import Body
     from models.campaign_status import CampaignStatus
     from models.compatibility import Compatibility
+    from models.console_try import ConsoleTry
+    from models.console_user import ConsoleUser
     from models.dead_letter import DeadLetter
     from models.further_body import FurtherBody
     from models.inbox import Inbox
@@ -24,9 +27,12 @@ if TYPE_CHECKING:
     from models.rollup_delta import RollupDelta
 
 __all__ = [
+    "AuditEntry",
     "Body",
     "CampaignStatus",
     "Compatibility",
+    "ConsoleTry",
+    "ConsoleUser",
     "DeadLetter",
     "FurtherBody",
     "Inbox",

@@ -1,8 +1,11 @@
 """Every table. Importing this module fills `SQLModel.metadata`."""
 
+from models.audit_entry import AuditEntry
 from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.compatibility import Compatibility
+from models.console_try import ConsoleTry
+from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
 from models.further_body import FurtherBody
 from models.inbox import Inbox
@@ -17,9 +20,12 @@ from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
 
 __all__ = [
+    "AuditEntry",
     "Body",
     "CampaignStatus",
     "Compatibility",
+    "ConsoleTry",
+    "ConsoleUser",
     "DeadLetter",
     "FurtherBody",
     "Inbox",

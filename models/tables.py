@@ -4,8 +4,11 @@ from typing import Any, cast
 
 from sqlalchemy import Table
 
+from models.audit_entry import AuditEntry
 from models.body import Body
 from models.campaign_status import CampaignStatus
+from models.console_try import ConsoleTry
+from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
 from models.further_body import FurtherBody
 from models.inbox import Inbox
@@ -38,3 +41,6 @@ REPORT_CALENDAR = _table(ReportCalendar)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)
 ROLLUP_DELTAS = _table(RollupDelta)
+CONSOLE_USERS = _table(ConsoleUser)
+CONSOLE_TRIES = _table(ConsoleTry)
+AUDIT_LOG = _table(AuditEntry)

@@ -28,6 +28,7 @@ COMMANDS = {
     "status": "sync.status.command:status",
     "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
+    "users": "sync.users.command:users",
     "worker": "sync.worker.command:worker",
 }
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.

@@ -9,6 +9,7 @@ from typing import Self
 
 from sqlalchemy import URL
 
+from sync.settings.console import ConsoleSettings, read_console
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import (
     RedisSettings,
@@ -48,6 +49,7 @@ class ReceiverSettings:
     failures_may_opt_out: bool
     lookup: LookupSettings | None
     sentry_dsn: str | None = field(default=None, repr=False)
+    console: ConsoleSettings | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -62,6 +64,7 @@ class ReceiverSettings:
             failures_may_opt_out=bool(read_opt_out_failures(environ)),
             lookup=read_lookup(environ),
             sentry_dsn=read_sentry_dsn(environ),
+            console=read_console(environ),
         )
 
 

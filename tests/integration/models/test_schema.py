@@ -25,7 +25,8 @@ from tests.conftest import ROOT, alembic_config, migrate
 from tests.support.events_builder import ROLLUPS, TABLES
 from tests.support.processes import wait_for
 
-TABLE_NAMES = {*TABLES, *ROLLUPS, "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE}
+CONSOLE_TABLES = {"console_users", "console_tries", "audit_log"}
+TABLE_NAMES = {*TABLES, *ROLLUPS, *CONSOLE_TABLES, "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE}
 VIEWS = {
     "active_opt_outs",
     "opt_out_statements",
