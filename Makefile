@@ -10,6 +10,9 @@ PINNED := .venv/.pinned
 INSTALLED := .venv/.installed
 TESTABLE := .venv/.testable
 
+# Where this is set, every process would compile all of the code anew, and each of the tests' processes all tests.
+export PYTHONDONTWRITEBYTECODE :=
+
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 .DEFAULT_GOAL := help

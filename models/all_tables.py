@@ -7,17 +7,22 @@ from models.compatibility import Compatibility
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.forget_key_in_use import ForgetKeyInUse
+from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
+from models.last_reachable import LastReachable
 from models.ledger import LedgerEntry
 from models.message_status import MessageStatus
 from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.outage import Outage
 from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.webhook_registration import WebhookRegistration
 
 __all__ = [
     "AuditEntry",
@@ -27,15 +32,20 @@ __all__ = [
     "ConsoleTry",
     "ConsoleUser",
     "DeadLetter",
+    "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
+    "LastReachable",
     "LedgerEntry",
     "MessageStatus",
     "NamelessOptOut",
     "OptOut",
     "OptOutHistory",
+    "Outage",
+    "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
     "RollupDaily",
     "RollupDelta",
+    "WebhookRegistration",
 ]

@@ -14,6 +14,7 @@ from models.types import KeyText, UTCDateTime
 class Body(SQLModel, table=True):
     """One body, of the fact (`subject_id`, `event`); `received_at` is its earliest receipt.
 
+    Of a body that names a forgotten person it is what remains (`sync.events.remains`).
     `events.body_id`, or `further_bodies.body_id` if another body holds, is where it is found.
     """
 

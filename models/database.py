@@ -93,6 +93,8 @@ def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
     _use_write_ahead_log(connection, busy_seconds)
     connection.execute("PRAGMA synchronous = FULL")
+    # What is deleted is gone from the file: a person may have been forgotten.
+    connection.execute("PRAGMA secure_delete = ON")
     # Else the log stays as long as the longest transaction ever was.
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
 

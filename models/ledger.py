@@ -14,6 +14,8 @@ _HOUR = "date_bin('01:00:00'::interval, received_at, '2000-01-01 00:00:00+00'::t
 class LedgerEntry(SQLModel, table=True):
     """One fact. `subject_id` is the message or campaign id, else `sha256:` and the body's digest.
 
+    If a body names a forgotten person, its digest is a keyed one, `keyed:` and the hash, and so is such a subject.
+
     Several bodies may have come under one key. The row describes the body that holds: its `digest` (SHA-256, in hex),
     its place in `bodies`, its first receipt, and when it occurred. `is_dated`: the body itself names that time.
     """

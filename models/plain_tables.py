@@ -1,4 +1,4 @@
-"""The tables that the web process and look-ups name, without SQLModel, which takes 14 MB of memory.
+"""The tables that the web process, look-ups and `zexa-sync dev` name, without SQLModel, which takes 14 MB of memory.
 
 They have the columns that are named there, and a test holds each equal to its model's.
 """
@@ -35,6 +35,7 @@ NAMELESS_OPT_OUTS = Table(
     Column("received_at", UTCDateTime, nullable=False),
     Column("holds_until", UTCDateTime, nullable=False),
 )
+MESSAGES = Table("message_status", _METADATA, Column("message_id", KeyText, primary_key=True))
 LEDGER = Table(
     "events",
     _METADATA,
@@ -55,10 +56,30 @@ OPT_OUTS = Table(
     Column("message_id", KeyText),
     Column("person", KeyText, nullable=False),
 )
-# Those that events are merged into.
+FORGET_KEYS = Table("forget_keys", _METADATA, Column("key_id", KeyText, primary_key=True))
+OUTAGES = Table(
+    "outages",
+    _METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("began_at", UTCDateTime, nullable=False),
+    Column("ended_at", UTCDateTime),
+    Column("kind", Text, nullable=False),
+    Column("resolved_by", Text),
+    Column("resolved_reason", Text),
+    Column("resolved_at", UTCDateTime),
+)
+LAST_REACHABLE = Table(
+    "last_reachable",
+    _METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("marked_at", UTCDateTime, nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+)
+# Those that are written while the system runs: events are merged into all but the last two.
 WRITTEN = (
     *("bodies", "campaign_status", "dead_letters", "events", "further_bodies", "inbox", "message_status"),
     *("nameless_opt_outs", "opt_out_history", "opt_outs", "rollup_campaigns", "rollup_daily", "rollup_deltas"),
+    *("outages", "last_reachable"),
 )
 
 

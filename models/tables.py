@@ -10,6 +10,7 @@ from models.campaign_status import CampaignStatus
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
 from models.ledger import LedgerEntry
@@ -17,10 +18,12 @@ from models.message_status import MessageStatus
 from models.nameless_opt_out import NamelessOptOut
 from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
+from models.outage import Outage
 from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.webhook_registration import WebhookRegistration
 
 
 def _table(model: Any) -> Table:
@@ -34,9 +37,11 @@ MESSAGES = _table(MessageStatus)
 CAMPAIGNS = _table(CampaignStatus)
 OPT_OUTS = _table(OptOut)
 HISTORY = _table(OptOutHistory)
+FORGOTTEN_PEOPLE = _table(PersonForgotten)
 NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)
+OUTAGES = _table(Outage)
 REPORT_CALENDAR = _table(ReportCalendar)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)
@@ -44,3 +49,4 @@ ROLLUP_DELTAS = _table(RollupDelta)
 CONSOLE_USERS = _table(ConsoleUser)
 CONSOLE_TRIES = _table(ConsoleTry)
 AUDIT_LOG = _table(AuditEntry)
+WEBHOOK_REGISTRATIONS = _table(WebhookRegistration)

@@ -10,15 +10,19 @@ from models.plain_tables import INBOX, WRITTEN
 
 # "cannot set transaction read-write mode during recovery", and a transaction that only reads.
 _STANDBY_SQLSTATES = ("0A000", "25006")
-# What events are merged into, and how. `to_regclass` finds no table that is missing, which is a matter of the schema.
+# What is written while the system runs, and how. `to_regclass` finds no table that is missing: that is a matter of
+# the schema.
 _MISSING = text(
     """
     SELECT action, name FROM unnest(CAST(:names AS text[]), CAST(:actions AS text[])) AS needed (name, action)
     WHERE NOT has_table_privilege(to_regclass(name), action) ORDER BY name, action
     """
 )
-_UPDATED = ("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily")
-_DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "rollup_deltas")
+_UPDATED = (
+    *("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily"),
+    *("forget_keys", "outages", "last_reachable"),
+)
+_DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "outages", "rollup_deltas")
 
 
 def missing_rights(connection: Connection) -> list[str]:

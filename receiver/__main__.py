@@ -7,7 +7,7 @@ import os
 import sys
 
 from sync.settings.environment import SettingError
-from sync.settings.web import read_concurrency
+from sync.settings.listening import read_concurrency
 
 WRONG_USE = 2
 

@@ -27,6 +27,7 @@ from receiver.webhook.endpoint import Keys, Webhook, add_route, flask_response
 from receiver.webhook.inbox import InboxWriter
 from receiver.webhook.intake import Intake
 from receiver.webhook.loop_thread import LoopThread
+from receiver.webhook.marker import Marker
 from receiver.webhook.reporter import Reporter
 from sync.queue.connection import connect
 from sync.settings.web import ReceiverSettings
@@ -55,14 +56,21 @@ class Parts(NamedTuple):
     intake: Intake
     keys: Keys
     reporter: Reporter
+    marker: Marker
     readiness: Readiness
     api: "Api | None"
+    stops: tuple[Callable[[], None], ...]
+
+    def stop(self) -> None:
+        for stop in self.stops:
+            stop()
 
 
 class Application(NamedTuple):
     """An ASGI application. `start` is for the process that serves it, once that does not fork any more.
 
-    `stop` sends what was counted; at the end of a process that happens by itself.
+    `stop` sends what was counted, and closes the connections to the database; at the end of a process that happens by
+    itself.
     """
 
     answer: AsgiApp
@@ -82,13 +90,13 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     parts = _parts(settings)
     loop, intake = LoopThread(), parts.intake
     app = _flask(parts)
-    app.extensions["reporter"] = parts.reporter
-    add_route(
-        app,
-        parts.keys,
-        store=lambda body, request_id: loop.run(lambda: intake.store(body, request_id)),
-        reporter=parts.reporter,
-    )
+    app.extensions["stop"] = parts.stop
+
+    def store(body: bytes, request_id: str) -> None:
+        parts.marker.start()  # with the first delivery: the server may have forked before
+        loop.run(lambda: intake.store(body, request_id))
+
+    add_route(app, parts.keys, store=store, reporter=parts.reporter)
     if parts.api:
         parts.api.add_routes(app)
     if parts.settings.console:
@@ -121,7 +129,11 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
         else:
             await flask(scope, receive, send)
 
-    return Application(answer, parts.reporter.start, parts.reporter.stop)
+    def start() -> None:
+        parts.reporter.start()
+        parts.marker.start()
+
+    return Application(answer, start, parts.stop)
 
 
 def _console(settings: ReceiverSettings) -> InThreads | None:
@@ -136,23 +148,28 @@ def _console(settings: ReceiverSettings) -> InThreads | None:
 def _parts(settings: ReceiverSettings | None) -> Parts:
     settings = settings or ReceiverSettings.read(os.environ)
     reporter = Reporter(settings.redis, settings.secrets)
+    inbox = InboxWriter(settings.database_url)
     intake = Intake(
         settings.redis,
-        InboxWriter(settings.database_url),
+        inbox,
         reporter,
         is_journalled=settings.is_journalled,
         failures_may_opt_out=settings.failures_may_opt_out,
     )
+    marker = Marker(settings.redis, settings.database_url, reporter.take_answers)
     readiness = Readiness(connect(settings.redis, connections=1, seconds=READY_REDIS_SECONDS), settings.database_url)
     api = None
+    stops = [marker.stop, reporter.stop, inbox.close, readiness.close]
     if settings.lookup:
         # Loads what is known of phone numbers, which nothing else of this process needs.
         from receiver.api.endpoint import Api  # noqa: PLC0415
         from receiver.api.lookups import open_lookups  # noqa: PLC0415
 
-        api = Api(open_lookups(settings, settings.lookup), tokens=settings.lookup.tokens)
+        lookups = open_lookups(settings, settings.lookup)
+        stops.append(lookups.close)
+        api = Api(lookups, tokens=settings.lookup.tokens)
     keys = Keys(settings.secrets, settings.retired_secrets)
-    return Parts(settings, intake, keys, reporter, readiness, api)
+    return Parts(settings, intake, keys, reporter, marker, readiness, api, tuple(stops))
 
 
 def _flask(parts: Parts) -> Flask:

@@ -13,13 +13,15 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line, is_misconfigured
+from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
 from receiver.server.rooms import IDLE_SECONDS
 from sync.logs import configure_logs
 from sync.sentry import start_sentry
 from sync.settings.environment import SettingError
+from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.sentry import read_sentry_dsn
-from sync.settings.web import ReceiverSettings, read_bind, read_concurrency
+from sync.settings.web import ReceiverSettings
 
 WRONG_USE = 2
 log = structlog.get_logger()
@@ -47,25 +49,34 @@ graceful_timeout = 15
 def on_starting(server: Any) -> None:
     """Refuse a schema that this code cannot run on; one that is behind is waited for, as it may be migrated just now.
 
+    Refuse to run without a key that the hashes of forgotten people need: a look-up would take them for strangers.
+
     A database that is away is no reason: deliveries go to Redis.
     """
     # gunicorn's own handlers come later; until then a signal ends the master and what it waits for without a word.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logs()
-    engine = open_database(ReceiverSettings.read(os.environ).database_url, pool_size=1, is_read_only=True)
+    settings = ReceiverSettings.read(os.environ)
+    engine = open_database(settings.database_url, pool_size=1, is_read_only=True)
     try:
-        _require_schema(engine, server)
+        if _require_schema(engine, server):
+            require_forget_keys(engine, {key.key_id for key in settings.forget_keys})
+    except ForgetKeyMissing as error:
+        _end(str(error))
+    except DBAPIError as error:
+        server.log.warning("the database is away; its keys could not be checked: %s", error_line(error))
     finally:
         engine.dispose()
 
 
-def _require_schema(engine: Engine, server: Any) -> None:
+def _require_schema(engine: Engine, server: Any) -> bool:
+    """Return whether the schema fits; False if the database is away."""
     deadline = time.monotonic() + SCHEMA_SECONDS
     is_awaited = False
     while True:
         try:
             require_head(engine)
-            return
+            return True
         except SchemaError as error:
             if not isinstance(error, SchemaBehind) or time.monotonic() > deadline:
                 _end(str(error))
@@ -76,7 +87,7 @@ def _require_schema(engine: Engine, server: Any) -> None:
             if is_misconfigured(error):
                 _end(f"the database of DATABASE_URL cannot be used: {error_line(error)}")
             server.log.warning("the database is away; its schema could not be checked: %s", error_line(error))
-            return
+            return False
         time.sleep(SCHEMA_PAUSE_SECONDS)
 
 

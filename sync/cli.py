@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from models.forget_keys import ForgetKeyMissing
 from models.schema import SchemaError
 from sync import __version__
 from sync.settings.environment import SettingError
@@ -20,6 +21,7 @@ COMMANDS = {
     "dev": "sync.devtools.dev.command:dev",
     "doctor": "sync.doctor.command:doctor",
     "opt-outs": "sync.opt_outs.command:opt_outs",
+    "outages": "sync.outages.command:outages",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
     "report": "sync.reports.command:report",
@@ -29,6 +31,7 @@ COMMANDS = {
     "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
     "users": "sync.users.command:users",
+    "webhooks": "sync.provider.command:webhooks",
     "worker": "sync.worker.command:worker",
 }
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.
@@ -82,7 +85,7 @@ class Commands(LazyGroup):
             return super().invoke(ctx)
         except SettingError as error:
             raise WrongSetting(str(error)) from None
-        except SchemaError as error:
+        except (SchemaError, ForgetKeyMissing) as error:
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
             click.echo("stopped", err=True)

@@ -19,12 +19,14 @@ import psutil
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings
 from redis import Redis
 from sqlalchemy import URL, Connection, Engine, make_url, text
 
 from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
+from tests.support.events_builder import patient
 from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +35,10 @@ MEMORY = Path("/dev/shm")
 OURS = "zexa-tests-"
 MEMORY_BYTES_MIN = 2 * 1024**3  # each of several test processes takes a few hundred megabytes at most
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
+
+# Of every property, also if it does not say so: a busy machine made it fail, now and then.
+settings.register_profile("patient", patient)
+settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
@@ -102,13 +108,20 @@ def migrated_file(databases_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: URL) -> Iterator[str]:
+def postgres_admin(postgres_server: URL) -> Iterator[Connection]:
+    """A connection that makes and drops databases: another one for each test would take as long as they do."""
+    with administrating(postgres_server) as admin:
+        yield admin
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: URL, postgres_admin: Connection) -> Iterator[str]:
     """A database of the server at the newest schema, to be copied, to which nobody is connected."""
-    with administrating(postgres_server) as admin, new_database(admin, POSTGRES_TEMPLATE) as name:
+    with new_database(postgres_admin, POSTGRES_TEMPLATE) as name:
         migrate(postgres_server.set(database=name))
         # A pooler keeps its connections, and no database is copied that others are connected to.
         end_sessions = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
-        admin.execute(end_sessions, {"name": name})
+        postgres_admin.execute(end_sessions, {"name": name})
         yield name
 
 
@@ -143,7 +156,7 @@ def database_url(request: pytest.FixtureRequest, databases_folder: Path) -> Iter
         return
     server: URL = request.getfixturevalue("postgres_server")
     template: str = request.getfixturevalue("migrated_template") if is_migrated else POSTGRES_TEMPLATE
-    with administrating(server) as admin, new_database(admin, template) as name:
+    with new_database(request.getfixturevalue("postgres_admin"), template) as name:
         yield server.set(database=name)
 
 
@@ -156,6 +169,14 @@ def migrated_url(database_url: URL) -> URL:
 @pytest.fixture
 def engine(migrated_url: URL) -> Iterator[Engine]:
     engine = open_database(migrated_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def reader(migrated_url: URL) -> Iterator[Engine]:
+    """An engine that writes nothing, and keeps no other process from writing."""
+    engine = open_database(migrated_url, is_read_only=True)
     yield engine
     engine.dispose()
 

@@ -71,15 +71,21 @@ SELECT
     statement.opt_out_id,
     statement.person,
     CASE
-        WHEN statement.digest IS NOT NULL THEN coalesce(statement.message_id, 'sha256:' || statement.digest)
+        WHEN statement.digest IS NOT NULL THEN coalesce(
+        statement.message_id, CASE WHEN statement.digest LIKE 'keyed:%' THEN '' ELSE 'sha256:' END || statement.digest
+    )
     END AS subject_id
 FROM opt_out_history AS statement
 LEFT JOIN events AS fact
-    ON fact.subject_id = coalesce(statement.message_id, 'sha256:' || statement.digest)
+    ON fact.subject_id = coalesce(
+        statement.message_id, CASE WHEN statement.digest LIKE 'keyed:%' THEN '' ELSE 'sha256:' END || statement.digest
+    )
     AND fact.event = statement.event
     AND fact.digest = statement.digest
 LEFT JOIN further_bodies AS further
-    ON further.subject_id = coalesce(statement.message_id, 'sha256:' || statement.digest)
+    ON further.subject_id = coalesce(
+        statement.message_id, CASE WHEN statement.digest LIKE 'keyed:%' THEN '' ELSE 'sha256:' END || statement.digest
+    )
     AND further.event = statement.event
     AND further.digest = statement.digest;
 

@@ -36,6 +36,8 @@ TABLES = (
     "opt_outs",
     "nameless_opt_outs",
     "opt_out_history",
+    "forgotten_people",
+    "forget_keys",
     "dead_letters",
     "inbox",
     "rollup_daily",
@@ -45,6 +47,9 @@ TABLES = (
     "console_users",
     "console_tries",
     "audit_log",
+    "outages",
+    "last_reachable",
+    "webhook_registrations",
     "zexa_sync_compatibility",
 )
 # The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
@@ -66,11 +71,14 @@ def upgrade() -> None:
     create_status()
     create_opt_outs()
     create_opt_out_history()
+    create_forgotten_people()
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
     create_console()
     create_audit_log(is_postgresql)
+    create_outages()
+    create_webhook_registrations()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, even if it looks like one.
@@ -262,22 +270,46 @@ def create_opt_out_history() -> None:
     op.create_index("ix_opt_out_history_person", "opt_out_history", ["person"])
 
 
+def create_forgotten_people() -> None:
+    op.create_table(
+        "forgotten_people",
+        automatic_id(),
+        sa.Column("pseudonym", KeyText, nullable=False, unique=True),
+        sa.Column("key_id", KeyText, nullable=False),
+        sa.Column("marks", sa.Text(), nullable=False),
+        sa.Column("forgotten_at", UTCDateTime(), nullable=False),
+        sa.Column("is_erasing", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sqlite_autoincrement=True,
+    )
+    op.create_table("forget_keys", sa.Column("key_id", KeyText, primary_key=True))
+
+
 def forbid_changes_of_history(is_postgresql: bool) -> None:
-    """Let rows of `opt_out_history` be added, and neither changed nor deleted."""
+    """Let rows of `opt_out_history` be added, and neither changed nor deleted, unless a person is being forgotten.
+
+    Then too what was stated, by whose word and when stays as it is.
+    """
+    stays = ("id", "kind", "channel", "occurred_at", "applied_at", "source")
+    is_allowed = "EXISTS (SELECT 1 FROM forgotten_people WHERE is_erasing)"
     if is_postgresql:
+        is_kept = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in stays)
         op.execute(
-            "CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$ "
-            "BEGIN RAISE EXCEPTION 'opt_out_history is only ever added to'; END $$"
+            "CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF NOT {is_allowed} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
+            "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; "
+            f"IF {is_kept} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
+            "RETURN NEW; END $$"
         )
         op.execute(
             "CREATE TRIGGER opt_out_history_stays BEFORE UPDATE OR DELETE ON opt_out_history "
             "FOR EACH ROW EXECUTE FUNCTION refuse_to_change_history()"
         )
         return
-    for change in ("UPDATE", "DELETE"):
+    is_changed = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in stays)
+    for change, condition in (("UPDATE", f"NOT {is_allowed} OR {is_changed}"), ("DELETE", f"NOT {is_allowed}")):
         op.execute(
             f"CREATE TRIGGER opt_out_history_stays_{change.lower()} BEFORE {change} ON opt_out_history "
-            "BEGIN SELECT RAISE(ABORT, 'opt_out_history is only ever added to'); END"
+            f"BEGIN SELECT RAISE(ABORT, 'opt_out_history is only ever added to') WHERE {condition}; END"
         )
 
 
@@ -399,6 +431,56 @@ def create_audit_log(is_postgresql: bool) -> None:
             f"CREATE TRIGGER audit_log_stays_{change.lower()} BEFORE {change} ON audit_log "
             "BEGIN SELECT RAISE(ABORT, 'audit_log is only ever added to'); END"
         )
+
+
+def create_outages() -> None:
+    op.create_table(
+        "outages",
+        automatic_id(),
+        sa.Column("began_at", UTCDateTime(), nullable=False),
+        sa.Column("ended_at", UTCDateTime()),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("resolved_by", sa.Text()),
+        sa.Column("resolved_reason", sa.Text()),
+        sa.Column("resolved_at", UTCDateTime()),
+        sa.CheckConstraint("kind IN ('no_process', 'no_store')", name="ck_outages_kind"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "last_reachable",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("marked_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=False),
+    )
+
+
+def create_webhook_registrations() -> None:
+    op.create_table(
+        "webhook_registrations",
+        automatic_id(),
+        sa.Column("url", KeyText, nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("traffic_at", UTCDateTime()),
+        sa.Column("webhook_id", KeyText),
+        sa.Column("registered_at", UTCDateTime()),
+        sa.Column("proved_at", UTCDateTime()),
+        sa.Column("proved_by", sa.Text()),
+        sa.Column("secret", KeyText),
+        sa.Column("replaced_at", UTCDateTime()),
+        sa.Column("deleted_at", UTCDateTime()),
+        sa.CheckConstraint("proved_by IN ('test_event', 'delivery')", name="ck_webhook_registrations_proved_by"),
+        sqlite_autoincrement=True,
+    )
+    is_open = sa.text("webhook_id IS NULL AND replaced_at IS NULL")
+    op.create_index(
+        "ux_webhook_registrations_open",
+        "webhook_registrations",
+        ["url"],
+        unique=True,
+        postgresql_where=is_open,
+        sqlite_where=is_open,
+    )
 
 
 def create_compatibility() -> None:

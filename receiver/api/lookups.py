@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from models.database import open_database
 from receiver.api.question import Question
 from receiver.server.sockets import OpenSockets
+from sync.events.forget_keys import ForgetKey
 from sync.queue.connection import OpenQueue, connect, open_queue
 from sync.settings.web import LookupSettings, ReceiverSettings
 from sync.status import Latency, Numbers, latency_now, measure
@@ -43,14 +44,20 @@ class Lookups:
     """Answers questions, and measures. One per process; safe for threads. Nothing is connected yet."""
 
     def __init__(
-        self, engine: Engine, queue: OpenQueue, *, default_region: str, secrets: Sequence[bytes] | None = None
+        self,
+        engine: Engine,
+        queue: OpenQueue,
+        *,
+        default_region: str,
+        secrets: Sequence[bytes] | None = None,
+        forget_keys: Sequence[ForgetKey] = (),
     ) -> None:
         self._engine = engine
         self._queue = queue
         self._default_region = default_region
         self._secrets = secrets
         self._sockets = OpenSockets(engine)
-        self._lookup = Lookup(engine, queue, default_region=default_region)
+        self._lookup = Lookup(engine, queue, default_region=default_region, forget_keys=forget_keys)
         self._blind = BlindLookup(engine, queue, default_region=default_region)
         self._latency: Latency | None = None
         self._latency_rests_until = 0.0
@@ -67,6 +74,9 @@ class Lookups:
         """Free every thread that waits for a database which does not answer."""
         self._sockets.shut()
 
+    def close(self) -> None:
+        self._engine.dispose()
+
     def measure(self) -> Numbers:
         """Return what can be measured now, within a few seconds."""
         return measure(
@@ -76,6 +86,7 @@ class Lookups:
             secrets=self._secrets,
             read_latency=self._read_latency,
             has_opt_outs=False,
+            has_outages=False,
         )
 
     def measure_blindly(self) -> Numbers:
@@ -104,7 +115,13 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
         is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(settings.redis, connections=CONNECTIONS, seconds=REDIS_SECONDS)
-    return Lookups(engine, open_queue(client), default_region=lookup.default_region, secrets=settings.secrets)
+    return Lookups(
+        engine,
+        open_queue(client),
+        default_region=lookup.default_region,
+        secrets=settings.secrets,
+        forget_keys=settings.forget_keys,
+    )
 
 
 def _document(lookup: Lookup, question: Question) -> bytes:

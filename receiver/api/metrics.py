@@ -41,7 +41,7 @@ class _Families(Collector):
 def _staleness(numbers: Numbers) -> Metric:
     family = GaugeMetricFamily(
         "zexa_opt_outs_staleness_seconds",
-        "Seconds since the time up to which every acknowledged opt-out is reflected, +Inf where a store does not "
+        "Seconds since the time up to which every acknowledged opt-out is reflected, +Inf if a store does not "
         "answer; held_by says where an older one waits, or which store does not answer.",
         labels=["held_by"],
     )

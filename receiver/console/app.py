@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, g, make_response, redirect, reques
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from models.forget_keys import ForgetKeyMissing
 from receiver.console import (
     campaigns,
     dead_letters,
@@ -83,7 +84,12 @@ def add_console(app: Flask, key: bytes, opened: Stores) -> None:
     blueprint.context_processor(_words)
     for name, show in _FILTERS.items():
         blueprint.add_app_template_filter(show, name)
-    for error, answer in ((HTTPException, _refused), (SQLAlchemyError, _unanswered), (Exception, _failed)):
+    for error, answer in (
+        (HTTPException, _refused),
+        (SQLAlchemyError, _unanswered),
+        (ForgetKeyMissing, _keyless),
+        (Exception, _failed),
+    ):
         blueprint.register_error_handler(error, answer)
     app.after_request(_with_headers)
     app.register_blueprint(blueprint)
@@ -129,6 +135,10 @@ def _refused(error: HTTPException) -> Response:
 def _unanswered(error: Exception) -> Response:
     log.error("console.unanswered", error=type(getattr(error, "orig", None) or error).__name__, request_id=_id())
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "database")
+
+
+def _keyless(_error: Exception) -> Response:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "forget")
 
 
 def _failed(error: Exception) -> Response:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from models.tables import HISTORY
 from receiver.console.language import _
@@ -60,8 +60,9 @@ def add_opt_out() -> Response:
     channel, sender = scope_of(channel, asked("sender"), stores().region)
     word = OptOutWord(channel=channel, sender=sender, at=None, by=by, reason=reason)
     with stores().writer.begin() as connection:
-        state_opt_outs(connection, [tuple(found.text for found in reading.addresses)], word, now)
-        statement = _latest_of(connection, [found.person for found in reading.addresses])
+        meant = tuple(found.text for found in reading.addresses)
+        state_opt_outs(connection, [meant], word, now, forget_keys=stores().options.forget_keys)
+        statement = _latest_by(connection, by)
         note(connection, by, Action.OPT_OUT_ADDED, now, str(statement))
     text = _("Opted out. Your name and your reason stand in the history for good.")
     return done(text, "person", statement=statement)
@@ -80,9 +81,11 @@ def remove_opt_out() -> Response:
     channel = channel_name(asked("channel")) or None
     sender = sender_text(asked("sender"), stores().region) or None
     word = Resubscription(channel=channel, sender=sender, by=by, reason=reason)
-    results = resubscribe_patiently(stores().writer, [address], word, default_region=stores().region)
+    results = resubscribe_patiently(
+        stores().writer, [address], word, default_region=stores().region, forget_keys=stores().options.forget_keys
+    )
     with stores().writer.begin() as connection:
-        statement = _latest_of(connection, [found.person for found in meant])
+        statement = _latest_by(connection, by)
         note(connection, by, Action.OPT_OUT_REMOVED, datetime.now(UTC), str(statement))
     if any(result.in_force for result in results):
         text = _("Some opt-outs remain in force: they say more than what you ended, or clocks differ.")
@@ -93,9 +96,9 @@ def remove_opt_out() -> Response:
     return done(text, "person", statement=statement)
 
 
-def _latest_of(connection: Connection, persons: Sequence[str]) -> int:
-    """Return the id of the latest statement about these persons, which was made just now."""
-    query = select(func.max(HISTORY.c.id)).where(HISTORY.c.person.in_(persons))
+def _latest_by(connection: Connection, name: str) -> int:
+    """Return the id of the latest statement of `name`, which was made just now: it is among the last rows."""
+    query = select(HISTORY.c.id).where(HISTORY.c.stated_by == name).order_by(HISTORY.c.id.desc()).limit(1)
     return int(connection.execute(query).scalar_one())
 
 
@@ -107,5 +110,7 @@ def evidence() -> Response:
         return problem(HTTPStatus.NOT_FOUND)
     if not account().may_act:
         return problem(HTTPStatus.FORBIDDEN, "role")
-    proved = gather_evidence(stores().reader, address, default_region=stores().region)
+    proved = gather_evidence(
+        stores().reader, address, default_region=stores().region, forget_keys=stores().options.forget_keys
+    )
     return rendered("evidence.html", evidence=proved)

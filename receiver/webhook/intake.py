@@ -98,6 +98,7 @@ class Intake:
             self._redis_circuit.failed(type(error).__name__)
         else:
             self._redis_circuit.succeeded()
+            self._reporter.stored()
             if is_watched:
                 self._reporter.watched(raw_events)
         finally:

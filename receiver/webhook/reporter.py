@@ -21,6 +21,8 @@ from sync.queue.connection import connect
 from sync.queue.counts import (
     ACCEPTED,
     LATEST_KEY,
+    REFUSED_PREFIX,
+    SECRET_PREFIX,
     SECRETS_KEY,
     TAIL_CHANNEL,
     TAIL_KEY,
@@ -48,9 +50,10 @@ class Reporter:
         self.counts = Counts()
         self._redis = connect(redis, connections=1, seconds=REDIS_SECONDS)
         self._fingerprints = [fingerprint(secret) for secret in secrets]
-        self._names = [f"secret:{name}" for name in self._fingerprints]
+        self._names = [f"{SECRET_PREFIX}{name}" for name in self._fingerprints]
         self._watched: deque[dict[str, Any]] = deque(maxlen=WATCHED_MAX)
         self._beat_at = 0.0
+        self._has_stored = self._has_failed = False
         self._lock, self._sending, self._stop = Lock(), Lock(), Event()
         self._thread: Thread | None = None
 
@@ -74,11 +77,27 @@ class Reporter:
         """Note that the secret at `place` matched."""
         self.counts.see(self._names[place], at=time.time())
 
+    def stored(self) -> None:
+        """Note that deliveries were acknowledged."""
+        self._has_stored = True
+
+    def take_answers(self) -> bool | None:
+        """Return whether deliveries were acknowledged since this was asked last, False if all were answered 503.
+
+        None if there was neither answer.
+        """
+        has_stored, has_failed = self._has_stored, self._has_failed
+        self._has_stored = self._has_failed = False
+        return has_stored or (False if has_failed else None)
+
     def not_accepted(self, status: HTTPStatus, reason: str, **shown: Any) -> None:
         """Count a delivery that was refused for `reason`, or could not be stored. `shown` is for those who watch."""
         names = [f"code:{status.value}"]
-        if status is not HTTPStatus.SERVICE_UNAVAILABLE:
-            names.append(f"refused:{reason}")
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            self._has_failed = True
+        else:
+            names.append(f"{REFUSED_PREFIX}{reason}")
+            self.counts.see(names[-1], at=time.time())
         self.counts.add(*names)
         self._watched.append({"at": time.time(), "code": status.value, "reason": reason, **shown})
         if self._thread is None:
@@ -86,6 +105,7 @@ class Reporter:
 
     def accepted_elsewhere(self, number: int) -> None:
         """Count deliveries that the inbox took: Redis hears of them later."""
+        self.stored()
         self.counts.add_all(Counter({ACCEPTED: number}))
         self.counts.see("delivery", at=time.time())
         if self._thread is None:

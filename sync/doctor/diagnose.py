@@ -35,7 +35,7 @@ _UNENDED = "it did not come to an end in time"
 # What stands for a check that yielded nothing.
 _NOTHING = {
     "secrets": unknown("secrets", "ZEXA_WEBHOOK_SECRET cannot be read"),
-    "outages": unknown("outages", "this version does not record them"),
+    "outages": unknown("outages", "the database, which records them, does not answer"),
     "probe": unknown("probe", "none was sent", "send one: `zexa-sync doctor --url https://YOUR-HOST/webhooks/zexa`"),
 }
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sync.doctor import traffic_findings as findings
 from sync.doctor.check import Check, ok, unknown
 from sync.doctor.store_findings import SECRET_IDLE
+from sync.outages.text import outage_text
 from sync.status import InDatabase, InRedis, LastHour, Numbers, ProcessesSeen
 from sync.terminal.text import number_text
 from sync.terminal.times import duration_text
@@ -27,6 +28,7 @@ def check_numbers(numbers: Numbers) -> Iterator[Check]:
         yield _silence(numbers, numbers.redis)
     if numbers.database:
         yield from _in_database(numbers.database, numbers.freshness.held_by, now)
+        yield from _outages(numbers)
 
 
 def _secrets(redis: InRedis, now: datetime) -> Iterator[Check]:
@@ -44,8 +46,6 @@ def _in_redis(redis: InRedis, now: datetime) -> Iterator[Check]:
     yield findings.JOBS_FAILED(jobs=failed) if redis.failed_jobs else ok("failed_jobs", "no job failed")
     yield _refusals(redis.last_hour)
     yield _copies(redis.last_hour)
-    if redis.web.latest is None:
-        yield ok("outages", "no web process has started yet, so nothing could be missed")
 
 
 def _web(web: ProcessesSeen, now: datetime) -> Check:
@@ -88,6 +88,22 @@ def _in_database(database: InDatabase, held_by: str | None, now: datetime) -> It
         yield findings.INBOX_OLD(rows=rows, age=duration_text(age.total_seconds()))
     else:
         yield ok("inbox", f"events in the inbox: {rows}")
+
+
+def _outages(numbers: Numbers) -> Iterator[Check]:
+    """Name the outage that lasts, and those of which a person has not said that their losses are looked after."""
+    outages = numbers.outages or []
+    unresolved = [loss for loss in outages if loss.is_unresolved and loss.outage.ended_at is not None]
+    for loss in outages:
+        if loss.outage.ended_at is None:
+            yield findings.UNREACHABLE(outage=outage_text(loss, numbers.looked_at))
+    if unresolved:
+        more = f"; and {len(unresolved) - 1:,} more" if len(unresolved) > 1 else ""
+        yield findings.OUTAGES(outage=outage_text(unresolved[-1], numbers.looked_at) + more)
+    if numbers.database and numbers.database.mark is None and not outages:
+        yield ok("outages", "no web process has started yet, so nothing could be missed")
+    else:
+        yield ok("outages", "none of which events may be missing")
 
 
 def _refusals(hour: LastHour) -> Check:

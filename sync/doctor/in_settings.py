@@ -16,9 +16,10 @@ from sync.settings.environment import (
     read_redis_settings,
     read_switch,
 )
+from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.names import require_known_names
 from sync.settings.sentry import read_sentry_dsn
-from sync.settings.web import ReceiverSettings, read_bind, read_concurrency, read_lookup, read_secrets
+from sync.settings.web import ReceiverSettings, read_lookup, read_secrets
 from sync.settings.worker import (
     DEFAULT_REGION,
     WorkerSettings,

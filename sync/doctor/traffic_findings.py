@@ -95,6 +95,17 @@ SILENT = problem(
     "nothing came for {silence}, and the longest usual gap of this hour is {gap}",
     "`zexa-sync doctor --url URL` shows whether a delivery gets through; then ask Zexa whether its webhook is on",
 )
+UNREACHABLE = problem(
+    "outages",
+    "no delivery can be acknowledged: {outage}",
+    "start the web process of the Procfile, or bring Redis or the database back",
+)
+OUTAGES = problem(
+    "outages",
+    "events may be missing: {outage}; a STOP among them can be neither named nor asked for",
+    "`zexa-sync outages` shows what is missing; import Zexa's own opt-out list (`zexa-sync opt-outs import FILE`), "
+    "then `zexa-sync outages resolve --by NAME --reason TEXT`",
+)
 COPIES = warning(
     "copies",
     "each event comes {times}, {gap} ms apart: two webhooks registered?",

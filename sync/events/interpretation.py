@@ -5,7 +5,9 @@ change `zexa-sync rebuild` reads the ledger anew.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from sync.events.forget_keys import ForgetKey
 
 _NUMERIC = re.compile(r"[+-]?0*(\d+)(?:\.0*)?", re.ASCII)
 
@@ -21,8 +23,9 @@ class ParseOptions:
     """`default_region` is the ISO 3166 code of numbers without a country code.
 
     `opt_out_failures` are the codes and reasons of failed messages by which a carrier says that the recipient has
-    opted out, each as `failure_key` returns it.
+    opted out, each as `failure_key` returns it. `forget_keys` tell whose bodies are not kept, the first for new hashes.
     """
 
     default_region: str
     opt_out_failures: frozenset[str] = frozenset()
+    forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)

@@ -17,7 +17,11 @@ from sync.events.written_text import visible
 
 _DIGITS = frozenset(b"0123456789")
 _NO_DIGITS = bytes(byte for byte in range(256) if byte not in _DIGITS)
+_IS_NO_DIGIT = re.compile(r"[^0-9]+")
 _IS_NO_WORD = re.compile(r"[@0-9]")
+# What stands around an e-mail address or an id. Not within another address, such as `mariana@example.com` or
+# `ana@example.com.br`.
+BEFORE_A_WORD, AFTER_A_WORD = r"(?<![\w.+-])", r"(?![\w-]|\.\w)"
 # What may spell a character otherwise: an escape of JSON, or of a link.
 _ESCAPES = (b"\\", b"%")
 
@@ -25,20 +29,17 @@ _ESCAPES = (b"\\", b"%")
 def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], bool]:
     """Return the question whether a body names one of `persons`, who are as `person_of` has them."""
     wanted = frozenset(persons)
-    numbers = {national_number(text) for person in wanted if person[:1] == "+" for text in spellings_of(person)}
-    # E-mail addresses and ids. Slack takes any text for an id, but a mere word is found everywhere.
-    others = {person.casefold() for person in wanted if person[:1] != "+" and _IS_NO_WORD.search(person)}
-    # Not within another address, such as `mariana@example.com` or `ana@example.com.br`.
-    words = [re.compile(rf"(?<![\w.+-]){re.escape(other)}(?![\w-]|\.\w)") for other in others]
+    numbers = {number for person in wanted for number in numbers_of(person)}
+    others = {word for person in wanted for word in words_of(person)}
+    words = [re.compile(f"{BEFORE_A_WORD}{re.escape(other)}{AFTER_A_WORD}") for other in others]
 
     def is_named_in(text: str) -> bool:
-        shown = visible(text)
-        digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())
-        folded = shown.casefold()
+        shown, digits, folded = forms_of(text)
         if any(number in digits for number in numbers) or any(word.search(folded) for word in words):
             return True
-        is_email = "@" in shown or "%40" in shown
-        return is_email and any(address.person in wanted for address in persons_of(None, text, default_region))
+        return may_be_email(shown) and any(
+            address.person in wanted for address in persons_of(None, text, default_region)
+        )
 
     def is_named(body: bytes) -> bool:
         content = inflated(body) or body
@@ -49,12 +50,39 @@ def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], 
             may = any(number in digits for number in numbers) or any(other in folded for other in others)
             if not may and b"@" not in plain:
                 return False
-        return any(is_named_in(text) for text in _texts(content))
+        return any(is_named_in(text) for text in texts_within(content))
 
     return is_named
 
 
-def _texts(content: bytes) -> Iterator[str]:
+def numbers_of(person: str) -> set[str]:
+    """Return by which digits a text names a person: the national number, in both ways if it is written in two."""
+    return {national_number(text) for text in spellings_of(person)} if person[:1] == "+" else set()
+
+
+def words_of(person: str) -> set[str]:
+    """Return by which word a text names a person who is no number: an e-mail address, or an id with a digit.
+
+    Slack takes any text for an id, but a mere word is found everywhere.
+    """
+    return {person.casefold()} if person[:1] != "+" and _IS_NO_WORD.search(person) else set()
+
+
+def forms_of(text: str) -> tuple[str, str, str]:
+    """Return a text as it is seen, its digits only, and as words are compared."""
+    shown = visible(text)
+    if shown.isascii():
+        return shown, _IS_NO_DIGIT.sub("", shown), shown.lower()
+    digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())
+    return shown, digits, shown.casefold()
+
+
+def may_be_email(shown: str) -> bool:
+    """Return whether only a reading tells whether a text is the e-mail address of a person."""
+    return "@" in shown or "%40" in shown
+
+
+def texts_within(content: bytes) -> Iterator[str]:
     """Yield every text and number of a JSON document; of what is none, its lines."""
     try:
         document = json.loads(content, parse_float=str, parse_int=str)

@@ -110,6 +110,15 @@ def _claimed_times(document: Document, name: str) -> Iterator[tuple[str, Any]]:
             yield f"data.{field_name}", value
 
 
+def claims_of(event: Event) -> tuple[tuple[datetime, ...], tuple[datetime, ...]]:
+    """Return every time that a body claims to have occurred at, and that its status came about at; the first first."""
+    document = decode(event.body)
+    fields, values = document.data or NO_FIELDS, _STATUS_TIMES.get(event.name)
+    claimed = [read_time(value) for _, value in _claimed_times(document, event.name)]
+    of_status = [read_time(value) for value in (values(fields) if values else ()) if value is not None]
+    return tuple(filter(None, claimed)), tuple(filter(None, of_status))
+
+
 def disbelieved_times(raw: RawEvent) -> list[tuple[str, str]]:
     """Return the fields of a body that claim a time which does not count, each with the reason, for people to read."""
     try:
@@ -161,7 +170,7 @@ def _identities(document: Document) -> Iterable[str | None]:
     """Return what names the recipient, the sender, the message and the campaign of `document`."""
     fields = document.data or NO_FIELDS
     if isinstance(document, WholeDocument):
-        return [identity(of(fields)) for of in (_recipients, _senders, _message_ids, _campaign_ids)]
+        return [identity(names(fields)) for names in (_recipients, _senders, _message_ids, _campaign_ids)]
     # Nearly always under the first name: to look there first halves the time.
     recipient, message_id, campaign_id = fields.to, fields.message_id, fields.campaign_id
     if not recipient or recipient.isspace():

@@ -28,7 +28,6 @@ class RawEvent(Struct, frozen=True, kw_only=True, gc=False):
 
 # A probe of `doctor` begins with these bytes, inside the signed body. It is no delivery of the provider's traffic.
 PROBE_MARK = b'{"event":"zexa-sync.probe"'
-PROBE_EVENT = "zexa-sync.probe"
 # What the provider's own test events are called, compared as all names are. Some name no event at all.
 _TEST_NAMES = frozenset({b"", b"test", b"testevent", b"webhooktest", b"ping", b"webhookping", b"zexasyncprobe"})
 

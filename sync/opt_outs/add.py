@@ -9,7 +9,9 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from sync.events.addresses import channel_name, person_of, sender_text
+from sync.events.forget_keys import ForgetKey
 from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, ended_at
+from sync.opt_outs.forgotten import forgotten_by
 from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
 
@@ -39,13 +41,23 @@ def scope_of(channel: str, sender: str, default_region: str) -> tuple[str, str]:
 
 
 def state_opt_outs(
-    connection: Connection, addresses: Sequence[tuple[str, ...]], statement: OptOutWord, now: datetime
+    connection: Connection,
+    addresses: Sequence[tuple[str, ...]],
+    statement: OptOutWord,
+    now: datetime,
+    *,
+    forget_keys: tuple[ForgetKey, ...] = (),
 ) -> list[WordEffect]:
     """Opt people out, in the caller's transaction; return what that did, in one order with `addresses`.
 
     Each of `addresses` is what one text may be: one address as the tables keep it, or two. A time later than `now` is
-    `now`. Each statement is kept in the history, also one that changes nothing: a person said so.
+    `now`. Each statement is kept in the history, also one that changes nothing: a person said so. Of somebody who was
+    forgotten the pseudonym is kept. Raises ForgetKeyMissing.
     """
+    people, reason = forgotten_by(connection, forget_keys), statement.reason
+    if people:
+        addresses = [tuple(map(people.kept_address, several)) for several in addresses]
+        reason = reason and people.kept_text(reason)
     hold_statements(connection, alone=False)
     persons = {person_of(address) for several in addresses for address in several}
     before, past = read_rows(connection, persons), read_statements(connection, persons)
@@ -62,7 +74,7 @@ def state_opt_outs(
                     occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, past), now),
                     source=OptOutSource.MANUAL,
                     stated_by=statement.by,
-                    reason=statement.reason,
+                    reason=reason,
                     opt_out_id=word_id,
                 )
                 for key in keys

@@ -1,5 +1,6 @@
 """`zexa-sync opt-outs add` and `remove`: what a person says of somebody's wish, kept with who and why."""
 
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from sync.events.written_text import is_storable
 from sync.opt_outs.add import OptOutWord, WordEffect, scope_of, state_opt_outs
 from sync.opt_outs.command_options import BY, default_region, scope
 from sync.opt_outs.remove import Ended, Resubscription, resubscribe_patiently
+from sync.settings.forget_keys import read_forget_keys
 from sync.suppression.text import scope_text
 from sync.terminal.options import WrongUse, past_time, words
 from sync.terminal.stores import database
@@ -57,7 +59,8 @@ def add(
     scope_channel, scope_sender = scope_of(channel or "", sender or "", region)
     statement = OptOutWord(channel=scope_channel, sender=scope_sender, at=at, by=by, reason=reason)
     with database() as engine, engine.begin() as connection:
-        outcomes = state_opt_outs(connection, meant, statement, datetime.now(UTC))
+        keys = read_forget_keys(os.environ)
+        outcomes = state_opt_outs(connection, meant, statement, datetime.now(UTC), forget_keys=keys)
     for several, outcome in zip(meant, outcomes, strict=True):
         scope_told = visible(scope_text(scope_channel, scope_sender))
         say(f"{visible(' or '.join(several))}  {_OUTCOMES[outcome]} ({scope_told})")
@@ -111,7 +114,8 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     scope_sender = sender_text(sender, region) if sender else None
     resubscription = Resubscription(channel=channel, sender=scope_sender, by=by, reason=reason)
     with database() as engine:
-        results = resubscribe_patiently(engine, addresses, resubscription, default_region=region)
+        keys = read_forget_keys(os.environ)
+        results = resubscribe_patiently(engine, addresses, resubscription, default_region=region, forget_keys=keys)
     for result in results:
         _say_ended(result)
     sys.exit(0 if all(result.ended and not result.ahead for result in results) else 1)

@@ -11,6 +11,7 @@ from sync.events.addresses import CHANNELS, is_placeholder, sender_text
 from sync.events.addresses import channel_name as name_of_channel
 from sync.queue.connection import opened_queue
 from sync.settings.environment import read_redis_settings
+from sync.settings.forget_keys import read_forget_keys
 from sync.settings.worker import read_default_region
 from sync.suppression import MAX_STALENESS, Lookup
 from sync.terminal.csv_file import DELIMITERS
@@ -73,7 +74,7 @@ def opened_lookup(*, statement_seconds: float = STATEMENT_SECONDS) -> Iterator[L
         opened(is_read_only=True, statement_seconds=statement_seconds) as engine,
         opened_queue(read_redis_settings(os.environ), seconds=REDIS_SECONDS) as queue,
     ):
-        yield Lookup(engine, queue, default_region=default_region())
+        yield Lookup(engine, queue, default_region=default_region(), forget_keys=read_forget_keys(os.environ))
 
 
 def default_region() -> str:

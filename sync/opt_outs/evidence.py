@@ -15,6 +15,7 @@ from models.statements import hold_snapshot
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
+from sync.events.forget_keys import ForgetKey
 from sync.opt_outs.sent_after import sent_after_of
 from sync.store.ledger_read import stored_bodies
 
@@ -46,13 +47,17 @@ class Evidence:
         return bool(self.opt_outs or self.statements)
 
 
-def gather_evidence(engine: Engine, address: str, *, default_region: str) -> Evidence:
+def gather_evidence(
+    engine: Engine, address: str, *, default_region: str, forget_keys: Sequence[ForgetKey] = ()
+) -> Evidence:
     """Return what is known of `address`, in any spelling, as it stood at one moment.
 
-    Errors of the database are SQLAlchemy's DBAPIError and pass through.
+    Of somebody who was forgotten with one of `forget_keys` that is what remains. Errors of the database are
+    SQLAlchemy's DBAPIError and pass through.
     """
     meant = persons_of(None, address, default_region)
     persons = [spelling.person for spelling in meant]
+    persons += [key.pseudonym(person) for person in persons for key in forget_keys]
     with engine.begin() as connection:
         hold_snapshot(connection)
 

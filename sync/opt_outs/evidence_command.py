@@ -1,6 +1,7 @@
 """`zexa-sync opt-outs evidence` and `sent-after`: what is proved of one address, and who was messaged all the same."""
 
 import json
+import os
 import re
 import sys
 
@@ -11,6 +12,7 @@ from sync.opt_outs.command_options import default_region
 from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.evidence_text import evidence_document, evidence_text, late_document, late_text
 from sync.opt_outs.sent_after import count_sent_after, latest_sent_after
+from sync.settings.forget_keys import read_forget_keys
 from sync.terminal.options import JSON, SHOW_ADDRESSES, WrongUse, limit
 from sync.terminal.stores import database
 from sync.terminal.text import say
@@ -43,18 +45,21 @@ def evidence(address: str, as_json: bool) -> None:
 
     Shows the opt-outs of the address, and every statement about them with its times and the body exactly as Zexa
     signed it. Shows also the facts of the messages that the statements name, and each message whose status is later
-    than the first opt-out. Statements are only ever added, and nobody can change one. The verdict comes first: which
-    messages were later than an opt-out, by how much, and whether we knew of the opt-out by then.
+    than the first opt-out. Statements are only ever added, and nobody can change one; `person forget` alone takes
+    addresses out of them. The verdict comes first: which messages were later than an opt-out, by how much, and whether
+    we knew of the opt-out by then.
 
     All of it is personal data. ADDRESS may be given in any spelling. All times are UTC: `occurred` is when
     it happened, `received` when it reached us, `applied` when it took effect. Exit status: 0 if anything was ever
-    stated about ADDRESS, 1 if nothing was, or on a failure. Reads DATABASE_URL and ZEXA_DEFAULT_REGION.
+    stated about ADDRESS, 1 if nothing was, or on a failure. Reads DATABASE_URL, ZEXA_DEFAULT_REGION
+    and ZEXA_FORGET_KEY.
     """
     if not is_storable(address):
         raise WrongUse("that is no address: it is blank, longer than 1,024 bytes, or no text")
     region = default_region()
     with database(is_read_only=True) as engine:
-        proof = gather_evidence(engine, address, default_region=region)
+        keys = read_forget_keys(os.environ)
+        proof = gather_evidence(engine, address, default_region=region, forget_keys=keys)
     say(json.dumps(evidence_document(proof), indent=2) if as_json else evidence_text(proof))
     sys.exit(0 if proof.is_known else 1)
 

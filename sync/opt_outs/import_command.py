@@ -1,6 +1,7 @@
 """`zexa-sync opt-outs import`: records the opt-outs of a file."""
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from sync.opt_outs.command_options import BY, DELIMITER, default_region, scope
 from sync.opt_outs.import_file import ADDRESS_COLUMNS, Defaults, ImportCounts, import_opt_outs
+from sync.settings.forget_keys import read_forget_keys
 from sync.terminal.csv_file import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
 from sync.terminal.csv_records import Record
 from sync.terminal.csv_write import require_apart, written_together
@@ -66,7 +68,14 @@ def import_(
     and ZEXA_DEFAULT_REGION.
     """
     region = default_region()
-    defaults = Defaults(by=by, channel=channel or "", sender=sender or "", at=at, default_region=region)
+    defaults = Defaults(
+        by=by,
+        channel=channel or "",
+        sender=sender or "",
+        at=at,
+        default_region=region,
+        forget_keys=read_forget_keys(os.environ),
+    )
     choose = named(column) if column else named_one_of(ADDRESS_COLUMNS)
     wanted = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
     try:

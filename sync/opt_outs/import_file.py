@@ -14,6 +14,8 @@ from uuid import uuid4
 from sqlalchemy import Engine
 
 from sync.events.addresses import person_of, read_address
+from sync.events.forget_keys import ForgetKey
+from sync.events.forgotten import ForgottenPeople
 from sync.events.opt_outs import (
     OptOutKey,
     OptOutRow,
@@ -26,6 +28,7 @@ from sync.events.opt_outs import (
 from sync.events.times import EARLIEST
 from sync.events.written_text import is_storable
 from sync.opt_outs.add import WordEffect, outcome_of_all, scope_of, time_in_force
+from sync.opt_outs.forgotten import forgotten_by
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 from sync.terminal.csv_cells import as_it_was
 from sync.terminal.csv_file import NOT_READABLE, CsvFile, FileError
@@ -48,6 +51,7 @@ class Defaults:
     sender: str
     at: datetime | None
     default_region: str
+    forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +77,11 @@ class Stated:
     word_id: str = field(default_factory=lambda: uuid4().hex)
     at: datetime | None
     reason: str | None = field(repr=False)
+
+    def without(self, people: ForgottenPeople) -> "Stated":
+        """Return what the tables keep of it: nothing that names one of `people`."""
+        keys = [(channel, people.kept_address(address), sender) for channel, address, sender in self.keys]
+        return replace(self, keys=keys, reason=self.reason and people.kept_text(self.reason))
 
 
 class InvalidRow(Exception):  # noqa: N818 - it names what was found
@@ -167,6 +176,8 @@ def _record(
     if not stated:
         return
     with engine.begin() as connection:
+        if people := forgotten_by(connection, defaults.forget_keys):
+            stated = [row.without(people) for row in stated]
         hold_statements(connection, alone=False)
         persons = persons_of(key for row in stated for key in row.keys)
         stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
@@ -187,7 +198,8 @@ def _record(
                 stands[key] = after
                 outcomes.append(_outcome(before, after))
                 statements.append(_statement(row, key, at, defaults))
-            _count(counts, outcome_of_all(outcomes))
+            of_all = outcome_of_all(outcomes)
+            setattr(counts, of_all, getattr(counts, of_all) + 1)
         state(connection, statements, now)
 
 
@@ -221,10 +233,6 @@ def _outcome(before: _Stands | None, after: _Stands) -> WordEffect:
     if not after.is_in_force:
         return WordEffect.ENDED
     return WordEffect.NEW if before is None else WordEffect.LATER
-
-
-def _count(counts: ImportCounts, outcome: WordEffect) -> None:
-    setattr(counts, outcome, getattr(counts, outcome) + 1)
 
 
 def _statement(row: Stated, key: OptOutKey, at: datetime, defaults: Defaults) -> OptOutStatement:

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from sync.events.addresses import Address, person_of, persons_of, read_address, sender_key
+from sync.events.forget_keys import ForgetKey, is_keyed
 from sync.events.opt_outs import OptOutKey, OptOutRow, OptOutSource, OptOutStatement, StatementKind
+from sync.opt_outs.forgotten import forgotten_by, kept_of
 from sync.store.opt_outs import add_to_history, hold_statements, read_rows, write_rows
 
 # How long to wait if the clock of the machine that received an opt-out is ahead of this machine's clock.
@@ -53,7 +55,12 @@ class Ended:
 
 
 def resubscribe_patiently(
-    engine: Engine, addresses: Sequence[str], resubscription: Resubscription, *, default_region: str
+    engine: Engine,
+    addresses: Sequence[str],
+    resubscription: Resubscription,
+    *,
+    default_region: str,
+    forget_keys: tuple[ForgetKey, ...] = (),
 ) -> list[Ended]:
     """End opt-outs as `resubscribe` does, in a transaction of its own.
 
@@ -61,12 +68,12 @@ def resubscribe_patiently(
     most.
     """
     deadline = time.monotonic() + AHEAD_SECONDS_MAX
-    meant = [persons_of(resubscription.channel, address, default_region) for address in addresses]
-    every = {address.person for several in meant for address in several}
+    every = [it for address in addresses for it in persons_of(resubscription.channel, address, default_region)]
     while True:
         with engine.begin() as connection:
+            people = forgotten_by(connection, forget_keys)
             hold_statements(connection, alone=True)
-            rows = read_rows(connection, every).values()
+            rows = read_rows(connection, {address.person for address in kept_of(every, people)}).values()
             now = datetime.now(UTC)
             ahead = max(
                 ((row.received_at - now).total_seconds() for row in rows if resubscription.ends(row)), default=-1
@@ -79,6 +86,7 @@ def resubscribe_patiently(
                     resubscription,
                     clock=lambda: datetime.now(UTC),
                     default_region=default_region,
+                    forget_keys=forget_keys,
                 )
         time.sleep(ahead + 0.001)
 
@@ -90,6 +98,7 @@ def resubscribe(
     *,
     clock: Callable[[], datetime],
     default_region: str,
+    forget_keys: tuple[ForgetKey, ...] = (),
 ) -> list[Ended]:
     """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; keep that in the history.
 
@@ -98,10 +107,13 @@ def resubscribe(
     Without a channel or sender all scopes of an address end. With either, an opt-out for any channel or sender stays:
     it says more than was taken back. The history keeps the statement also if there is nothing to end, once for one
     person, whichever spellings are given. The time is that of `clock` once no other transaction can state anything.
+    Of somebody who was forgotten the pseudonym is kept. Raises ForgetKeyMissing.
     """
+    people = forgotten_by(connection, forget_keys)
     hold_statements(connection, alone=True)
     now = clock()
     meant = _meant(connection, addresses, resubscription.channel, default_region)
+    meant = [(text, kept_of(several, people)) for text, several in meant]
     # Of one person the first spelling is kept; the statement holds for all of them.
     stated = {address.person: address.text for _, several in meant for address in reversed(several)}
     before = read_rows(connection, stated)
@@ -116,7 +128,7 @@ def resubscribe(
                 occurred_at=now,
                 source=OptOutSource.MANUAL,
                 stated_by=resubscription.by,
-                reason=resubscription.reason,
+                reason=people.kept_text(resubscription.reason) if people else resubscription.reason,
             )
             for text in stated.values()
         ],
@@ -159,7 +171,7 @@ def _ended(
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and row.is_in_force}
     in_force = [after[key] for key in were if after[key].is_in_force]
     return Ended(
-        address=meant[0].text if meant else text,
+        address=text if not meant or is_keyed(meant[0].text) else meant[0].text,
         ended=[after[key] for key in were if not after[key].is_in_force],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

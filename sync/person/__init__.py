@@ -1,1 +1,1 @@
-"""One person: what is held about them, by any spelling of their address. Reads only."""
+"""One person: what is held about them, by any spelling of their address, and how they are forgotten."""

@@ -68,7 +68,9 @@ def find_person(
     With a `limit` at most so many messages, and no facts; every search then ends after BODIES_LOOKED_AT bodies. Reads
     in one transaction. Errors of the database are SQLAlchemy's DBAPIError and pass through.
     """
-    persons = sorted({address.person for address in people})
+    # A person who was forgotten is held under a pseudonym.
+    pseudonyms = {key.pseudonym(address.person) for key in options.forget_keys for address in people}
+    persons = sorted({address.person for address in people} | pseudonyms)
     names = names_any(persons, options.default_region)
     at_most = None if limit is None else BODIES_LOOKED_AT
     with engine.begin() as connection:

@@ -83,6 +83,18 @@ def read_counted(queue: Queue) -> Counted:
     )
 
 
+def read_latest(queue: Queue) -> tuple[dict[str, float], dict[str, float]]:
+    """Return when what is seen was seen last, by its name, and since when `web` has each secret, by its fingerprint.
+
+    Both are epoch seconds. Raises QueueUnavailable.
+    """
+    with answered(), queue.connection.pipeline(transaction=False) as pipeline:
+        for key in (LATEST_KEY, SECRETS_KEY):
+            pipeline.zrange(key, 0, -1, withscores=True)
+        latest, secrets = pipeline.execute()
+    return _scores(latest), _scores(secrets)
+
+
 def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:
     """Return when each of RQ's workers was seen last; those whose key has expired are gone.
 

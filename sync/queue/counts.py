@@ -24,6 +24,11 @@ HOURS_KEY = "zexa-sync:hours"  # a hash: of each finished hour, what `sync.rollu
 USUAL_GAPS_KEY = "zexa-sync:usual-gaps"  # a hash: seconds by the hour of the week
 TAIL_KEY = "zexa-sync:tail"  # exists while somebody watches deliveries
 TAIL_CHANNEL = "zexa-sync:deliveries"
+# What is seen: a delivery of the provider's traffic, its test event, a delivery refused for a reason.
+TRAFFIC = "traffic"
+TEST_EVENT = "test"
+REFUSED_PREFIX = "refused:"
+SECRET_PREFIX = "secret:"  # noqa: S105 - no secret
 SINCE = "since"
 ACCEPTED = "code:200"
 

@@ -80,12 +80,17 @@ def requeue(queue: Queue, job_id: str) -> int:
     if job is None or not raw_events:
         return 0
     enqueue(queue, raw_events, at_front=job.enqueue_at_front_on_retry)
+    remove_failed(queue, job_id)
+    return len(raw_events)
+
+
+def remove_failed(queue: Queue, job_id: str) -> None:
+    """Remove a failed job, whose events the caller has seen to. Raises QueueUnavailable."""
     with answered(), queue.connection.pipeline() as pipeline:
         pipeline.zrem(queue.failed_job_registry.key, job_id)
         pipeline.delete(Job.key_for(job_id), Result.get_key(job_id))
         forget_waiting(pipeline, [job_id])
         pipeline.execute()
-    return len(raw_events)
 
 
 def _fetch(queue: Queue, job_id: str) -> Job | None:

@@ -1,6 +1,6 @@
 """The raw events that wait in Redis, read where they are. Changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rq import Queue
@@ -22,6 +22,25 @@ def waiting_job_ids(queue: Queue) -> list[str]:
     with answered():
         members: Any = queue.connection.zrange(WAITING_KEY, 0, -1)
     return [job_id.decode() for job_id in members]
+
+
+def jobs_holding(queue: Queue, job_ids: list[str], is_wanted: Callable[[RawEvent], bool]) -> list[str]:
+    """Return which of these jobs hold an event that `is_wanted`. Raises QueueUnavailable."""
+    found = []
+    for start in range(0, len(job_ids), JOBS_PER_FETCH):
+        with answered():
+            piece = job_ids[start : start + JOBS_PER_FETCH]
+            jobs = Job.fetch_many(piece, connection=queue.connection, serializer=SERIALIZER)
+        found += [job.id for job in jobs if job is not None and any(map(is_wanted, _raw_events(job)))]
+    return found
+
+
+def jobs_there(queue: Queue, job_ids: list[str]) -> list[str]:
+    """Return which of these jobs are still there. Raises QueueUnavailable."""
+    with answered(), queue.connection.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.exists(Job.key_for(job_id))
+        return [job_id for job_id, is_there in zip(job_ids, pipeline.execute(), strict=True) if is_there]
 
 
 def raw_events_in_jobs(queue: Queue, job_ids: list[str]) -> Iterator[RawEvent]:

@@ -15,24 +15,9 @@ from sync.queue.connection import answered
 # Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that
 # a look-up can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.
 WAITING_KEY = "zexa-sync:waiting"
-
-
 OPT_OUTS_KEY = "zexa-sync:opt-outs"
 
-
 MEMBERS_PER_LOOK = 2
-
-
-def queue_length(queue: Queue) -> int:
-    """Return how many jobs wait. Changes nothing, as some of RQ's own counts do. Raises QueueUnavailable."""
-    with answered():
-        return int(queue.connection.llen(queue.key))
-
-
-def failed_job_count(queue: Queue) -> int:
-    """Return how many jobs failed and wait for a person. Changes nothing. Raises QueueUnavailable."""
-    with answered():
-        return int(queue.connection.zcard(queue.failed_job_registry.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

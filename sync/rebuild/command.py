@@ -82,13 +82,14 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
 
     Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
     it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
-    ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES; the last two must be those of the workers.
+    ZEXA_DEFAULT_REGION, ZEXA_OPT_OUT_FAILURES and ZEXA_FORGET_KEY; the last three must be those of the workers.
     """
     if not is_check and (limit is not None or show_addresses):
         raise click.UsageError("--limit and --show-addresses go with --check")
     options = read_parse_options(os.environ)
     timezone = read_report_timezone(os.environ)
     counts = WalkCounts()
+    rows = SHOWN_ROWS if limit is None else limit
     try:
         with (
             stop_signals() as is_stop_asked,
@@ -107,21 +108,24 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
                     counts=counts,
                 )
                 if is_check:
-                    rows = SHOWN_ROWS if limit is None else limit
                     printer = Printer(shown, rows=rows, as_json=as_json, shows_addresses=show_addresses)
                     _check(reader, walk, printer, reports_only=reports_only)
                 else:
                     _rebuild(reader, writer, walk, timezone, reports_only=reports_only)
     except DBAPIError as error:
         raise click.ClickException(_failure(error, counts)) from None
+    _say_counts(counts, is_check=is_check, as_json=as_json)
+    if not counts.is_complete or (is_check and counts.drifting):
+        sys.exit(1)
+
+
+def _say_counts(counts: WalkCounts, *, is_check: bool, as_json: bool) -> None:
     if not counts.is_complete:
         click.echo("stopped", err=True)
     if as_json:
         click.echo(json.dumps(counts_document(counts, is_check=is_check)))
     else:
         say(counts_text(counts, is_check=is_check))
-    if not counts.is_complete or (is_check and counts.drifting):
-        sys.exit(1)
 
 
 def _check(reader: Engine, walk: Walk, printer: "Printer", *, reports_only: bool) -> None:

@@ -17,12 +17,14 @@ from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.merge import campaign_row, message_row
 from sync.events.opt_outs import nameless_opt_outs
+from sync.events.remains import without_forgotten
 from sync.rebuild.compare import Drift, DriftKind, Slice
 from sync.rebuild.ledger_slices import Known, read_ledger
 from sync.rebuild.retry import patiently
 from sync.rollups.contribution import COUNTED, Change
 from sync.rollups.deltas import keep_deltas
 from sync.store.apply import merge_rows
+from sync.store.forgotten import forgotten_people
 from sync.store.ledger import settle_again
 
 LOCK_SECONDS = 2
@@ -53,9 +55,12 @@ def _write(engine: Engine, part: Slice, options: ParseOptions) -> None:
     keys = {(drift.key["subject_id"], drift.key["event"]) for drift in part.drifts if drift.table == LEDGER.name}
     with engine.begin() as connection:
         wait_briefly(connection)
+        # Somebody may have been forgotten since the bodies were read.
+        people = forgotten_people(connection, options)
+        events = [without_forgotten(event, people) for event in part.repairing] if people else part.repairing
         if keys:
-            settle_again(connection, [event for event in part.repairing if event.key in keys], now)
-        merge_rows(connection, part.repairing, options, now)
+            settle_again(connection, [event for event in events if event.key in keys], now)
+        merge_rows(connection, events, options, now)
 
 
 def _remove(engine: Engine, surplus: list[Drift], options: ParseOptions) -> dict[str, int]:

@@ -17,6 +17,7 @@ QUARTER_SECONDS = 900
 
 COUNTS = ("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts")
 _DELIVERED, _FAILED, _UNDELIVERABLE, _UNFINISHED, _OPT_OUTS, _CONFLICTS = range(len(COUNTS))
+_ZEROS = [0] * len(COUNTS)
 _PLACES: Mapping[str | None, int] = {
     Status.DELIVERED: _DELIVERED,
     Status.FAILED: _FAILED,
@@ -75,7 +76,7 @@ def _add(sums: dict[Key, list[int]], row: Row, sign: int) -> None:
         key = (quarter, row["channel"] or "", counted_sender(row["sender"] or ""), campaign_id)
     counts = sums.get(key)
     if counts is None:
-        counts = sums[key] = [0, 0, 0, 0, 0, 0]
+        counts = sums[key] = _ZEROS.copy()
     counts[place] += sign
     if row["opted_out_at"] is not None:
         counts[_OPT_OUTS] += sign

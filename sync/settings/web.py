@@ -4,28 +4,25 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Self
 
 from sqlalchemy import URL
 
+from sync.events.forget_keys import ForgetKey
 from sync.settings.console import ConsoleSettings, read_console
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import (
     RedisSettings,
     SettingError,
-    is_on_dyno,
     read_entries,
     read_opt_out_failures,
     read_redis_settings,
     read_switch,
-    read_whole_number,
 )
+from sync.settings.forget_keys import read_forget_keys
 from sync.settings.names import require_known_names
 from sync.settings.sentry import read_sentry_dsn
 
-DEFAULT_PORT = 8000
-DEFAULT_CONCURRENCY = 2
 # What RFC 6750 allows in a header, and as much of it as nobody guesses.
 TOKEN_CHARACTERS_MIN = 16
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -48,6 +45,7 @@ class ReceiverSettings:
     is_journalled: bool
     failures_may_opt_out: bool
     lookup: LookupSettings | None
+    forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)
     sentry_dsn: str | None = field(default=None, repr=False)
     console: ConsoleSettings | None = None
 
@@ -63,6 +61,7 @@ class ReceiverSettings:
             is_journalled=read_switch(environ, "ZEXA_JOURNAL"),
             failures_may_opt_out=bool(read_opt_out_failures(environ)),
             lookup=read_lookup(environ),
+            forget_keys=read_forget_keys(environ),
             sentry_dsn=read_sentry_dsn(environ),
             console=read_console(environ),
         )
@@ -113,24 +112,3 @@ def read_lookup(environ: Mapping[str, str]) -> LookupSettings | None:
     from sync.settings.worker import read_default_region  # noqa: PLC0415
 
     return LookupSettings(tokens=tuple(token.encode() for token in tokens), default_region=read_default_region(environ))
-
-
-def read_bind(environ: Mapping[str, str]) -> str:
-    """Return where to listen, `address:port`: on this machine only, unless ZEXA_BIND or Heroku wants more.
-
-    PORT alone opens no interface: it is set on many machines by programs that have nothing to do with this one.
-    """
-    port = read_whole_number(environ, "PORT", default=DEFAULT_PORT, least=1, most=65535)
-    host = environ.get("ZEXA_BIND", "").strip() or ("0.0.0.0" if is_on_dyno(environ) else "127.0.0.1")  # noqa: S104
-    try:
-        address = ip_address("127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        raise SettingError(
-            "ZEXA_BIND is not an address to listen on, such as 127.0.0.1, or 0.0.0.0 for all; PORT is the port"
-        ) from None
-    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
-
-
-def read_concurrency(environ: Mapping[str, str]) -> int:
-    """Return WEB_CONCURRENCY, the number of web processes."""
-    return read_whole_number(environ, "WEB_CONCURRENCY", default=DEFAULT_CONCURRENCY, least=1, most=64)

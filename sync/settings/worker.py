@@ -17,6 +17,7 @@ from sync.settings.environment import (
     read_redis_settings,
     read_whole_number,
 )
+from sync.settings.forget_keys import read_forget_keys
 from sync.settings.names import require_known_names
 from sync.settings.sentry import read_sentry_dsn
 
@@ -50,7 +51,11 @@ class WorkerSettings:
 
 def read_parse_options(environ: Mapping[str, str]) -> ParseOptions:
     """Return how bodies are read. Every process must be given the same; `zexa-sync rebuild` after a change."""
-    return ParseOptions(default_region=read_default_region(environ), opt_out_failures=read_opt_out_failures(environ))
+    return ParseOptions(
+        default_region=read_default_region(environ),
+        opt_out_failures=read_opt_out_failures(environ),
+        forget_keys=read_forget_keys(environ),
+    )
 
 
 def read_default_region(environ: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ def status_document(numbers: Numbers, found: list[str]) -> dict[str, Any]:
         "failed_jobs": redis and redis.failed_jobs,
         "oldest_waiting_seconds": _oldest_seconds(numbers),
         "workers": redis and [{"name": seen.name, "seen_at": iso_text(seen.at)} for seen in redis.workers.known],
+        **_outages_document(numbers),
         "worker_seen_at": redis and iso_text(redis.workers.latest),
         "web_processes": redis and redis.web.running(numbers.looked_at),
         "redis_clock_offset_seconds": redis and redis.clock_offset_seconds,
@@ -58,6 +59,14 @@ def _traffic_document(numbers: Numbers, redis: InRedis | None) -> dict[str, Any]
             }
             for secret in secrets
         ],
+    }
+
+
+def _outages_document(numbers: Numbers) -> dict[str, Any]:
+    outages = numbers.outages
+    return {
+        "unreachable_since": iso_text(numbers.unreachable_since),
+        "outages_unresolved": None if outages is None else sum(loss.is_unresolved for loss in outages),
     }
 
 

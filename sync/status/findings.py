@@ -12,6 +12,7 @@ def findings(numbers: Numbers, *, silent_after: float | None, max_staleness: flo
     """
     return [
         *_store_findings(numbers, max_staleness),
+        *_outage_findings(numbers),
         *(_redis_findings(numbers, numbers.redis) if numbers.redis else ()),
         *_silence_findings(numbers, silent_after),
         *_clock_findings(numbers),
@@ -25,6 +26,11 @@ def _store_findings(numbers: Numbers, max_staleness: float) -> list[str]:
     if not away and (staleness is None or staleness > max_staleness):
         found.append("Opt-outs are stale: look-ups answer `unknown`.")
     return found
+
+
+def _outage_findings(numbers: Numbers) -> list[str]:
+    began = numbers.unreachable_since
+    return [f"No delivery can be acknowledged: web left its last mark {ago(numbers, began)}."] if began else []
 
 
 def _redis_findings(numbers: Numbers, redis: InRedis) -> list[str]:

@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.queue.clock import clock_offset
+from sync.reachability.find import read_outages
+from sync.reachability.record import read_mark
 from sync.status.numbers import InDatabase
 from sync.status.opt_out_latency import Latency, latency
 
@@ -30,11 +32,12 @@ def latency_now(connection: Connection) -> Latency:
 
 
 def measure_database(
-    engine: Engine, *, read_latency: ReadLatency = latency_now, has_opt_outs: bool = True
+    engine: Engine, *, read_latency: ReadLatency = latency_now, has_opt_outs: bool = True, has_outages: bool = True
 ) -> InDatabase | None:
     """Return what the database knows, None if it does not answer. A long day's latency takes its time to read.
 
     Without `has_opt_outs` the counts of opt-outs that name nobody are left out: many of them take their time too.
+    Likewise the outages, without `has_outages`.
     """
     try:
         with engine.connect() as connection:
@@ -46,6 +49,8 @@ def measure_database(
                 nameless_opt_outs=_count(connection, _any_of(NAMELESS_OPT_OUTS)) if has_opt_outs else None,
                 ignored_opt_outs=_ignored_opt_outs(connection) if has_opt_outs else None,
                 opt_out_latency=read_latency(connection),
+                outages=tuple(read_outages(connection)) if has_outages else None,
+                mark=read_mark(connection),
             )
     except SQLAlchemyError:
         return None

@@ -17,10 +17,13 @@ from sync.queue.counts import (
     QUICK_COPIES_SUM,
     REASONS,
     REHEARSALS,
+    SECRET_PREFIX,
+    TRAFFIC,
     fingerprint,
     lag_field,
 )
 from sync.queue.waiting import waiting
+from sync.reachability.in_redis import REACHABLE
 from sync.rollups.usual_gaps import usual_gap_now
 from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
 
@@ -47,6 +50,7 @@ def measure_redis(queue: OpenQueue, *, secrets: Sequence[bytes] | None = None) -
         usual_gap_seconds=usual_gap_now(counted.usual_gaps, datetime.now(UTC).timestamp(), last),
         secrets=None if secrets is None else tuple(_secret_uses(secrets, counted)),
         clock_offset_seconds=counted.clock_offset_seconds,
+        marked=counted.latest.get(REACHABLE),
     )
 
 
@@ -56,7 +60,7 @@ def _last_traffic(latest: Mapping[str, float], *, is_waiting: bool) -> float | N
     Only workers know which it is. What still waits counts, whatever it is, so that a worker that stands still is not
     taken for silence.
     """
-    known = [latest[name] for name in (("traffic", "delivery") if is_waiting else ("traffic",)) if name in latest]
+    known = [latest[name] for name in ((TRAFFIC, "delivery") if is_waiting else (TRAFFIC,)) if name in latest]
     return max(known, default=None)
 
 
@@ -111,7 +115,7 @@ def _secret_uses(secrets: Sequence[bytes], counted: Counted) -> list[SecretUse]:
         SecretUse(
             position=position,
             known_since=_time(counted.known_secrets.get(name)),
-            matched_at=_time(counted.latest.get(f"secret:{name}")),
+            matched_at=_time(counted.latest.get(f"{SECRET_PREFIX}{name}")),
         )
         for position, name in enumerate(names, 1)
     ]

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync.reachability.find import with_current
+from sync.reachability.losses import KnownOutage, Loss, losses
+from sync.reachability.marks import DatabaseMark, RedisMarks, unreachable_since
+from sync.reachability.record import time_of
+from sync.reachability.retries import RetrySchedule
 from sync.status.opt_out_latency import Latency
 from sync.suppression import Freshness
 
@@ -105,7 +110,8 @@ class InRedis:
     `oldest_waiting_at` is when the oldest event was received that waits in a job, None if none waits.
     `last_delivery_at` is of any accepted delivery; `last_counted_at` leaves out probes and test events. `secrets` is
     None if this process does not know ZEXA_WEBHOOK_SECRET. `usual_gap_seconds` is None until two weeks are known.
-    `clock_offset_seconds` is Redis' clock minus ours, 0 if they cannot be told apart.
+    `clock_offset_seconds` is Redis' clock minus ours, 0 if they cannot be told apart. `marked` is when a web process
+    could acknowledge a delivery for the last time, in epoch seconds, None if none ever did.
     """
 
     queue_jobs: int
@@ -120,6 +126,7 @@ class InRedis:
     usual_gap_seconds: float | None
     secrets: tuple[SecretUse, ...] | None
     clock_offset_seconds: float
+    marked: float | None = None
 
     def replaced_since(self, secret: SecretUse) -> datetime | None:
         """Return since when `secret` matches nothing while another one does: it can go. None if it is not so."""
@@ -136,7 +143,8 @@ class InDatabase:
     `nameless_opt_outs` are STOPs that name no person. `ignored_opt_outs` are facts whose event no version knows, and
     whose name looks like an opt-out. Both are None if they were not asked for. All are counted up to COUNTED_MAX.
     `inbox_oldest_at` is when the oldest of its events was received, None if it is empty. `clock_offset_seconds` is its
-    clock minus ours; SQLite has none.
+    clock minus ours; SQLite has none. `outages` are the latest that are recorded, None if they were not asked for.
+    `mark` is when a web process could acknowledge a delivery for the last time, as far as the database knows.
     """
 
     inbox_rows: int
@@ -146,6 +154,8 @@ class InDatabase:
     ignored_opt_outs: int | None
     opt_out_latency: Latency | None
     clock_offset_seconds: float
+    outages: tuple[KnownOutage, ...] | None = ()
+    mark: DatabaseMark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +184,25 @@ class Numbers:
         """Return whether the silence is longer than twice the usual gap; None if that cannot be known."""
         silence, usual = self.silence_seconds, self.redis.usual_gap_seconds if self.redis else None
         return None if silence is None or usual is None else silence > 2 * usual
+
+    @property
+    def outages(self) -> list[Loss] | None:
+        """Return the latest outages, the one that lasts included, and what each may have cost.
+
+        None if the database, which records them, does not answer, or was not asked for them.
+        """
+        if self.database is None or self.database.outages is None:
+            return None
+        marks = RedisMarks(latest=self.redis.marked) if self.redis else None
+        since = unreachable_since(self.looked_at.timestamp(), marks, self.database.mark)
+        lasting = None if since is None else time_of(since)
+        known = with_current(self.database.outages, lasting)
+        return losses(known, self.looked_at, RetrySchedule())
+
+    @property
+    def unreachable_since(self) -> datetime | None:
+        """Return since when no delivery can be acknowledged, None if one can, or if that cannot be known."""
+        return next((loss.outage.began_at for loss in self.outages or () if loss.outage.ended_at is None), None)
 
     @property
     def clock_spread_seconds(self) -> float | None:

@@ -29,6 +29,7 @@ def status_text(numbers: Numbers, found: list[str]) -> str:
         f"  oldest that waits    {'unknown' if oldest is None else duration_text(oldest) if oldest else 'none'}",
         f"  workers              {_workers_text(numbers, redis)}",
         f"  web processes        {number('web_processes')}",
+        f"  outages              {_outages_text(said)}",
         f"  failed jobs          {number('failed_jobs')}",
         f"  events in the inbox  {number('inbox_rows')}",
         f"  dead letters         {number('dead_letters')}",
@@ -92,6 +93,14 @@ def _since_text(redis: InRedis | None) -> str:
     if redis is None or redis.totals.since is None:
         return "nothing was counted yet" if redis else "unknown"
     return time_text(redis.totals.since.replace(microsecond=0))
+
+
+def _outages_text(said: dict[str, Any]) -> str:
+    unresolved = said["outages_unresolved"]
+    if unresolved is None:
+        return "unknown"
+    lasting = f"unreachable since {said['unreachable_since']}, " if said["unreachable_since"] else ""
+    return f"{lasting}{unresolved:,} that may have lost events and nobody resolved"
 
 
 def _ignored_text(said: dict[str, Any]) -> str:

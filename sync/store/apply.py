@@ -3,13 +3,11 @@
 The two steps stand apart so that a worker can read the next batch while the database is busy with this one.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-import structlog
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, text
 
@@ -17,10 +15,12 @@ from models.errors import Fault, error_kind, fault_of
 from sync.events.event import Event, EventType, Outcome, Reason, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
-from sync.events.raw import RawEvent, is_rehearsal
+from sync.events.raw import RawEvent, is_probe, is_rehearsal
+from sync.events.remains import without_forgotten
 from sync.rollups.deltas import keep_deltas
 from sync.sentry import report
-from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
+from sync.store.dead_letters import KeptLetter, NewDeadLetter, keep_dead_letters, log_dead_letters
+from sync.store.forgotten import forgotten_people
 from sync.store.inbox import remove_from_inbox, take_inbox
 from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
@@ -38,9 +38,6 @@ class Read(Struct, frozen=True, gc=False):
 
     raw: RawEvent
     stated: Event | NewDeadLetter | None
-
-
-log = structlog.get_logger()
 
 
 def read(raw_events: Iterable[RawEvent], options: ParseOptions) -> list[Read]:
@@ -101,12 +98,12 @@ def drain(
     try:
         with engine.begin() as connection:
             batch = read(take_inbox(connection, limit, now, bytes_max=bytes_max), options)
-            tally = _merge_in(connection, batch, options, now)
+            tally, letters = _merge_in(connection, batch, options, now)
     except Exception as error:
         if not batch or not may_lie_in_one(error, is_patient=is_patient):
             raise
     else:
-        _log_dead_letters(batch)
+        log_dead_letters(letters)
         return tally
     return sum(_merging(engine, options, now).one_by_one(batch), Tally())
 
@@ -114,8 +111,8 @@ def drain(
 def _merging(engine: Engine, options: ParseOptions, now: datetime) -> Singly[Read, Tally]:
     def attempt(batch: Sequence[Read]) -> Tally:
         with engine.begin() as connection:
-            tally = _merge_in(connection, batch, options, now)
-        _log_dead_letters(batch)
+            tally, letters = _merge_in(connection, batch, options, now)
+        log_dead_letters(letters)
         return tally
 
     return Singly(
@@ -155,36 +152,25 @@ def _bury(engine: Engine, raw: RawEvent, error: Exception, options: ParseOptions
     letter = NewDeadLetter(raw, Reason.REFUSED, error_kind(error))
     with engine.begin() as connection:
         _remove_from_inbox(connection, [raw])
-        keep_dead_letters(connection, [letter], options)
-    _log_dead_letters([Read(raw, letter)])
+        letters = keep_dead_letters(connection, [letter], options)
+    log_dead_letters(letters)
     report("dead_letter.kept", error_kind(error), error)
     return Tally(received=1, dead=1, body_bytes=len(raw.body), receipts=(raw.received_at.timestamp(),))
 
 
-def _log_dead_letters(batch: Sequence[Read]) -> None:
-    for item in batch:
-        if isinstance(letter := item.stated, NewDeadLetter):
-            digest = hashlib.sha256(letter.body).hexdigest()
-            log.warning(
-                "dead_letter.kept",
-                reason=letter.reason,
-                error=letter.error,
-                digest=digest,
-                request_id=letter.raw.request_id,
-            )
-
-
-def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptions, now: datetime) -> Tally:
+def _merge_in(
+    connection: Connection, batch: Sequence[Read], options: ParseOptions, now: datetime
+) -> tuple[Tally, list[KeptLetter]]:
     stated = all_stated(batch, options)
     events = [item for item in stated if isinstance(item, Event)]
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [item.raw for item in batch])
     merged = _merge_all(connection, events, options, now)
-    keep_dead_letters(connection, dead, options)
+    letters = keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
-    receipts, rehearsals = _receipts(batch)
-    return Tally(
+    receipts, rehearsals, tests = _receipts(batch)
+    tally = Tally(
         received=len(batch),
         applied=len(merged.new) - ignored,
         ignored=ignored,
@@ -196,19 +182,22 @@ def _merge_in(connection: Connection, batch: Sequence[Read], options: ParseOptio
         quick_copies=merged.quick_copies,
         receipts=receipts,
         rehearsals=rehearsals,
+        tests=tests,
     )
+    return tally, letters
 
 
-def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return when each of `batch` was received, apart what is no traffic."""
-    receipts: list[float] = []
-    rehearsals: list[float] = []
+def _receipts(batch: Iterable[Read]) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return when each of `batch` was received, apart what is no traffic, and of that once more the test events."""
+    receipts, rehearsals, tests = list[float](), list[float](), list[float]()
     for item in batch:
         stated = item.stated
         # What the provider may say of its messages is nearly all: only what is ignored may be a probe or a test.
         is_traffic = not isinstance(stated, Event) or stated.outcome is Outcome.APPLIED or not is_rehearsal(stated.name)
         (receipts if is_traffic else rehearsals).append(item.raw.received_at.timestamp())
-    return tuple(receipts), tuple(rehearsals)
+        if not is_traffic and not is_probe(item.raw.body):
+            tests.append(item.raw.received_at.timestamp())
+    return tuple(receipts), tuple(rehearsals), tuple(tests)
 
 
 def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -> None:
@@ -228,6 +217,9 @@ class _Merged(NamedTuple):
 
 
 def _merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> _Merged:
+    people = forgotten_people(connection, options)
+    if people:
+        events = [without_forgotten(event, people) for event in events]
     new, earlier, quick_copies = merge_ledger(connection, events, now)
     messages = merge_rows(connection, [*new, *earlier], options, now)
     inserted_in_conflict = sum(row["conflict"] for row in messages.inserted)

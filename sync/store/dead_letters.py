@@ -1,10 +1,14 @@
-"""Keeps what cannot be applied, with the reason, until a person replays or resolves it."""
+"""Keeps what cannot be applied, with the reason, until a person replays or resolves it.
+
+Of a letter that names a forgotten person only that it came is kept, and why: it is resolved, and holds nothing back.
+"""
 
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import Connection
 
 from models.statements import bulk_insert
@@ -12,6 +16,10 @@ from models.tables import DEAD_LETTERS
 from sync.events.event import Reason
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent, inflated, may_opt_out
+from sync.events.remains import kept_digest
+from sync.store.forgotten import forgotten_people
+
+log = structlog.get_logger()
 
 
 class NewDeadLetter(NamedTuple):
@@ -30,27 +38,39 @@ class NewDeadLetter(NamedTuple):
         return self.raw.received_at
 
 
-def keep_dead_letters(connection: Connection, letters: Iterable[NewDeadLetter], options: ParseOptions) -> None:
+class KeptLetter(NamedTuple):
+    """A letter under the digest that it has in the table: a keyed one if it names somebody who was forgotten."""
+
+    letter: NewDeadLetter
+    digest: str
+    is_forgotten: bool
+
+
+def keep_dead_letters(
+    connection: Connection, letters: Iterable[NewDeadLetter], options: ParseOptions
+) -> list[KeptLetter]:
     """Keep raw events that cannot be applied; a copy at most shows that one was received earlier."""
     failures_may = bool(options.opt_out_failures)
     latest_first = sorted(letters, key=lambda letter: letter.received_at, reverse=True)
-    letters_by_digest = {hashlib.sha256(letter.body).hexdigest(): letter for letter in latest_first}
-    if not letters_by_digest:
-        return
+    if not latest_first:
+        return []
+    kept = _with_digests(connection, latest_first, options)
+    letters_by_digest = {one.digest: one for one in kept}
     insert, rows = bulk_insert(
         connection,
         DEAD_LETTERS,
         [
             {
                 "digest": digest,
-                "body": letter.body,
+                "body": b"" if is_forgotten else letter.body,
                 "reason": letter.reason,
                 "error": letter.error,
                 "received_at": letter.received_at,
                 "attempts": 1,
+                "resolved_at": letter.received_at if is_forgotten else None,
                 "may_opt_out": _may_opt_out(letter, failures_may=failures_may),
             }
-            for digest, letter in sorted(letters_by_digest.items())
+            for digest, (letter, _, is_forgotten) in sorted(letters_by_digest.items())
         ],
     )
     is_earlier = insert.excluded.received_at < DEAD_LETTERS.c.received_at
@@ -58,6 +78,29 @@ def keep_dead_letters(connection: Connection, letters: Iterable[NewDeadLetter], 
         index_elements=[DEAD_LETTERS.c.digest], set_={"received_at": insert.excluded.received_at}, where=is_earlier
     )
     connection.execute(earlier, rows)
+    return kept
+
+
+def _with_digests(connection: Connection, letters: Iterable[NewDeadLetter], options: ParseOptions) -> list[KeptLetter]:
+    people = forgotten_people(connection, options)
+    kept = []
+    for letter in letters:
+        digest = hashlib.sha256(letter.body).hexdigest()
+        named = people.named_in(letter.body) if people else []
+        kept.append(KeptLetter(letter, kept_digest(digest, named[0]) if named else digest, bool(named)))
+    return kept
+
+
+def log_dead_letters(letters: Iterable[KeptLetter]) -> None:
+    """Say of each letter that it was kept, and why: once that is committed."""
+    for letter, digest, _ in letters:
+        log.warning(
+            "dead_letter.kept",
+            reason=letter.reason,
+            error=letter.error,
+            digest=digest,
+            request_id=letter.raw.request_id,
+        )
 
 
 def _may_opt_out(letter: NewDeadLetter, *, failures_may: bool) -> bool:

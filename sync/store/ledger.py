@@ -4,7 +4,7 @@
 further bodies of a key stand in `further_bodies`, in the same words. The bytes are in `bodies`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -168,6 +168,23 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
             if event is not None and event.received_at == body.received_at:
                 bodies[digest] = body._replace(occurred_at=event.occurred_at, is_dated=event.is_dated)
         _settle(connection, key, entries[key], bodies, now)
+
+
+def remove_bodies(connection: Connection, digests: Mapping[Key, Collection[str]], now: datetime) -> None:
+    """Remove the bodies with these digests; of the others under a key the greatest holds. A key without any goes."""
+    keys = sorted(digests)
+    entries = {(row.subject_id, row.event): row for row in entries_of(connection, keys, is_locked=True)}
+    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
+    for row in _further(connection, keys):
+        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in stored.items():
+        places = [bodies.pop(digest).body_id for digest in digests[key] if digest in bodies]
+        connection.execute(delete(BODIES).where(BODIES.c.id.in_(places)))
+        if bodies:
+            _settle(connection, key, entries[key], bodies, now)
+            continue
+        for table in (LEDGER, FURTHER_BODIES):
+            connection.execute(delete(table).where(table.c.subject_id == key[0], table.c.event == key[1]))
 
 
 def take_out(connection: Connection, keys: Sequence[Key]) -> None:

@@ -12,6 +12,7 @@ from sync.events.event import Event, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
+from sync.events.remains import event_of_remains, is_remains
 
 
 def read_events(
@@ -52,6 +53,8 @@ def stored_bodies(is_wanted: Callable[[Column[str]], ColumnElement[bool]]) -> Co
 
 def event_of(body: bytes, received_at: datetime, options: ParseOptions) -> Event | None:
     """Return what a stored body states; None if an earlier version read a body that this one refuses."""
+    if is_remains(body):
+        return event_of_remains(body, received_at)
     try:
         return parse(RawEvent(body=body, received_at=received_at), options)
     except Unreadable:

@@ -18,6 +18,7 @@ class Tally:
     # When each was received, in epoch seconds; those of probes and test events stand apart, for they are no traffic.
     receipts: tuple[float, ...] = field(default=(), compare=False, repr=False)
     rehearsals: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    tests: tuple[float, ...] = field(default=(), compare=False, repr=False)  # those of test events, once more
     # Of copies that were received soon after the first one, how much later, in seconds.
     quick_copies: tuple[float, ...] = field(default=(), compare=False, repr=False)
 

@@ -12,6 +12,7 @@ from models.database import open_database
 from sync.queue.connection import connect, open_queue
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import read_redis_settings
+from sync.settings.forget_keys import read_forget_keys
 from sync.settings.worker import read_default_region
 from sync.suppression.freshness import Freshness
 from sync.suppression.lookup import MAX_STALENESS, Answer, Answers, Look, Lookup, LookupStatus, Match
@@ -56,7 +57,8 @@ def open_lookup(*, statement_seconds: float, connections: int) -> Lookup:
         is_tested_first=False,  # a look-up asks again by itself
     )
     client = connect(read_redis_settings(os.environ), connections=connections, seconds=REDIS_SECONDS)
-    return Lookup(engine, open_queue(client), default_region=read_default_region(os.environ))
+    region, keys = read_default_region(os.environ), read_forget_keys(os.environ)
+    return Lookup(engine, open_queue(client), default_region=region, forget_keys=keys)
 
 
 def check(

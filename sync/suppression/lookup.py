@@ -22,10 +22,12 @@ from sync.events.addresses import (
     sender_key,
     sender_text,
 )
+from sync.events.forget_keys import ForgetKey
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.waiting import waiting
+from sync.suppression.forgotten import PeopleQuery
 from sync.suppression.freshness import Freshness, freshness_of
-from sync.suppression.statement import FoundOptOut, LookupQuery, NotAnswered
+from sync.suppression.statement import FoundOptOut, NotAnswered
 
 MAX_STALENESS = timedelta(minutes=1)
 
@@ -105,20 +107,26 @@ class OptOutScope(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The opt-outs that were found, and how fresh that is; `opt_outs` is None if the database did not answer."""
+    """The opt-outs that were found, and how fresh that is; `opt_outs` is None if the database did not answer.
+
+    If it `lacks_key`, those of people who were forgotten with another key cannot be found.
+    """
 
     opt_outs: list[FoundOptOut] | None
     freshness: Freshness
+    lacks_key: bool = False
 
 
 class Lookup:
     """Looks addresses up in one database, beside the queue and the inbox that feed it.
 
-    Its engine may be read-only. Safe for threads.
+    Its engine may be read-only, and `forget_keys` are those of ZEXA_FORGET_KEY. Safe for threads.
     """
 
-    def __init__(self, engine: Engine, queue: OpenQueue, *, default_region: str) -> None:
-        self._database = LookupQuery(engine)
+    def __init__(
+        self, engine: Engine, queue: OpenQueue, *, default_region: str, forget_keys: Sequence[ForgetKey] = ()
+    ) -> None:
+        self._database = PeopleQuery(engine, forget_keys)
         self._queue = queue
         self._default_region = default_region
 
@@ -142,8 +150,7 @@ class Lookup:
         self, addresses: Iterable[str], channel: str | None, sender: str | None, max_staleness: timedelta | float
     ) -> Answers:
         """Return what `check` returns, before it is written out for each address."""
-        scope = self._scope(channel, sender)
-        items: list[Any] = list(addresses)
+        scope, items = self._scope(channel, sender), list[Any](addresses)
         texts = [address for address in items if isinstance(address, str)]
         asked: dict[str, AddressReading] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
@@ -154,8 +161,8 @@ class Lookup:
         wanted.update(address.person for question in asked.values() for address in question.addresses)
         look = self.look(wanted)
         limit = _limit(max_staleness)
-        is_fresh = look.opt_outs is not None and look.freshness.is_within(limit, datetime.now(UTC))
-        freshness = look.freshness.judged(limit)
+        freshness = Freshness(as_of=None, held_by="forget_key") if look.lacks_key else look.freshness.judged(limit)
+        is_fresh = look.opt_outs is not None and freshness.is_within(limit, datetime.now(UTC))
         absent = LookupStatus.ALLOWED if is_fresh else LookupStatus.UNKNOWN
         matches = _strongest(opt_out for opt_out in look.opt_outs or () if scope.holds(opt_out))
         others = {
@@ -197,13 +204,13 @@ class Lookup:
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
         try:
-            seen = self._database.ask(wanted, queued.oldest if queued else None)
+            seen, lacks_key = self._database.ask(wanted, queued.oldest if queued else None)
         except NotAnswered:
             return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
             return Look(opt_outs=seen.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
         freshness = freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
-        return Look(opt_outs=seen.opt_outs, freshness=freshness)
+        return Look(opt_outs=seen.opt_outs, freshness=freshness, lacks_key=lacks_key)
 
 
 def _limit(staleness: timedelta | float) -> timedelta:

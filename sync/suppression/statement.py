@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, Select, func, null, select, true
+from sqlalchemy import Connection, Engine, Select, func, literal_column, null, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.in_array import WANTED, array_text, in_array
-from models.plain_tables import OPT_OUTS, in_force
+from models.plain_tables import FORGET_KEYS, OPT_OUTS, in_force
 from models.sessions import execute_single
 from models.types import UTCDateTime
 from sync.queue.clock import clock_offset
@@ -24,9 +24,15 @@ _FOUND = ("person", "channel", "sender", "opted_out_at", "source", "message_id")
 
 
 def _waiting(dialect: str) -> Select[Any]:
-    """Return the query of what waits, and of the database's clock. SQLite has that of this machine."""
-    clock = func.clock_timestamp() if dialect == "postgresql" else null()
-    return select(*waiting_columns(), clock.label("clock"))
+    """Return the query of what waits, of the database's clock, and of the keys that forgotten people need.
+
+    SQLite has the clock of this machine.
+    """
+    is_postgresql = dialect == "postgresql"
+    clock = func.clock_timestamp() if is_postgresql else null()
+    joined = func.string_agg if is_postgresql else func.group_concat
+    keys = select(joined(FORGET_KEYS.c.key_id, literal_column("','"))).scalar_subquery()
+    return select(*waiting_columns(), clock.label("clock"), keys.label("keys_in_use"))
 
 
 class NotAnswered(Exception):  # noqa: N818 - a state, not a mistake
@@ -54,6 +60,7 @@ class LookupResult(NamedTuple):
     opt_outs: list[FoundOptOut]
     waiting: WaitingInDatabase
     clock_offset_seconds: float
+    keys_in_use: frozenset[str]
 
 
 class CompiledStatement(NamedTuple):
@@ -94,11 +101,11 @@ class LookupQuery:
             self._engine.dispose()  # the others that rest may be broken too
             rows = self._rows(statement, parameters)
         read = self._read
-        in_inbox, in_dead_letters, nameless, clock, *_ = rows[0]
+        in_inbox, in_dead_letters, nameless, clock, keys_in_use, *_ = rows[0]
         return LookupResult(
             opt_outs=[
                 FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
-                for _, _, _, _, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                for *_, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
                 if person is not None
             ],
             waiting=WaitingInDatabase(
@@ -107,6 +114,7 @@ class LookupQuery:
                 nameless=read(nameless),
             ),
             clock_offset_seconds=clock_offset(begun, clock.timestamp(), time.time()) if clock else 0.0,
+            keys_in_use=frozenset(keys_in_use.split(",")) if keys_in_use else frozenset(),
         )
 
     def _rows(self, statement: CompiledStatement, parameters: dict[str, Any]) -> list[Any]:

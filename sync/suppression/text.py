@@ -14,6 +14,7 @@ _HELD_BY: Mapping[str, str] = {
     "inbox": "an opt-out received later waits in the inbox",
     "dead_letters": f"what may be a later opt-out is a dead letter; see `{program()} dead-letters list`",
     "message": "a later opt-out names no address, and an event that waits may name the person",
+    "forget_key": "ZEXA_FORGET_KEY lacks a key that forgotten people were hashed with",
     "clock": "the clock of this machine differs from that of Redis or the database",
     "redis": "Redis did not answer",
     "database": "the database did not answer",

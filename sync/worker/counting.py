@@ -3,7 +3,17 @@
 import time
 from collections import Counter
 
-from sync.queue.counts import LAG_SUM, QUICK_COPIES, QUICK_COPIES_SUM, REHEARSALS, Counts, lag_field, lag_place
+from sync.queue.counts import (
+    LAG_SUM,
+    QUICK_COPIES,
+    QUICK_COPIES_SUM,
+    REHEARSALS,
+    TEST_EVENT,
+    TRAFFIC,
+    Counts,
+    lag_field,
+    lag_place,
+)
 from sync.store.tally import Tally
 
 MICROSECONDS = 1_000_000
@@ -33,4 +43,6 @@ def count(tally: Tally, counts: Counts) -> None:
     counts.add_all(+numbers, at=now)
     if tally.receipts:
         counts.receive(tally.receipts)
-        counts.see("traffic", at=max(tally.receipts))
+        counts.see(TRAFFIC, at=max(tally.receipts))
+    if tally.tests:
+        counts.see(TEST_EVENT, at=max(tally.tests))

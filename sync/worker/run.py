@@ -11,6 +11,7 @@ from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line, is_misconfigured
+from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
 from sync.backoff import Backoff
 from sync.queue.connection import connect
@@ -20,6 +21,7 @@ from sync.settings.environment import SettingError
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
 from sync.worker.full_redis import relieve
+from sync.worker.outages import CHORE_SECONDS, notice_outage
 from sync.worker.rq_worker import REDIS_SECONDS, EventWorker
 from sync.worker.stop import Stop, cancelled_if_late
 
@@ -28,6 +30,8 @@ REDIS_CONNECTIONS = 2
 DRAIN_SECONDS = 1.0
 # How long deltas wait for it: the views add up what waits, so this is a question of their speed only.
 COMPACT_SECONDS = 5.0
+# To ask Redis whether web leaves marks.
+LOOK_SECONDS = 0.5
 
 # How many objects are made before a search for garbage among them, 700 unless told. A batch makes some thousands that
 # live until its end, and hardly any garbage: to search them again and again cost a twentieth of a worker's time.
@@ -61,7 +65,8 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         _drain(applier(), stop, burst=True)
         _compact(applier(), stop)
         return
-    drainer = threading.Thread(target=_drain, args=(applier(), stop), name="inbox")
+    looker = connect(settings.redis, connections=1, seconds=LOOK_SECONDS)
+    drainer = threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox")
     drainer.start()
     try:
         _work_on_queue(settings, stop)
@@ -70,11 +75,17 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         drainer.join()
 
 
-def _drain(ours: Applier, stop: Stop, *, burst: bool = False) -> None:
-    """Drain the inbox until asked to stop, or in a burst until nothing of it is due."""
+def _drain(ours: Applier, stop: Stop, *, looker: Redis | None = None, burst: bool = False) -> None:
+    """Drain the inbox until asked to stop, or in a burst until nothing of it is due.
+
+    Over `looker` it sees now and then whether web can acknowledge deliveries.
+    """
     backoff = Backoff()
-    compacted_at = time.monotonic()
+    compacted_at = looked_at = time.monotonic()
     while not stop.is_requested:
+        if looker and time.monotonic() - looked_at > CHORE_SECONDS:
+            notice_outage(looker, ours.engine)
+            looked_at = time.monotonic()
         if time.monotonic() - compacted_at > COMPACT_SECONDS:
             _compact(ours, stop)
             compacted_at = time.monotonic()
@@ -177,7 +188,10 @@ def _require_schema(applier: Applier, stop: Stop) -> None:
     while not stop.is_requested:
         try:
             require_head(applier.engine)
+            require_forget_keys(applier.engine, {key.key_id for key in applier.options.forget_keys})
             return
+        except ForgetKeyMissing as error:
+            raise SettingError(str(error)) from None
         except SchemaBehind as error:
             if awaited_since is None:
                 awaited_since = time.monotonic()

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL
 
-from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer
 from tests.support.processes import Platform, platform
 
@@ -26,11 +25,3 @@ def migrated_platform(tmp_path: Path, migrated_url: URL, redis_server: RedisServ
     assert redis.dbsize() == 0
     with platform(tmp_path / "logs", migrated_url, redis_server.url) as started:
         yield started
-
-
-@pytest.fixture
-def reader(migrated_url: URL) -> Iterator[Engine]:
-    """An engine that keeps no other process from writing."""
-    engine = open_database(migrated_url, is_read_only=True)
-    yield engine
-    engine.dispose()

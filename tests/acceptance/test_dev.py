@@ -133,16 +133,26 @@ def running_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         yield dev
 
 
-def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_and_no_process(dev: Dev) -> None:
+def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_process(dev: Dev) -> None:
+    # What an earlier version left, which others could read.
+    (dev.data / "redis").mkdir(parents=True, mode=0o755)
+    dev.data.chmod(0o755)
+    (dev.data / "web.log").touch(mode=0o644)
     first = dev.start_to_row()
-    assert {dev.running_as(name) for name in ("redis", "web", "worker")} < set(dev.running())
+    assert re.search(r"registered; verified with secret 1 of 1 after \d+ ms$", dev.said(first), re.MULTILINE)
+    assert {dev.running_as(name) for name in ("redis", "web", "worker", "provider")} < set(dev.running())
     assert dev.end(first, signal.SIGINT) == 0
     assert dev.running() == []
+    assert not (dev.data / "running.json").exists()
+    entries = [dev.data, *dev.data.rglob("*")]
+    assert len(entries) > 8
+    assert [path for path in entries if path.stat().st_mode & 0o077] == []
     before = dev.message_ids()
     assert len(before) == 1
 
     second = dev.start_to_row()
     assert "stale" not in dev.said(second)
+    assert "already verified: by the test event of 2" in dev.said(second)
     assert before < dev.message_ids()
     # The secret is kept too: what the first run printed is good for the second.
     paste_curl(dev, first)
@@ -189,28 +199,6 @@ def test_it_listens_on_this_machine_only_and_its_secret_is_its_owners(running_de
     assert {ip for ip, _ in listening} == {"127.0.0.1"}
     assert running_dev.port in {port for _, port in listening}
     assert (running_dev.data / "secret").stat().st_mode & 0o077 == 0
-
-
-def test_others_can_read_nothing_in_its_folder_not_even_what_an_earlier_version_left(dev: Dev) -> None:
-    (dev.data / "redis").mkdir(parents=True, mode=0o755)
-    dev.data.chmod(0o755)
-    (dev.data / "web.log").touch(mode=0o644)
-    run = dev.start_to_row()
-    assert dev.end(run, signal.SIGINT) == 0
-    entries = [dev.data, *dev.data.rglob("*")]
-    assert len(entries) > 8
-    assert [path for path in entries if path.stat().st_mode & 0o077] == []
-
-
-def test_a_folder_with_files_of_others_stays_as_open_as_it_was(dev: Dev) -> None:
-    dev.data.mkdir()
-    dev.data.chmod(0o755)
-    (dev.data / "notes.txt").touch(mode=0o644)
-    run = dev.start()
-    dev.wait_for_line(run, "migrating")
-    assert dev.end(run, signal.SIGTERM) == 0
-    assert (dev.data.stat().st_mode & 0o777, (dev.data / "notes.txt").stat().st_mode & 0o777) == (0o755, 0o644)
-    assert (dev.data / "redis").stat().st_mode & 0o077 == 0
 
 
 BESIDE = "using the system that `zexa-sync dev` runs in .zexa"
@@ -273,20 +261,6 @@ def test_help_is_shown_without_a_word_about_it(running_dev: Dev) -> None:
     assert beside(running_dev, "opt-outs", "list", "--help").stderr == ""
 
 
-def test_one_that_ended_or_was_killed_is_not_used(dev: Dev) -> None:
-    run = dev.start_to_row()
-    state = dev.data / "running.json"
-    kept = state.read_text()
-    assert dev.end(run, signal.SIGINT) == 0
-    assert not state.exists()
-    state.write_text(kept)  # as a kill leaves it
-    result = beside(dev, "status")
-    assert (result.returncode, result.stdout) == (2, "")
-    said, error = result.stderr.splitlines()
-    assert said == "the system of `zexa-sync dev` in .zexa does not run now"
-    assert error.startswith("Error: DATABASE_URL is not set: ")
-
-
 def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(running_dev: Dev) -> None:
     line = running_dev.refused("--port", str(free_port()))
     assert f"process {running_dev.runs[0].pid})" in line
@@ -294,12 +268,13 @@ def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(runnin
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_database_and_a_redis_of_the_users_own_are_used_instead(
+def test_a_database_a_redis_and_a_key_of_the_users_own_are_used_instead(
     dev: Dev, database_url: URL, redis_server: RedisServer, redis: Redis
 ) -> None:
     assert redis.dbsize() == 0
     given = database_url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgres://")
-    run = dev.start(DATABASE_URL=given, REDIS_URL=redis_server.url, ZEXA_WEBHOOK_SECRET="their own")
+    own = {"ZEXA_WEBHOOK_SECRET": "their own", "ZEXA_API_KEY": "their own"}
+    run = dev.start(DATABASE_URL=given, REDIS_URL=redis_server.url, **own)
     dev.wait_for_line(run, RUNNING)
     engine = open_database(database_url)
     with engine.connect() as connection:
@@ -322,15 +297,21 @@ def test_a_busy_port_is_one_line_and_nothing_is_started(dev: Dev) -> None:
     assert not (dev.data / "redis").exists()
 
 
-def test_what_a_killed_run_left_is_stopped_by_the_next_and_said_in_one_line(dev: Dev) -> None:
+def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_says_so_in_one_line(dev: Dev) -> None:
     killed = dev.start_to_row()
     left = dev.running()
-    assert len(left) >= 4  # Redis, worker, and web's two
+    assert len(left) >= 5  # the provider, Redis, worker, and web's two
     dev.end(killed, signal.SIGKILL)
+    assert (dev.data / "running.json").exists()
+    result = beside(dev, "status")
+    assert (result.returncode, result.stdout) == (2, "")
+    said, error = result.stderr.splitlines()
+    assert said == "the system of `zexa-sync dev` in .zexa does not run now"
+    assert error.startswith("Error: DATABASE_URL is not set: ")
 
     second = dev.start_to_row()
     (line,) = [line for line in dev.said(second).splitlines() if "stale" in line]
-    assert line.endswith("stopped now: worker, web, redis")
+    assert line.endswith("stopped now: worker, web, redis, provider")
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
     assert dev.end(second, signal.SIGINT) == 0
     assert dev.running() == []
@@ -387,12 +368,19 @@ def test_a_migration_that_fails_ends_the_run_with_the_last_lines_of_its_log(dev:
 
 
 @pytest.mark.parametrize("line", ["starting a private Redis", "starting web"])
-def test_a_signal_during_the_start_stops_what_was_started(dev: Dev, line: str) -> None:
+def test_a_signal_during_the_start_stops_what_was_started_and_a_folder_with_files_of_others_stays_as_open_as_it_was(
+    dev: Dev, line: str
+) -> None:
+    dev.data.mkdir()
+    dev.data.chmod(0o755)
+    (dev.data / "notes.txt").touch(mode=0o644)
     run = dev.start()
     dev.wait_for_line(run, line)
     assert dev.end(run, signal.SIGTERM) == 0
     assert RUNNING not in dev.said(run)
     assert dev.running() == []
+    assert (dev.data.stat().st_mode & 0o777, (dev.data / "notes.txt").stat().st_mode & 0o777) == (0o755, 0o644)
+    assert (dev.data / "redis").stat().st_mode & 0o077 == 0
 
 
 def test_a_signal_does_not_wait_for_a_migration_that_hangs(dev: Dev) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,6 @@ import pytest
 from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer
-from tests.conftest import migrate
 from tests.support.processes import ROOT, SECRET, Platform, platform, wait_for
 
 EMPTY = dict.fromkeys(re.findall(r"^([A-Z_]+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE), "")
@@ -21,10 +21,10 @@ NEEDED = ("DATABASE_URL", "REDIS_URL", "ZEXA_WEBHOOK_SECRET", "PORT")
 
 
 @pytest.fixture
-def filled_in(tmp_path: Path, redis_server: RedisServer) -> Platform:
+def filled_in(tmp_path: Path, migrated_file: Path, redis_server: RedisServer) -> Platform:
     """What there is after .env.example was copied, what has no default filled in, and sourced."""
     url = make_url(f"sqlite:///{tmp_path}/zexa.db")
-    migrate(url)
+    shutil.copyfile(migrated_file, tmp_path / "zexa.db")
     with platform(tmp_path / "logs", url, redis_server.url) as started:
         started.environ |= {name: "" for name in EMPTY if name not in NEEDED}
         yield started

@@ -22,7 +22,7 @@ from tests.support.processes import Platform, wait_for
 
 STOPS = 1000
 AT_ONCE = 8
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.01
 
 # Deliveries that wait: so many at first, and so many more again and again, faster than they come over HTTP.
 BACKLOG = 4_000
@@ -143,7 +143,7 @@ def test_a_stop_is_never_allowed_once_the_answer_is_as_of_later_than_its_receipt
         raise AssertionError(f"{way} never took effect")
 
     with (
-        repeated(load.send),
+        repeated(load.send, pause_seconds=PAUSE_SECONDS),
         repeated(load.pile_up, pause_seconds=MORE_SECONDS),
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):

@@ -25,6 +25,7 @@ TEN = datetime(2026, 6, 24, 10, 0, tzinfo=UTC)
 RECEIVED = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 ANA = "+244912345678"
 RUI = "+244923000111"
+REFUSED = "msg_refused"  # the message that the database of `refusing` takes no row of
 AO = ParseOptions(default_region="AO")
 
 # The tables that events are merged into, and the columns that say when a process worked, not what is true.

@@ -33,7 +33,7 @@ class DrivenIntake:
 def driven_intake(
     url: str, inbox: InboxWriter, *, is_journalled: bool = False, failures_may_opt_out: bool = False
 ) -> Iterator[DrivenIntake]:
-    """Yield an intake for the Redis at `url`; close its connections afterwards."""
+    """Yield an intake for the Redis at `url`; close its connections, and those of `inbox`, afterwards."""
     settings = RedisSettings(url=url, verify_tls=True)
     reporter = Reporter(settings, [])
     intake = Intake(
@@ -47,3 +47,4 @@ def driven_intake(
         yield DrivenIntake(runner, intake)
         runner.run(intake.close())
         reporter.stop()
+    inbox.close()

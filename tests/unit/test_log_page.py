@@ -10,6 +10,8 @@ import pytest
 
 from receiver.server import access_log
 from receiver.webhook.endpoint import RequestSource
+from sync.reachability.marks import OutageKind
+from sync.reachability.record import NewOutage
 from sync.store.tally import Tally
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +19,11 @@ LEVELS = ("info", "warning", "error")
 ON_EVERY_LINE = {"event", "level", "timestamp"}
 STORES = ("redis", "database")
 # Fields that stand in the code as `**…`, and the mapping that they come from.
-HANDED_ON = {"tally.logged()": set(Tally().logged()), "fields": {"digest", "request_id", *RequestSource._fields}}
+HANDED_ON = {
+    "tally.logged()": set(Tally().logged()),
+    "outage.logged()": set(NewOutage(began=0.0, ended=None, kind=OutageKind.NO_STORE).logged()),
+    "fields": {"digest", "request_id", *RequestSource._fields},
+}
 SECTIONS = {"receiver": "web", "sync": "worker"}
 
 

@@ -52,7 +52,7 @@ class Worked(NamedTuple):
     microseconds: float | None
 
 
-def raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
+def generate_raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
     """Return `count` different events as they would come from the receiver now."""
     now = datetime.now(UTC)
     return [RawEvent(body=delivery.body, received_at=now) for delivery in generate(events=count, seed=seed)]
@@ -60,20 +60,20 @@ def raw_events(count: int, *, seed: int = 1) -> list[RawEvent]:
 
 def measure_apply(bench: Bench, database: Database, *, events: int) -> list[Figure]:
     """Return the events per second that reach the tables of `database`."""
-    given = raw_events(events)
+    raw_events = generate_raw_events(events)
     rates: dict[str, list[float]] = defaultdict(list)
     took: list[float] = []
     for turn in range(1, bench.rounds + 1):
         bench.say(f"apply: {database.name}, {STOCK}, {ALONE} and ours, round {turn} of {bench.rounds}")
-        rates[STOCK].append(_measure_stock(bench, database, given[:STOCK_EVENTS]))
-        rates[ALONE].append(measure_alone(bench, database, given))
-        rates[PLAIN].append(measure_alone(bench, database, given, statement=row_lists))
+        rates[STOCK].append(_measure_stock(bench, database, raw_events[:STOCK_EVENTS]))
+        rates[ALONE].append(measure_alone(bench, database, raw_events))
+        rates[PLAIN].append(measure_alone(bench, database, raw_events, statement=row_lists))
         for name, (workers, group) in WORKERS.items():
-            worked = measure_workers(bench, database, given, workers=workers, group=group)
+            worked = measure_workers(bench, database, raw_events, workers=workers, group=group)
             rates[name].append(worked.per_second)
             took += [worked.microseconds] if name == ONE and worked.microseconds else []
-        rates[COPIES].append(measure_copies(bench, database, given))
-    middles = {name: middle(of) for name, of in rates.items()}
+        rates[COPIES].append(measure_copies(bench, database, raw_events))
+    middles = {name: middle(values) for name, values in rates.items()}
     copies = Figure(
         part="apply",
         name=f"{database.name}, {COPIES}",
@@ -108,10 +108,10 @@ def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
 
 
 def measure_workers(
-    bench: Bench, database: Database, given: list[RawEvent], *, workers: int, group: int, keeps_rows: bool = False
+    bench: Bench, database: Database, raw_events: list[RawEvent], *, workers: int, group: int, keeps_rows: bool = False
 ) -> Worked:
     """Return how our own workers do on `group` events a job."""
-    groups = [given[start : start + group] for start in range(0, len(given), group)]
+    groups = [raw_events[start : start + group] for start in range(0, len(raw_events), group)]
     begun = datetime.now(UTC)
     with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
         stage.enqueue_groups(groups)
@@ -124,16 +124,16 @@ def measure_workers(
             for earlier, pid in zip(before, pids, strict=True)
             if earlier is not None and (after := processor_seconds(pid)) is not None
         ]
-        per_second = applied_per_second(stage.engine, events=len(given), since=begun)
-        return Worked(per_second, sum(taken) / len(given) * 1e6 if taken else None)
+        per_second = applied_per_second(stage.engine, events=len(raw_events), since=begun)
+        return Worked(per_second, sum(taken) / len(raw_events) * 1e6 if taken else None)
 
 
-def measure_copies(bench: Bench, database: Database, given: list[RawEvent]) -> float:
+def measure_copies(bench: Bench, database: Database, raw_events: list[RawEvent]) -> float:
     """Return the events per second of one worker on events that it has applied before, from first job to last."""
-    groups = [given[start : start + GROUP_EVENTS] for start in range(0, len(given), GROUP_EVENTS)]
+    groups = [raw_events[start : start + GROUP_EVENTS] for start in range(0, len(raw_events), GROUP_EVENTS)]
     with open_stage(bench, database) as stage:
-        for start in range(0, len(given), stage.batch_size):
-            batch = given[start : start + stage.batch_size]
+        for start in range(0, len(raw_events), stage.batch_size):
+            batch = raw_events[start : start + stage.batch_size]
             apply(stage.engine, batch, options=PARSE_OPTIONS, now=datetime.now(UTC))
         stage.enqueue_groups(groups)
         stage.start_workers(1)
@@ -141,8 +141,8 @@ def measure_copies(bench: Bench, database: Database, given: list[RawEvent]) -> f
         stage.release()
         stage.wait_until_applied(pause_seconds=COPIES_PAUSE_SECONDS)
         seconds = time.monotonic() - begun
-        _require_copies(stage.engine, len(given))
-        return len(given) / seconds
+        _require_copies(stage.engine, len(raw_events))
+        return len(raw_events) / seconds
 
 
 def _require_copies(engine: Engine, events: int) -> None:
@@ -152,26 +152,26 @@ def _require_copies(engine: Engine, events: int) -> None:
         raise DevelopmentError(f"copies of {events:,} events left other rows than these: such a run tells nothing")
 
 
-def _measure_stock(bench: Bench, database: Database, given: list[RawEvent]) -> float:
+def _measure_stock(bench: Bench, database: Database, raw_events: list[RawEvent]) -> float:
     with open_stage(bench, database) as stage:
-        stage.enqueue_plainly(given)
+        stage.enqueue_plainly(raw_events)
         stage.start_stock_worker()
         stage.release()
         stage.wait_until_applied()
-        return applied_per_second(stage.engine, events=len(given))
+        return applied_per_second(stage.engine, events=len(raw_events))
 
 
 def measure_alone(
     bench: Bench,
     database: Database,
-    given: list[RawEvent],
+    raw_events: list[RawEvent],
     *,
     keeps_rows: bool = False,
     statement: Statement = bulk_insert,
 ) -> float:
-    """Return the events per second of inserting the rows of `given`, which are not in the tables yet."""
+    """Return the events per second of inserting the rows of `raw_events`, which are not in the tables yet."""
     with open_stage(bench, database, keeps_rows=keeps_rows) as stage:
-        body_ids = free_body_ids(stage.engine, len(given))
-        batches = prepare_batches(given, batch_size=stage.batch_size, now=datetime.now(UTC), body_ids=body_ids)
+        body_ids = free_body_ids(stage.engine, len(raw_events))
+        batches = prepare_batches(raw_events, batch_size=stage.batch_size, now=datetime.now(UTC), body_ids=body_ids)
         seconds = insert_batches(stage.engine, batches, bench.is_stop_asked, statement)
-        return (len(given) - stage.batch_size) / seconds
+        return (len(raw_events) - stage.batch_size) / seconds

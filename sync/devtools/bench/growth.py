@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.types import UTCDateTime
-from sync.devtools.bench.apply import ALONE, GROUP_EVENTS, measure_alone, measure_workers, raw_events
+from sync.devtools.bench.apply import ALONE, GROUP_EVENTS, generate_raw_events, measure_alone, measure_workers
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import flood, sign_bodies
 from sync.devtools.bench.servers import Database, empty, redis_figures
@@ -83,7 +83,7 @@ def _measure_rates(bench: Bench, database: Database, messages: int, events: int)
     ours, alone = [], []
     for turn in range(bench.rounds):
         seeds = messages + 2 * turn + 1, messages + 2 * turn + 2
-        events_for_workers, other = (raw_events(events, seed=seed) for seed in seeds)
+        events_for_workers, other = (generate_raw_events(events, seed=seed) for seed in seeds)
         alone.append(measure_alone(bench, database, other, keeps_rows=True))
         ours.append(
             measure_workers(

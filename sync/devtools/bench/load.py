@@ -144,17 +144,24 @@ def flood(
         )
         return _load(send_beside(processes, order, watch=watch))
     script = bodies.path.with_suffix(".lua")
-    headers = ", ".join(f'["{name}"] = "{value}"' for name, value in authorization.items())
-    pace = PACE.replace("RATE", str(rate_per_second)) if rate_per_second else ""
-    script.write_text(SCRIPT.replace("AUTHORIZATION", headers) + pace)
+    script.write_text(_script(authorization, rate_per_second))
     options = [f"-c{connections}", f"-d{round(seconds)}s", "--timeout", "10s", "-s", str(script)]
     words = [url, "--", str(bodies.path), "once" if is_once else "again"]
-    said = _run_beside(processes, ["wrk", "-t1", *options, *words], "", seconds, watch)
-    result = json.loads(said.rpartition(RESULT)[2])
-    failed = result["refused"] + result["failed"]
+    return _load_of_wrk(_run_beside(processes, ["wrk", "-t1", *options, *words], "", seconds, watch))
+
+
+def _script(fields: dict[str, str], rate_per_second: float) -> str:
+    """Return what wrk runs, which sends `fields` with each request; as fast as it can if the rate is 0."""
+    headers = ", ".join(f'["{name}"] = "{value}"' for name, value in fields.items())
+    pace = PACE.replace("RATE", str(rate_per_second)) if rate_per_second else ""
+    return SCRIPT.replace("AUTHORIZATION", headers) + pace
+
+
+def _load_of_wrk(printed: str) -> Load:
+    result = json.loads(printed.rpartition(RESULT)[2])
     return Load(
         accepted=result["requests"] - result["refused"],
-        failed=failed,
+        failed=result["refused"] + result["failed"],
         seconds=result["seconds"],
         p50_seconds=result["p50_seconds"],
         p99_seconds=result["p99_seconds"],

@@ -26,7 +26,7 @@ ADDRESSES = 100
 # One address in so many has opted out.
 OPTED_OUT_EVERY = 10
 CONNECTIONS = 64
-WARM_UP_SECONDS = 1
+WARM_UP_ROUNDS, WARM_UP_SECONDS = 1, 1
 UNKNOWN_PATH = "/nothing"
 
 # What deliveries are sent beside. The first three are yardsticks. The second shows what a second sender and its
@@ -100,12 +100,12 @@ def _measure(
     opt_outs: int,
     seconds: float,
 ) -> list[Turn]:
-    """Return what the rounds gave, without a first short one that warms everything up."""
+    """Return what the rounds gave, without those before them, short ones that warm everything up."""
     each = max(1, round(seconds / bench.rounds))
     turns = []
-    for turn in range(bench.rounds + 1):
+    for turn in range(1 - WARM_UP_ROUNDS, bench.rounds + 1):
         bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
-        lasts = each if turn else WARM_UP_SECONDS
+        lasts = each if turn > 0 else WARM_UP_SECONDS
         deliveries: dict[str, Load] = {}
         beside: list[Load] = []
         for number, (name, neighbour) in enumerate(neighbours.items(), start=len(neighbours) * turn):
@@ -113,7 +113,7 @@ def _measure(
             deliveries[name], *beside = _send(stage, web.url, bodies, neighbour, lasts)
             stage.wait_until_applied()
         turns.append(Turn(deliveries=deliveries, lookups=beside[0]))
-    return turns[1:]
+    return turns[WARM_UP_ROUNDS:]
 
 
 def _questions(opt_outs: int) -> Iterator[bytes]:

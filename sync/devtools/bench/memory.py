@@ -66,5 +66,5 @@ def processor_seconds(pid: int) -> float | None:
 def child_of(pid: int) -> int:
     """Return the first process that `pid` started, such as the one that serves for gunicorn's master; else `pid`."""
     children = PROC / str(pid) / "task" / str(pid) / "children"
-    found = children.read_text().split() if children.exists() else []
-    return int(found[0]) if found else pid
+    pids = children.read_text().split() if children.exists() else []
+    return int(pids[0]) if pids else pid

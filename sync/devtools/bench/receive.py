@@ -27,7 +27,7 @@ VARIANTS = {
     OURS: Variant(),
     JOURNALLED: Variant(environ={"ZEXA_JOURNAL": "1"}),
 }
-WARM_UP_SECONDS = 1
+WARM_UP_ROUNDS, WARM_UP_SECONDS = 1, 1
 
 Loads = dict[str, list[Load]]
 
@@ -39,7 +39,7 @@ def measure_receive(bench: Bench, database: Database, *, connections: Sequence[i
     )
     with open_stage(bench, database) as stage:
         webs = dict(zip(VARIANTS, stage.start_webs(list(VARIANTS.values())), strict=True))
-        for web in webs.values():
+        for web in [*webs.values()] * WARM_UP_ROUNDS:
             flood(stage.processes, bodies, web.url, connections=16, seconds=WARM_UP_SECONDS)
         return [
             figure

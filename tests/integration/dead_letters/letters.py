@@ -76,9 +76,6 @@ _{ANA.removeprefix("+")}: {ANA}
 """
 
 
-REFUSED = "msg_refused"
-
-
 # replay --ignored
 
 

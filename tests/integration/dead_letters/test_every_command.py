@@ -17,7 +17,6 @@ from models import DeadLetter
 from sync.cli import main
 from tests.conftest import ROOT
 from tests.integration.dead_letters.letters import (
-    REFUSED,
     STOP,
     TRACEBACK,
     UNREADABLE,
@@ -29,7 +28,7 @@ from tests.integration.dead_letters.letters import (
     letters,
     raw,
 )
-from tests.support.events_builder import ANA, RECEIVED, RUI, TEN, body
+from tests.support.events_builder import ANA, RECEIVED, REFUSED, RUI, TEN, body
 
 # What holds for all of them
 

@@ -14,7 +14,6 @@ from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.integration.dead_letters.letters import (
     DELIVERED,
-    REFUSED,
     STOP,
     UNREADABLE,
     Command,
@@ -24,7 +23,7 @@ from tests.integration.dead_letters.letters import (
     letters,
     raw,
 )
-from tests.support.events_builder import ANA, AO, RUI, TEN, body, minute, rows
+from tests.support.events_builder import ANA, AO, REFUSED, RUI, TEN, body, minute, rows
 
 # replay
 

@@ -12,7 +12,6 @@ from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.integration.dead_letters.letters import (
     DELIVERED,
-    REFUSED,
     UNREADABLE,
     Command,
     active,
@@ -22,7 +21,7 @@ from tests.integration.dead_letters.letters import (
     letters,
     raw,
 )
-from tests.support.events_builder import ANA, AO, RECEIVED, RUI, TEN, body, minute, rows
+from tests.support.events_builder import ANA, AO, RECEIVED, REFUSED, RUI, TEN, body, minute, rows
 
 
 def ledger(engine: Engine) -> dict[tuple[str, str], Any]:

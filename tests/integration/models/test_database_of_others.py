@@ -16,7 +16,7 @@ from models.schema import VERSION_TABLE, SchemaError, require_head
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
 from sync.suppression import Lookup, LookupStatus
-from tests.conftest import NOW, alembic_config, migrate
+from tests.conftest import NOW, alembic_config
 from tests.integration.models.test_schema import TABLE_NAMES, alembic, spelled, upgrade
 from tests.support.events_builder import ANA, AO, body, raw, rows
 
@@ -137,12 +137,11 @@ def test_a_schema_that_an_administrator_made_is_enough_for_a_role_that_may_make_
     ],
 )
 @pytest.mark.filterwarnings("ignore:Did not recognize type")  # it is quoted, with `quote_all_identifiers`
-def test_a_setting_of_the_database_changes_nothing_for_us(database_url: URL, setting: str, redis: Redis) -> None:
-    migrate(database_url)
-    with administering(database_url) as engine:
-        database = engine.url.database
-    execute(database_url, f'ALTER DATABASE "{database}" SET {setting}')
-    engine, reader = open_database(database_url), open_database(database_url, is_read_only=True)
+def test_a_setting_of_the_database_changes_nothing_for_us(
+    migrated_url: URL, reader: Engine, setting: str, redis: Redis
+) -> None:
+    execute(migrated_url, f'ALTER DATABASE "{migrated_url.database}" SET {setting}')
+    engine = open_database(migrated_url)
     received = [NOW - timedelta(minutes=minute) for minute in range(5)]
     events = [raw(body("message.delivered", message_id=f"msg_{n}", to=ANA), at) for n, at in enumerate(received)]
     apply(engine, [*events, raw(body("message.optout", to=ANA, name="José Ω"), NOW)], options=AO, now=NOW)
@@ -156,7 +155,6 @@ def test_a_setting_of_the_database_changes_nothing_for_us(database_url: URL, set
     with engine.begin() as connection:
         command.check(alembic_config(connection))
     engine.dispose()
-    reader.dispose()
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

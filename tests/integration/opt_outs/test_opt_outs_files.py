@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -254,10 +254,12 @@ rows = st.tuples(
 
 
 @pytest.fixture(scope="module")
-def any_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def any_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     url = URL.create("sqlite", database=str(tmp_path_factory.mktemp("any") / "any.db"))
     migrate(url)
-    return open_database(url)
+    engine = open_database(url)
+    yield engine
+    engine.dispose()
 
 
 @patient

@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from redis import Redis
-from sqlalchemy import URL, Engine
+from sqlalchemy import Engine
 
-from sync.cli import main
-from sync.devtools.dev.embedded import RedisServer
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
@@ -22,19 +20,8 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def command(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Command:
-    assert redis.dbsize() == 0
-    environ = {
-        "DATABASE_URL": migrated_url.render_as_string(hide_password=False),
-        "REDIS_URL": redis_server.url,
-        "REDIS_TLS_VERIFY": "",
-        "ZEXA_DEFAULT_REGION": "",
-    }
-
-    def run(*words: str, **more: str) -> Result:
-        return CliRunner().invoke(main, list(words), env=environ | more)
-
-    return run
+def command(command_line: Command) -> Command:
+    return command_line
 
 
 def give(engine: Engine, *bodies: bytes, now: datetime | None = None) -> None:
@@ -161,7 +148,7 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
     [({"REDIS_URL": "redis://127.0.0.1:1/0"}, "redis"), ({"DATABASE_URL": "postgres://127.0.0.1:1/zexa"}, "database")],
 )
 def test_status_of_a_store_that_is_away_is_unknown_and_1(command: Command, away: dict[str, str], held_by: str) -> None:
-    shown = command("status", "--json", **away)
+    shown = command("status", "--json", env=away)
     document = json.loads(shown.stdout)
     assert (shown.exit_code, document["as_of"], document["held_by"]) == (1, None, held_by)
-    assert "unknown" in command("status", **away).stdout
+    assert "unknown" in command("status", env=away).stdout

@@ -11,15 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 from sqlalchemy import URL
 
 from models.database import open_database
-from sync.cli import main
-from sync.devtools.dev.embedded import RedisServer
 from sync.events.addresses import AddressProblem
 from sync.events.raw import RawEvent
 from sync.opt_outs import scrub_file
@@ -43,22 +41,16 @@ ARGUMENTS = ("--out", NAMES[0], "--removed", NAMES[1], "--invalid", NAMES[2])
 
 @pytest.fixture
 def command(
-    migrated_url: URL, redis: Redis, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Callable[..., Result], migrated_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Scrub:
     """Scrubs the content given, in a folder of its own, after ANA has opted out."""
-    assert redis.dbsize() == 0
-    monkeypatch.setenv("DATABASE_URL", migrated_url.render_as_string(hide_password=False))
-    monkeypatch.setenv("REDIS_URL", redis_server.url)
-    for name in ("ZEXA_DEFAULT_REGION", "REDIS_TLS_VERIFY", "DYNO"):
-        monkeypatch.delenv(name, raising=False)
     opt_out(migrated_url, "sms")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
     def run(content: bytes, *options: str, column: str = "phone") -> Result:
         Path("in.csv").write_bytes(content)
-        arguments = ["opt-outs", "scrub", "in.csv", "--column", column, *ARGUMENTS, *options]
-        return CliRunner().invoke(main, arguments, catch_exceptions=False)
+        return command_line("opt-outs", "scrub", "in.csv", "--column", column, *ARGUMENTS, *options)
 
     return run
 

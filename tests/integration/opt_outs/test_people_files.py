@@ -3,16 +3,14 @@
 import csv
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from redis import Redis
-from sqlalchemy import URL, Engine, select
+from click.testing import Result
+from sqlalchemy import Engine, select
 
 from models.tables import HISTORY, OPT_OUTS
-from sync.cli import main
-from sync.devtools.dev.embedded import RedisServer
 from sync.events.addresses import AddressProblem
 from sync.store.apply import apply
 from sync.terminal.csv_file import DELIMITERS, NOT_READABLE
@@ -41,18 +39,11 @@ DECIMALS = ("{}.0", "{}.00", "244{}.0", "{},0")
 
 
 @pytest.fixture
-def command(
-    migrated_url: URL, redis: Redis, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Command:
+def command(command_line: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs `opt-outs` on the test's database and an empty Redis, in a folder of its own."""
-    assert redis.dbsize() == 0
-    monkeypatch.setenv("DATABASE_URL", migrated_url.render_as_string(hide_password=False))
-    monkeypatch.setenv("REDIS_URL", redis_server.url)
-    for name in ("ZEXA_DEFAULT_REGION", "REDIS_TLS_VERIFY", "DYNO"):
-        monkeypatch.delenv(name, raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    return lambda *arguments: CliRunner().invoke(main, ["opt-outs", *arguments], catch_exceptions=False)
+    return partial(command_line, "opt-outs")
 
 
 def give(engine: Engine, *bodies: bytes) -> None:

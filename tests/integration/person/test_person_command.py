@@ -4,17 +4,16 @@ import json
 import stat
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from redis import Redis
-from sqlalchemy import URL, Engine, insert, text
+from sqlalchemy import Engine, insert, text
 
 from models import Inbox
-from sync.cli import main
-from sync.devtools.dev.embedded import RedisServer
 from sync.events.addresses import read_on_any
 from sync.events.naming import names_any
 from sync.events.raw import RawEvent
@@ -35,19 +34,8 @@ UNREADABLE = f"event=message.optout&to={ANA}".encode()
 
 
 @pytest.fixture
-def command(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Command:
-    assert redis.dbsize() == 0
-    environ = {
-        "DATABASE_URL": migrated_url.render_as_string(hide_password=False),
-        "REDIS_URL": redis_server.url,
-        "REDIS_TLS_VERIFY": "",
-        "ZEXA_DEFAULT_REGION": "",
-    }
-
-    def run(*words: str, **more: str) -> Result:
-        return CliRunner().invoke(main, ["person", *words], env=environ | more)
-
-    return run
+def command(command_line: Command) -> Command:
+    return partial(command_line, "person")
 
 
 def delivered(message_id: str, at: float, to: str | None = ANA) -> bytes:
@@ -220,10 +208,10 @@ def test_of_nobody_nothing_is_held_and_a_text_that_is_nobodys_address_is_wrong_u
 def test_without_redis_what_waits_is_unknown_and_an_export_is_not_whole(engine: Engine, command: Command) -> None:
     give(engine, delivered("m1", 4))
     away = {"REDIS_URL": "redis://127.0.0.1:1/0"}
-    shown = command("show", ANA, **away)
+    shown = command("show", ANA, env=away)
     assert shown.exit_code == 0
     assert "Waiting in the queue: unknown: Redis did not answer" in shown.stdout
-    exported = command("export", ANA, **away)
+    exported = command("export", ANA, env=away)
     assert exported.exit_code == 1
     assert json.loads(exported.stdout)["queue"] is None
     assert "is not in this export" in exported.stderr

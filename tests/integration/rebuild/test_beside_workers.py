@@ -64,13 +64,6 @@ class Rebuilder(Worker):
             reader.dispose()
 
 
-@pytest.fixture
-def second_engine(migrated_url: URL) -> Iterator[Engine]:
-    engine = open_database(migrated_url)
-    yield engine
-    engine.dispose()
-
-
 # What was applied and damaged before the two meet, and what the worker applies meanwhile.
 MEETINGS: dict[str, tuple[list[RawEvent], list[Damage], list[RawEvent]]] = {
     "a row too many gets its first fact": (
@@ -129,7 +122,7 @@ MEETINGS: dict[str, tuple[list[RawEvent], list[Damage], list[RawEvent]]] = {
 @pytest.mark.parametrize("meeting", MEETINGS)
 @pytest.mark.parametrize("is_rebuild_held", [True, False])
 def test_a_rebuild_that_meets_a_worker_leaves_what_all_facts_make(
-    engine: Engine, second_engine: Engine, reader: Engine, meeting: str, is_rebuild_held: bool
+    engine: Engine, second_engine: Engine, observer: Engine, reader: Engine, meeting: str, is_rebuild_held: bool
 ) -> None:
     """Before each statement in turn one of the two is held until the other waits for it or is through."""
     before, damages, meanwhile = MEETINGS[meeting]
@@ -140,7 +133,7 @@ def test_a_rebuild_that_meets_a_worker_leaves_what_all_facts_make(
         clear(engine)
         give(engine, before)
         damage(engine, *damages)
-        other = Worker(second_engine, meanwhile) if is_rebuild_held else Rebuilder(second_engine, [])
+        other = (Worker if is_rebuild_held else Rebuilder)(second_engine, observer, meanwhile)
         with held(engine, step, other) as is_held:
             if is_rebuild_held:
                 rebuilt(reader, engine)
@@ -153,13 +146,13 @@ def test_a_rebuild_that_meets_a_worker_leaves_what_all_facts_make(
 
 
 def test_what_a_worker_commits_while_check_reads_is_no_drift(
-    engine: Engine, second_engine: Engine, reader: Engine
+    engine: Engine, second_engine: Engine, observer: Engine, reader: Engine
 ) -> None:
     step, is_met = 0, True
     while is_met:
         clear(engine)
         store(engine, *EVENTS[::2])
-        other = Worker(second_engine, EVENTS[1::2])
+        other = Worker(second_engine, observer, EVENTS[1::2])
         with held(reader, step, other) as is_held:
             assert found(checked(reader)[0]) == [], f"check was held at step {step}"
         other.join()

@@ -47,9 +47,9 @@ class Both:
         self._runner = asyncio.Runner()
 
     def close(self) -> None:
-        """Give up what an application keeps until its process ends: connections, which nobody closes."""
+        """Give up what an application keeps until its process ends, connections to Redis among it."""
         self._asgi_app.stop()
-        self._client.application.extensions["reporter"].stop()
+        self._client.application.extensions["stop"]()
         self._runner.close()
         self._client = self._asgi_app = None
         with warnings.catch_warnings():

@@ -1,25 +1,20 @@
 """SQL, reports and proofs go by person, as look-ups do."""
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis import Redis
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import Engine, text
 
-from models.database import open_database
 from models.types import PERSON_OF_ADDRESS
 from sync.events.addresses import person_of, spellings_of
-from sync.events.interpretation import ParseOptions
 from sync.opt_outs.evidence import gather_evidence
-from sync.queue.connection import open_queue
-from sync.store.apply import apply
 from sync.suppression import Lookup
-from tests.conftest import NOW, ROOT
-from tests.support.events_builder import AO, body, clear, minute, patient, raw
+from tests.conftest import ROOT
+from tests.integration.people import all_of, give, read, statuses
+from tests.support.events_builder import body, clear, minute, patient
 from tests.support.people import (
     EMAIL_KEPT,
     EMAILS,
@@ -32,36 +27,6 @@ from tests.support.people import (
 
 PERSON = "911000002"
 PAIRS = tuple(TWO_NUMBERS.values())
-
-
-@pytest.fixture
-def reader(migrated_url: URL) -> Iterator[Engine]:
-    engine = open_database(migrated_url, is_read_only=True)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def lookup(reader: Engine, redis: Redis) -> Lookup:
-    return Lookup(reader, open_queue(redis), default_region="AO")
-
-
-def give(engine: Engine, *bodies: bytes, options: ParseOptions = AO) -> None:
-    apply(engine, [raw(content) for content in bodies], options=options, now=NOW)
-
-
-def statuses(lookup: Lookup, addresses: Sequence[str], **scope: str | None) -> dict[str, str]:
-    answers = lookup.check(addresses, **scope)  # type: ignore[arg-type]
-    return {answer.input: str(answer.status) for answer in answers}
-
-
-def all_of(addresses: Sequence[str], status: str) -> dict[str, str]:
-    return dict.fromkeys(addresses, status)
-
-
-def read(engine: Engine, query: str, **values: Any) -> list[Any]:
-    with engine.connect() as connection:
-        return list(connection.execute(text(query), values))
 
 
 # One person with two numbers

@@ -25,10 +25,9 @@ from sync.store.tally import Tally
 from sync.worker.applier import TRIES, Applier, NotApplied
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop
-from tests.support.events_builder import ANA, AO, body, minute, raw
+from tests.support.events_builder import ANA, AO, REFUSED, body, minute, raw
 from tests.support.processes import wait_for
 
-REFUSED = "msg_refused"
 on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 

@@ -12,9 +12,8 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, event, text
+from sqlalchemy import Engine, event, text
 
-from models.database import open_database
 from sync.events.raw import RawEvent
 from tests.integration.store.test_oracle import Step, take
 from tests.support.events_builder import ANA, AO, RUI, body, clear, minute, raw, without_random_ids
@@ -119,15 +118,10 @@ MEETINGS: dict[str, tuple[list[RawEvent], Step, Step]] = {
 }
 
 
-@pytest.fixture
-def second_engine(migrated_url: URL) -> Iterator[Engine]:
-    engine = open_database(migrated_url)
-    yield engine
-    engine.dispose()
-
-
 @pytest.mark.parametrize("meeting", MEETINGS)
-def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine: Engine, meeting: str) -> None:
+def test_two_workers_who_meet_leave_what_one_would(
+    engine: Engine, second_engine: Engine, observer: Engine, meeting: str
+) -> None:
     before, first, second = MEETINGS[meeting]
     for step in (before, first, second):
         give(engine, step)
@@ -136,7 +130,7 @@ def test_two_workers_who_meet_leave_what_one_would(engine: Engine, second_engine
     while is_met:
         clear(engine)
         give(engine, before)
-        other = Worker(second_engine, second)
+        other = Worker(second_engine, observer, second)
         with held(engine, step, other) as is_held:
             give(engine, first)
         other.join()
@@ -178,13 +172,16 @@ def held(engine: Engine, step: int, other: "Worker") -> Iterator[threading.Event
 class Worker:
     """Takes a step in a thread, and can say whether it waits for somebody else's transaction."""
 
-    def __init__(self, engine: Engine, step: Step) -> None:
+    def __init__(self, engine: Engine, observer: Engine, step: Step) -> None:
         self.engine = engine
+        self.observer = observer
         self.errors: list[BaseException] = []
         self.has_begun = threading.Event()
-        self.observer = open_database(engine.url)
         self.thread = threading.Thread(target=self._work, args=(step,))
-        event.listen(engine, "before_cursor_execute", lambda *_: self.has_begun.set())
+        event.listen(engine, "before_cursor_execute", self._note_begin)
+
+    def _note_begin(self, *_: Any) -> None:
+        self.has_begun.set()
 
     def _work(self, step: Step) -> None:
         try:
@@ -207,7 +204,7 @@ class Worker:
 
     def join(self) -> None:
         self.thread.join(MEETING_SECONDS)
-        self.observer.dispose()
+        event.remove(self.engine, "before_cursor_execute", self._note_begin)
         assert not self.thread.is_alive()
         if self.errors:
             raise self.errors[0]

@@ -281,7 +281,7 @@ def say(engine: Engine, word: Word, options: ParseOptions) -> None:
     with engine.begin() as connection:
         if isinstance(word, Added):
             statement = OptOutWord(channel=word.channel, sender=word.sender, at=word.at, by=word.by, reason=word.reason)
-            state_opt_outs(connection, [(word.address,)], statement, NOW)
+            state_opt_outs(connection, [(word.address,)], statement, NOW, forget_keys=options.forget_keys)
         else:
             resubscription = Resubscription(channel=word.channel, sender=word.sender, by=word.by, reason=word.reason)
             resubscribe(
@@ -290,6 +290,7 @@ def say(engine: Engine, word: Word, options: ParseOptions) -> None:
                 resubscription,
                 clock=lambda: word.at,
                 default_region=options.default_region,
+                forget_keys=options.forget_keys,
             )
 
 

@@ -11,27 +11,9 @@ from structlog.testing import capture_logs
 from models.database import open_database
 from sync.store.tally import Tally
 from tests.integration.store.ledger import active, digest, give, message, one, told
-from tests.support.events_builder import ANA, RUI, SAMPLE, everything, raw, rows
+from tests.support.events_builder import ANA, REFUSED, RUI, SAMPLE, everything, raw, rows
 
 # What the database refuses
-
-
-REFUSED = "msg_refused"
-
-
-@pytest.fixture
-def refusing(engine: Engine) -> Engine:
-    """A database that refuses one message, as one does that has a rule of the customer's own."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            rule = f"ALTER TABLE message_status ADD CONSTRAINT own_rule CHECK (message_id <> '{REFUSED}')"
-        else:
-            rule = (
-                "CREATE TRIGGER own_rule BEFORE INSERT ON message_status "
-                f"WHEN NEW.message_id = '{REFUSED}' BEGIN SELECT RAISE(ABORT, 'own rule'); END"
-            )
-        connection.execute(text(rule))
-    return engine
 
 
 def test_only_what_the_database_refuses_becomes_a_dead_letter(refusing: Engine) -> None:

@@ -1,6 +1,8 @@
 """The look-up of an application: with any values as addresses, it raises nothing and allows no person wrongly."""
 
+import gc
 import math
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -67,4 +69,8 @@ def test_an_application_is_answered_likewise(
         assert is_suppressed(None)  # type: ignore[arg-type]
         assert check([]) == []
     finally:
+        # An application keeps its connections until its process ends.
         lookup.cache_clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()

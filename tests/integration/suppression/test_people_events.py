@@ -1,16 +1,13 @@
 """A person who said STOP is suppressed under any name in the event; `status` counts events that name no person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from redis import Redis
-from sqlalchemy import URL, Engine, select
+from sqlalchemy import Engine, select
 
-from models.database import open_database
 from models.tables import DEAD_LETTERS, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS
 from sync.events.interpretation import ParseOptions
-from sync.queue.connection import open_queue
 from sync.store.apply import apply
 from sync.suppression import Lookup
 from tests.conftest import NOW
@@ -30,13 +27,6 @@ from tests.support.people import (
 
 OURS = "+244923000000"
 FAILING = ParseOptions(default_region="AO", opt_out_failures=OPT_OUT_FAILURES)
-
-
-@pytest.fixture
-def lookup(migrated_url: URL, redis: Redis) -> Iterator[Lookup]:
-    reader = open_database(migrated_url, is_read_only=True)
-    yield Lookup(reader, open_queue(redis), default_region="AO")
-    reader.dispose()
 
 
 def give(engine: Engine, bodies: Sequence[bytes], options: ParseOptions = AO) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +21,13 @@ from sync.doctor.text import document, is_well, text
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import PROBE_MARK, RawEvent
+from sync.reachability.losses import KnownOutage
+from sync.reachability.marks import DatabaseMark
 from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
+from sync.status.document import status_document
 from sync.status.findings import findings
 from sync.suppression import Freshness
+from sync.terminal.times import iso_text
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
@@ -178,8 +182,39 @@ def test_what_is_counted_is_judged(found: Numbers, check: str, status: str, word
 
 
 def test_a_store_that_did_not_answer_is_judged_by_nothing() -> None:
-    assert judged(numbers(database=None)).keys().isdisjoint({"inbox", "dead_letters"})
-    assert judged(replace(numbers(), redis=None)).keys() == {"inbox", "dead_letters"}
+    assert judged(numbers(database=None)).keys().isdisjoint({"inbox", "dead_letters", "outages"})
+    assert judged(replace(numbers(), redis=None)).keys() == {"inbox", "dead_letters", "outages"}
+
+
+def outage(began: datetime, ended: datetime | None, resolved_at: datetime | None = None) -> KnownOutage:
+    return KnownOutage(number=1, began_at=began, ended_at=ended, kind="no_process", resolved_at=resolved_at)
+
+
+@pytest.mark.parametrize(
+    ("outages", "status", "words"),
+    [
+        ([outage(ago(minutes=90), ago(minutes=41))], "problem", "had their last try inside it; a STOP among them"),
+        ([outage(ago(minutes=90), ago(minutes=41), ago(minutes=1))], "ok", "none of which"),
+        ([outage(ago(minutes=90), ago(minutes=71))], "ok", "none of which"),
+        ([outage(ago(minutes=5), None)], "problem", "no delivery can be acknowledged: unreachable since"),
+        ([outage(ago(days=1), ago(hours=23)), outage(ago(hours=2), ago(hours=1))], "problem", "; and 1 more"),
+    ],
+)
+def test_an_outage_is_a_problem_until_a_person_has_looked_after_what_it_cost(
+    outages: Sequence[KnownOutage], status: str, words: str
+) -> None:
+    found = numbers(database=replace(DATABASE, outages=tuple(outages)))
+    check = worst(check for check in check_numbers(found) if check.check == "outages")
+    assert check.status == status
+    assert words in check.found
+
+
+def test_an_outage_that_nobody_has_recorded_yet_is_told_by_the_marks() -> None:
+    marked = ago(seconds=20).timestamp()
+    database = replace(DATABASE, mark=DatabaseMark(at=marked - 9, due=marked + 21))
+    found = numbers(database=database, marked=marked)
+    check = worst(check for check in check_numbers(found) if check.check == "outages")
+    assert (check.status, status_document(found, [])["unreachable_since"]) == ("problem", iso_text(ago(seconds=20)))
 
 
 def test_a_secret_that_matches_nothing_while_another_does_is_safe_to_remove() -> None:
@@ -368,6 +403,11 @@ def test_the_runbook_has_no_entry_for_what_is_never_said() -> None:
 STATUS_LINES = [
     *findings(replace(numbers(database=None), redis=None), silent_after=None, max_staleness=60),
     *findings(numbers(stale_seconds=61), silent_after=None, max_staleness=60),
+    *findings(
+        numbers(database=replace(DATABASE, outages=(outage(ago(minutes=5), None),))),
+        silent_after=None,
+        max_staleness=60,
+    ),
     *findings(numbers(queue_jobs=7, workers=NEVER), silent_after=None, max_staleness=60),
     *findings(numbers(queue_jobs=7, workers=running(ago(hours=1))), silent_after=None, max_staleness=60),
     *findings(numbers(last_hour=hour({"wrong": 101}), clock_offset_seconds=7200.0), silent_after=60, max_staleness=60),
@@ -383,7 +423,7 @@ def status_section() -> list[str]:
 
 def test_the_runbook_has_an_entry_for_every_line_of_status_that_makes_it_exit_1() -> None:
     patterns = [re.escape(entry).replace("…", ".+") for entry in status_section()]
-    assert len(STATUS_LINES) == 9
+    assert len(STATUS_LINES) == 10
     for line in STATUS_LINES:
         assert any(re.fullmatch(pattern, line) for pattern in patterns), line
     for pattern in patterns:

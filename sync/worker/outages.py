@@ -1,0 +1,48 @@
+"""A worker's chore: every few seconds it sees whether deliveries can be acknowledged, and records it if not."""
+
+import time
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync.reachability.in_redis import forget_gaps, read_marks
+from sync.reachability.marks import RedisMarks, unreachable_since
+from sync.reachability.record import begin_outage, record_gaps
+
+CHORE_SECONDS = 3.0
+
+log = structlog.get_logger()
+
+
+def notice_outage(redis: Redis, engine: Engine) -> None:
+    """Record an outage that lasts, and those that web could not record. Raises nothing of the stores'."""
+    now = time.time()
+    marks = _marks(redis)
+    if marks and marks.latest is not None and not marks.gaps and unreachable_since(now, marks, None) is None:
+        return  # the usual case, which costs the database nothing
+    try:
+        with engine.begin() as connection:
+            ended = record_gaps(connection, marks.gaps, now=now) if marks else []
+            begun = begin_outage(connection, now, marks)
+        if marks:
+            forget_gaps(redis, marks.gaps)
+    except (SQLAlchemyError, RedisError, OSError):
+        return  # the next time does it
+    finally:
+        redis.connection_pool.disconnect()
+    for outage in ended:
+        log.warning("outage.recorded", **outage.logged())
+    for outage in begun:
+        log.error("outage.noticed", began_at=outage.logged()["began_at"])
+
+
+def _marks(redis: Redis) -> RedisMarks | None:
+    try:
+        return read_marks(redis)
+    except (RedisError, OSError, ValueError):  # ValueError: a name that no name server would be asked for
+        return None
+    finally:
+        redis.connection_pool.disconnect()  # small plans have few connections
