@@ -1,5 +1,6 @@
 """Every table. Importing this module fills `SQLModel.metadata`."""
 
+from models.asked_message import AskedMessage
 from models.audit_entry import AuditEntry
 from models.body import Body
 from models.campaign_status import CampaignStatus
@@ -25,6 +26,7 @@ from models.rollup_delta import RollupDelta
 from models.webhook_registration import WebhookRegistration
 
 __all__ = [
+    "AskedMessage",
     "AuditEntry",
     "Body",
     "CampaignStatus",

@@ -1,11 +1,13 @@
-"""`bodies`: every distinct body that was signed, byte for byte. Nothing else holds what the provider sent.
+"""`bodies`: every distinct body that was signed, byte for byte, and every distinct answer that was asked for.
+
+Nothing else holds what the provider said.
 
 Bodies can go, by age or by person, without touching the ledger's keys.
 """
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
@@ -21,6 +23,7 @@ class Body(SQLModel, table=True):
     __tablename__ = "bodies"
     # A block range index is a few pages, and costs an insert nothing; SQLite has none and reads the table.
     __table_args__ = (
+        CheckConstraint("origin IN ('signed', 'polled')", name="ck_bodies_origin"),
         Index("ix_bodies_received_at", "received_at", postgresql_using="brin").ddl_if(dialect="postgresql"),
         # An id that was used stays used: a row of the ledger may name it after the body has gone.
         {"sqlite_autoincrement": True},
@@ -31,3 +34,4 @@ class Body(SQLModel, table=True):
     subject_id: str = Field(sa_type=KeyText)
     event: str = Field(sa_type=KeyText)
     body: bytes = Field(sa_type=LargeBinary)
+    origin: str = Field(default="signed", sa_type=Text, sa_column_kwargs={"server_default": "signed"})

@@ -32,6 +32,13 @@ class MessageStatus(SQLModel, table=True):
             postgresql_where=text("status IN ('failed', 'undeliverable')"),
             sqlite_where=text("status IN ('failed', 'undeliverable')"),
         ),
+        # Only of messages without a final status, which are few: for asking the provider what became of them.
+        Index(
+            "ix_message_status_unfinished",
+            "updated_at",
+            postgresql_where=text("status IS NULL OR status IN ('queued', 'sent')"),
+            sqlite_where=text("status IS NULL OR status IN ('queued', 'sent')"),
+        ),
     )
 
     message_id: str = Field(primary_key=True, sa_type=KeyText)

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from sqlalchemy import Table
 
+from models.asked_message import AskedMessage
 from models.audit_entry import AuditEntry
 from models.body import Body
 from models.campaign_status import CampaignStatus
@@ -35,6 +36,7 @@ BODIES = _table(Body)
 FURTHER_BODIES = _table(FurtherBody)
 MESSAGES = _table(MessageStatus)
 CAMPAIGNS = _table(CampaignStatus)
+ASKED_MESSAGES = _table(AskedMessage)
 OPT_OUTS = _table(OptOut)
 HISTORY = _table(OptOutHistory)
 FORGOTTEN_PEOPLE = _table(PersonForgotten)

@@ -24,6 +24,7 @@ COMMANDS = {
     "outages": "sync.outages.command:outages",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
+    "reconcile": "sync.reconcile.command:reconcile",
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",
@@ -31,7 +32,7 @@ COMMANDS = {
     "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
     "users": "sync.users.command:users",
-    "webhooks": "sync.provider.command:webhooks",
+    "webhooks": "sync.webhooks.command:webhooks",
     "worker": "sync.worker.command:worker",
 }
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.

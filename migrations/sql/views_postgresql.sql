@@ -468,6 +468,7 @@ LEFT JOIN (
 ) AS deliveries ON deliveries.day = stops.day AND deliveries.channel = stops.channel;
 
 -- How long events take from the provider to the tables. An event without a time of its own has no lag until receipt.
+-- What was asked for took as long as nobody asked, so it does not count.
 CREATE VIEW report_lag AS
 SELECT
     hour,
@@ -488,6 +489,7 @@ FROM (
         END AS received_lag,
         CAST(extract(epoch FROM applied_at - received_at) AS double precision) AS applied_lag
     FROM events
+    WHERE origin = 'signed'
 ) AS lags
 GROUP BY hour;
 
@@ -611,7 +613,7 @@ COMMENT ON COLUMN report_opt_outs.opt_out_rate IS 'opt_outs / delivered; null if
 
 COMMENT ON VIEW report_lag IS 'How long events take from the provider to the tables, one row an hour.';
 COMMENT ON COLUMN report_lag.hour IS 'begin of the hour in which the events were received, UTC';
-COMMENT ON COLUMN report_lag.events IS 'facts of the ledger that were received in it';
+COMMENT ON COLUMN report_lag.events IS 'facts of the ledger that were received in it, but for what was asked for';
 COMMENT ON COLUMN report_lag.dated IS 'those of them that name the time they occurred';
 COMMENT ON COLUMN report_lag.received_p50_seconds IS 'median of received - occurred, of those that are dated';
 COMMENT ON COLUMN report_lag.received_p90_seconds IS 'nine of ten were received within this time after they occurred';

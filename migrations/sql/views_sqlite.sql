@@ -472,6 +472,7 @@ LEFT JOIN (
 ) AS deliveries ON deliveries.day = stops.day AND deliveries.channel = stops.channel;
 
 -- How long events take from the provider to the tables. An event without a time of its own has no lag until receipt.
+-- What was asked for took as long as nobody asked, so it does not count.
 -- SQLite has no percentiles: each is the value at the rank that percentile_disc() of PostgreSQL takes.
 CREATE VIEW report_lag AS
 SELECT
@@ -513,6 +514,7 @@ FROM (
                 + CAST(substr(applied_at, 21, 6) AS integer) - CAST(substr(received_at, 21, 6) AS integer)
             ) / 1000000.0 AS applied_lag
         FROM events
+        WHERE origin = 'signed'
     ) AS lags
 ) AS ranked
 GROUP BY hour;

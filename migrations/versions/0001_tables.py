@@ -33,6 +33,7 @@ TABLES = (
     "further_bodies",
     "message_status",
     "campaign_status",
+    "asked_messages",
     "opt_outs",
     "nameless_opt_outs",
     "opt_out_history",
@@ -69,6 +70,7 @@ def upgrade() -> None:
     create_ledger(is_postgresql)
     create_bodies(is_postgresql)
     create_status()
+    create_asked_messages()
     create_opt_outs()
     create_opt_out_history()
     create_forgotten_people()
@@ -154,6 +156,8 @@ def create_bodies(is_postgresql: bool) -> None:
         sa.Column("subject_id", KeyText, nullable=False),
         sa.Column("event", KeyText, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False, server_default="signed"),
+        sa.CheckConstraint("origin IN ('signed', 'polled')", name="ck_bodies_origin"),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -165,6 +169,8 @@ def create_bodies(is_postgresql: bool) -> None:
         sa.Column("received_at", UTCDateTime(), nullable=False),
         sa.Column("body_id", sa.BigInteger(), nullable=False),
         sa.Column("is_dated", sa.Boolean(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False, server_default="signed"),
+        sa.CheckConstraint("origin IN ('signed', 'polled')", name="ck_further_bodies_origin"),
     )
     if is_postgresql:
         # Block range indexes: a few pages for each hundred million rows, and nothing to do for an insert.
@@ -210,6 +216,17 @@ def create_status() -> None:
         sa.Column("updated_at", UTCDateTime(), nullable=False),
         sa.Column("message_total", sa.Integer()),
         sa.CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
+    )
+
+
+def create_asked_messages() -> None:
+    is_unfinished = "status IS NULL OR status IN ('queued', 'sent')"
+    create_index_of_some("ix_message_status_unfinished", "message_status", "updated_at", is_unfinished)
+    op.create_table(
+        "asked_messages",
+        sa.Column("message_id", KeyText, primary_key=True),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
     )
 
 

@@ -59,6 +59,11 @@ def _counters(redis: InRedis) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "zexa_late_events", "Events applied after a greater fact of their message.", value=totals.late_events
     )
+    yield CounterMetricFamily(
+        "zexa_reconciled_events",
+        "Messages that got their final status by asking the provider: their events were lost.",
+        value=totals.reconciled,
+    )
     yield HistogramMetricFamily(
         "zexa_apply_lag_seconds",
         "From received to applied.",

@@ -71,13 +71,14 @@ def _events(connection: Connection, keys: Sequence[Key], options: ParseOptions) 
     subjects = sorted({subject for subject, _ in keys})
     for row in connection.execute(stored_bodies(lambda subject: is_one_of(connection, subject, subjects))):
         if (row.subject_id, row.event) in events:
-            events[row.subject_id, row.event].append(event_of(row.body, row.received_at, options))
+            events[row.subject_id, row.event].append(event_of(row, options))
     return events
 
 
 def _is_understood(events: Sequence[Event | None]) -> bool:
-    """A fact is taken with all its bodies or not at all, so that none is lost."""
-    return None not in events and any(event and event.outcome is Outcome.APPLIED for event in events)
+    """A fact is taken with all its bodies or not at all, so that none is lost. Polled ones were always understood."""
+    signed = [event for event in events if event and not event.is_polled]
+    return None not in events and any(event.outcome is Outcome.APPLIED for event in signed)
 
 
 def _apply(engine: Engine, keys: Sequence[Key], options: ParseOptions) -> IgnoredTally:

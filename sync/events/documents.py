@@ -110,14 +110,19 @@ def _is_deep(body: bytes) -> bool:
 
 def decode_tolerantly(body: bytes) -> WholeDocument:
     """Return what `body` says; raise as `decode` does."""
-    document = _json_object(body)
+    document = json_object(body)
     data = document.get("data")
     data = data if isinstance(data, dict) else {}
-    fields = Fields(**{name: value for name, value in data.items() if name in _NAMES})
-    return WholeDocument(document.get("event"), document.get("timestamp"), fields, data)
+    return WholeDocument(document.get("event"), document.get("timestamp"), fields_of(data), data)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def fields_of(data: Mapping[str, Any]) -> Any:
+    """Return the known fields of `data`, each of which may hold anything."""
+    return Fields(**{name: value for name, value in data.items() if name in _NAMES})
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that `body` is; raise as `decode` does."""
     content = inflated(body)
     if content is None:
         raise Unreadable(Reason.NOT_JSON, "the body is compressed, and broken or too long")

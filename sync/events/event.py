@@ -21,6 +21,7 @@ class EventType(StrEnum):
     CAMPAIGN_COMPLETED = "campaign.completed"  # every message of the campaign reached a final status
 
 
+KNOWN_EVENTS = frozenset(EventType)
 FAILURES = frozenset({EventType.FAILED, EventType.UNDELIVERABLE})
 
 
@@ -29,6 +30,21 @@ class Outcome(StrEnum):
 
     APPLIED = "applied"  # merged into the tables as far as it goes
     IGNORED = "ignored"  # its type is unknown to this version; only the ledger has it
+
+
+class Origin(StrEnum):
+    """How a body came to us."""
+
+    SIGNED = "signed"  # the provider sent it, with a signature
+    POLLED = "polled"  # the provider answered it when it was asked what became of a message
+
+
+_POLLED = Origin.POLLED  # to look it up in the enumeration takes longer than to compare it
+
+
+def outcome_of(name: str, origin: str) -> Outcome:
+    """Return the outcome of a fact of this name: some names are known only as polled."""
+    return Outcome.APPLIED if origin == Origin.POLLED or name in KNOWN_EVENTS else Outcome.IGNORED
 
 
 class Reason(StrEnum):
@@ -93,7 +109,8 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     """What one body states: a fact, whose key in the ledger is (`subject_id`, `name`).
 
     `is_dated` says whether the body names the time it occurred at, and can be believed; otherwise that is when it was
-    received. `claimed_at` is the first time that the body names, believed or not.
+    received. `claimed_at` is the first time that the body names, believed or not. What is polled was received when
+    it was asked for.
     """
 
     subject_id: str
@@ -107,6 +124,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     digest: str
     message: MessageDetails | None = None
     campaign: CampaignDetails | None = None
+    origin: Origin = Origin.SIGNED
 
     def __repr__(self) -> str:
         """Name the fact by its digest: body and details hold addresses."""
@@ -115,3 +133,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def key(self) -> tuple[str, str]:
         return self.subject_id, self.name
+
+    @property
+    def is_polled(self) -> bool:
+        return self.origin is _POLLED

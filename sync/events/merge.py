@@ -7,35 +7,19 @@ to forget. An event here is what one body states; those under one key of the led
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from operator import attrgetter
 
 from msgspec import Struct
 
-from sync.events.event import Event, EventType
+from sync.events.event import Event, EventType, Outcome
+from sync.events.statuses import FINAL, STATUS_OF, Status, status_of
 
 Key = tuple[str, str]
 
-
-class Status(StrEnum):
-    """The statuses of a message; of two events at one moment the one whose status stands first here wins."""
-
-    DELIVERED = "delivered"  # final: reached the recipient
-    UNDELIVERABLE = "undeliverable"  # final: cannot be delivered
-    FAILED = "failed"  # final: all attempts failed
-    SENT = "sent"  # handed to the carrier
-    QUEUED = "queued"  # accepted by the provider
-
-
-STATUS_OF: Mapping[str, Status] = {
-    EventType.DELIVERED: Status.DELIVERED,
-    EventType.FAILED: Status.FAILED,
-    EventType.UNDELIVERABLE: Status.UNDELIVERABLE,
-}
 CAMPAIGN_STATUS_OF: Mapping[str, str] = {EventType.CAMPAIGN_SENT: "sent", EventType.CAMPAIGN_COMPLETED: "completed"}
 
-_DELIVERED = Status.DELIVERED  # to look it up in the enumeration takes longer than to compare it
-_FINAL = frozenset({Status.DELIVERED, Status.UNDELIVERABLE, Status.FAILED})
+# To look one up in its enumeration takes longer than to compare it.
+_DELIVERED, _APPLIED = Status.DELIVERED, Outcome.APPLIED
 _FAILURES = frozenset({Status.UNDELIVERABLE, Status.FAILED})
 _RANK = {status: rank for rank, status in enumerate(reversed(Status))}
 
@@ -71,9 +55,9 @@ class CampaignRow(Struct, frozen=True, kw_only=True, gc=False):
     message_total: int | None
 
 
-def precedence(event: Event) -> tuple[bool, datetime, str]:
-    """Order the bodies under one key of the ledger: the greatest holds."""
-    return event.is_dated, event.occurred_at, event.digest
+def precedence(event: Event) -> tuple[bool, bool, datetime, str]:
+    """Order the bodies under one key of the ledger: the greatest holds. What is signed goes before what is polled."""
+    return not event.is_polled, event.is_dated, event.occurred_at, event.digest
 
 
 def distinct(events: Iterable[Event]) -> list[Event]:
@@ -112,7 +96,7 @@ def message_row(events: Iterable[Event]) -> MessageRow | None:
     The status is that of the greatest event that holds, by `strength`. What describes the message comes from the
     greatest that names it; else from the greatest of the other bodies that does.
     """
-    message_events = [event for event in events if _is_of_message(event)]
+    message_events = [event for event in events if is_of_message(event)]
     if len(message_events) == 1:
         return row_of_one(message_events[0])
     return row_of_several(message_events) if message_events else None
@@ -120,7 +104,7 @@ def message_row(events: Iterable[Event]) -> MessageRow | None:
 
 def row_of_one(event: Event) -> MessageRow:
     """Return what `row_of_several` does of a single event: by far the most messages have one."""
-    details, status = event.message, STATUS_OF.get(event.name)
+    details, status = event.message, status_of(event)
     assert details is not None
     status_at = details.status_at or event.occurred_at
     is_failure = status in _FAILURES
@@ -149,10 +133,10 @@ def row_of_several(message_events: list[Event]) -> MessageRow:
     greatest = delivered = failed = None
     finals: set[Status] = set()
     for event in held:
-        if (status := STATUS_OF.get(event.name)) is None:
+        if (status := status_of(event)) is None:
             continue
         greatest = greatest or event
-        if status in _FINAL:
+        if status in FINAL:
             finals.add(status)
         if status is _DELIVERED:
             delivered = delivered or event
@@ -172,7 +156,7 @@ def row_of_several(message_events: list[Event]) -> MessageRow:
         recipient=recipient,
         sender=sender,
         campaign_id=campaign_id,
-        status=STATUS_OF[greatest.name] if greatest else None,
+        status=status_of(greatest) if greatest else None,
         status_at=greatest.occurred_at if greatest else None,
         delivered_at=_status_time(delivered),
         failed_at=_status_time(failed),
@@ -192,27 +176,35 @@ def _parted(events: list[Event]) -> tuple[list[Event], list[Event]]:
     return sorted(held.values(), key=strength, reverse=True), sorted(others, key=strength, reverse=True)
 
 
-def _is_of_message(event: Event) -> bool:
-    return event.message is not None and event.message.message_id is not None and event.name in MESSAGE_EVENTS
+def is_of_message(event: Event) -> bool:
+    """Return whether `event` says anything of a message. One of an unknown type does not, also if it holds."""
+    return event.message is not None and event.message.message_id is not None and event.outcome is _APPLIED
 
 
-# The events that say something of a message.
+# The signed events that say something of a message.
 MESSAGE_EVENTS = frozenset({*STATUS_OF, EventType.OPT_OUT})
 
 
-def strength(event: Event) -> tuple[bool, datetime, int, str]:
-    """Order the events of one message: final before not, then when they occurred, then rank, then digest."""
-    status = STATUS_OF.get(event.name)
-    return status in _FINAL, event.occurred_at, _RANK[status] if status else -1, event.digest
+def strength(event: Event) -> tuple[bool, datetime, bool, int, str]:
+    """Order the events of one message.
+
+    Final before not, then when they occurred, then signed before polled, then rank, then digest.
+    """
+    status = status_of(event)
+    rank = _RANK[status] if status else -1
+    return status in FINAL, event.occurred_at, not event.is_polled, rank, event.digest
 
 
 def is_late(event: Event, status: str | None, status_at: datetime | None) -> bool:
-    """Return whether `event` states less of its message than its present status, which came of a greater event."""
-    own = STATUS_OF.get(event.name)
+    """Return whether `event` states less of its message than its present status, which came of a greater event.
+
+    A row does not say whether its status was signed: of two events at one time the rank alone decides here.
+    """
+    own = status_of(event)
     if own is None or status is None or status_at is None:
         return False
     present = Status(status)
-    return (own in _FINAL, event.occurred_at, _RANK[own]) < (present in _FINAL, status_at, _RANK[present])
+    return (own in FINAL, event.occurred_at, _RANK[own]) < (present in FINAL, status_at, _RANK[present])
 
 
 def _status_time(event: Event | None) -> datetime | None:

@@ -21,7 +21,7 @@ from sync.events.documents import (
     decode,
     decode_tolerantly,
 )
-from sync.events.event import FAILURES, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
+from sync.events.event import FAILURES, KNOWN_EVENTS, Event, EventType, MessageDetails, Outcome, Reason, Unreadable
 from sync.events.failures import NO_FAILURE, Failure, failure
 from sync.events.interpretation import ParseOptions
 from sync.events.parties import opted_out_parties
@@ -31,7 +31,6 @@ from sync.events.values import NAME_BYTES_MAX, bounded, channel, identity, quick
 
 Values = Callable[[Any], tuple[Any, ...]]
 
-_KNOWN = frozenset(EventType)
 # To look a member up in its enumeration takes longer than the rest of a comparison.
 _OPT_OUT, _APPLIED, _IGNORED = EventType.OPT_OUT, Outcome.APPLIED, Outcome.IGNORED
 _BY_LETTERS: Mapping[bytes, str] = {letters_of(name.encode()): name for name in EventType}
@@ -65,7 +64,7 @@ def parse_document(document: Document, raw: RawEvent, options: ParseOptions) -> 
         is_dated=occurred_at is not None,
         claimed_at=claimed_at,
         received_at=received_at,
-        outcome=_APPLIED if name in _KNOWN else _IGNORED,
+        outcome=_APPLIED if name in KNOWN_EVENTS else _IGNORED,
         body=raw.body,
         digest=digest,
         message=message,
@@ -76,12 +75,12 @@ def parse_document(document: Document, raw: RawEvent, options: ParseOptions) -> 
 def _name(event: Any) -> str:
     if not isinstance(event, str):
         return ""
-    return event if event in _KNOWN else event_name(bounded(event, NAME_BYTES_MAX))
+    return event if event in KNOWN_EVENTS else event_name(bounded(event, NAME_BYTES_MAX))
 
 
 def event_name(name: str) -> str:
     """Return one of the six names that `name` spells, without case, blanks and separators; else `name` as it is."""
-    if name in _KNOWN:
+    if name in KNOWN_EVENTS:
         return name
     return _BY_LETTERS.get(letters_of(name.encode()), name)
 

@@ -13,15 +13,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sync.events.event import CampaignDetails, Event, EventType, MessageDetails, Outcome
+from sync.events.event import CampaignDetails, Event, MessageDetails, Origin, outcome_of
 from sync.events.forget_keys import KEYED, ForgetKey
 from sync.events.forgotten import ERASED, ForgottenPeople, ForgottenPerson
 from sync.events.parse import claims_of
+from sync.events.polled import claims_of_answer
 from sync.events.times import AHEAD_MAX
 
 # No JSON text begins so, and what the ledger keeps is one, or compressed.
 MARK = b"\0what remains of a body\n"
-_KNOWN = frozenset(EventType)
 
 
 class Remains(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +34,7 @@ class Remains(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status_claims: tuple[datetime, ...] = ()
     message: MessageDetails | None = None
     campaign: CampaignDetails | None = None
+    origin: Origin = Origin.SIGNED
 
 
 _decode = msgspec.json.Decoder(Remains).decode
@@ -56,11 +57,12 @@ def event_of_remains(body: bytes, received_at: datetime) -> Event:
         is_dated=occurred_at is not None,
         claimed_at=remains.claims[0] if remains.claims else None,
         received_at=received_at,
-        outcome=Outcome.APPLIED if remains.name in _KNOWN else Outcome.IGNORED,
+        outcome=outcome_of(remains.name, remains.origin),
         body=body,
         digest=remains.digest,
         message=remains.message and replace(remains.message, status_at=status_at),
         campaign=remains.campaign and replace(remains.campaign, status_at=status_at),
+        origin=remains.origin,
     )
 
 
@@ -77,7 +79,7 @@ def without_forgotten(event: Event, people: ForgottenPeople) -> Event:
         named = _named([*people.named_by(event), *people.named_in(event.body)])
         if not named:
             return event
-        claims, status_claims = claims_of(event)
+        claims, status_claims = (claims_of_answer(event), ()) if event.is_polled else claims_of(event)
         remains = Remains(
             subject_id=event.subject_id,
             name=event.name,
@@ -86,6 +88,7 @@ def without_forgotten(event: Event, people: ForgottenPeople) -> Event:
             status_claims=status_claims,
             message=event.message and replace(event.message, status_at=None),
             campaign=event.campaign and replace(event.campaign, status_at=None),
+            origin=event.origin,
         )
     if not named:
         return event
@@ -96,7 +99,9 @@ def without_forgotten(event: Event, people: ForgottenPeople) -> Event:
 def remains_of_unread(event: Event, people: ForgottenPeople) -> Event:
     """Return what is kept of a body that this version cannot read: `event` has only what the ledger says of it."""
     claims = (event.occurred_at,) if event.is_dated else ()
-    bare = Remains(subject_id=event.subject_id, name=event.name, digest=event.digest, claims=claims)
+    bare = Remains(
+        subject_id=event.subject_id, name=event.name, digest=event.digest, claims=claims, origin=event.origin
+    )
     kept = _Eraser(people, people.named_in(event.body)).kept(bare)
     return event_of_remains(MARK + msgspec.json.encode(kept), event.received_at)
 
@@ -128,6 +133,7 @@ class _Eraser:
             status_claims=remains.status_claims,
             message=remains.message and self._message(remains.message),
             campaign=remains.campaign and self._campaign(remains.campaign),
+            origin=remains.origin,
         )
 
     def _message(self, details: MessageDetails) -> MessageDetails:

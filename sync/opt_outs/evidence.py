@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import Connection, Engine, Table, and_, func, literal, select
 
 from models.plain_tables import in_force
 from models.statements import hold_snapshot
-from models.tables import MESSAGES, OPT_OUTS
+from models.tables import LEDGER, MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS
 from sync.events.addresses import persons_of, spellings_of
 from sync.events.forget_keys import ForgetKey
@@ -30,8 +30,9 @@ class Evidence:
 
     `opt_outs` have a column more, `is_active`. `statements` are rows of the history, the earliest first, with the body
     as it was signed. `facts` are all bodies of the messages that the statements name: they identify the person of a
-    STOP without an address. `messages_afterwards` have a status later than the first opt-out, in order of time; `late`
-    are the rows of `sent_after_opt_out`, which leaves out the message that was answered and re-subscriptions.
+    STOP without an address. `messages_afterwards` have a status later than the first opt-out, in order of time;
+    `status_origin` says of each how the status came to us. `late` are the rows of `sent_after_opt_out`, which leaves
+    out the message that was answered and re-subscriptions.
     """
 
     address: str
@@ -98,7 +99,11 @@ def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:
 
 
 def _messages_after(persons: Sequence[str], time: datetime) -> Any:
-    of_message = [MESSAGES.c[name] for name in _MESSAGE]
+    is_of_status = and_(
+        LEDGER.c.subject_id == MESSAGES.c.message_id, LEDGER.c.event == literal("message.").concat(MESSAGES.c.status)
+    )
+    status_origin = select(LEDGER.c.origin).where(is_of_status).scalar_subquery().label("status_origin")
+    of_message = [*(MESSAGES.c[name] for name in _MESSAGE), status_origin]
     recipients = [text for person in persons for text in spellings_of(person)]
     query = select(*of_message).where(MESSAGES.c.recipient.in_(recipients), MESSAGES.c.status_at > time)
     return query.order_by(MESSAGES.c.status_at, func.coalesce(MESSAGES.c.message_id, ""))

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sync.events.event import Origin
 from sync.opt_outs.evidence import Evidence
 from sync.opt_outs.verdict import knowledge_of, verdict_cell, verdict_document, verdict_text
 from sync.suppression.text import scope_text
 from sync.terminal.masking import masked_address, masked_text
-from sync.terminal.text import body_document, body_text, table_text, visible
+from sync.terminal.text import POLLED, body_document, body_text, number_text, table_text, visible
 from sync.terminal.times import duration_text, row_in_json, time_text
 
 Row = Mapping[str, Any]
@@ -44,7 +45,8 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def _parts(evidence: Evidence) -> Iterator[str]:
-    yield f"Evidence of {visible(evidence.address)}. All times are UTC.\n{visible(verdict_text(evidence.late))}"
+    verdict = " ".join([verdict_text(evidence.late), *_polled_sentences(evidence)])
+    yield f"Evidence of {visible(evidence.address)}. All times are UTC.\n{visible(verdict)}"
     yield _titled(
         "In force or ended", _opt_outs_text(evidence.opt_outs) if evidence.opt_outs else "  no row of opt_outs"
     )
@@ -54,6 +56,15 @@ def _parts(evidence: Evidence) -> Iterator[str]:
         yield _fact_text(row)
     after = evidence.messages_afterwards
     yield _titled("Messages with a status later than the first opt-out", _messages_text(after) if after else "  none")
+
+
+def _polled_sentences(evidence: Evidence) -> Iterator[str]:
+    """Say if a status that counts against us was not signed: it may have come about long before we asked."""
+    late = {row["message_id"] for row in evidence.late}
+    polled = [row for row in evidence.messages_afterwards if row["status_origin"] == Origin.POLLED]
+    count = sum(row["message_id"] in late for row in polled)
+    if count:
+        yield f"Of {number_text(count, 'message')} the status was {POLLED}: it may have come about earlier."
 
 
 def _titled(title: str, text: str) -> str:
@@ -97,9 +108,12 @@ def _statement_text(number: int, row: Row) -> str:
 
 
 def _fact_text(row: Row) -> str:
-    fields = {name: time_text(row[f"{name}_at"]) for name in ("occurred", "received")}
+    is_polled = row["origin"] == Origin.POLLED
+    fields = {"occurred": time_text(row["occurred_at"])}
+    fields["asked for" if is_polled else "received"] = time_text(row["received_at"])
     title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
-    return _titled(title, _fields_text(fields)) + body_text("  Body as it was signed", bytes(row["body"]))
+    body = f"  Answer, {POLLED}" if is_polled else "  Body as it was signed"
+    return _titled(title, _fields_text(fields)) + body_text(body, bytes(row["body"]))
 
 
 def _fields_text(fields: Mapping[str, str | None]) -> str:
@@ -113,7 +127,8 @@ def _messages_text(rows: Sequence[Row]) -> str:
 
 def _message_cells(row: Row) -> Sequence[str]:
     channel, sender = row["channel"] or "-", row["sender"] or "-"
-    return time_text(row["status_at"]), row["status"] or "-", channel, sender, row["message_id"]
+    status = f"{row['status']}, {POLLED}" if row["status_origin"] == Origin.POLLED else row["status"] or "-"
+    return time_text(row["status_at"]), status, channel, sender, row["message_id"]
 
 
 def late_document(row: Row, *, shows_addresses: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from models.statements import is_one_of, slices
 from models.tables import MESSAGES
-from sync.events.merge import Status
+from sync.events.statuses import Status
 from sync.terminal.sent_ids import SentMessage
 
 _FINAL = (Status.DELIVERED, Status.FAILED, Status.UNDELIVERABLE)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, and_, delete, select, union_all, update
 
 from models.statements import is_one_of, locked_rows
-from models.tables import BODIES, CAMPAIGNS, FURTHER_BODIES, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
+from models.tables import ASKED_MESSAGES, BODIES, CAMPAIGNS, FURTHER_BODIES, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
 from sync.events.addresses import person_of
-from sync.events.event import Event, Outcome
+from sync.events.event import Event, Origin, Outcome
 from sync.events.forgotten import ForgottenPeople
 from sync.events.merge import Key
 from sync.events.opt_outs import opt_outs_of
@@ -93,12 +93,12 @@ def _bodies(connection: Connection, subjects: Sequence[str], people: ForgottenPe
     for table in (LEDGER, FURTHER_BODIES):
         names = ("subject_id", "event", "digest", "occurred_at", "is_dated", "received_at")
         source = table.join(BODIES, BODIES.c.id == table.c.body_id)
-        columns = (*(table.c[name] for name in names), BODIES.c.body)
+        columns = (*(table.c[name] for name in names), BODIES.c.body, BODIES.c.origin)
         part = select(*columns).select_from(source).where(is_one_of(connection, table.c.subject_id, subjects))
         parts.append(part)
     bodies = []
     for row in connection.execute(union_all(*parts)):
-        event = event_of(row.body, row.received_at, erasure.options)
+        event = event_of(row, erasure.options)
         if event is not None and event.key == (row.subject_id, row.event):
             bodies.append(Erased(event, without_forgotten(event, people)))
         elif people.named_in(row.body):
@@ -119,6 +119,7 @@ def _unread(row: Any) -> Event:
         outcome=Outcome.IGNORED,
         body=row.body,
         digest=row.digest,
+        origin=Origin(row.origin),
     )
 
 
@@ -159,6 +160,7 @@ def _remove_rows(connection: Connection, subjects: set[str]) -> None:
         (MESSAGES, MESSAGES.c.message_id),
         (CAMPAIGNS, CAMPAIGNS.c.campaign_id),
         (NAMELESS_OPT_OUTS, NAMELESS_OPT_OUTS.c.subject_id),
+        (ASKED_MESSAGES, ASKED_MESSAGES.c.message_id),
     ]
     for table, key in keys:
         connection.execute(delete(table).where(is_one_of(connection, key, gone)))

@@ -1,9 +1,9 @@
-"""The provider's side: registers the webhook with proof, and asks the REST API.
+"""Asks the provider's REST API (https://zexa.ao/docs).
 
-https://zexa.ao/docs documents three calls of the API. What else is tried may not be offered, which is no mistake.
+It documents three calls. What else is tried may not be offered, which is no mistake.
 """
 
-from sync.provider.client import ProviderAnswer, ProviderClient
+from sync.provider.client import ListedWebhook, ProviderAnswer, ProviderClient
 from sync.provider.errors import ProviderError, ProviderFailure
 
-__all__ = ["ProviderAnswer", "ProviderClient", "ProviderError", "ProviderFailure"]
+__all__ = ["ListedWebhook", "ProviderAnswer", "ProviderClient", "ProviderError", "ProviderFailure"]

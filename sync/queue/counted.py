@@ -1,4 +1,4 @@
-"""Reads what `sync.queue.counts` keeps in Redis, in two round trips and without a look at any job. Changes nothing."""
+"""Reads what `sync.queue.counts` keeps in Redis, in two round trips and without a look at any job; adds to it."""
 
 import time
 from collections import Counter
@@ -21,6 +21,7 @@ from sync.queue.counts import (
     SINCE,
     USUAL_GAPS_KEY,
     WEB_KEY,
+    Counts,
     minute_key,
 )
 
@@ -93,6 +94,20 @@ def read_latest(queue: Queue) -> tuple[dict[str, float], dict[str, float]]:
             pipeline.zrange(key, 0, -1, withscores=True)
         latest, secrets = pipeline.execute()
     return _scores(latest), _scores(secrets)
+
+
+def add_counted(queue: Queue, counts: Counts) -> bool:
+    """Send what a command counted; return False if Redis does not take it, and keep it in `counts`."""
+    pending = counts.take()
+    try:
+        with queue.connection.pipeline() as pipeline:
+            for command in pending.commands(time.time()):
+                pipeline.execute_command(*command)
+            pipeline.execute()
+    except (RedisError, ValueError):  # ValueError: a name that no name server would be asked for
+        counts.restore(pending)
+        return False
+    return True
 
 
 def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:

@@ -44,6 +44,8 @@ LAG_SUM = "lag:microseconds"
 REHEARSALS = "rehearsals"
 QUICK_COPIES = "quick_copies"
 QUICK_COPIES_SUM = "quick_copies:microseconds"
+# Messages that got their final status by asking.
+RECONCILED = "reconciled"
 
 MINUTE_SECONDS = 60
 MINUTES_KEPT = 60

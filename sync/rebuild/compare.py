@@ -169,11 +169,13 @@ def _ledger_drifts(ledger: Known) -> tuple[list[Drift], int]:
         expected = {
             "occurred_at": event.occurred_at,
             "is_dated": event.is_dated,
+            "origin": event.origin,
             "holds": held[event.key] is event or row.subject_id in ledger.unreadable,
         }
         stored = {
             "occurred_at": row.occurred_at,
             "is_dated": row.is_dated,
+            "origin": row.ledger_origin,
             "holds": bool(row.holds) or row.subject_id in ledger.unreadable,
         }
         if stored != expected:

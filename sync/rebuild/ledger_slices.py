@@ -66,8 +66,8 @@ def read_ledger(
     A body that this version refuses, or reads as a fact of another key than it was filed under, is unreadable.
     """
     ledger = Known()
-    for row in connection.execute(stored_bodies(is_wanted)):
-        event = event_of(row.body, row.received_at, options)
+    for row in connection.execute(stored_bodies(is_wanted, with_ledger_origin=True)):
+        event = event_of(row, options)
         if event is not None and event.key == (row.subject_id, row.event):
             ledger.events.setdefault(row.subject_id, []).append(event)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.events.merge import Status
+from sync.events.statuses import Status
 
 # Every offset from UTC since 2000, and every change of clocks since 2012, is at a multiple of this duration. So each
 # quarter of an hour lies within one day of any time zone: https://data.iana.org/time-zones/tz-link.html

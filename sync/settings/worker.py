@@ -15,10 +15,12 @@ from sync.settings.environment import (
     SettingError,
     read_opt_out_failures,
     read_redis_settings,
+    read_switch,
     read_whole_number,
 )
 from sync.settings.forget_keys import read_forget_keys
 from sync.settings.names import require_known_names
+from sync.settings.provider import ProviderSettings
 from sync.settings.sentry import read_sentry_dsn
 
 DEFAULT_REGION = "AO"
@@ -33,6 +35,7 @@ class WorkerSettings:
     parse_options: ParseOptions
     batch_size: int
     report_timezone: str
+    provider: ProviderSettings | None = None  # whom to ask for silent messages, if anybody
     sentry_dsn: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -45,6 +48,7 @@ class WorkerSettings:
             parse_options=read_parse_options(environ),
             batch_size=read_batch_size(environ),
             report_timezone=read_report_timezone(environ),
+            provider=ProviderSettings.read(environ) if read_switch(environ, "ZEXA_RECONCILE") else None,
             sentry_dsn=read_sentry_dsn(environ),
         )
 

@@ -44,6 +44,7 @@ def _traffic_document(numbers: Numbers, redis: InRedis | None) -> dict[str, Any]
         "deliveries": redis and dict(redis.totals.deliveries),
         "refused": redis and dict(redis.totals.refused),
         "events": redis and dict(redis.totals.events),
+        "reconciled": redis and redis.totals.reconciled,
         "last_delivery_at": redis and iso_text(redis.last_delivery_at),
         "accepted_last_hour": redis and redis.last_hour.accepted,
         "refused_last_hour": redis and {**redis.last_hour.refused, "not_stored": redis.last_hour.deliveries["503"]},

@@ -16,6 +16,7 @@ from sync.queue.counts import (
     QUICK_COPIES,
     QUICK_COPIES_SUM,
     REASONS,
+    RECONCILED,
     REHEARSALS,
     SECRET_PREFIX,
     TRAFFIC,
@@ -81,6 +82,7 @@ def _totals(counted: Counted) -> Totals:
         events=_named(counts, "events", OUTCOMES),
         conflicts=counts["conflicts"],
         late_events=counts["late"],
+        reconciled=counts[RECONCILED],
         lag=Lag(
             buckets=tuple(
                 zip((*LAG_BOUNDS, inf), accumulate(counts[lag_field(place)] for place in _lag_places()), strict=True)

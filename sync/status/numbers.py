@@ -56,7 +56,7 @@ class Totals:
 
     `deliveries` by code of the answer ("200" "403" "413" "503"), `refused` by reason ("missing" "malformed" "wrong"
     "retired" "too_large"), `events` by outcome ("applied" "ignored" "unchanged" "dead"): every name is there, with 0
-    if it was not counted.
+    if it was not counted. `reconciled` are messages that got their final status by asking: their events were lost.
     """
 
     since: datetime | None
@@ -65,6 +65,7 @@ class Totals:
     events: Mapping[str, int]
     conflicts: int
     late_events: int
+    reconciled: int
     lag: Lag
 
 

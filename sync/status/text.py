@@ -36,6 +36,7 @@ def status_text(numbers: Numbers, found: list[str]) -> str:
         f"  STOPs naming nobody  {number('nameless_opt_outs')}",
         f"  ignored opt-outs     {number('ignored_opt_outs')}{_ignored_text(said)}",
         f"  opt-outs, last day   {number('opt_outs_last_day')}{_latency_text(said)}",
+        f"  repaired by asking   {number('reconciled')}{_reconciled_text(said)}",
         f"  clocks               {clocks_text(numbers)}",
         *_secret_lines(numbers, redis),
         f"  counted since        {_since_text(redis)}",
@@ -105,6 +106,10 @@ def _outages_text(said: dict[str, Any]) -> str:
 
 def _ignored_text(said: dict[str, Any]) -> str:
     return ": facts of an unknown event whose name looks like an opt-out" if said["ignored_opt_outs"] else ""
+
+
+def _reconciled_text(said: dict[str, Any]) -> str:
+    return ": messages whose events were lost; see why" if said["reconciled"] else ""
 
 
 def _latency_text(said: dict[str, Any]) -> str:

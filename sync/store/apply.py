@@ -166,7 +166,7 @@ def _merge_in(
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
     # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [item.raw for item in batch])
-    merged = _merge_all(connection, events, options, now)
+    merged = merge_all(connection, events, options, now)
     letters = keep_dead_letters(connection, dead, options)
     ignored = sum(event.outcome is Outcome.IGNORED for event in merged.new)
     receipts, rehearsals, tests = _receipts(batch)
@@ -177,7 +177,7 @@ def _merge_in(
         unchanged=len(events) - len(merged.new),
         dead=len(dead),
         body_bytes=sum(len(item.raw.body) for item in batch),
-        conflicts=merged.conflicts,
+        conflicts=merged.messages.conflicts,
         late=merged.late,
         quick_copies=merged.quick_copies,
         receipts=receipts,
@@ -206,28 +206,26 @@ def _remove_from_inbox(connection: Connection, raw_events: Iterable[RawEvent]) -
 
 def merge_events(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> list[Event]:
     """Merge `events` in the caller's transaction; return those whose bodies are new to the ledger."""
-    return _merge_all(connection, events, options, now).new
+    return merge_all(connection, events, options, now).new
 
 
-class _Merged(NamedTuple):
+class MergedEvents(NamedTuple):
+    """What merging did: `new` bodies, how many of them came `late`, copies as `merge_ledger` tells, and the rows."""
+
     new: list[Event]
-    conflicts: int
     late: int
     quick_copies: tuple[float, ...]
+    messages: Merged
 
 
-def _merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> _Merged:
+def merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> MergedEvents:
+    """Merge `events` in the caller's transaction, with all that follows from them."""
     people = forgotten_people(connection, options)
     if people:
         events = [without_forgotten(event, people) for event in events]
     new, earlier, quick_copies = merge_ledger(connection, events, now)
     messages = merge_rows(connection, [*new, *earlier], options, now)
-    inserted_in_conflict = sum(row["conflict"] for row in messages.inserted)
-    turned = sum(
-        bool(change.new and change.old and change.new["conflict"] and not change.old["conflict"])
-        for change in messages.changes
-    )
-    return _Merged(new, inserted_in_conflict + turned, late_events(messages.stored, new), tuple(quick_copies))
+    return MergedEvents(new, late_events(messages.stored, new), tuple(quick_copies), messages)
 
 
 def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> Merged:

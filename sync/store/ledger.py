@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, select, tuple_,
 
 from models.statements import is_one_of, slices
 from models.tables import BODIES, FURTHER_BODIES, LEDGER
-from sync.events.event import Event
+from sync.events.event import Event, Origin, outcome_of
 from sync.events.merge import Key, distinct, holding
 from sync.store.ledger_insert import BODY_COLUMNS, body_columns, body_rows, entries_of, insert_missing, new_body_ids
 
@@ -90,11 +90,12 @@ class _StoredBody(NamedTuple):
     body_id: int
     is_dated: bool
     digest: str
+    origin: str
 
     @property
-    def precedence(self) -> tuple[bool, datetime, str]:
+    def precedence(self) -> tuple[bool, bool, datetime, str]:
         """As `sync.events.merge.precedence` orders events."""
-        return self.is_dated, self.occurred_at, self.digest
+        return self.origin == Origin.SIGNED, self.is_dated, self.occurred_at, self.digest
 
 
 def _take_further(connection: Connection, events: list[Event], now: datetime) -> Taken:
@@ -144,9 +145,13 @@ def _settle(connection: Connection, key: Key, held: Any, bodies: Mapping[str, _S
     """Write the bodies under one key, whose row the caller has locked: the greatest body holds."""
     winner = max(bodies.values(), key=lambda body: body.precedence)
     if winner != _stored_body(held):
-        applied_at = {} if winner.digest == held.digest else {"applied_at": now}
+        values = winner._asdict()
+        if winner.digest != held.digest:
+            values["applied_at"] = now
+        if winner.origin != held.origin:
+            values["outcome"] = outcome_of(key[1], winner.origin)
         is_entry = and_(LEDGER.c.subject_id == key[0], LEDGER.c.event == key[1])
-        connection.execute(update(LEDGER).where(is_entry).values(**winner._asdict(), **applied_at))
+        connection.execute(update(LEDGER).where(is_entry).values(**values))
     is_of_key = and_(FURTHER_BODIES.c.subject_id == key[0], FURTHER_BODIES.c.event == key[1])
     connection.execute(delete(FURTHER_BODIES).where(is_of_key))
     others = [body._asdict() for body in bodies.values() if body.digest != winner.digest]
@@ -166,7 +171,9 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
         for digest, body in bodies.items():
             event = read.get((key, digest))
             if event is not None and event.received_at == body.received_at:
-                bodies[digest] = body._replace(occurred_at=event.occurred_at, is_dated=event.is_dated)
+                bodies[digest] = body._replace(
+                    occurred_at=event.occurred_at, is_dated=event.is_dated, origin=event.origin
+                )
         _settle(connection, key, entries[key], bodies, now)
 
 

@@ -11,11 +11,11 @@ from sqlalchemy.dialects import sqlite
 from models.statements import PackedArray, execute_many, is_one_of, slices
 from models.tables import BODIES, LEDGER
 from models.types import UTCDateTime
-from sync.events.event import Event
+from sync.events.event import Event, Origin
 from sync.events.merge import Key
 
 # What the ledger knows of a body: `events` and `further_bodies` have these columns alike.
-BODY_COLUMNS = ("occurred_at", "received_at", "body_id", "is_dated", "digest")
+BODY_COLUMNS = ("occurred_at", "received_at", "body_id", "is_dated", "digest", "origin")
 
 
 def insert_missing(connection: Connection, events: list[Event], now: datetime) -> set[Key]:
@@ -35,7 +35,12 @@ def insert_missing(connection: Connection, events: list[Event], now: datetime) -
         "sizes": [len(event.body) for event in events],
         "now": now,
     }
-    there = connection.execute(_INSERT_MISSING, parameters).scalar_one()
+    origins = [event.origin for event in events]
+    if Origin.POLLED in origins:
+        parameters["origins"] = origins
+        there = connection.execute(_INSERT_MISSING_OF_ANY_ORIGIN, parameters).scalar_one()
+    else:
+        there = connection.execute(_INSERT_MISSING, parameters).scalar_one()
     return {events[place - 1].key for place in there or ()}
 
 
@@ -44,30 +49,34 @@ def _arrays(**types: Any) -> list[Any]:
 
 
 # Both tables in one statement, so that the bodies travel once, end to end, and only those of new facts are written.
-_INSERT_MISSING = text(
-    """
+_STATEMENT = """
     WITH given AS MATERIALIZED (
-        SELECT * FROM unnest(:subject_ids, :names, :occurred, :received, :dated, :outcomes, :digests, :ends, :sizes)
+        SELECT * FROM unnest(
+            :subject_ids, :names, :occurred, :received, :dated, :outcomes, :digests, :ends, :sizes{array}
+        )
             WITH ORDINALITY
-            AS given (subject_id, event, occurred_at, received_at, is_dated, outcome, digest, ends, size, place)
+            AS given (
+                subject_id, event, occurred_at, received_at, is_dated, outcome, digest, ends, size{column}, place
+            )
     ), taken AS (
         INSERT INTO events
-            (subject_id, event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, digest)
+            (subject_id, event, occurred_at, received_at, applied_at, body_id, is_dated, outcome, digest{column})
         SELECT subject_id, event, occurred_at, received_at, :now, nextval('bodies_id_seq'), is_dated, outcome, digest
+            {column}
         FROM given
         ON CONFLICT DO NOTHING
         RETURNING subject_id, event, body_id
     ), kept AS (
-        INSERT INTO bodies (id, received_at, subject_id, event, body)
+        INSERT INTO bodies (id, received_at, subject_id, event, body{column})
         SELECT taken.body_id, given.received_at, given.subject_id, given.event,
-            substring(:contents FROM given.ends - given.size + 1 FOR given.size)
+            substring(:contents FROM given.ends - given.size + 1 FOR given.size){column}
         FROM taken JOIN given ON given.subject_id = taken.subject_id AND given.event = taken.event
     )
     SELECT array_agg(given.place)
     FROM given LEFT JOIN taken ON taken.subject_id = given.subject_id AND taken.event = given.event
     WHERE taken.body_id IS NULL
     """
-).bindparams(
+_PARAMETERS = (
     *_arrays(
         subject_ids=LEDGER.c.subject_id.type,
         names=LEDGER.c.event.type,
@@ -81,6 +90,11 @@ _INSERT_MISSING = text(
     ),
     bindparam("contents", type_=LargeBinary()),
     bindparam("now", type_=UTCDateTime()),
+)
+# What is signed, nearly all, has the origin that the columns have anyway, so that no row bears the price of another.
+_INSERT_MISSING = text(_STATEMENT.format(array="", column="")).bindparams(*_PARAMETERS)
+_INSERT_MISSING_OF_ANY_ORIGIN = text(_STATEMENT.format(array=", :origins", column=", origin")).bindparams(
+    *_PARAMETERS, *_arrays(origins=LEDGER.c.origin.type)
 )
 
 
@@ -96,7 +110,6 @@ def _insert_missing_on_sqlite(connection: Connection, events: list[Event], now: 
             "event": event.name,
             "applied_at": now,
             "outcome": event.outcome,
-            "origin": "signed",
         }
         for event, place in zip(missing, places, strict=True)
     ]
@@ -122,6 +135,7 @@ def body_columns(event: Event, place: int) -> dict[str, Any]:
         "body_id": place,
         "is_dated": event.is_dated,
         "digest": event.digest,
+        "origin": event.origin,
     }
 
 
@@ -133,6 +147,7 @@ def body_rows(events: Sequence[Event], places: Sequence[int]) -> list[dict[str, 
             "subject_id": event.subject_id,
             "event": event.name,
             "body": event.body,
+            "origin": event.origin,
         }
         for event, place in zip(events, places, strict=True)
     ]

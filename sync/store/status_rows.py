@@ -7,6 +7,7 @@ any number of workers on the same messages leave the rows that one would.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
@@ -17,6 +18,7 @@ from models.tables import CAMPAIGNS, MESSAGES
 from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.merge import CampaignRow, MessageRow, by_subject, campaign_row, is_late, message_row
+from sync.events.statuses import FINAL
 from sync.rollups.contribution import Change
 from sync.store.ledger_read import read_events
 
@@ -33,6 +35,20 @@ class Merged(NamedTuple):
     inserted: list[dict[str, Any]]
     changes: list[Change]
     stored: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def conflicts(self) -> int:
+        """Return of how many messages two different final statuses are known now, and were not before."""
+        return self._turned(itemgetter("conflict"))
+
+    @property
+    def finished(self) -> int:
+        """Return how many messages have a final status now, and had none before."""
+        return self._turned(lambda row: row["status"] in FINAL)
+
+    def _turned(self, is_so: Callable[[Mapping[str, Any]], bool]) -> int:
+        changed = sum(bool(one.new and is_so(one.new) and not (one.old and is_so(one.old))) for one in self.changes)
+        return sum(map(is_so, self.inserted)) + changed
 
 
 def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> Merged:

@@ -36,6 +36,10 @@ def body_text(title: str, body: bytes) -> str:
     return "\n".join(["", title, *(f"  {visible(line)}" for line in lines)])
 
 
+# How people are told that a fact is no signed event.
+POLLED = "asked for, not signed"
+
+
 def value_text(value: Any) -> str:
     """Return a value of a row as people read it."""
     if value is None or value == "":

@@ -18,7 +18,9 @@ from sync.trace.text import trace_text
 @click.command()
 @click.argument("message_id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; it always holds the bodies.")
-@click.option("--bodies", "with_bodies", is_flag=True, help="Show the bodies too, exactly as they were signed.")
+@click.option(
+    "--bodies", "with_bodies", is_flag=True, help="Show the bodies too, exactly as they were signed or answered."
+)
 def trace(message_id: str, as_json: bool, with_bodies: bool) -> None:
     """Show everything known of one message, and why its status is what it is.
 
@@ -84,5 +86,6 @@ def _fact_document(fact: Fact) -> dict[str, Any]:
         "received_after_seconds": (fact.received_at - fact.occurred_at).total_seconds() if fact.is_dated else None,
         "applied_after_seconds": (fact.applied_at - fact.received_at).total_seconds(),
         "outcome": fact.outcome,
+        "origin": fact.origin,
         **body_document(fact.body),
     }

@@ -12,9 +12,9 @@ from models.plain_tables import in_force
 from models.statements import hold_snapshot
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.events.addresses import person_of
-from sync.events.event import Event
+from sync.events.event import Event, Origin
 from sync.events.interpretation import ParseOptions
-from sync.events.merge import by_subject, holding
+from sync.events.merge import by_subject
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
 from sync.store.ledger_read import event_of, read_events, stored_bodies
@@ -35,7 +35,8 @@ class Fact:
     """One body of a fact. `event` is what this version reads in the body, None if it cannot read the body.
 
     Of several bodies of one fact, one `holds`: the others add only what that body leaves out. `applied_at` and
-    `outcome` are the fact's. `disbelieved` are the times that the body claims and that do not count, with the reasons.
+    `outcome` are the fact's. What is polled was received when it was asked
+    for. `disbelieved` are the times that the body claims and that do not count, with the reasons.
     """
 
     name: str
@@ -47,7 +48,12 @@ class Fact:
     outcome: str
     body: bytes = field(repr=False)
     event: Event | None
+    origin: str
     disbelieved: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_polled(self) -> bool:
+        return self.origin == Origin.POLLED
 
     @property
     def is_dated(self) -> bool:
@@ -105,7 +111,7 @@ def status_reasons(connection: Connection, message_ids: Sequence[str], *, option
     Reads within the caller's transaction.
     """
     events = by_subject(read_events(connection, message_ids, options))
-    return {message_id: status_sentence(list(holding(bodies).values())) for message_id, bodies in events.items()}
+    return {message_id: status_sentence(bodies) for message_id, bodies in events.items()}
 
 
 def _can_be_stored(message_id: str) -> bool:
@@ -129,7 +135,8 @@ def _facts(connection: Connection, message_id: str, options: ParseOptions) -> tu
             applied_at=entries[row.event].applied_at,
             outcome=entries[row.event].outcome,
             body=row.body,
-            event=event_of(row.body, row.received_at, options),
+            event=event_of(row, options),
+            origin=row.origin,
             disbelieved=tuple(disbelieved_times(RawEvent(body=row.body, received_at=row.received_at))),
         )
         for row in connection.execute(stored_bodies(lambda subject: subject == message_id))

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sync.terminal.tables import drawn_lines, output_console
-from sync.terminal.text import value_text, visible
+from sync.terminal.text import POLLED, value_text, visible
 from sync.terminal.times import lag_text, time_text
 from sync.trace.gather import Fact, FoundBy, OptOutFound, Trace
 
@@ -59,6 +59,7 @@ def _facts_table(facts: tuple[Fact, ...]) -> Table:
     table.add_column()
     for fact in facts:
         received = lag_text(fact.received_at - fact.occurred_at) if fact.is_dated else ""
+        reached, origin = ("asked for", POLLED) if fact.is_polled else ("received", "")
         rows = (
             (
                 fact.name if fact.holds else f"{fact.name}, another body",
@@ -66,8 +67,8 @@ def _facts_table(facts: tuple[Fact, ...]) -> Table:
                 fact.occurred_at,
                 "" if fact.is_dated else "not dated",
             ),
-            (f"outcome: {fact.outcome}", "received", fact.received_at, received),
-            ("", "applied", fact.applied_at, lag_text(fact.applied_at - fact.received_at)),
+            (f"outcome: {fact.outcome}", reached, fact.received_at, received),
+            (origin, "applied", fact.applied_at, lag_text(fact.applied_at - fact.received_at)),
         )
         for name, time_name, time, lag in rows:
             table.add_row(*map(Text, (visible(name), time_name, time_text(time), lag)))
@@ -95,4 +96,5 @@ def _body_lines(fact: Fact) -> list[str]:
     """Only a newline breaks a line of a body, so that it can be copied; other control characters are shown."""
     lines = fact.body.decode("utf-8", "backslashreplace").split("\n")
     title = "Body of" if fact.holds else "Another body of"
-    return ["", f"{title} {visible(fact.name)}", *(f"  {visible(line)}" for line in lines)]
+    origin = f", {POLLED}" if fact.is_polled else ""
+    return ["", f"{title} {visible(fact.name)}{origin}", *(f"  {visible(line)}" for line in lines)]

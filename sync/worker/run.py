@@ -18,6 +18,7 @@ from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
 from sync.sentry import report
 from sync.settings.environment import SettingError
+from sync.settings.provider import ProviderSettings
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
 from sync.worker.full_redis import relieve
@@ -66,13 +67,31 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         _compact(applier(), stop)
         return
     looker = connect(settings.redis, connections=1, seconds=LOOK_SECONDS)
-    drainer = threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox")
-    drainer.start()
+    threads = [threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox")]
+    if settings.provider:
+        threads.append(threading.Thread(target=_reconcile, args=(settings, settings.provider, stop), name="reconcile"))
+    for thread in threads:
+        thread.start()
     try:
         _work_on_queue(settings, stop)
     finally:
         stop.request()
-        drainer.join()
+        for thread in threads:
+            thread.join()
+
+
+def _reconcile(settings: WorkerSettings, provider: ProviderSettings, stop: Stop) -> None:
+    """Ask the provider for silent messages until asked to stop. Only then is loaded what asking needs."""
+    from sync.reconcile import Reconciliation  # noqa: PLC0415
+
+    Reconciliation(
+        provider=provider,
+        database_url=settings.database_url,
+        redis=settings.redis,
+        options=settings.parse_options,
+        counts=applier().counts,
+        is_stop_asked=lambda: stop.is_requested,
+    ).run(stop.sleep)
 
 
 def _drain(ours: Applier, stop: Stop, *, looker: Redis | None = None, burst: bool = False) -> None:

@@ -330,7 +330,10 @@ def test_long_questions_keep_no_delivery_waiting(shared_web: Platform) -> None:
 # What is measured
 
 
-COUNTERS = ("zexa_deliveries_", "zexa_events_applied_", "zexa_apply_lag_", "zexa_conflicts_", "zexa_late_events_")
+COUNTERS = (
+    *("zexa_deliveries_", "zexa_events_applied_", "zexa_apply_lag_", "zexa_conflicts_", "zexa_late_events_"),
+    "zexa_reconciled_events_",
+)
 
 
 def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform, engine: Engine, redis: Redis) -> None:

@@ -20,10 +20,11 @@ from sync.events.raw import RawEvent
 
 Row = dict[str, Any]
 
-# The events that give a message its final status, with the rank of that status at one moment.
-FINAL = {"message.delivered": 3, "message.undeliverable": 2, "message.failed": 1}
+# The events that give a message its final status.
+FINAL = ("message.delivered", "message.undeliverable", "message.failed")
 FAILURES = ("message.failed", "message.undeliverable")
 OPT_OUT = "message.optout"
+RANKS: dict[str | None, int] = {"delivered": 4, "undeliverable": 3, "failed": 2, "sent": 1, "queued": 0}
 CAMPAIGN = {"campaign.completed": 2, "campaign.sent": 1}
 KNOWN = (*FINAL, OPT_OUT, *CAMPAIGN)
 
@@ -35,6 +36,13 @@ OWN_TIMES = {
     OPT_OUT: ["opted_out_at"],
     "campaign.sent": ["sent_at"],
     "campaign.completed": ["completed_at"],
+}
+POLLED_TIMES = {
+    "delivered": ["delivered_at"],
+    "undeliverable": ["undeliverable_at", "failed_at"],
+    "failed": ["failed_at"],
+    "sent": ["sent_at"],
+    "queued": ["queued_at", "created_at"],
 }
 OTHER_TIMES = ["timestamp", "occurred_at", "created_at"]
 
@@ -50,9 +58,9 @@ COUNTS = ("finalised", "delivered", "failed", "undeliverable", "opt_outs", "conf
 
 # What the oracle says of each table and view: the columns that it names.
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "events": ("subject_id", "event", "occurred_at", "is_dated", "received_at", "outcome", "digest"),
-    "further_bodies": ("subject_id", "event", "occurred_at", "is_dated", "received_at", "digest"),
-    "bodies": ("subject_id", "event", "received_at", "body"),
+    "events": ("subject_id", "event", "occurred_at", "is_dated", "received_at", "outcome", "origin", "digest"),
+    "further_bodies": ("subject_id", "event", "occurred_at", "is_dated", "received_at", "origin", "digest"),
+    "bodies": ("subject_id", "event", "received_at", "origin", "body"),
     "message_status": (
         "message_id",
         *DESCRIBING,
@@ -106,13 +114,26 @@ class Removed:
 Word = Added | Removed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the provider said of a message when it was asked, in the spelling that its documents have."""
+
+    message_id: str
+    said: Row
+    asked_at: datetime
+
+
 def expected(
-    deliveries: Iterable[RawEvent], words: Sequence[Word] = (), opting_out: frozenset[str] = frozenset()
+    deliveries: Iterable[RawEvent],
+    words: Sequence[Word] = (),
+    opting_out: frozenset[str] = frozenset(),
+    answers: Iterable[Answer] = (),
 ) -> dict[str, list[Row]]:
     """Return the rows of each table, in no order; `opting_out` are the codes of failures that opt out."""
     bodies, dead_letters = read(deliveries, opting_out)
+    bodies += asked_for(answers)
     holding = holding_bodies(bodies)
-    messages, campaigns = message_rows(bodies, holding), campaign_rows(holding)
+    messages, campaigns = message_rows(bodies), campaign_rows(holding)
     opt_outs = opt_out_rows(bodies, words)
     return {
         "events": [event_row(body) for body in holding],
@@ -143,6 +164,8 @@ def row_of(table: str, body: "Body", **more: Any) -> Row:
 class Body:
     """A distinct body as it reads, given its earliest receipt; ValueError if it can't be applied."""
 
+    origin = "signed"
+
     def __init__(self, content: bytes, received_at: datetime, opting_out: frozenset[str]) -> None:
         document = json.loads(content)
         if not isinstance(document, dict):
@@ -172,14 +195,54 @@ class Body:
         self.occurred_at = claimed[0] if claimed else received_at
         self.status_at = own[0] if own else self.occurred_at
 
-        # Between bodies of one key, and between events that describe a message.
-        self.precedence = self.is_dated, self.occurred_at, self.digest
-        self.greatness = self.event in FINAL, self.occurred_at, FINAL.get(self.event, 0), self.digest
+        self.status = self.event.removeprefix("message.") if self.event in FINAL else None
+        self.order()
+
+    def order(self) -> None:
+        """Between bodies of one key, and between events that describe a message."""
+        is_signed = self.origin == "signed"
+        self.precedence = is_signed, self.is_dated, self.occurred_at, self.digest
+        rank = RANKS.get(self.status, -1)
+        self.greatness = self.event in FINAL, self.occurred_at, is_signed, rank, self.digest
 
     def times(self, fields: Row, names: list[str]) -> list[datetime]:
         """The times that `fields` claims under `names`, as far as they can be read and believed."""
         read = [time_of(fields.get(name)) for name in names]
         return [time for time in read if time is not None and time <= self.received_at + DAY]
+
+
+class Polled(Body):
+    """A distinct answer, given when it was first asked for. It names nobody, and opts nobody out."""
+
+    origin = "polled"
+
+    def __init__(self, answer: Answer) -> None:
+        self.body = f'{{"polled":"{answer.message_id}","answer":{json.dumps(answer.said)}}}'.encode()
+        self.digest = hashlib.sha256(self.body).hexdigest()
+        self.data, self.received_at = answer.said, answer.asked_at
+        self.status = answer.said["status"]
+        self.event = f"message.{self.status}"
+        self.subject_id = self.message_id = answer.message_id
+        self.campaign_id = answer.said.get("campaign_id")
+        self.of_message, self.opts_out = True, False
+        self.recipient, self.sender = parties(answer.said)
+        self.channel = str(answer.said.get("channel") or "").lower() or None
+        is_failure = self.event in FAILURES
+        self.failure_code = answer.said.get("error_code") if is_failure else None
+        self.failure_reason = answer.said.get("error") if is_failure else None
+        times = self.times(answer.said, [*POLLED_TIMES[self.status], "updated_at"])
+        self.is_dated = bool(times)
+        self.occurred_at = self.status_at = times[0] if times else answer.asked_at
+        self.order()
+
+
+def asked_for(answers: Iterable[Answer]) -> list[Body]:
+    earliest: dict[bytes, Polled] = {}
+    for answer in answers:
+        body = Polled(answer)
+        if body.body not in earliest or body.received_at < earliest[body.body].received_at:
+            earliest[body.body] = body
+    return list(earliest.values())
 
 
 def read(deliveries: Iterable[RawEvent], opting_out: frozenset[str]) -> tuple[list[Body], dict[str, datetime]]:
@@ -231,14 +294,17 @@ def holding_bodies(bodies: list[Body]) -> list[Body]:
 
 
 def event_row(body: Body) -> Row:
-    return row_of("events", body, outcome="applied" if body.event in KNOWN else "ignored")
+    is_known = body.event in KNOWN or body.origin == "polled"
+    return row_of("events", body, outcome="applied" if is_known else "ignored")
 
 
 # Status
 
 
-def message_rows(bodies: list[Body], holding: list[Body]) -> list[Row]:
+def message_rows(bodies: list[Body]) -> list[Row]:
+    """What is of an unknown type says nothing here, also if the ledger has it before what was polled."""
     of_messages = [body for body in bodies if body.of_message and body.message_id]
+    holding = holding_bodies(of_messages)
     return [
         message_row([body for body in of_messages if body.message_id == message_id], holding)
         for message_id in {body.message_id for body in of_messages}
@@ -250,13 +316,13 @@ def message_row(bodies: list[Body], holding: list[Body]) -> Row:
     facts = [body for body in bodies if body in holding]
     others = [body for body in bodies if body not in holding]
     finals = [body for body in facts if body.event in FINAL]
-    last = greatest(finals)
+    last = greatest([body for body in facts if body.status])
     delivered = greatest([body for body in facts if body.event == "message.delivered"])
     failure = greatest([body for body in facts if body.event in FAILURES])
     return {
         "message_id": bodies[0].message_id,
         **{name: naming(name, facts) or naming(name, others) for name in DESCRIBING},
-        "status": last and last.event.removeprefix("message."),
+        "status": last and last.status,
         "status_at": last and last.occurred_at,
         "delivered_at": delivered and delivered.status_at,
         "failed_at": failure and failure.status_at,
@@ -310,8 +376,9 @@ Key = tuple[str, str, str]  # channel, address, sender
 
 
 def opted_out_keys(stop: Body, bodies: list[Body]) -> set[Key]:
-    """The rows that `stop` is about: its own address, and every one that a body of its message names."""
-    of_message = [body for body in bodies if body.of_message and stop.message_id == body.message_id is not None]
+    """The rows that `stop` is about: its own address, and every one that a signed body of its message names."""
+    signed = [body for body in bodies if body.of_message and body.origin == "signed"]
+    of_message = [body for body in signed if stop.message_id == body.message_id is not None]
     return {
         (stop.channel or body.channel or "", body.recipient, stop.sender or "")
         for body in [stop, *of_message]
@@ -404,7 +471,7 @@ def stated_by_person(word: Word) -> Row:
 def daily_rows(messages: list[Row]) -> list[Row]:
     groups = defaultdict(list)
     for row in messages:
-        if row["status"]:
+        if f"message.{row['status']}" in FINAL:
             groups[day_of(row["status_at"]), row["channel"] or "", row["sender"] or ""].append(row)
     return [
         {"day": day, "channel": channel, "sender": sender, **counts(rows)}
@@ -421,7 +488,7 @@ def campaign_counts(campaigns: list[Row], messages: list[Row]) -> list[Row]:
         known = [row for row in messages if row["campaign_id"] == campaign_id]
         event = events.get(campaign_id, {"status": None, "message_total": None})
         row = {"campaign_id": campaign_id, "status": event["status"], "message_total": event["message_total"]}
-        unfinished = sum(not row["status"] for row in known)
+        unfinished = sum(f"message.{row['status']}" not in FINAL for row in known)
         rows.append(row | {"messages": len(known), "unfinished": unfinished} | counts(known))
     return rows
 
@@ -453,7 +520,7 @@ def day_of(time: datetime) -> str:
 
 
 def counts(messages: list[Row]) -> Row:
-    by_status = Counter(row["status"] for row in messages if row["status"])
+    by_status = Counter(row["status"] for row in messages if f"message.{row['status']}" in FINAL)
     return {
         "finalised": by_status.total(),
         **{status: by_status[status] for status in ("delivered", "failed", "undeliverable")},

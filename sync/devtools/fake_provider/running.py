@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sync.devtools.fake_provider.account import FakeAccount
 from sync.devtools.fake_provider.server import BASE, FakeApi
+from sync.devtools.simulate.counts import SendCounts
 
 START_SECONDS = 10
 STOP_SECONDS = 0.1
@@ -33,6 +34,11 @@ class FakeProvider:
     def settings(self) -> dict[str, str]:
         """Return the environment in which it is the provider."""
         return {"ZEXA_API_URL": self.url, "ZEXA_API_KEY": self.account.key}
+
+    @property
+    def counts(self) -> SendCounts:
+        """Return what became of its deliveries so far."""
+        return self._api.deliveries.counts
 
     def tell(self, bodies: Iterable[bytes]) -> None:
         """Deliver events to its webhooks. Returns at once."""

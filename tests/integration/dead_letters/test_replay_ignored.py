@@ -8,7 +8,9 @@ from sqlalchemy import Engine, select, update
 
 from models import LedgerEntry
 from sync.dead_letters.replay_ignored import IgnoredTally, apply_ignored
+from sync.events.polled import answer_body, parse_answer
 from sync.store.apply import apply
+from sync.store.polled import merge_answers
 from tests.conftest import NOW
 from tests.integration.dead_letters.letters import (
     DELIVERED,
@@ -88,6 +90,16 @@ def test_an_ignored_fact_is_applied_with_all_its_bodies_or_not_at_all(engine: En
     assert found["msg_1", "message.failed"].digest == digest(first)
     assert found["msg_2", "message.failed"].outcome == "ignored"
     assert len(rows(engine, "bodies")) == 5
+
+
+def test_an_answer_beside_an_ignored_fact_makes_it_no_more_understood(engine: Engine) -> None:
+    apply(engine, [raw(body("message.sent", TEN, message_id="msg_1"))], options=AO, now=NOW)
+    answer = parse_answer(answer_body("msg_1", b'{"status": "sent"}'), minute(90), AO)
+    assert answer is not None
+    with engine.begin() as connection:
+        merge_answers(connection, [answer], AO, NOW)
+    assert list(apply_ignored(engine, options=AO)) == [(1, IgnoredTally(not_understood=1))]
+    assert ledger(engine)["msg_1", "message.sent"].outcome == "ignored"
 
 
 def test_ignored_facts_are_read_in_pages_whatever_stays_ignored(engine: Engine) -> None:

@@ -27,7 +27,15 @@ from tests.support.processes import wait_for
 
 RECORDED = ("outages", "last_reachable", "webhook_registrations", "forgotten_people")
 CONSOLE_TABLES = ("console_users", "console_tries", "audit_log")
-OTHERS = (*RECORDED, "forget_keys", "report_calendar", "inbox", "opt_out_history", COMPATIBILITY_TABLE)
+OTHERS = (
+    *RECORDED,
+    "asked_messages",
+    "forget_keys",
+    "report_calendar",
+    "inbox",
+    "opt_out_history",
+    COMPATIBILITY_TABLE,
+)
 TABLE_NAMES = {*TABLES, *ROLLUPS, *OTHERS, *CONSOLE_TABLES}
 VIEWS = {
     "active_opt_outs",

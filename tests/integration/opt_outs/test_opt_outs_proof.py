@@ -10,10 +10,12 @@ from click.testing import Result
 from redis import Redis
 from sqlalchemy import Engine
 
+from sync.events.polled import answer_body, parse_answer
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
+from sync.store.polled import merge_answers
 from tests.support.events_builder import ANA, AO, body, minute, raw
 
 Command = Callable[..., Result]
@@ -61,6 +63,25 @@ def test_evidence_as_json_holds_every_statement_and_fact_exactly(engine: Engine,
     assert [message["message_id"] for message in document["messages_afterwards"]] == ["afterwards_1"]
     assert [row["is_active"] for row in document["opt_outs"]] == [True]
     assert (document["verdict"]["messages"], document["verdict"]["before_receipt"]) == (1, 1)
+
+
+def test_evidence_says_what_was_asked_for_and_not_signed(engine: Engine, command: Command) -> None:
+    give(engine, delivered("m1", 4), STOP)
+    for message_id in ("m1", "m2"):
+        answer = parse_answer(
+            answer_body(message_id, b'{"status": "failed", "to": "%b"}' % ANA.encode()), minute(7), AO
+        )
+        assert answer is not None
+        with engine.begin() as connection:
+            merge_answers(connection, [answer], AO, minute(8))
+    shown = command("opt-outs", "evidence", ANA).stdout
+    assert "Of 1 message the status was asked for, not signed: it may have come about earlier." in shown
+    assert "Answer, asked for, not signed" in shown
+    assert [line for line in shown.splitlines() if "m2" in line and "failed, asked for, not signed" in line]
+    document = json.loads(command("opt-outs", "evidence", ANA, "--json").stdout)
+    assert [fact["origin"] for fact in document["facts"]] == ["signed", "signed", "polled"]
+    origins = {row["message_id"]: row["status_origin"] for row in document["messages_afterwards"]}
+    assert origins == {"m1": "polled", "m2": "polled"}
 
 
 def test_evidence_tells_who_ended_an_opt_out_and_why(engine: Engine, command: Command) -> None:

@@ -128,7 +128,7 @@ def unguarded(connection: Connection) -> Iterator[None]:
 
 def let_the_other_body_hold(connection: Connection) -> None:
     """Exchange the two bodies of the one fact that has two."""
-    names = ("digest", "occurred_at", "received_at", "body_id", "is_dated")
+    names = ("digest", "occurred_at", "received_at", "body_id", "is_dated", "origin")
     other = connection.execute(select(FurtherBody.__table__)).mappings().one()
     key = {"subject_id": other["subject_id"], "event": other["event"]}
     held = connection.execute(select(LedgerEntry.__table__).filter_by(**key)).mappings().one()
@@ -255,6 +255,14 @@ DAMAGES: dict[str, tuple[Any, ...]] = {
         change(LedgerEntry, {"subject_id": "cmp_1", "event": "campaign.sent"}, is_dated=False),
         ("events", "cmp_1", "campaign.sent", DIGESTS[8], "changed"),
     ),
+    "a signed fact that is called polled": (
+        change(LedgerEntry, {"subject_id": "msg_4", "event": "message.delivered"}, origin="polled"),
+        ("events", "msg_4", "message.delivered", DIGESTS[5], "changed"),
+    ),
+    "another signed body that is called polled": (
+        change(FurtherBody, {"subject_id": "msg_1"}, origin="polled"),
+        ("events", "msg_1", "message.failed", DIGESTS[13], "changed"),
+    ),
     "another body that occurred earlier": (
         change(FurtherBody, {"subject_id": "msg_1"}, occurred_at=EARLIER),
         ("events", "msg_1", "message.failed", DIGESTS[13], "changed"),
@@ -269,7 +277,11 @@ DAMAGES: dict[str, tuple[Any, ...]] = {
 def long_story(seed: int) -> Story:
     """A story too long to be made smaller if it fails."""
     chance = random.Random(seed)
-    return make_story(chance.choice, lambda items: chance.sample(items, len(items)), deliveries=80, copies=40, words=8)
+    return make_story(
+        chance.choice,
+        lambda items: chance.sample(items, len(items)),
+        **{"deliveries": 80, "copies": 40, "words": 8, "answers": 12},
+    )
 
 
 def some_damage(chance: random.Random) -> list[Damage]:

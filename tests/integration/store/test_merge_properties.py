@@ -33,7 +33,7 @@ def test_both_databases_hold_the_same_rows_whatever_the_order_and_the_batches(
     on_sqlite, on_postgresql = both_engines
     wanted = tables_after(on_sqlite, story, story.steps)
     assert tables_after(on_postgresql, story, story.steps) == wanted
-    assert tables_after(on_postgresql, story, [*story.words[::-1], story.deliveries[::-1]]) == wanted
+    assert tables_after(on_postgresql, story, [*story.words[::-1], *story.answers, story.deliveries[::-1]]) == wanted
 
 
 def tables_after(engine: Engine, story: Story, steps: list[Step]) -> dict[str, list[Row]]:

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, permutations, repeat
 from pathlib import Path
@@ -27,11 +27,13 @@ from structlog.testing import capture_logs
 from models.database import open_database
 from models.views import ACTIVE_OPT_OUTS, OPT_OUT_STATEMENTS
 from sync.events.interpretation import ParseOptions
+from sync.events.polled import answer_body, parse_answer
 from sync.events.raw import RawEvent
 from sync.opt_outs.add import OptOutWord, state_opt_outs
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.rebuild.walk import Walk, check_rows
 from sync.store.apply import apply
+from sync.store.polled import merge_answers
 from tests.support.events_builder import Row, minute, patient, raw
 from tests.support.oracle import (
     COLUMNS,
@@ -39,7 +41,9 @@ from tests.support.oracle import (
     OPT_OUT,
     OTHER_TIMES,
     OWN_TIMES,
+    POLLED_TIMES,
     Added,
+    Answer,
     Removed,
     Word,
     canonical,
@@ -50,10 +54,11 @@ from tests.unit.events.test_oracle import CASES, Case
 STREAMS = int(os.environ.get("ZEXA_ORACLE_STREAMS", "30"))
 STREAMS_A_TEST = 10
 
-Step = list[RawEvent] | Word  # one transaction: a batch of deliveries, or what a person says
+Step = list[RawEvent] | Word | Answer  # one transaction: a batch of deliveries, what a person says, an answer
 Pick = Callable[[Sequence[Any]], Any]
 
-MESSAGE_EVENTS = [*FINAL, "message.read"]
+# The last is a name that is known only as polled: signed, it is of an unknown type.
+MESSAGE_EVENTS = [*FINAL, "message.read", "message.sent"]
 RECIPIENTS = [f"+24491200000{number}" for number in range(3)]
 SENDERS = ["ZEXA", "NEWS", "INFO"]
 MESSAGES = [f"msg_{number}" for number in range(4)]
@@ -109,11 +114,12 @@ def empty(engine: Engine, migrated_url: URL, tmp_path: Path) -> Callable[[], Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Deliveries, copies included, and words; `steps` are the same, shuffled and split."""
+    """Deliveries, copies included, words and answers; `steps` are the same, shuffled and split."""
 
     opting_out: frozenset[str]
     deliveries: list[RawEvent]
     words: list[Word]
+    answers: list[Answer]
     steps: list[Step]
 
     @property
@@ -122,7 +128,7 @@ class Story:
 
     @property
     def expected(self) -> dict[str, list[Row]]:
-        return expected(self.deliveries, self.words, self.opting_out)
+        return expected(self.deliveries, self.words, self.opting_out, self.answers)
 
 
 class World:
@@ -166,6 +172,26 @@ class World:
 
     def other(self, received_at: datetime) -> bytes:
         return self.body(self.pick(["webhook.test", None]), {"more": self.pick([1, 2])}, received_at)
+
+    def answer(self) -> Answer:
+        """What the provider says of a message when it is asked: more or less than it signed, and maybe later."""
+        asked_at, status = self.pick(RECEIPTS), self.pick([*POLLED_TIMES, "delivered", "failed"])
+        said = {
+            "id": self.pick([None, MESSAGES[0]]),
+            "status": status,
+            "to": self.pick([None, None, *RECIPIENTS]),
+            "from": self.pick([None, *SENDERS]),
+            "channel": self.pick([None, "sms", "SMS"]),
+            "campaign_id": self.pick([None, *CAMPAIGNS]),
+            "error_code": self.pick([None, "500", CODE]),
+            "error": self.pick([None, "busy"]),
+            "updated_at": self.pick([None, None, *self.claims(asked_at)]),
+            self.pick(POLLED_TIMES[status]): self.pick([None, *self.claims(asked_at)]),
+        }
+        return Answer(message_id=self.pick(MESSAGES), said=_without_nulls(said), asked_at=asked_at)
+
+    def asked_again(self, answer: Answer) -> Answer:
+        return replace(answer, asked_at=answer.asked_at + self.pick([0 * HOUR, HOUR, -2 * HOUR, DAY]))
 
     def unreadable(self, _received_at: datetime) -> bytes:
         return bytes(self.pick([b"{", b"[]", b"\xff"]))
@@ -211,22 +237,25 @@ def _without_nulls(fields: Row) -> Row:
 
 
 def make_story(
-    pick: Pick, shuffled: Callable[[list[Any]], list[Any]], *, deliveries: int, copies: int, words: int
+    pick: Pick, shuffled: Callable[[list[Any]], list[Any]], *, deliveries: int, copies: int, words: int, answers: int
 ) -> Story:
     world = World(pick)
     originals = [world.delivery() for _ in range(deliveries)]
     delivered = originals + [world.copy(pick(originals)) for _ in range(copies)]
     said = [world.word(number) for number in range(words)]
+    asked = [world.answer() for _ in range(answers)]
+    asked += [world.asked_again(answer) for answer in asked[:1]]
     return Story(
         opting_out=frozenset(pick([[], [CODE]])),
         deliveries=delivered,
         words=said,
-        steps=split(shuffled([*delivered, *said]), lambda: pick([1, 1, 2, 5, 20])),
+        answers=asked,
+        steps=split(shuffled([*delivered, *said, *asked]), lambda: pick([1, 1, 2, 5, 20])),
     )
 
 
-def split(items: Sequence[RawEvent | Word], size: Callable[[], int]) -> list[Step]:
-    """Deliveries that follow one another become batches of at most `size()`; words keep their places."""
+def split(items: Sequence[RawEvent | Word | Answer], size: Callable[[], int]) -> list[Step]:
+    """Deliveries that follow one another become batches of at most `size()`; words and answers keep their places."""
     steps: list[Step] = []
     room = 0
     for item in items:
@@ -251,6 +280,7 @@ def stories(draw: st.DrawFn) -> Story:
         deliveries=draw(st.integers(1, 8)),
         copies=draw(st.integers(0, 3)),
         words=draw(st.integers(0, 3)),
+        answers=draw(st.integers(0, 3)),
     )
 
 
@@ -263,6 +293,7 @@ def stream(seed: int) -> Story:
         deliveries=chance.randint(5, 25),
         copies=chance.randint(0, 8),
         words=chance.randint(0, 6),
+        answers=chance.randint(0, 5),
     )
 
 
@@ -273,8 +304,17 @@ def take(engine: Engine, steps: Sequence[Step], options: ParseOptions) -> None:
     for step in steps:
         if isinstance(step, list):
             apply(engine, step, options=options, now=NOW)
+        elif isinstance(step, Answer):
+            ask(engine, step, options)
         else:
             say(engine, step, options)
+
+
+def ask(engine: Engine, answer: Answer, options: ParseOptions) -> None:
+    event = parse_answer(answer_body(answer.message_id, json.dumps(answer.said).encode()), answer.asked_at, options)
+    assert event is not None
+    with engine.begin() as connection:
+        merge_answers(connection, [event], options, NOW)
 
 
 def say(engine: Engine, word: Word, options: ParseOptions) -> None:
@@ -364,7 +404,7 @@ def test_applying_everything_again_changes_nothing(engine: Engine, empty: Callab
     story = stream(seed)
     empty()
     take(engine, story.steps, story.options)
-    take(engine, [story.deliveries, *([one] for one in story.deliveries)], story.options)
+    take(engine, [story.deliveries, *([one] for one in story.deliveries), *story.answers], story.options)
     assert_equal(engine, story.expected, f"seed {seed}")
 
 

@@ -41,7 +41,15 @@ def test_the_documented_sample_is_a_row_of_the_ledger_and_a_delivered_message(en
                 "digest": digest(SAMPLE),
             }
         ],
-        "bodies": [{"subject_id": "msg_abc123", "event": "message.delivered", "received_at": RECEIVED, "body": SAMPLE}],
+        "bodies": [
+            {
+                "subject_id": "msg_abc123",
+                "event": "message.delivered",
+                "received_at": RECEIVED,
+                "body": SAMPLE,
+                "origin": "signed",
+            }
+        ],
         "further_bodies": [],
         "message_status": [
             NOTHING

@@ -17,8 +17,10 @@ from sqlalchemy import URL, Engine, insert, update
 
 from models import Body, LedgerEntry, MessageStatus, OptOut
 from sync.cli import main
+from sync.events.polled import answer_body, parse_answer
 from sync.events.raw import RawEvent
 from sync.store.apply import apply
+from sync.store.polled import merge_answers
 from sync.terminal.text import visible
 from sync.terminal.times import lag_text
 from tests.support.events_builder import AO
@@ -91,6 +93,7 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
         "received_after_seconds": 1.5,
         "applied_after_seconds": 125.0,
         "outcome": "applied",
+        "origin": "signed",
         "body": delivered.body.decode(),
         "body_base64": None,
     }
@@ -432,3 +435,36 @@ def test_a_lag_is_told_in_units_a_person_reads() -> None:
         "1 d 2 h later",
         "1 min 30 s earlier",
     ]
+
+
+def asked(engine: Engine, said: bytes, *, seconds: float = 7200) -> None:
+    """What the provider answered about msg_1 when it was asked `seconds` after OCCURRED."""
+    answer = parse_answer(answer_body("msg_1", said), OCCURRED + timedelta(seconds=seconds), AO)
+    assert answer is not None
+    with engine.begin() as connection:
+        merge_answers(connection, [answer], AO, APPLIED + timedelta(days=1))
+
+
+def test_what_was_asked_for_is_shown_as_such_and_not_as_signed(engine: Engine, trace: Trace) -> None:
+    asked(engine, b'{"status": "delivered"}')
+    shown = trace("msg_1", "--bodies").stdout
+    for words in ("asked for, not signed", "Body of message.delivered, asked for, not signed", '"status": "delivered"'):
+        assert words in shown
+    (fact,) = json.loads(trace("msg_1", "--json").stdout)["facts"]
+    assert (fact["origin"], fact["holds"], fact["is_dated"]) == ("polled", True, False)
+    assert why(trace("msg_1", "--json")) == [
+        "delivered, because message.delivered (occurred 2026-06-24 12:05:00Z, asked for, not signed) is the only event "
+        "that says what became of it.",
+        "message.delivered names no time: it counts as occurred when it was asked for.",
+    ]
+
+
+def test_a_signed_event_is_said_to_go_before_what_was_asked_for(engine: Engine, trace: Trace) -> None:
+    store(engine, happened("message.failed"))
+    asked(engine, b'{"status": "delivered", "delivered_at": "2026-06-24T10:05:00Z"}')
+    asked(engine, b'{"status": "sent"}')
+    assert why(trace("msg_1", "--json"))[0] == (
+        "failed, because message.failed (occurred 2026-06-24 10:05:00Z) is the latest final event; message.delivered "
+        "occurred at the same moment, and what is signed goes before what was asked for; message.sent (occurred "
+        "2026-06-24 12:05:00Z, asked for, not signed) is not final."
+    )

@@ -72,6 +72,7 @@ REDIS = InRedis(
         events=EVENTS,
         conflicts=0,
         late_events=0,
+        reconciled=0,
         lag=Lag(buckets=(), sum_seconds=0.0),
     ),
     last_hour=HOUR,

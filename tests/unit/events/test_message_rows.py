@@ -4,7 +4,8 @@ from itertools import combinations, permutations, product
 
 import pytest
 
-from sync.events.merge import Status, campaign_row, message_row, strength
+from sync.events.merge import campaign_row, message_row, strength
+from sync.events.statuses import Status
 from tests.support.events_builder import ANA, RUI, minute
 from tests.unit.events.facts import CODE, FINAL, claims, fact, refused, row, told
 

@@ -4,6 +4,7 @@ import pytest
 
 from sync.settings.environment import SettingError
 from sync.settings.provider import DEFAULT_API_URL, ProviderSettings
+from sync.settings.worker import WorkerSettings
 
 KEY = "zxk_hunter2"
 
@@ -64,3 +65,16 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_quoted(key: str) -> N
 
 def test_the_key_is_not_shown_by_what_holds_it() -> None:
     assert KEY not in repr(read())
+
+
+def test_workers_ask_only_if_told_to_and_then_need_the_key() -> None:
+    environ = {"DATABASE_URL": "sqlite:///zexa.db", "REDIS_URL": "redis://localhost:6379/0"}
+    assert WorkerSettings.read(environ | {"ZEXA_API_KEY": "zxk_1"}).provider is None
+    settings = WorkerSettings.read(environ | {"ZEXA_API_KEY": "zxk_1", "ZEXA_RECONCILE": "1"})
+    assert settings.provider is not None
+    assert settings.provider.api_key == "zxk_1"
+    assert "zxk_1" not in repr(settings)
+    with pytest.raises(SettingError, match="ZEXA_API_KEY is not set"):
+        WorkerSettings.read(environ | {"ZEXA_RECONCILE": "1"})
+    with pytest.raises(SettingError, match="ZEXA_RECONCILE is neither 1 nor 0"):
+        WorkerSettings.read(environ | {"ZEXA_RECONCILE": "yes"})

@@ -49,6 +49,7 @@ REDIS = InRedis(
         events=EVENTS,
         conflicts=0,
         late_events=0,
+        reconciled=0,
         lag=Lag(buckets=((1.0, 90), (float("inf"), 90)), sum_seconds=9.0),
     ),
     last_hour=HOUR,

@@ -8,20 +8,7 @@ import click
 
 from sync.doctor import Severity, check_probe
 from sync.events.event import EventType
-from sync.provider.errors import ProviderError
-from sync.provider.lock import Busy
-from sync.provider.prove import RegistrationRun
-from sync.provider.register import MayExist, NothingMade, Registered
-from sync.provider.text import (
-    ANOTHER_SECRET,
-    already_text,
-    may_exist_text,
-    none_came_text,
-    probe_text,
-    registered_text,
-    verified_text,
-)
-from sync.provider.urls import CannotRegister, webhook_events, webhook_url
+from sync.provider import ProviderError
 from sync.queue.connection import QueueUnavailable
 from sync.settings.environment import RedisSettings, read_redis_settings
 from sync.settings.provider import ProviderSettings
@@ -30,6 +17,19 @@ from sync.terminal.options import FiniteRange, WrongUse
 from sync.terminal.program import as_invoked
 from sync.terminal.stores import database
 from sync.terminal.text import say
+from sync.webhooks.lock import Busy
+from sync.webhooks.prove import RegistrationRun
+from sync.webhooks.register import MayExist, NothingMade, Registered
+from sync.webhooks.text import (
+    ANOTHER_SECRET,
+    already_text,
+    may_exist_text,
+    none_came_text,
+    probe_text,
+    registered_text,
+    verified_text,
+)
+from sync.webhooks.urls import CannotRegister, webhook_events, webhook_url
 
 WAIT_SECONDS = 30.0
 WAIT_SECONDS_MAX = 3600.0

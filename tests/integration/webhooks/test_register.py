@@ -13,7 +13,7 @@ from sync.devtools.fake_provider.account import FakeFault, FakeWebhook
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.provider import client as client_module
 from sync.provider import retries
-from tests.integration.provider.registering import ADDRESS, KEY, webhooks
+from tests.integration.webhooks.registering import ADDRESS, KEY, webhooks
 from tests.support.doctors import spelled
 from tests.support.processes import ROOT, wait_for
 from tests.support.tls import tls_front
@@ -42,7 +42,7 @@ def ids(provider: FakeProvider) -> list[str]:
 # Ten processes that have loaded everything, so that they are at it at the same time.
 TEN = """
 import os, sys
-import sync.provider.register_command
+import sync.webhooks.register_command
 from sync.cli import main
 
 def child():

@@ -15,9 +15,9 @@ from models.database import open_database
 from sync.devtools.fake_provider.account import FakeFault
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.provider import ProviderClient, ProviderError
-from sync.provider.register import MayExist, NothingMade, Registered, Registrar
 from sync.settings.provider import ProviderSettings
-from tests.integration.provider.registering import ADDRESS
+from sync.webhooks.register import MayExist, NothingMade, Registered, Registrar
+from tests.integration.webhooks.registering import ADDRESS
 
 POST = "POST /webhooks"
 EVENTS = [("*",), ("message.optout",), ("message.failed", "message.optout")]

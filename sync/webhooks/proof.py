@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sync.provider.registrations import Registration
 from sync.queue.connection import OpenQueue
 from sync.queue.counted import read_latest
 from sync.queue.counts import REFUSED_PREFIX, SECRET_PREFIX, TEST_EVENT, TRAFFIC, fingerprint
+from sync.webhooks.registrations import Registration
 
 PAUSE_SECONDS = 0.1
 REFUSED_SECONDS = 2.0

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from sync.provider import registrations
-from sync.provider.client import ListedWebhook, ProviderClient
-from sync.provider.errors import ProviderError, ProviderFailure
-from sync.provider.lock import registering
-from sync.provider.registrations import Registration
-from sync.provider.urls import CannotRegister, webhook_url
+from sync.provider import ListedWebhook, ProviderClient, ProviderError, ProviderFailure
+from sync.webhooks import registrations
+from sync.webhooks.lock import registering
+from sync.webhooks.registrations import Registration
+from sync.webhooks.urls import CannotRegister, webhook_url
 
 
 class MayExist(Exception):  # noqa: N818 - a state

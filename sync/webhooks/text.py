@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sync.provider.client import ListedWebhook
-from sync.provider.proof import ArrivalEvidence, ProvedBy
-from sync.provider.register import MayExist, Registered
-from sync.provider.registrations import Registration
-from sync.provider.urls import ALL, shown_url
+from sync.provider import ListedWebhook
 from sync.terminal.text import table_text
 from sync.terminal.times import duration_text, iso_text
+from sync.webhooks.proof import ArrivalEvidence, ProvedBy
+from sync.webhooks.register import MayExist, Registered
+from sync.webhooks.registrations import Registration
+from sync.webhooks.urls import ALL, shown_url
 
 ANOTHER_SECRET = {
     "wrong": "a delivery came, signed with another secret: copy the secret from Settings, Webhooks of Zexa's dashboard "

@@ -3,8 +3,8 @@
 import pytest
 
 from sync.events.event import EventType
-from sync.provider.urls import CannotRegister, shown_url, webhook_events, webhook_url
 from sync.settings.provider import DEFAULT_API_URL
+from sync.webhooks.urls import CannotRegister, shown_url, webhook_events, webhook_url
 
 AT_HOME = "http://127.0.0.1:9000/v1"
 URL = "https://example.com/webhooks/zexa"

@@ -5,8 +5,8 @@ import click
 from sync.terminal.groups import LazyGroup
 
 SUBCOMMANDS = {
-    "list": "sync.provider.list_command:list_",
-    "register": "sync.provider.register_command:register",
+    "list": "sync.webhooks.list_command:list_",
+    "register": "sync.webhooks.register_command:register",
 }
 
 

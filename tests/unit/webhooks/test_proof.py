@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sync.provider.proof import ArrivalEvidence, ProvedBy, Watch
-from sync.provider.registrations import Registration
 from sync.queue.counts import fingerprint
+from sync.webhooks.proof import ArrivalEvidence, ProvedBy, Watch
+from sync.webhooks.registrations import Registration
 
 ASKED = datetime(2026, 6, 24, 10, tzinfo=UTC)
 AT = ASKED.timestamp()

@@ -8,16 +8,16 @@ from typing import Self
 
 from sqlalchemy import Engine
 
-from sync.provider import registrations
-from sync.provider.client import ProviderClient
-from sync.provider.proof import ArrivalEvidence, Watch
-from sync.provider.register import Registered, Registrar
-from sync.provider.registrations import Registration
+from sync.provider import ProviderClient
 from sync.queue.connection import OpenQueue, QueueUnavailable, opened_queue
 from sync.queue.counted import read_latest
 from sync.queue.counts import TRAFFIC, fingerprint
 from sync.settings.environment import RedisSettings
 from sync.settings.provider import ProviderSettings
+from sync.webhooks import registrations
+from sync.webhooks.proof import ArrivalEvidence, Watch
+from sync.webhooks.register import Registered, Registrar
+from sync.webhooks.registrations import Registration
 
 REDIS_SECONDS = 2.0
 

@@ -6,15 +6,14 @@ import sys
 
 import click
 
-from sync.provider.client import ListedWebhook, ProviderClient
-from sync.provider.errors import ProviderError, ProviderFailure
-from sync.provider.registrations import registrations
-from sync.provider.text import list_document, list_text
+from sync.provider import ListedWebhook, ProviderClient, ProviderError, ProviderFailure
 from sync.settings.environment import SettingError
 from sync.settings.provider import ProviderSettings
 from sync.terminal.options import JSON
 from sync.terminal.stores import database
 from sync.terminal.text import say
+from sync.webhooks.registrations import registrations
+from sync.webhooks.text import list_document, list_text
 
 
 @click.command("list")

@@ -1,0 +1,1 @@
+"""Registers the webhook at the provider, with proof that its deliveries come."""
