@@ -53,6 +53,16 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
         if oldest and (age := (numbers.looked_at - oldest).total_seconds()) > INBOX_SECONDS:
             text = _("Events wait in the inbox, the oldest for {age}. Is a worker running?", age=duration_text(age))
             yield Need(is_urgent=True, text=text)
+    if began := numbers.unreachable_since:
+        lasts = duration_text((numbers.looked_at - began).total_seconds())
+        yield Need(is_urgent=True, text=_("No delivery can be acknowledged since {age}.", age=lasts))
+    if unresolved := sum(loss.is_unresolved for loss in numbers.outages or ()):
+        text = counted(
+            unresolved,
+            "{n} outage may have cost deliveries, and nobody has looked after them.",
+            "{n} outages may have cost deliveries, and nobody has looked after them.",
+        )
+        yield Need(is_urgent=False, text=text)
     staleness = numbers.staleness_seconds
     if numbers.redis and numbers.database and (staleness is None or staleness > MAX_STALENESS.total_seconds()):
         why = held_by_text(numbers.freshness.held_by)

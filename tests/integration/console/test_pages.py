@@ -2,12 +2,14 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import URL, Engine, select, text
 
+from models.plain_tables import OUTAGES
 from models.tables import AUDIT_LOG, DEAD_LETTERS, HISTORY
 from receiver.console.app import CONSOLE_PATH
 from sync.cli import main
@@ -176,3 +178,14 @@ def test_what_is_asked_for_in_a_strange_way_is_no_mistake_of_ours(operator: Visi
         assert operator.post("/messages", term=value).status_code in (200, 404, 422), value
         assert operator.post("/person", address=value).status_code in (200, 404), value
     assert CONSOLE_PATH == "/console/"
+
+
+@on_sqlite
+def test_an_outage_that_nobody_has_looked_after_needs_somebody(operator: Visitor, filled: Engine) -> None:
+    began = datetime.now(UTC) - timedelta(hours=3)
+    with filled.begin() as connection:
+        connection.execute(
+            OUTAGES.insert(), {"began_at": began, "ended_at": began + timedelta(hours=2), "kind": "no_process"}
+        )
+    assert "1 outage may have cost deliveries" in operator.get("/").text
+    assert "When no delivery could be acknowledged" in operator.get("/health").text
