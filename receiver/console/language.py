@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from flask import g, request, session
@@ -119,9 +120,12 @@ def reason_text(sentence: str) -> str:
     return visible(in_portuguese(sentence) if language() == "pt" else sentence)
 
 
-def switch_links() -> list[tuple[str, str, bool]]:
-    """Return for each language its code, its name and whether it is chosen."""
-    return [(code, name, code == language()) for code, name in LANGUAGES.items()]
+def switch_links() -> list[tuple[str, str, str, bool]]:
+    """Return for each language its code, its name, where the same page is in it, and whether it is chosen."""
+    given = request.args.to_dict()
+    return [
+        (code, name, f"?{urlencode(given | {'lang': code})}", code == language()) for code, name in LANGUAGES.items()
+    ]
 
 
 def shown_value(value: Any) -> Markup | str:

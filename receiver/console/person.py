@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Response
+from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import Connection, select
 
 from models.tables import HISTORY, MESSAGES
@@ -34,6 +34,8 @@ def add_pages(pages: Pages) -> None:
 
 def person() -> Response:
     """Show the person of a message or of a statement, so that no address stands in a URL."""
+    if not (request.args.keys() & {"statement", "message"}):  # where a search was, seen again in another language
+        return make_response(redirect(url_for("console.messages")))
     with stores().reader.connect() as connection:
         address = address_of(connection)
     return problem(HTTPStatus.NOT_FOUND) if address is None else person_page(address)
