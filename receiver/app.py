@@ -84,16 +84,17 @@ class Application(NamedTuple):
 def create_app(settings: ReceiverSettings | None = None) -> Flask:
     """Return the whole application for those who serve it by WSGI; settings come from the environment unless given.
 
-    How long a body may take, and how many connections there may be, is then a matter of the server.
+    How long a body may take, and how many connections there may be, is then a matter of the server. Until its first
+    request of any kind, such as one for its health, it leaves no mark that deliveries can be acknowledged.
     Raises SettingError. Connects to nothing: the process serves while Redis or the database is away.
     """
     parts = _parts(settings)
     loop, intake = LoopThread(), parts.intake
     app = _flask(parts)
     app.extensions["stop"] = parts.stop
+    app.before_request(parts.marker.start)  # with the first request of any kind: the server may have forked before
 
     def store(body: bytes, request_id: str) -> None:
-        parts.marker.start()  # with the first delivery: the server may have forked before
         loop.run(lambda: intake.store(body, request_id))
 
     add_route(app, parts.keys, store=store, reporter=parts.reporter)

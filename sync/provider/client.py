@@ -11,15 +11,19 @@ from urllib.parse import quote
 
 from msgspec import DecodeError
 from msgspec.json import decode, encode
-from urllib3 import PoolManager, Timeout
+from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from sync.events.raw import letters_of
+from sync.events.values import usable_identity
+from sync.provider.bounded_answers import AnswerTooLong, bounded_pools
 from sync.provider.errors import (
     error_of_connection,
     error_of_status,
     no_such_path,
     not_offered,
+    too_long,
     unreadable,
 )
 from sync.provider.retries import never, repeats, retry_after_seconds
@@ -32,6 +36,8 @@ _NOT_OFFERED = frozenset({403, 404, 405, 501})
 _GONE = 410
 # Names under which an API may answer a list.
 _LISTS = ("data", "webhooks", "items", "results")
+# Names under which one may say that there is more than it lists.
+_MORE = frozenset({b"hasmore", b"hasnext", b"next", b"nextcursor", b"nextpage", b"nextpagetoken", b"nextpageurl"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +67,11 @@ class ProviderClient(AbstractContextManager["ProviderClient"]):
     """
 
     def __init__(self, settings: ProviderSettings, *, is_repeated: bool = True) -> None:
-        # It warns of each repetition, with the path: what becomes of a request is for the caller to say.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        # It warns of each repetition and of odd headers, with the path: what becomes of a request says the caller.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         self._base = settings.api_url
         self._retries = repeats() if is_repeated else never()
-        self._pool = PoolManager(
+        self._pool = bounded_pools(
             num_pools=1,
             headers={
                 "Authorization": f"Bearer {settings.api_key}",
@@ -106,9 +112,12 @@ class ProviderClient(AbstractContextManager["ProviderClient"]):
         if response.status in _NOT_OFFERED:
             raise not_offered("list webhooks")
         _require_success(response)
-        entries = _entries(_json(response))
+        document = _json(response)
+        entries = _entries(document)
         if entries is None:
             raise not_offered("list webhooks")  # a page, or something else that happens to stand at this path
+        if _has_more(document):
+            raise not_offered("list all webhooks at once")  # what is not on this page may be on another one
         return [webhook for entry in entries if (webhook := _webhook(entry))]
 
     def delete_webhook(self, webhook_id: str) -> None:
@@ -138,8 +147,16 @@ class ProviderClient(AbstractContextManager["ProviderClient"]):
         headers = self._pool.headers if body is None else {**self._pool.headers, "Content-Type": "application/json"}
         try:
             return self._pool.request(
-                method, self._base + path, body=body, headers=headers, redirect=False, retries=self._retries
+                method,
+                self._base + path,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=self._retries,
+                decode_content=False,  # nothing packed was asked for, and a few bytes may unpack to very many
             )
+        except AnswerTooLong:
+            raise too_long() from None
         except HTTPError as error:
             raise error_of_connection(error, ANSWER_SECONDS) from None
 
@@ -176,18 +193,27 @@ def _entries(document: Any) -> list[Any] | None:
     return next((entries for entries in candidates if isinstance(entries, list)), None)
 
 
+def _has_more(document: Any) -> bool:
+    """Return whether `document`, or what it says about its pages, says that it is not the whole list."""
+    if not isinstance(document, dict):
+        return False
+    places = [document, *(inner for inner in document.values() if isinstance(inner, dict))]
+    return any(value for place in places for name, value in place.items() if letters_of(name.encode()) in _MORE)
+
+
 def _webhook(document: Any) -> ListedWebhook | None:
     """Return the webhook that `document` describes, also if it stands in an envelope; None without an id."""
     if not isinstance(document, dict):
         return None
     if "id" not in document and isinstance(document.get("data"), dict):
         document = document["data"]
-    webhook_id, url, events = document.get("id"), document.get("url"), document.get("events")
+    url, events = document.get("url"), document.get("events")
     created_at = document.get("created_at") or document.get("createdAt")
-    if isinstance(webhook_id, bool) or not isinstance(webhook_id, str | int) or webhook_id == "":
+    webhook_id = usable_identity([document.get("id")])
+    if webhook_id is None or not webhook_id.isprintable():
         return None
     return ListedWebhook(
-        id=str(webhook_id),
+        id=webhook_id,
         url=url if isinstance(url, str) else None,
         events=tuple(event for event in events if isinstance(event, str)) if isinstance(events, list) else None,
         created_at=created_at if isinstance(created_at, str) else None,

@@ -127,6 +127,15 @@ def unreadable(status: int) -> ProviderError:
     )
 
 
+def too_long() -> ProviderError:
+    """Return what an answer means that is longer than any of the API's."""
+    return ProviderError(
+        ProviderFailure.UNREADABLE,
+        "what answers at ZEXA_API_URL is not Zexa's API (its answer does not end): correct the address, or see which "
+        "proxy stands between",
+    )
+
+
 def no_such_path() -> ProviderError:
     """Return what 404 means for a documented path without an id in it."""
     return ProviderError(

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
+from sync.events.event import EventType
 from sync.provider import ListedWebhook, ProviderClient, ProviderError, ProviderFailure
 from sync.webhooks import registrations
 from sync.webhooks.lock import registering
 from sync.webhooks.registrations import Registration
-from sync.webhooks.urls import CannotRegister, webhook_url
+from sync.webhooks.urls import ALL, CannotRegister, webhook_url
 
 
 class MayExist(Exception):  # noqa: N818 - a state
@@ -83,6 +84,8 @@ class Registrar:
         webhook = self._match(listed, asked.url, asked.events, known)
         if webhook:
             return self._change(asked, webhook_id=webhook.id, registered_at=datetime.now(UTC))
+        if self._may_be_among(listed, asked, known):
+            raise MayExist(asked.asked_at)
         with self.engine.begin() as connection:
             registrations.forget(connection, asked)
         return None
@@ -179,6 +182,19 @@ class Registrar:
             if is_same and webhook.id not in ours:
                 return webhook
         return None
+
+    def _may_be_among(
+        self, listed: Iterable[ListedWebhook], asked: Registration, known: Iterable[Registration]
+    ) -> bool:
+        """Return whether one of `listed` may be what was asked for, though the list does not say so in our words."""
+        ours = {registration.webhook_id for registration in known}
+        wanted = set(EventType) if asked.events == (ALL,) else set(asked.events)
+        return any(
+            webhook.id not in ours
+            and (webhook.url is None or self._spelled(webhook.url) == asked.url)
+            and (webhook.events is None or wanted <= set(webhook.events))
+            for webhook in listed
+        )
 
     def _spelled(self, url: str | None) -> str | None:
         try:

@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from sync.events.event import EventType
 from sync.events.raw import letters_of
+from sync.events.values import ID_BYTES_MAX
 from sync.settings.http_urls import DEFAULT_PORTS, is_loopback_host, split_http_url
 
 ALL = "*"
+URL_LENGTH_MAX = ID_BYTES_MAX  # of a key that PostgreSQL can index
 _BY_LETTERS = {letters_of(event.encode()): event.value for event in EventType}
 _EXAMPLE = "give the whole URL, such as https://example.com/webhooks/zexa"
 _TUNNEL = (
@@ -27,6 +29,10 @@ def webhook_url(text: str, *, api_url: str) -> str:
     A provider on this machine (`api_url`) reaches this machine, without TLS too; any other needs a public address.
     """
     parts = split_http_url(text.strip())
+    if not text.isascii():
+        raise CannotRegister("the URL has a letter beyond ASCII: write its host with xn--, and its path with %")
+    if len(text) > URL_LENGTH_MAX:
+        raise CannotRegister(f"the URL is longer than {URL_LENGTH_MAX:,} characters: {_EXAMPLE}")
     if parts is None:
         raise CannotRegister(f"the URL is no https:// address with a host: {_EXAMPLE}")
     if parts.username is not None or parts.password is not None:
@@ -64,17 +70,17 @@ def webhook_events(names: Iterable[str]) -> tuple[str, ...]:
 
     Names are compared without case, blanks and separators. Raises CannotRegister.
     """
-    given = list(names) or [ALL]
-    if ALL in [name.strip() for name in given]:
-        return (ALL,)
-    found = [_BY_LETTERS.get(letters_of(name.encode("utf-8", "replace"))) for name in given]
-    events = sorted({event for event in found if event})
+    given = [name.strip() for name in names] or [ALL]
+    found = [ALL if name == ALL else _BY_LETTERS.get(letters_of(name.encode("utf-8", "replace"))) for name in given]
     if None in found:
         raise CannotRegister(f"an event is none that Zexa has: give one of {', '.join(EventType)}, or * for all")
-    return tuple(events)
+    return (ALL,) if ALL in found else tuple(sorted({event for event in found if event}))
 
 
 def shown_url(url: str) -> str:
-    """Return `url` for a screen: what stands in its query may be a secret."""
+    """Return `url` for a screen: its query may be a secret, and so may a user, which a dashboard may have taken."""
     before, mark, _ = url.partition("?")
+    scheme, slashes, rest = before.partition("//")
+    host, slash, path = rest.partition("/")
+    before = f"{scheme}{slashes}…{host[host.rfind('@') :]}{slash}{path}" if "@" in host else before
     return f"{before}?…" if mark else before

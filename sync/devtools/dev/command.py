@@ -13,6 +13,7 @@ from models.database import open_database
 from sync.devtools.dev.console import console_text
 from sync.devtools.dev.data_folder import Claim, claim
 from sync.devtools.dev.embedded import START_SECONDS, EmbeddedError, answers
+from sync.devtools.dev.marks import forget_marks
 from sync.devtools.dev.processes import Child, DevelopmentError, Processes
 from sync.devtools.dev.progress import Progress
 from sync.devtools.dev.proof import PATH, has_row, post, request, sample_delivery
@@ -126,6 +127,7 @@ def _start(processes: Processes, setup: Setup, progress: Progress) -> None:
             step.detail = url
     with progress.step("release", "migrating the database") as step:
         processes.run("release", setup.commands["release"])
+        forget_marks(setup)
         step.detail = setup.database_url.render_as_string(hide_password=True)
     with progress.step("web", "starting web and worker") as step:
         processes.start("web", setup.commands["web"])

@@ -39,6 +39,7 @@ class FakeAccount:
 
     `secret` signs deliveries. `limit_per_second` is how many requests are answered in a second, None for any number.
     `faults` are used up one by one, by method and path as in "POST /webhooks"; a path with an id ends in `/{id}`.
+    `unlisted` are the fields that its list of webhooks leaves out: nothing documents them.
     `messages` and `campaigns` are answered as they stand here, by id; what is delivered is added to them.
     `retry_scale` multiplies the pauses between the attempts of one delivery, which are 1, 5 and 30 minutes. `requests`
     counts, by method and path. `asked` are the ids that were asked for and answered 200, in this order.
@@ -48,6 +49,7 @@ class FakeAccount:
     secret: bytes = field(default=b"fake", repr=False)
     sends_test_event: bool = True
     lists: bool = False
+    unlisted: frozenset[str] = frozenset()
     deletes: bool = False
     limit_per_second: int | None = None
     retry_scale: float = 1.0

@@ -115,7 +115,9 @@ class FakeApi:
     async def _list_webhooks(self, request: web.Request) -> web.Response:
         if not self._account.lists:
             return _error(request, 404)
-        return web.json_response({"data": [_webhook_document(webhook) for webhook in self._account.webhooks]})
+        documents = map(_webhook_document, self._account.webhooks)
+        left = [{name: one[name] for name in one if name not in self._account.unlisted} for one in documents]
+        return web.json_response({"data": left})
 
     async def _delete_webhook(self, request: web.Request) -> web.Response:
         left = [webhook for webhook in self._account.webhooks if webhook.id != request.match_info["id"]]

@@ -337,6 +337,7 @@ def test_a_failure_is_one_line_without_a_password(
     expected: str,
     arguments: tuple[str, ...],
 ) -> None:
+    monkeypatch.delenv("ZEXA_DATABASE_SCHEMA", raising=False)  # which goes with no SQLite
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     result = command(*arguments)

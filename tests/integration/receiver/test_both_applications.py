@@ -15,9 +15,11 @@ from receiver.app import create_app, create_asgi_app
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.raw import BODY_BYTES_MAX, from_json
 from sync.queue.connection import open_queue
+from sync.queue.counts import LATEST_KEY
+from sync.reachability.in_redis import REACHABLE
 from sync.settings.environment import RedisSettings
 from sync.settings.web import LookupSettings, ReceiverSettings
-from tests.support.processes import SECRET, signature
+from tests.support.processes import SECRET, signature, wait_for
 
 PATH = "/webhooks/zexa"
 CHECK = "/v1/suppressions/check"
@@ -151,6 +153,15 @@ def test_both_applications_answer_alike(
 def test_both_applications_store_what_they_accept(both: Both, redis: Redis) -> None:
     both.ask("POST", PATH, BODY, SIGNED)
     assert [raw.body for job in open_queue(redis).get_jobs() for raw in from_json(job.args[0])] == [BODY] * 2
+
+
+@on_sqlite
+def test_served_by_wsgi_it_shows_that_deliveries_can_be_acknowledged_before_the_first_one(
+    both: Both, redis: Redis
+) -> None:
+    assert redis.zscore(LATEST_KEY, REACHABLE) is None
+    both.ask("GET", "/healthz", b"", {})
+    wait_for(lambda: redis.zscore(LATEST_KEY, REACHABLE), seconds=10, what="a mark")
 
 
 @on_sqlite

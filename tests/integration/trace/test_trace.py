@@ -404,6 +404,7 @@ def test_characters_that_the_output_cannot_write_are_escaped(engine: Engine) -> 
 def test_a_failure_is_one_line_without_a_password(
     trace: Trace, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], expected: str
 ) -> None:
+    monkeypatch.delenv("ZEXA_DATABASE_SCHEMA", raising=False)  # which goes with no SQLite
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     result = trace("msg_1")

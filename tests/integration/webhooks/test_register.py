@@ -11,6 +11,7 @@ from sqlalchemy import URL, Engine, text
 from sync.devtools.dev.embedded import free_port
 from sync.devtools.fake_provider.account import FakeFault, FakeWebhook
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
+from sync.events.event import EventType
 from sync.provider import client as client_module
 from sync.provider import retries
 from tests.integration.webhooks.registering import ADDRESS, KEY, webhooks
@@ -132,6 +133,33 @@ def test_if_the_provider_lists_what_became_of_it_is_known(
     assert posts == 1 or "nothing was registered, as the provider's list shows" in first.output
     assert webhooks(environ, *REGISTER).exit_code == 0
     assert (provider.account.requests[POST], len(ids(provider))) == (posts, 1)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("unlisted", [{"events"}, {"url", "events"}, {"url"}])
+def test_a_list_that_leaves_open_what_became_of_it_decides_nothing(
+    provider: FakeProvider, environ: dict[str, str], unlisted: set[str]
+) -> None:
+    provider.account.lists, provider.account.unlisted = True, frozenset(unlisted)
+    provider.account.fail(POST, FakeFault.DONE_THEN_500)
+    for _ in range(2):
+        result = webhooks(environ, *REGISTER, "--event", "message.optout")
+        assert (result.exit_code, "one may exist since 2" in result.output) == (1, True), result.output
+    assert provider.account.requests[POST] == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_list_that_spells_out_what_a_star_means_decides_nothing(
+    provider: FakeProvider, environ: dict[str, str]
+) -> None:
+    provider.account.fail(POST, 500)
+    webhooks(environ, *REGISTER)
+    provider.account.lists = True
+    spelled_out = FakeWebhook(id="wh_1", url=ADDRESS, events=tuple(EventType), created_at="2026-06-24T10:00:00Z")
+    provider.account.webhooks.append(spelled_out)
+    assert "one may exist since 2" in webhooks(environ, *REGISTER).output
+    provider.account.webhooks.clear()
+    assert webhooks(environ, *REGISTER).exit_code == 0
 
 
 @pytest.mark.parametrize("lists", [False, True])

@@ -36,7 +36,9 @@ def test_a_url_is_registered_in_one_spelling(text: str, spelled: str) -> None:
         ("https://example.com:0/", "give the whole URL"),
         ("https://exam ple.com/", "give the whole URL"),
         ("https://example.com/\x1b", "give the whole URL"),
-        ("https://example.com/ação", "give the whole URL"),
+        ("https://example.com/ação", "its path with %"),
+        ("https://exämple.com/webhooks/zexa", "its host with xn--"),
+        (f"{URL}?{'a' * 1024}", "longer than 1,024 characters"),
         ("https://ana:hunter2@example.com/", "leave them out"),
         ("https://example.com/#hunter2", "leave it out"),
     ],
@@ -85,11 +87,15 @@ def test_events_are_named_as_everywhere_and_sorted() -> None:
         "message.delivered",
         "message.optout",
     )
+    with pytest.raises(CannotRegister, match="none that Zexa has"):
+        webhook_events(["*", "message.read"])
     with pytest.raises(CannotRegister) as caught:
         webhook_events(["message.optout", "message.read"])
     assert all(event in str(caught.value) for event in EventType)
 
 
-def test_the_query_of_a_url_is_not_shown() -> None:
+def test_the_query_and_the_user_of_a_url_are_not_shown() -> None:
+    assert shown_url("https://ana:hunter2@example.com/a@b?token=hunter2") == "https://…@example.com/a@b?…"
+    assert shown_url("https://example.com/a@b") == "https://example.com/a@b"
     assert shown_url(f"{URL}?token=hunter2") == f"{URL}?…"
     assert shown_url(URL) == URL
