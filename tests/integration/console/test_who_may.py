@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, MetaData, func, select
+from sqlalchemy import Engine, func, select
+from sqlmodel import SQLModel
 
 from models.tables import DEAD_LETTERS, HISTORY
 from receiver.console.app import HEADERS, OPEN
@@ -50,10 +51,9 @@ def test_every_answer_carries_the_policy(app: Flask, operator: Visitor) -> None:
 
 def contents(engine: Engine) -> dict[str, list[Any]]:
     """Every row of every table."""
-    tables = MetaData()
-    tables.reflect(engine)
+    tables = SQLModel.metadata.tables
     with engine.connect() as connection:
-        return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in tables.tables.items()}
+        return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in tables.items()}
 
 
 def test_every_link_leads_somewhere_and_no_get_changes_a_row(filled: Engine, operator: Visitor, statement: int) -> None:
