@@ -304,17 +304,31 @@ def create_forgotten_people() -> None:
 def forbid_changes_of_history(is_postgresql: bool) -> None:
     """Let rows of `opt_out_history` be added, and neither changed nor deleted, unless a person is being forgotten.
 
-    Then too what was stated, by whose word and when stays as it is.
+    Then too what was stated, by whose word and when stays as it is. Of the rest nothing but hashes may take the place.
     """
     stays = ("id", "kind", "channel", "occurred_at", "applied_at", "source")
+    hashes = [
+        *((name, "forgotten:") for name in ("address", "sender")),
+        *((name, "keyed:") for name in ("message_id", "event", "digest", "opt_out_id")),
+        *((name, "(erased)") for name in ("stated_by", "reason")),
+    ]
+    is_other = "IS DISTINCT FROM" if is_postgresql else "IS NOT"
+    is_changed = " OR ".join(
+        [
+            *(f"NEW.{name} {is_other} OLD.{name}" for name in stays),
+            *(
+                f"(NEW.{name} {is_other} OLD.{name} AND substr(coalesce(NEW.{name}, ''), 1, {len(begin)}) <> '{begin}')"
+                for name, begin in hashes
+            ),
+        ]
+    )
     is_allowed = "EXISTS (SELECT 1 FROM forgotten_people WHERE is_erasing)"
     if is_postgresql:
-        is_kept = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in stays)
         op.execute(
             "CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             f"IF NOT {is_allowed} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
             "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; "
-            f"IF {is_kept} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
+            f"IF {is_changed} THEN RAISE EXCEPTION 'opt_out_history is only ever added to'; END IF; "
             "RETURN NEW; END $$"
         )
         op.execute(
@@ -322,7 +336,6 @@ def forbid_changes_of_history(is_postgresql: bool) -> None:
             "FOR EACH ROW EXECUTE FUNCTION refuse_to_change_history()"
         )
         return
-    is_changed = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in stays)
     for change, condition in (("UPDATE", f"NOT {is_allowed} OR {is_changed}"), ("DELETE", f"NOT {is_allowed}")):
         op.execute(
             f"CREATE TRIGGER opt_out_history_stays_{change.lower()} BEFORE {change} ON opt_out_history "

@@ -17,14 +17,14 @@ from sync.events.forget_keys import ForgetKey, is_keyed
 from sync.events.naming import (
     AFTER_A_WORD,
     BEFORE_A_WORD,
+    emails_within,
     forms_of,
-    may_be_email,
     numbers_of,
     texts_within,
     words_of,
 )
 from sync.events.numbering_plan import is_canonical
-from sync.events.raw import inflated
+from sync.events.unescaped import content_of, unescaped
 
 # What stands for a text that named a forgotten person.
 ERASED = "(erased)"
@@ -95,8 +95,7 @@ class ForgottenPeople:
 
     def named_in(self, body: bytes) -> list[ForgottenPerson]:
         """Return whom a body names, the one forgotten first first."""
-        content = inflated(body) or body
-        return _in_order(person for text in texts_within(content) for person in self.named_in_text(text))
+        return _in_order(person for text in texts_within(content_of(body)) for person in self.named_in_text(text))
 
     def named_by(self, event: Event) -> list[ForgottenPerson]:
         """Return whom an event names by what was read in its body: also by an id that is a mere word."""
@@ -115,12 +114,16 @@ class ForgottenPeople:
     def _read(self, text: str) -> Sequence[ForgottenPerson]:
         if is_keyed(text):
             return ()
+        return _in_order(person for form in unescaped(text) for person in self._read_form(form))
+
+    def _read_form(self, text: str) -> Iterator[ForgottenPerson]:
         shown, digits, folded = forms_of(text)
-        found = [person for kind, candidate in self._candidates(digits, folded) for person in self._of(kind, candidate)]
-        if may_be_email(shown):
-            addresses = persons_of(None, text, self._default_region)
-            found += [person for address in addresses if (person := self.find(address.person))]
-        return _in_order(found)
+        for kind, candidate in self._candidates(digits, folded):
+            yield from self._of(kind, candidate)
+        for written in emails_within(text, shown):
+            for address in persons_of(None, written, self._default_region):
+                if person := self.find(address.person):
+                    yield person
 
     def _candidates(self, digits: str, folded: str) -> Iterator[tuple[str, str]]:
         for kind, length in self._lengths:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.events.addresses import persons_of, spellings_of
 from sync.events.phone_numbers import national_number
-from sync.events.raw import inflated
+from sync.events.unescaped import content_of, unescaped
 from sync.events.written_text import visible
 
 _DIGITS = frozenset(b"0123456789")
@@ -22,8 +22,10 @@ _IS_NO_WORD = re.compile(r"[@0-9]")
 # What stands around an e-mail address or an id. Not within another address, such as `mariana@example.com` or
 # `ana@example.com.br`.
 BEFORE_A_WORD, AFTER_A_WORD = r"(?<![\w.+-])", r"(?![\w-]|\.\w)"
-# What may spell a character otherwise: an escape of JSON, or of a link.
-_ESCAPES = (b"\\", b"%")
+# What may spell a character otherwise: an escape of JSON, of a link, or of XML.
+_ESCAPES = (b"\\", b"%", b"&#")
+_QUOTED = re.compile(r'"([^"@]+)"@')
+_EMAIL_WITHIN = re.compile(r"[^\s@<>()\[\]\"',;:=&?|/]{1,128}@[^\s@<>()\[\]\"',;:=&?|/]{1,255}")
 
 
 def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], bool]:
@@ -37,12 +39,14 @@ def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], 
         shown, digits, folded = forms_of(text)
         if any(number in digits for number in numbers) or any(word.search(folded) for word in words):
             return True
-        return may_be_email(shown) and any(
-            address.person in wanted for address in persons_of(None, text, default_region)
+        return any(
+            address.person in wanted
+            for written in emails_within(text, shown)
+            for address in persons_of(None, written, default_region)
         )
 
     def is_named(body: bytes) -> bool:
-        content = inflated(body) or body
+        content = content_of(body)
         if content.isascii() and not any(mark in content for mark in _ESCAPES):
             # Nearly every body is so, and most name somebody else: a quick look is enough.
             plain = content.replace(b"\0", b"")
@@ -50,7 +54,7 @@ def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], 
             may = any(number in digits for number in numbers) or any(other in folded for other in others)
             if not may and b"@" not in plain:
                 return False
-        return any(is_named_in(text) for text in texts_within(content))
+        return any(is_named_in(text) for found in texts_within(content) for text in unescaped(found))
 
     return is_named
 
@@ -71,24 +75,33 @@ def words_of(person: str) -> set[str]:
 def forms_of(text: str) -> tuple[str, str, str]:
     """Return a text as it is seen, its digits only, and as words are compared."""
     shown = visible(text)
+    if '"@' in shown:
+        shown = _QUOTED.sub(r"\1@", shown)
     if shown.isascii():
         return shown, _IS_NO_DIGIT.sub("", shown), shown.lower()
     digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())
     return shown, digits, shown.casefold()
 
 
-def may_be_email(shown: str) -> bool:
-    """Return whether only a reading tells whether a text is the e-mail address of a person."""
-    return "@" in shown or "%40" in shown
+def emails_within(text: str, shown: str) -> Iterator[str]:
+    """Yield what only a reading tells whether it is the e-mail address of a person; `shown` is the text as it is seen.
+
+    ASCII is found as a word wherever it stands; a domain of other letters has two spellings.
+    """
+    if "@" in shown or "%40" in shown:
+        yield text
+        if not shown.isascii():
+            yield from _EMAIL_WITHIN.findall(shown)
 
 
 def texts_within(content: bytes) -> Iterator[str]:
     """Yield every text and number of a JSON document; of what is none, its lines."""
     try:
-        document = json.loads(content, parse_float=str, parse_int=str)
+        # As pairs, for a name may stand twice.
+        document = json.loads(content, parse_float=str, parse_int=str, object_pairs_hook=list)
     except (ValueError, RecursionError):
-        for encoding in ("utf-8", "utf-16"):
-            yield from content.decode(encoding, "replace").splitlines()
+        yield from content.replace(b"\0", b"").decode("utf-8", "replace").splitlines()
+        yield from content.decode("utf-16", "replace").splitlines()
     else:
         yield from _texts_of(document)
 
@@ -99,7 +112,5 @@ def _texts_of(value: Any) -> Iterator[str]:
         value = waiting.pop()
         if isinstance(value, str):
             yield value
-        elif isinstance(value, dict):
-            waiting += [*value, *value.values()]
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             waiting += value

@@ -93,6 +93,8 @@ def without_forgotten(event: Event, people: ForgottenPeople) -> Event:
     if not named:
         return event
     kept = _Eraser(people, named).kept(remains)
+    if is_remains(event.body) and kept == remains:  # the number of somebody else holds the same digits
+        return event
     return event_of_remains(MARK + msgspec.json.encode(kept), event.received_at)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from sync.events.addresses import persons_of, read_address, sender_text
+from sync.events.forget_keys import is_keyed
 from sync.events.opt_outs import OptOutRow
 from sync.events.written_text import is_storable
 from sync.opt_outs.add import OptOutWord, WordEffect, scope_of, state_opt_outs
@@ -108,7 +109,10 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
         raise WrongUse("an address is blank or no text; nothing was ended")
     region = default_region()
     for number, address in enumerate(addresses, 1):
-        if not persons_of(channel, address, region):
+        meant = persons_of(channel, address, region)
+        if any(is_keyed(found.person) for found in meant):
+            raise WrongUse("a hash stands for a forgotten person: give the address; nothing was ended")
+        if not meant:
             problem = read_address(channel or "", address, region).problem
             raise WrongUse(f"{_is_none(number, len(addresses), channel or '')}: {problem}; nothing was ended")
     scope_sender = sender_text(sender, region) if sender else None

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from models.forget_keys import require_forget_keys
 from sync.events.written_text import is_storable
 from sync.opt_outs.command_options import default_region
 from sync.opt_outs.evidence import gather_evidence
@@ -59,6 +60,7 @@ def evidence(address: str, as_json: bool) -> None:
     region = default_region()
     with database(is_read_only=True) as engine:
         keys = read_forget_keys(os.environ)
+        require_forget_keys(engine, {key.key_id for key in keys})
         proof = gather_evidence(engine, address, default_region=region, forget_keys=keys)
     say(json.dumps(evidence_document(proof), indent=2) if as_json else evidence_text(proof))
     sys.exit(0 if proof.is_known else 1)

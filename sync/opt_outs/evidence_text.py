@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sync.events.event import Origin
+from sync.events.remains import MARK, is_remains
 from sync.opt_outs.evidence import Evidence
 from sync.opt_outs.verdict import knowledge_of, verdict_cell, verdict_document, verdict_text
 from sync.suppression.text import scope_text
@@ -103,8 +104,15 @@ def _statement_text(number: int, row: Row) -> str:
         "sha-256": row["digest"],
     }
     title = f"Statement {number}: {_KINDS[row['kind']]}"
-    body = "" if row["body"] is None else body_text("  Body as it was signed", bytes(row["body"]))
+    body = "" if row["body"] is None else _body_text(bytes(row["body"]))
     return _titled(title, _fields_text(fields)) + body
+
+
+def _body_text(body: bytes, *, is_polled: bool = False) -> str:
+    if is_remains(body):
+        what = f"answer, {POLLED}, of" if is_polled else "body, of"
+        return body_text(f"  What remains of the {what} somebody who was forgotten", body.removeprefix(MARK))
+    return body_text(f"  Answer, {POLLED}" if is_polled else "  Body as it was signed", body)
 
 
 def _fact_text(row: Row) -> str:
@@ -112,8 +120,7 @@ def _fact_text(row: Row) -> str:
     fields = {"occurred": time_text(row["occurred_at"])}
     fields["asked for" if is_polled else "received"] = time_text(row["received_at"])
     title = f"Fact of message {visible(row['subject_id'])}: {visible(row['event'])}"
-    body = f"  Answer, {POLLED}" if is_polled else "  Body as it was signed"
-    return _titled(title, _fields_text(fields)) + body_text(body, bytes(row["body"]))
+    return _titled(title, _fields_text(fields)) + _body_text(bytes(row["body"]), is_polled=is_polled)
 
 
 def _fields_text(fields: Mapping[str, str | None]) -> str:

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from models.forget_keys import require_forget_keys
 from sync.events.addresses import AddressProblem, is_placeholder, read_on_any
 from sync.events.naming import names_any
 from sync.person.find import BODIES_LOOKED_AT, Holdings, find_person
@@ -23,7 +24,8 @@ SHOW_SECONDS = 30
 def held_about(address: str, *, limit: int | None) -> Holdings:
     """Return what the stores of the environment hold about the person meant; `limit` is that of `find_person`.
 
-    The queue is asked first: what a worker takes from there meanwhile is found in the database.
+    The queue is asked first: what a worker takes from there meanwhile is found in the database. Raises
+    ForgetKeyMissing: without the key of a forgotten person nobody knows what is held about them.
     """
     options = read_parse_options(os.environ)
     reading = read_on_any(None, address, options.default_region)
@@ -34,6 +36,7 @@ def held_about(address: str, *, limit: int | None) -> Holdings:
         waiting = search_queue(queue, names, at_most=None if limit is None else BODIES_LOOKED_AT)
     seconds = EXPORT_SECONDS if limit is None else SHOW_SECONDS
     with database(is_read_only=True, statement_seconds=seconds) as engine:
+        require_forget_keys(engine, {key.key_id for key in options.forget_keys})
         held = find_person(engine, reading.addresses, waiting, options=options, limit=limit)
     if reading.problem is not None and not held.is_anything:
         # Slack takes any text for an id: without a message there, the text is a misspelt number or address.

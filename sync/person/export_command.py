@@ -38,7 +38,7 @@ def export(address: str, as_json: bool, output: Path | None) -> None:
     Every dead letter, every fact without a message and all that waits is looked at, however long that takes.
 
     Exit status: 0 if anything is held, 1 if nothing is, if Redis does not answer, or on a failure, 2 on wrong use.
-    Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
+    Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY, ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
     """
     held = held_about(address, limit=None)
     if held.queue is None:

@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from models.errors import error_line, is_blocked
 from models.leftovers import remove_leftovers
 from sync.events.addresses import AddressProblem, is_placeholder, read_address, read_on_any
+from sync.events.forget_keys import is_keyed
 from sync.events.interpretation import ParseOptions
 from sync.events.naming import names_any
-from sync.person.command_options import REDIS_SECONDS
+from sync.person.command_options import REDIS_SECONDS, held_about
 from sync.person.erasure import Erasure
 from sync.person.forget import ErasedCounts, QueueNotTaken, erase_queue, erase_rows
 from sync.person.record import record_forgotten
@@ -72,15 +73,20 @@ def forget(address: str, by: str, reason: str) -> None:
 
 
 def _person(address: str, options: ParseOptions) -> str:
-    """Return whom `address` means: one person, as a number before anything else, else an id of Slack's."""
+    """Return the one person that `address` means: as a number before anything else, else by a known id of Slack's."""
     reading = read_address("", address, options.default_region)
     if not reading.addresses and not is_placeholder(address):
         reading = read_on_any(None, address, options.default_region)
     persons = {found.person for found in reading.addresses}
     if len(persons) > 1:
         raise WrongUse("this number may be two people's: give it with a plus; nothing was erased")
+    if any(map(is_keyed, persons)):
+        raise WrongUse("a hash stands for a forgotten person: give the address; nothing was erased")
     if not persons or is_placeholder(address):
         raise WrongUse(f"nobody's address: {reading.problem or AddressProblem.NO_ADDRESS}; nothing was erased")
+    if reading.problem is not None:
+        # Slack takes any text for an id: this is one if something is held about it, else a misspelt number or address.
+        held_about(address, limit=1)
     return persons.pop()
 
 

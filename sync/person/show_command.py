@@ -34,7 +34,8 @@ def show(address: str, limit: int, show_addresses: bool, as_json: bool) -> None:
     addresses are masked (+244…678) unless --show-addresses is given.
 
     Exit status: 0 if anything is held, 1 if nothing is, or on a failure, 2 on wrong use. Without Redis, what waits in
-    the queue is unknown. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
+    the queue is unknown. Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY, ZEXA_DEFAULT_REGION and
+    ZEXA_OPT_OUT_FAILURES.
     """
     held = held_about(address, limit=limit)
     if as_json:

@@ -77,6 +77,10 @@ def read(engine: Engine, query: str) -> list[Any]:
     [
         (["951234567"], "may be two people's"),
         (["undefined"], "nobody's address"),
+        (["91234567"], "no telephone number has this country code and length"),
+        (["ana@"], "nobody's address"),
+        (["general"], "nobody's address"),
+        ([PSEUDONYM], "a hash stands for a forgotten person"),
         ([ANA, "--reason", f"letter of {DIGITS}"], "--by or --reason names the person"),
         ([ANA, "--by", "ana of 912 345 678"], "--by or --reason names the person"),
     ],
@@ -119,10 +123,43 @@ def test_the_person_is_suppressed_by_every_spelling_until_opt_outs_remove_ends_i
     give(engine, STOP, received_at=minute(10**6))
     assert asked(engine, redis, *spellings) == {"suppressed"}
     command("opt-outs", "add", ANA, "--by", BY, "--reason", f"told by {DIGITS}")
-    assert command("opt-outs", "evidence", ANA).exit_code == 0
+    evidence = command("opt-outs", "evidence", ANA)
+    assert evidence.exit_code == 0
+    assert "What remains of the body, of somebody who was forgotten" in evidence.stdout
+    assert "as it was signed" not in evidence.stdout
     exported = command("opt-outs", "export")
     assert (len(exported.stdout.splitlines()), "opt-outs of forgotten people" in exported.stderr) == (1, True)
     assert DIGITS not in dumped(engine)
+
+
+def test_an_id_of_slacks_is_forgotten_if_something_is_held_about_it(engine: Engine, command: Command) -> None:
+    give(engine, body("message.delivered", minute(1), to="ana.silva", channel="slack", message_id="m1"))
+    for _ in range(2):
+        assert command("person", "forget", "ana.silva", "--by", BY, "--reason", REASON).exit_code == 0
+    assert "ana.silva" not in dumped(engine)
+
+
+def test_the_hash_that_stands_for_a_person_ends_no_opt_out(engine: Engine, redis: Redis, command: Command) -> None:
+    forget(engine, ANA)
+    before = dumped(engine)
+    for words in ((PSEUDONYM,), (f" {PSEUDONYM}",), (PSEUDONYM, "--channel", "slack")):
+        refused = command("opt-outs", "remove", *words, "--by", BY, "--reason", "a mistake")
+        assert (refused.exit_code, "give the address; nothing was ended" in refused.stderr) == (2, True)
+    assert dumped(engine) == before
+    assert asked(engine, redis, ANA) == {"suppressed"}
+
+
+def test_a_second_time_changes_nothing_of_somebody_whose_number_holds_the_same_digits(
+    engine: Engine, command: Command
+) -> None:
+    portugal = f"+351{DIGITS}"
+    give(engine, STOP, body("message.optout", minute(5), to=portugal, channel="sms", message_id="m5"))
+    forget(engine, ANA)
+    assert read(engine, "SELECT address FROM opt_outs WHERE message_id = 'm5'") == [(portugal,)]
+    before = dumped(engine)
+    again = command("person", "forget", ANA, "--by", BY, "--reason", REASON)
+    assert (again.exit_code, "erased from 0 bodies" in again.stdout) == (0, True)
+    assert dumped(engine) == before
 
 
 def test_what_is_held_of_a_forgotten_person_is_shown_without_address_or_body(engine: Engine, command: Command) -> None:
@@ -198,6 +235,19 @@ def test_without_the_key_nothing_is_applied_and_look_ups_say_unknown(engine: Eng
     assert asked(engine, redis, ANA, keys=(OTHER_KEY, *OPTIONS.forget_keys)) == {"suppressed"}
 
 
+@pytest.mark.parametrize("words", [("person", "show"), ("person", "export"), ("opt-outs", "evidence")])
+def test_without_the_key_no_command_says_that_nothing_is_held(
+    engine: Engine, command: Command, words: tuple[str, ...]
+) -> None:
+    give(engine, STOP)
+    forget(engine, ANA)
+    for address in (ANA, RUI):
+        lacking = command(*words, address, ZEXA_FORGET_KEY="")
+        assert (lacking.exit_code, lacking.stdout) == (1, "")
+        assert f"ZEXA_FORGET_KEY lacks the key {OPTIONS.forget_keys[0].key_id}" in lacking.stderr
+    assert command(*words, ANA).exit_code == 0
+
+
 def test_a_new_key_is_added_before_the_old_one_which_its_people_keep(engine: Engine, redis: Redis) -> None:
     give(engine, STOP)
     forget(engine, ANA)
@@ -257,6 +307,19 @@ def test_the_history_lets_nothing_else_pass_while_a_person_is_erased(engine: Eng
         connection.execute(text("UPDATE forgotten_people SET is_erasing = true"))
         with pytest.raises(DBAPIError):
             connection.execute(text("UPDATE opt_out_history SET kind = 'opted_in'"))
+
+
+@pytest.mark.parametrize(
+    "column", ["address", "sender", "message_id", "event", "digest", "opt_out_id", "stated_by", "reason"]
+)
+def test_while_a_person_is_erased_nothing_but_hashes_takes_the_place_of_texts(engine: Engine, column: str) -> None:
+    give(engine, STOP)
+    forget(engine, RUI)
+    for value in ("'x'", "NULL"):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE forgotten_people SET is_erasing = true"))
+            with pytest.raises(DBAPIError):
+                connection.execute(text(f"UPDATE opt_out_history SET {column} = {value}"))
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
