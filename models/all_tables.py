@@ -1,9 +1,12 @@
 """Every table. Importing this module fills `SQLModel.metadata`."""
 
 from models.asked_message import AskedMessage
+from models.audit_entry import AuditEntry
 from models.body import Body
 from models.campaign_status import CampaignStatus
 from models.compatibility import Compatibility
+from models.console_try import ConsoleTry
+from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
 from models.forget_key_in_use import ForgetKeyInUse
 from models.forgotten_person import PersonForgotten
@@ -24,9 +27,12 @@ from models.webhook_registration import WebhookRegistration
 
 __all__ = [
     "AskedMessage",
+    "AuditEntry",
     "Body",
     "CampaignStatus",
     "Compatibility",
+    "ConsoleTry",
+    "ConsoleUser",
     "DeadLetter",
     "ForgetKeyInUse",
     "FurtherBody",

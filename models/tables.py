@@ -5,8 +5,11 @@ from typing import Any, cast
 from sqlalchemy import Table
 
 from models.asked_message import AskedMessage
+from models.audit_entry import AuditEntry
 from models.body import Body
 from models.campaign_status import CampaignStatus
+from models.console_try import ConsoleTry
+from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
@@ -45,4 +48,7 @@ REPORT_CALENDAR = _table(ReportCalendar)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)
 ROLLUP_DELTAS = _table(RollupDelta)
+CONSOLE_USERS = _table(ConsoleUser)
+CONSOLE_TRIES = _table(ConsoleTry)
+AUDIT_LOG = _table(AuditEntry)
 WEBHOOK_REGISTRATIONS = _table(WebhookRegistration)

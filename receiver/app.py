@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from receiver.readiness import Readiness
 from receiver.server.asgi import AsgiApp, Headers, Receive, Reply, Scope, Send, send_reply
 from receiver.server.paths import (
+    CONSOLE_PATH,
     DELIVERY_PATH,
     DELIVERY_PATHS,
     HEALTH_PATH,
@@ -99,6 +100,12 @@ def create_app(settings: ReceiverSettings | None = None) -> Flask:
     add_route(app, parts.keys, store=store, reporter=parts.reporter)
     if parts.api:
         parts.api.add_routes(app)
+    if parts.settings.console:
+        # Loads what look-ups, models and templates need, which nothing else of this process does.
+        from receiver.console.app import add_console  # noqa: PLC0415
+        from receiver.console.serve import stores_of  # noqa: PLC0415
+
+        add_console(app, parts.settings.console.key, stores_of(parts.settings))
     return app
 
 
@@ -106,7 +113,7 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
     """Return what the Procfile serves: the same answers, on an event loop. Raises as `create_app` does."""
     parts = _parts(settings)
     webhook = Webhook(parts.keys, store=parts.intake.store, reporter=parts.reporter)
-    api, flask = parts.api, InThreads(_flask(parts))
+    api, flask, console = parts.api, InThreads(_flask(parts)), _console(parts.settings)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -118,6 +125,8 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
             )
         elif api and path in LOOKUP_PATHS:
             await api(scope, receive, send)
+        elif console and (path.startswith(CONSOLE_PATH) or path == CONSOLE_PATH[:-1]):
+            await console(scope, receive, send)
         else:
             await flask(scope, receive, send)
 
@@ -126,6 +135,15 @@ def create_asgi_app(settings: ReceiverSettings | None = None) -> Application:
         parts.marker.start()
 
     return Application(answer, start, parts.stop)
+
+
+def _console(settings: ReceiverSettings) -> InThreads | None:
+    if settings.console is None:
+        return None
+    # Loads what look-ups, models and templates need, which nothing else of this process does.
+    from receiver.console.serve import console_app  # noqa: PLC0415
+
+    return console_app(settings)
 
 
 def _parts(settings: ReceiverSettings | None) -> Parts:
@@ -198,6 +216,8 @@ def not_found_text(path: str) -> str:
     nearest = nearest_path(path)
     if path in LOOKUP_PATHS:
         meant = f"{path} answers only if ZEXA_LOOKUP_TOKEN is set."
+    elif path.startswith(CONSOLE_PATH[:-1]):
+        meant = "The console is on only if ZEXA_CONSOLE_KEY is set."
     elif nearest == DELIVERY_PATH:
         meant = f"Deliveries go to POST {DELIVERY_PATH}."
     else:

@@ -31,6 +31,7 @@ COMMANDS = {
     "status": "sync.status.command:status",
     "tail": "sync.status.tail:tail",
     "trace": "sync.trace.command:trace",
+    "users": "sync.users.command:users",
     "webhooks": "sync.webhooks.command:webhooks",
     "worker": "sync.worker.command:worker",
 }

@@ -45,6 +45,9 @@ TABLES = (
     "rollup_campaigns",
     "rollup_deltas",
     "report_calendar",
+    "console_users",
+    "console_tries",
+    "audit_log",
     "outages",
     "last_reachable",
     "webhook_registrations",
@@ -74,6 +77,8 @@ def upgrade() -> None:
     forbid_changes_of_history(is_postgresql)
     create_waiting()
     create_reports()
+    create_console()
+    create_audit_log(is_postgresql)
     create_outages()
     create_webhook_registrations()
     create_compatibility()
@@ -92,6 +97,7 @@ def downgrade() -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION refuse_to_change_history()")
+        op.execute("DROP FUNCTION refuse_to_change_audit_log()")
 
 
 def refuse_foreign_tables(names: set[str]) -> None:
@@ -401,6 +407,60 @@ def create_reports() -> None:
     config = op.get_context().config
     assert config is not None
     op.bulk_insert(report_calendar, calendar(config.attributes["report_timezone"]))
+
+
+def create_console() -> None:
+    """Create the tables of the console: its people, and their wrong tries."""
+    op.create_table(
+        "console_users",
+        sa.Column("name", KeyText, primary_key=True),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("password_hash", sa.Text()),
+        sa.Column("is_disabled", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("signed_in_at", UTCDateTime()),
+        sa.Column("signed_out_at", UTCDateTime()),
+        sa.Column("link_digest", KeyText),
+        sa.Column("link_kind", sa.Text()),
+        sa.Column("link_ends_at", UTCDateTime()),
+        sa.CheckConstraint("role IN ('viewer', 'operator')", name="ck_console_users_role"),
+        sa.CheckConstraint("link_kind IN ('password', 'sign_in')", name="ck_console_users_link_kind"),
+    )
+    op.create_table(
+        "console_tries",
+        sa.Column("key", KeyText, primary_key=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("tried_at", UTCDateTime(), nullable=False),
+    )
+    op.create_index("ix_console_tries_tried_at", "console_tries", ["tried_at"])
+
+
+def create_audit_log(is_postgresql: bool) -> None:
+    """Create the log of what people did in the console, which is only ever added to."""
+    op.create_table(
+        "audit_log",
+        automatic_id(),
+        sa.Column("done_at", UTCDateTime(), nullable=False),
+        sa.Column("name", KeyText, nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text()),
+        sqlite_autoincrement=True,
+    )
+    if is_postgresql:
+        op.execute(
+            "CREATE FUNCTION refuse_to_change_audit_log() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            "BEGIN RAISE EXCEPTION 'audit_log is only ever added to'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_log_stays BEFORE UPDATE OR DELETE ON audit_log "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_to_change_audit_log()"
+        )
+        return
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_log_stays_{change.lower()} BEFORE {change} ON audit_log "
+            "BEGIN SELECT RAISE(ABORT, 'audit_log is only ever added to'); END"
+        )
 
 
 def create_outages() -> None:

@@ -18,6 +18,28 @@ CHECK_PATH = "/v1/suppressions/check"
 OPENAPI_PATH = "/v1/openapi.json"
 METRICS_PATH = "/metrics"
 LOOKUP_PATHS = frozenset({CHECK_PATH, OPENAPI_PATH, METRICS_PATH})
+# Served only if the console is on.
+CONSOLE_PATH = "/console/"
+CONSOLE_PARTS = frozenset(
+    {
+        *(
+            "",
+            "login",
+            "logout",
+            "link",
+            "static",
+            "console.css",
+            "icon.svg",
+            "day",
+            "messages",
+            "message",
+            "person",
+            "opt-outs",
+        ),
+        *("evidence", "add", "remove", "campaigns", "campaign", "failures", "dead-letters", "dead-letter", "resolve"),
+        *("health", "log"),
+    }
+)
 KNOWN_PATHS = frozenset({*DELIVERY_PATHS, HOME_PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})
 
 SHOWN_CHARACTERS_MAX = 80
@@ -66,6 +88,11 @@ def logged_path(path: str) -> str:
     """
     if path in KNOWN_PATHS:
         return path
+    if path.startswith(CONSOLE_PATH):
+        parts = path.removeprefix(CONSOLE_PATH).split("/")
+        return (
+            CONSOLE_PATH + "/".join(part if part in CONSOLE_PARTS else "..." for part in parts)[:SHOWN_CHARACTERS_MAX]
+        )
     text = path.encode("latin-1", "replace").decode("utf-8", "replace")
     may_be_number = sum(map(str.isdigit, text)) > LOGGED_DIGITS_MAX
     return shown_path("/".join(_logged_part(part, may_be_number) for part in text.split("/")))

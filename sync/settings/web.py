@@ -9,6 +9,7 @@ from typing import Self
 from sqlalchemy import URL
 
 from sync.events.forget_keys import ForgetKey
+from sync.settings.console import ConsoleSettings, read_console
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import (
     RedisSettings,
@@ -46,6 +47,7 @@ class ReceiverSettings:
     lookup: LookupSettings | None
     forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)
     sentry_dsn: str | None = field(default=None, repr=False)
+    console: ConsoleSettings | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -61,6 +63,7 @@ class ReceiverSettings:
             lookup=read_lookup(environ),
             forget_keys=read_forget_keys(environ),
             sentry_dsn=read_sentry_dsn(environ),
+            console=read_console(environ),
         )
 
 

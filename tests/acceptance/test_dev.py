@@ -204,6 +204,13 @@ def test_the_trace_it_prints_shows_its_own_event_when_pasted(running_dev: Dev) -
     assert message_id in paste(trace, running_dev)
 
 
+def test_the_link_it_prints_leads_into_the_console_and_is_known_to_its_owner_only(running_dev: Dev) -> None:
+    found = re.search(r"http://127\.0\.0\.1:\d+/console/link/\S+", running_dev.said(running_dev.runs[0]))
+    assert found
+    assert "Welcome, dev" in paste(f"curl -sf {found[0]}", running_dev)
+    assert (running_dev.data / "console-key").stat().st_mode & 0o077 == 0
+
+
 def test_it_listens_on_this_machine_only_and_its_secret_is_its_owners(running_dev: Dev) -> None:
     connections = [found for process in running_dev.running() for found in process.net_connections("tcp")]
     listening = {(found.laddr.ip, found.laddr.port) for found in connections if found.status == psutil.CONN_LISTEN}

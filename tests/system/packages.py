@@ -10,7 +10,12 @@ import subprocess
 import sys
 
 # By the command that shows that the package is there.
-PACKAGES = {"pgbouncer": "pgbouncer", "promtool": "prometheus"}
+PACKAGES = {
+    "pgbouncer": "pgbouncer",
+    "promtool": "prometheus",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+}
 
 # Debian keeps servers out of the PATH of an ordinary user.
 SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])

@@ -68,7 +68,7 @@ BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal", "s
 FEATURES = {
     *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
     *("sync.rebuild", "sync.reconcile", "sync.reports", "sync.status", "sync.suppression", "sync.trace"),
-    "sync.webhooks",
+    *("sync.users", "sync.webhooks"),
 }
 MAY_IMPORT = {
     "models": set(),
@@ -87,7 +87,8 @@ MAY_IMPORT = {
     "receiver.server": {"sync.logs", "sync.sentry", "sync.settings"},
     "receiver.webhook": BASE | {"receiver.server", "sync.queue", "sync.reachability"},
     "receiver.api": BASE | {"receiver.server", "receiver.webhook", "sync.queue"},
-    "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "sync.queue"},
+    "receiver.console": BASE | {"receiver.server", "receiver.webhook", "sync.queue", "sync.rollups", "sync.terminal"},
+    "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "receiver.console", "sync.queue"},
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
@@ -99,6 +100,14 @@ DOORS = {
     "sync.suppression.text",
     "sync.status",
     "sync.trace",
+}
+# What the console shows of features, and the actions that people take by it.
+CONSOLE_DOORS = {
+    *("sync.dead_letters.find", "sync.dead_letters.resolve"),
+    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove"),
+    *("sync.person.find", "sync.person.search"),
+    *("sync.reports.queries", "sync.trace.gather"),
+    *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # A worker uses what these hand on, for its chores. No feature imports the worker.
 CHORES = {"sync.reconcile"}
@@ -126,6 +135,8 @@ def test_each_room_imports_only_the_rooms_below_it(module: str) -> None:
     allowed = MAY_IMPORT[room(module)] | {room(module)}
     doors = DOORS if room(module) in FEATURES | {"receiver.api", "receiver"} else set()
     doors = CHORES if room(module) == "sync.worker" else doors
+    if room(module) == "receiver.console":
+        doors = DOORS | CONSOLE_DOORS
     wrong = {name for name in own_modules(module) if room(name) not in allowed and name not in doors}
     assert wrong == set()
 
@@ -218,7 +229,7 @@ def at_once(module: str) -> set[str]:
     return loaded
 
 
-def test_a_web_process_without_look_ups_does_not_load_what_is_known_of_phone_numbers() -> None:
+def test_a_web_process_without_look_ups_and_console_does_not_load_what_only_these_need() -> None:
     for module in ("receiver.app", "receiver.gunicorn_config"):
         assert not at_once(module) & {
             "receiver.api.lookups",
@@ -226,6 +237,7 @@ def test_a_web_process_without_look_ups_does_not_load_what_is_known_of_phone_num
             "sync.events.addresses",
             "sync.suppression",
         }
+        assert not any(name.startswith(("receiver.console", "sync.users")) for name in at_once(module))
     assert "sync.events.addresses" in at_once("receiver.api.endpoint")
 
 

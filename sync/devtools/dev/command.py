@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from models.database import open_database
+from sync.devtools.dev.console import console_text
 from sync.devtools.dev.data_folder import Claim, claim
 from sync.devtools.dev.embedded import START_SECONDS, EmbeddedError, answers
 from sync.devtools.dev.marks import forget_marks
@@ -192,6 +193,8 @@ def _explain(setup: Setup, message_id: str, progress: Progress) -> None:
     progress.say()
     progress.say(f"  webhook   http://127.0.0.1:{setup.port}{PATH}")
     progress.say(f"  database  {database}")
+    if console := console_text(setup):
+        progress.say(f"  console   {console}")
     progress.say(f"  data      {setup.data} ({logs})")
     progress.say("\n  To paste into another terminal: send a signed event; see what became of the sample.\n")
     sample = sample_delivery("msg_curl_", setup.secret)

@@ -21,7 +21,7 @@ from sync.terminal.program import program
 from sync.terminal.running_dev import began
 
 SECRET_BYTES = 32
-OUR_FILES = ("dev.lock", "running.json*", "secret", "zexa.db*", "*.log", "redis", "provider.json*")
+OUR_FILES = ("dev.lock", "running.json*", "secret", "console-key", "zexa.db*", "*.log", "redis", "provider.json*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +127,12 @@ def _stop(mark: Mark) -> bool:
     return True
 
 
-def kept_secret(folder: Path) -> str:
-    """Return the webhook secret of `folder`, making it on first use; only its owner may read it.
+def kept_secret(folder: Path, name: str = "secret") -> str:
+    """Return the webhook secret of `folder`, or another by its `name`, made on first use; only its owner may read it.
 
     Kept, so that a signature made in one run is good in the next.
     """
-    path = folder / "secret"
+    path = folder / name
     if not path.exists() or not path.read_text().strip():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_hex(SECRET_BYTES) + "\n")

@@ -53,6 +53,9 @@ def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
     own = {"DATABASE_URL": f"sqlite:///{data / 'zexa.db'}", "WEB_CONCURRENCY": "1"}
     if not _is_given(user_environ, "ZEXA_WEBHOOK_SECRET"):
         own["ZEXA_WEBHOOK_SECRET"] = kept_secret(data)
+    if not (_is_given(user_environ, "ZEXA_CONSOLE_KEY") or _is_given(user_environ, "DATABASE_URL")):
+        # In a database of the user's own nobody is let in whom the user did not add.
+        own["ZEXA_CONSOLE_KEY"] = kept_secret(data, "console-key")
     if not _is_given(user_environ, "REDIS_URL"):
         redis_port = free_port()
         own["REDIS_URL"] = redis_url(redis_port)

@@ -58,3 +58,17 @@ def test_no_path_is_long() -> None:
 )
 def test_the_nearest_path_of_ours_is_the_one_that_is_meant(path: str, meant: str) -> None:
     assert nearest_path(path) == meant
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/console/", "/console/"),
+        ("/console/opt-outs/add", "/console/opt-outs/add"),
+        ("/console/link/b9CAPte1SlZmNZnFVCKIWWUfY7UaMhds", "/console/link/..."),
+        ("/console/ana", "/console/..."),
+        ("/console/messages/Ana Silva", "/console/messages/..."),
+    ],
+)
+def test_of_the_console_only_the_names_of_pages_are_logged(path: str, logged: str) -> None:
+    assert logged_path(path) == logged

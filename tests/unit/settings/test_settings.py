@@ -513,3 +513,20 @@ def test_any_other_dsn_stops_web_and_worker_in_a_line_that_does_not_quote_it(giv
 def test_without_a_dsn_there_is_no_sentry() -> None:
     assert WorkerSettings.read(ENVIRON).sentry_dsn is None
     assert ReceiverSettings.read(ENVIRON | {"SENTRY_DSN": "  "}).sentry_dsn is None
+
+
+# ZEXA_CONSOLE_KEY
+
+
+def test_the_console_is_off_unless_its_key_is_set() -> None:
+    assert ReceiverSettings.read(ENVIRON).console is None
+    assert ReceiverSettings.read(ENVIRON | {"ZEXA_CONSOLE_KEY": " "}).console is None
+    console = ReceiverSettings.read(ENVIRON | {"ZEXA_CONSOLE_KEY": PASSWORD * 5}).console
+    assert console is not None
+    assert console.key == PASSWORD.encode() * 5
+    assert console.parse_options.default_region == "AO"
+    assert PASSWORD not in repr(console)
+
+
+def test_a_key_of_the_console_that_is_too_short_is_refused() -> None:
+    assert "32 characters" in refusal(ReceiverSettings.read, **(ENVIRON | {"ZEXA_CONSOLE_KEY": PASSWORD * 4}))

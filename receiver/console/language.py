@@ -1,0 +1,137 @@
+"""English or Portuguese: which one a person reads, and how numbers and times are written in it."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from flask import g, request, session
+from markupsafe import Markup, escape
+
+from receiver.console.portuguese import PORTUGUESE
+from receiver.console.sentences import in_portuguese
+from sync.terminal.text import visible
+
+LANGUAGES = {"en": "English", "pt": "Português"}
+_MONTHS = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "pt": ("jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"),
+}
+_EVENTS = {
+    "message.queued": "queued",
+    "message.sent": "sent",
+    "message.delivered": "delivered",
+    "message.failed": "failed",
+    "message.undeliverable": "undeliverable",
+    "message.optout": "opted out",
+}
+_NO_BREAK = "\u00a0"
+_THOUSANDS, _DECIMALS = {"en": ",", "pt": "\u202f"}, {"en": ".", "pt": ","}
+# Seconds, greatest first.
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def choose_language() -> None:
+    """Take the language that the switch chose, for this session; else the browser's."""
+    asked = request.args.get("lang", "")
+    if asked in LANGUAGES:
+        session["language"] = asked
+    chosen = session.get("language")
+    g.language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
+
+
+def language() -> str:
+    chosen: str = g.get("language", "en")
+    return chosen
+
+
+def _(text: str, **values: object) -> Markup:
+    """Return `text` in the person's language, with `values` in their places, escaped."""
+    words = PORTUGUESE.get(text, text) if language() == "pt" else text
+    return Markup(words).format(**values) if values else Markup(words)  # noqa: S704 - the texts are ours
+
+
+def counted(number: int | None, one: str, many: str) -> Markup:
+    """Return for example `1 message` or `2,000 messages`; the texts have `{n}`."""
+    return _(one if number == 1 else many, n=number_text(number))
+
+
+def number_text(number: float | None) -> str:
+    """Return a whole number as people of the language write it; a dash for none."""
+    return "—" if number is None else f"{number:,.0f}".replace(",", _THOUSANDS[language()])
+
+
+def share_text(share: float | None) -> str:
+    """Return a share as per cent, with one decimal."""
+    if share is None:
+        return "—"
+    return f"{share * 100:.1f}".replace(".", _DECIMALS[language()]) + (f"{_NO_BREAK}%" if language() == "pt" else "%")
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return a duration in the two greatest units that say something."""
+    if seconds is None:
+        return "—"
+    if seconds < 1:
+        return f"{round(seconds * 1000)}{_NO_BREAK}ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f}{_NO_BREAK}s".replace(".", _DECIMALS[language()])
+    whole, parts = round(seconds), []
+    for size, unit in _UNITS:
+        count, whole = divmod(whole, size)
+        if count:
+            parts.append(f"{count}{_NO_BREAK}{unit}")
+    return " ".join(parts[:2])
+
+
+def day_text(day: date) -> str:
+    """Return a day without its year, for an axis."""
+    month = _MONTHS[language()][day.month - 1]
+    return f"{day.day} {month}" if language() == "en" else f"{day.day} de {month}"
+
+
+def full_day_text(day: date) -> str:
+    return f"{day_text(day)} {day.year}" if language() == "en" else f"{day_text(day)} de {day.year}"
+
+
+def zone() -> ZoneInfo:
+    """Return the time zone in which times are shown: that of the reports."""
+    return ZoneInfo(g.get("timezone") or "UTC")
+
+
+def time_of(at: datetime | None, *, to_the: str = "second") -> Markup:
+    """Return a time in the zone of the reports, as an element that has the exact time in UTC; a dash for none."""
+    if at is None:
+        return Markup("—")
+    local = at.astimezone(zone())
+    clock = local.strftime("%H:%M" if to_the == "minute" else "%H:%M:%S")
+    exact = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    shown = f"{full_day_text(local.date())}, {clock}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
+
+
+def event_text(name: str) -> Markup | str:
+    """Return what an event tells, as `delivered` of `message.delivered`; of one that is not known its name."""
+    return _(_EVENTS[name]) if name in _EVENTS else visible(name)
+
+
+def reason_text(sentence: str) -> str:
+    """Return a sentence of `sync.trace.explain` in the person's language."""
+    return visible(in_portuguese(sentence) if language() == "pt" else sentence)
+
+
+def switch_links() -> list[tuple[str, str, str, bool]]:
+    """Return for each language its code, its name, where the same page is in it, and whether it is chosen."""
+    given = request.args.to_dict()
+    return [
+        (code, name, f"?{urlencode(given | {'lang': code})}", code == language()) for code, name in LANGUAGES.items()
+    ]
+
+
+def shown_value(value: Any) -> Markup | str:
+    """Return a value of a row as people read it."""
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return time_of(value) if isinstance(value, datetime) else escape(str(value))

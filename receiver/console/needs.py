@@ -1,0 +1,98 @@
+"""What needs a person, worst first: the numbers of `status` in words of the person's language."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from receiver.console.language import _, counted, duration_text, number_text
+from sync.status import CLOCK_SECONDS_MAX, InRedis, Numbers
+from sync.suppression import MAX_STALENESS
+
+INBOX_SECONDS = 60
+
+_HELD_BY = {
+    "queue": "a later opt-out waits in the queue",
+    "inbox": "a later opt-out waits in the inbox",
+    "dead_letters": "what may be a later opt-out is a dead letter",
+    "message": "a later opt-out names no address, and an event that waits may name the person",
+    "clock": "clocks differ",
+    "redis": "Redis did not answer",
+    "database": "the database did not answer",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing that needs a person; `page` is where to see or mend it."""
+
+    is_urgent: bool
+    text: Markup
+    page: str = "health"
+
+
+def needs(numbers: Numbers) -> list[Need]:
+    """Return what needs a person; nothing if all is well."""
+    return sorted(_needs(numbers), key=lambda need: not need.is_urgent)
+
+
+def held_by_text(held_by: str | None) -> Markup:
+    return _(_HELD_BY.get(held_by or "", held_by or ""))
+
+
+def _needs(numbers: Numbers) -> Iterator[Need]:
+    if numbers.redis is None:
+        yield Need(is_urgent=True, text=_("Redis does not answer. Deliveries are kept in the database meanwhile."))
+    else:
+        yield from _of_redis(numbers, numbers.redis)
+    if numbers.database is not None:
+        if letters := numbers.database.dead_letters:
+            text = counted(letters, "{n} dead letter waits for a decision.", "{n} dead letters wait for a decision.")
+            yield Need(is_urgent=False, text=text, page="dead_letters")
+        oldest = numbers.database.inbox_oldest_at
+        if oldest and (age := (numbers.looked_at - oldest).total_seconds()) > INBOX_SECONDS:
+            text = _("Events wait in the inbox, the oldest for {age}. Is a worker running?", age=duration_text(age))
+            yield Need(is_urgent=True, text=text)
+    if began := numbers.unreachable_since:
+        lasts = duration_text((numbers.looked_at - began).total_seconds())
+        yield Need(is_urgent=True, text=_("No delivery can be acknowledged since {age}.", age=lasts))
+    if unresolved := sum(loss.is_unresolved for loss in numbers.outages or ()):
+        text = counted(
+            unresolved,
+            "{n} outage may have cost deliveries, and nobody has looked after them.",
+            "{n} outages may have cost deliveries, and nobody has looked after them.",
+        )
+        yield Need(is_urgent=False, text=text)
+    staleness = numbers.staleness_seconds
+    if numbers.redis and numbers.database and (staleness is None or staleness > MAX_STALENESS.total_seconds()):
+        why = held_by_text(numbers.freshness.held_by)
+        yield Need(is_urgent=True, text=_("Opt-outs are stale, so nobody may be messaged now: {why}.", why=why))
+    spread = numbers.clock_spread_seconds
+    if spread is not None and spread > CLOCK_SECONDS_MAX:
+        text = _("The clocks of this machine and of the stores differ by {spread}.", spread=duration_text(spread))
+        yield Need(is_urgent=False, text=text)
+
+
+def _of_redis(numbers: Numbers, redis: InRedis) -> Iterator[Need]:
+    if redis.queue_jobs and not redis.workers.running(numbers.looked_at):
+        text = counted(
+            redis.queue_jobs,
+            "{n} job waits and no worker runs. Start a worker.",
+            "{n} jobs wait and no worker runs. Start a worker.",
+        )
+        yield Need(is_urgent=True, text=text)
+    hour = redis.last_hour
+    if hour.refusals > hour.accepted:
+        text = _(
+            "In the last hour {refused} deliveries were refused and {accepted} accepted. Is the secret right?",
+            refused=number_text(hour.refusals),
+            accepted=number_text(hour.accepted),
+        )
+        yield Need(is_urgent=True, text=text)
+    if numbers.is_silent and numbers.silence_seconds is not None:
+        silence = duration_text(numbers.silence_seconds)
+        usual = duration_text(redis.usual_gap_seconds)
+        text = _("No delivery came for {silence}; usually one comes every {usual}.", silence=silence, usual=usual)
+        yield Need(is_urgent=True, text=text)
+    if redis.failed_jobs:
+        yield Need(is_urgent=False, text=counted(redis.failed_jobs, "{n} job failed.", "{n} jobs failed."))

@@ -1,0 +1,97 @@
+"""The overview: what became of the messages today and in thirty days, and what needs a person."""
+
+from datetime import date, datetime, timedelta
+from http import HTTPStatus
+
+from flask import Response
+from sqlalchemy import Connection, select
+
+from models.report_views import REPORT_CAMPAIGNS
+from models.tables import CAMPAIGNS
+from receiver.console.charts import share_bar, stacked_bars
+from receiver.console.language import zone
+from receiver.console.needs import held_by_text, needs
+from receiver.console.numbers import by_channel, by_day, last_days, summed
+from receiver.console.pages import Pages, asked, problem, rendered, stores
+from sync.reports.queries import ReportSelection, report_daily
+from sync.status import Latency, Numbers, measure
+
+DAYS = 30
+CAMPAIGNS_SHOWN = 5
+
+
+def add_pages(pages: Pages) -> None:
+    pages.page("/", overview)
+    pages.page("/day", day)
+
+
+def overview() -> Response:
+    today = datetime.now(zone()).date()
+    days = last_days(today, DAYS)
+    channel = asked("channel")
+    with stores().reader.connect() as connection:
+        report = report_daily(connection, ReportSelection(since=days[0], until=today))
+        running = running_campaigns(connection)
+    numbers = measured()
+    of_today = [row for row in report.rows if row["day"] == today]
+    channels = by_channel(of_today)
+    rows = [row for row in report.rows if channel in ("", row["channel"])]
+    chosen = by_day(rows, days)
+    most = max((ended.finalised for _, ended in channels), default=0)
+    return rendered(
+        "overview.html",
+        today=today,
+        total=summed(of_today),
+        of_days=summed(rows),
+        channels=[(name, ended, share_bar(ended.parts, most)) for name, ended in channels],
+        days=chosen,
+        chart=stacked_bars([ended.parts for _, ended in chosen]),
+        opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in chosen]),
+        worst=max(chosen, key=lambda entry: (entry[1].finalised - entry[1].delivered, entry[0])),
+        channel=channel,
+        every_channel=[name for name, _ in by_channel(report.rows) if name],
+        needs=needs(numbers),
+        numbers=numbers,
+        held_by=held_by_text(numbers.freshness.held_by),
+        running=running,
+    )
+
+
+def day() -> Response:
+    """Show the rows of `report_daily` of one day, which the numbers of the overview are sums of."""
+    try:
+        of_day = date.fromisoformat(asked("day"))
+    except ValueError:
+        return problem(HTTPStatus.NOT_FOUND)
+    with stores().reader.connect() as connection:
+        report = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=asked("channel") or None))
+    days = (of_day - timedelta(days=1), of_day + timedelta(days=1))
+    return rendered("day.html", day=of_day, rows=report.rows, total=summed(report.rows), before=days[0], after=days[1])
+
+
+def measured() -> Numbers:
+    """Return what `zexa-sync status` tells, without what takes long to count."""
+    opened = stores()
+    return measure(
+        opened.reader,
+        opened.queue,
+        default_region=opened.region,
+        secrets=opened.secrets,
+        read_latency=_no_latency,
+        has_opt_outs=False,
+    )
+
+
+def _no_latency(_connection: Connection) -> Latency | None:
+    return None
+
+
+def running_campaigns(connection: Connection) -> list[dict[str, object]]:
+    """Return the campaigns that were sent last and are not completed, with their counts."""
+    sent = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
+    ids = list(connection.execute(sent.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
+    rows = []
+    for campaign_id in ids:
+        query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
+        rows += [dict(row) for row in connection.execute(query).mappings()]
+    return rows

@@ -1,0 +1,64 @@
+"""The console on the event loop: its pages are made in threads of their own, and none is waited for without end."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+from flask import Flask
+
+from receiver.console.app import HEADERS, add_console
+from receiver.console.stores import PAGES_AT_ONCE, STATEMENT_SECONDS, Stores, open_stores
+from receiver.server.asgi import Receive, Reply, Scope, header
+from receiver.server.wsgi import InThreads
+from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge
+from receiver.webhook.endpoint import announced
+from sync.settings.web import ReceiverSettings
+
+# If more wait, nobody would wait so long.
+WAITING_MAX = 30
+# A bound on one page, the wait for a thread included: a statement and one more.
+PAGE_SECONDS = 2 * STATEMENT_SECONDS
+_SLOW = (Path(__file__).parent / "static" / "slow.html").read_bytes()
+SLOW = Reply(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+        ("Retry-After", "10"),
+        *HEADERS.items(),
+    ],
+    _SLOW,
+)
+REFUSED = {
+    BodyTooLarge: Reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, list(HEADERS.items())),
+    BodyIncomplete: Reply(HTTPStatus.BAD_REQUEST, list(HEADERS.items())),
+}
+
+
+def stores_of(settings: ReceiverSettings) -> Stores:
+    """Return the stores of the console, which must be on. Nothing is connected yet."""
+    assert settings.console is not None
+    return open_stores(settings.database_url, settings.redis, settings.console, settings.secrets)
+
+
+def console_app(settings: ReceiverSettings) -> InThreads:
+    """Return the console as an ASGI application."""
+    assert settings.console is not None
+    app, stores, bodies = Flask(__name__, static_folder=None), stores_of(settings), BodyReader()
+    add_console(app, settings.console.key, stores)
+
+    async def read(scope: Scope, receive: Receive) -> bytes | Reply:
+        try:
+            return await bodies.read(receive, announced(header(scope["headers"], b"content-length")))
+        except (BodyTooLarge, BodyIncomplete) as error:
+            return REFUSED[type(error)]
+
+    return InThreads(
+        app,
+        name="console",
+        most=PAGES_AT_ONCE,
+        waiting=WAITING_MAX,
+        seconds=PAGE_SECONDS,
+        read=read,
+        late=SLOW,
+        give_up=stores.give_up,
+    )

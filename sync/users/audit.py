@@ -1,0 +1,38 @@
+"""The log of what people did in the console: rows of `audit_log`, which name no address."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from models.tables import AUDIT_LOG
+
+
+class Action(StrEnum):
+    """What somebody did. The subject of each is in parentheses."""
+
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    PASSWORD_SET = "password_set"  # noqa: S105 - no password
+    OPT_OUT_ADDED = "opt_out_added"  # (the id of the statement in opt_out_history)
+    OPT_OUT_REMOVED = "opt_out_removed"  # (the id of the statement in opt_out_history)
+    DEAD_LETTER_RESOLVED = "dead_letter_resolved"  # (its digest)
+    USER_ADDED = "user_added"  # (whom)
+    USER_REMOVED = "user_removed"  # (whom)
+    USER_DISABLED = "user_disabled"  # (whom)
+    USER_ENABLED = "user_enabled"  # (whom)
+
+
+def note(connection: Connection, name: str, action: Action, now: datetime, subject: str | None = None) -> None:
+    """Keep that `name` did something, in the caller's transaction."""
+    connection.execute(AUDIT_LOG.insert(), {"done_at": now, "name": name, "action": action, "subject": subject})
+
+
+def latest_entries(connection: Connection, *, before: int | None, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Return at most `limit` rows, the latest first; of those before the row with the id `before`."""
+    query = select(AUDIT_LOG).order_by(AUDIT_LOG.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(AUDIT_LOG.c.id < before)
+    return [dict(row) for row in connection.execute(query).mappings()]

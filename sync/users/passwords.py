@@ -1,0 +1,27 @@
+"""Passwords: scrypt by Werkzeug, and what one must be like. Pure but for the salt."""
+
+from functools import cache
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+CHARACTERS_MIN, CHARACTERS_MAX = 12, 256
+
+
+def is_long_enough(password: str) -> bool:
+    """Return whether `password` can be one: nothing but its length counts."""
+    return CHARACTERS_MIN <= len(password) <= CHARACTERS_MAX
+
+
+def hashed(password: str) -> str:
+    return generate_password_hash(password, method="scrypt")
+
+
+def matches(kept: str | None, password: str) -> bool:
+    """Return whether `kept` is of `password`; takes as long if nothing is kept."""
+    is_right = check_password_hash(kept or _of_nobody(), password[:CHARACTERS_MAX])
+    return is_right and kept is not None
+
+
+@cache
+def _of_nobody() -> str:
+    return hashed("")

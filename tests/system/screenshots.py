@@ -1,0 +1,56 @@
+"""The pictures of docs/console.md: `python -m tests.system.screenshots` makes them anew, in docs/console."""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import make_url
+
+from sync.devtools.dev.embedded import private_redis
+from tests.conftest import ROOT, migrate
+from tests.support.browser import browser, chromedriver
+from tests.support.console_platform import ConsolePlatform, console_platform
+from tests.system.packages import find_command
+
+FOLDER = ROOT / "docs" / "console"
+BUTTON = "button.primary"
+PAGES = ("overview", "message")
+# By name: language, width, height, dark.
+LOOKS = {
+    "light": ("en", 1280, 900, False),
+    "dark": ("en", 1280, 900, True),
+    "phone": ("en", 390, 800, False),
+    "pt": ("pt", 1280, 900, False),
+}
+WANTED = {"overview-light", "overview-dark", "overview-phone", "message-pt"}
+
+
+def take(console: ConsolePlatform, driver: str, chromium: str, folder: Path) -> None:
+    """Take every wanted picture into `folder`."""
+    pages = {"overview": f"{console.url}/", "message": f"{console.url}/message?id={console.message()}"}
+    for look, (language, width, height, is_dark) in LOOKS.items():
+        with browser(driver, chromium, language=language) as window:
+            window.show_as(width=width, height=height, is_dark=is_dark)
+            window.open(console.link())
+            window.click(BUTTON)
+            for page, url in pages.items():
+                if f"{page}-{look}" in WANTED:
+                    window.open(url)
+                    window.picture(folder / f"{page}-{look}.png")
+
+
+def main() -> None:
+    chromium, command = find_command("chromium"), find_command("chromedriver")
+    if not (chromium and command):
+        sys.exit("chromium and chromedriver are needed: python -m tests.system.packages")
+    with TemporaryDirectory() as name, private_redis(Path(name) / "redis", is_durable=False) as redis:
+        folder, url = Path(name), make_url(f"sqlite:///{name}/zexa.db")
+        migrate(url)
+        FOLDER.mkdir(exist_ok=True)
+        with console_platform(folder / "logs", url, redis.url) as console, chromedriver(command) as driver:
+            console.receive()
+            take(console, driver, chromium, FOLDER)
+
+
+if __name__ == "__main__":
+    main()

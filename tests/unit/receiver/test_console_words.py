@@ -1,0 +1,94 @@
+"""Every text of the console is there in Portuguese, and numbers and times are written as the language has them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask, g
+
+from receiver.console import language
+from receiver.console.needs import _HELD_BY
+from receiver.console.portuguese import PORTUGUESE
+from receiver.console.sentences import in_portuguese
+from sync.users.audit import Action
+
+CONSOLE = Path(language.__file__).parent
+PLACES = re.compile(r"{(\w+)}")
+OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values(), *map(str, Action)}
+
+
+def texts_of_templates() -> Iterator[str]:
+    for path in CONSOLE.glob("templates/*.html"):
+        for called in re.finditer(r"\b_\((?:\"([^\"]*)\"|'([^']*)')", path.read_text()):
+            yield called[1] or called[2]
+        for called in re.finditer(r"\bcounted\([^\"]*\"([^\"]*)\", \"([^\"]*)\"", path.read_text()):
+            yield from called.groups()
+
+
+def texts_of_code() -> Iterator[str]:
+    for path in CONSOLE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("_", "counted"):
+                yield from (str(text.value) for text in node.args if isinstance(text, ast.Constant))
+
+
+TEXTS = {*texts_of_templates(), *texts_of_code(), *OF_VALUES}
+
+
+def test_every_text_is_there_in_portuguese_and_no_other() -> None:
+    assert TEXTS - PORTUGUESE.keys() == set()
+    assert PORTUGUESE.keys() - TEXTS == set()
+    assert len(TEXTS) > 200
+
+
+@pytest.mark.parametrize("text", sorted(PORTUGUESE))
+def test_a_translation_has_the_places_of_its_text(text: str) -> None:
+    assert set(PLACES.findall(PORTUGUESE[text])) == set(PLACES.findall(text))
+
+
+@pytest.fixture
+def speaking(request: pytest.FixtureRequest) -> Iterator[None]:
+    with Flask(__name__).app_context():
+        g.language, g.timezone = request.param, "Africa/Luanda"
+        yield
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["en"], indirect=True)
+def test_numbers_and_times_in_english() -> None:
+    assert language.number_text(1_234_567) == "1,234,567"
+    assert language.share_text(0.9345) == "93.5%"
+    assert language.full_day_text(date(2026, 6, 4)) == "4 Jun 2026"
+    assert "4 Jun 2026, 11:05:00" in language.time_of(datetime(2026, 6, 4, 10, 5, tzinfo=UTC))
+    assert 'datetime="2026-06-04T10:05:00Z"' in language.time_of(datetime(2026, 6, 4, 10, 5, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_numbers_and_times_in_portuguese() -> None:
+    assert language.number_text(1_234_567) == "1\u202f234\u202f567"
+    assert language.share_text(0.9345) == "93,5\u00a0%"
+    assert language.full_day_text(date(2026, 6, 4)) == "4 de jun de 2026"
+    assert language.counted(1, "{n} message", "{n} messages") == "1 mensagem"
+    assert language.duration_text(1.5) == "1,5\u00a0s"
+
+
+def test_values_in_a_text_are_escaped() -> None:
+    with Flask(__name__).app_context():
+        g.language = "en"
+        assert "<b>" not in language._("Welcome, {name}", name="<b>")
+
+
+def test_why_a_message_has_its_status_is_told_in_portuguese() -> None:
+    told = in_portuguese(
+        "delivered, because message.delivered (occurred 2026-06-24 10:00:00Z) is the latest final event; "
+        "it outranks message.failed (occurred 2026-06-24 09:00:00Z)."
+    )
+    assert told == (
+        "entregue, porque message.delivered (ocorreu em 2026-06-24 10:00:00Z) é o último evento final; "
+        "prevalece sobre message.failed (ocorreu em 2026-06-24 09:00:00Z)."
+    )
+    assert in_portuguese("a sentence of another form, delivered") == "a sentence of another form, delivered"
