@@ -7,14 +7,14 @@ import click
 from sync.terminal.stores import database
 from sync.terminal.text import say, visible
 from sync.users.accounts import disable_account, remove_account
-from sync.users.add_command import COMMAND_LINE
+from sync.users.add_command import COMMAND_LINE, person_name
 from sync.users.audit import Action, note
 
 NOBODY = "there is nobody of that name: `zexa-sync users list` shows everybody"
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=person_name)
 @click.option("--undo", is_flag=True, help="Let the person sign in again.")
 def disable(name: str, undo: bool) -> None:
     """Let the person called NAME not sign in any more; every session ends at once.
@@ -35,7 +35,7 @@ def disable(name: str, undo: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=person_name)
 def remove(name: str) -> None:
     """Remove the person called NAME; every session ends at once. What they did stays in the history with their name.
 
