@@ -442,6 +442,7 @@ def start_on_terminal(dev: Dev, command: list[str]) -> tuple[int, int]:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(ROOT)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup had these tests ignore
         os.execve(command[0], command, dev.environ | {"TERM": "xterm"})
     return pid, terminal
 
