@@ -15,7 +15,7 @@ from tests.support.processes import wait_for
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element, by the standard
 TAB, ENTER = "\ue004", "\ue007"
 # Root may not use the sandbox, and containers have little shared memory.
-PAGE_SECONDS = 20
+PAGE_SECONDS = 60
 _ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage")
 
 
