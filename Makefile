@@ -10,7 +10,7 @@ PINNED := .venv/.pinned
 INSTALLED := .venv/.installed
 TESTABLE := .venv/.testable
 
-# Where this is set, every process would compile all of the code anew, and each of the tests' processes all tests.
+# If this is set, every process would compile all of the code anew, and each of the tests' processes all tests.
 export PYTHONDONTWRITEBYTECODE :=
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

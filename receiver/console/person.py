@@ -34,7 +34,7 @@ def add_pages(pages: Pages) -> None:
 
 def person() -> Response:
     """Show the person of a message or of a statement, so that no address stands in a URL."""
-    if not (request.args.keys() & {"statement", "message"}):  # where a search was, seen again in another language
+    if not (request.args.keys() & {"statement", "message"}):  # the page of a search, asked for in another language
         return make_response(redirect(url_for("console.messages")))
     with stores().reader.connect() as connection:
         address = address_of(connection)
