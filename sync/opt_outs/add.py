@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from sync.events.addresses import channel_name, person_of, sender_text
 from sync.events.forget_keys import ForgetKey
-from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, ended_at
+from sync.events.opt_outs import OptOutRow, OptOutSource, OptOutStatement, StoredStatement, ended_at
 from sync.opt_outs.forgotten import forgotten_by
 from sync.store.opt_outs import hold_statements, read_rows, read_statements, state
 
@@ -61,25 +61,7 @@ def state_opt_outs(
     hold_statements(connection, alone=False)
     persons = {person_of(address) for several in addresses for address in several}
     before, past = read_rows(connection, persons), read_statements(connection, persons)
-    stated: list[list[OptOutStatement]] = []
-    for several in addresses:
-        keys = [(statement.channel, address, statement.sender) for address in several]
-        word_id = uuid4().hex
-        stated.append(
-            [
-                OptOutStatement(
-                    channel=statement.channel,
-                    address=key[1],
-                    sender=statement.sender,
-                    occurred_at=min(statement.at, now) if statement.at else time_in_force(ended_at(key, past), now),
-                    source=OptOutSource.MANUAL,
-                    stated_by=statement.by,
-                    reason=reason,
-                    opt_out_id=word_id,
-                )
-                for key in keys
-            ]
-        )
+    stated = [_statements(several, statement, reason, past, now) for several in addresses]
     unique = {opt_out.key: opt_out for several in stated for opt_out in several}
     state(connection, unique.values(), now)
     after = read_rows(connection, persons)
@@ -87,6 +69,33 @@ def state_opt_outs(
         outcome_of_all(outcome_of(before.get(opt_out.key), after[opt_out.key]) for opt_out in several)
         for several in stated
     ]
+
+
+def _statements(
+    addresses: Iterable[str],
+    word: OptOutWord,
+    reason: str | None,
+    past: Sequence[StoredStatement],
+    now: datetime,
+) -> list[OptOutStatement]:
+    """Return what `word` states of one text, which may be any of `addresses`: one opt-out, under one id."""
+    word_id = uuid4().hex
+    statements = []
+    for address in addresses:
+        key = (word.channel, address, word.sender)
+        statements.append(
+            OptOutStatement(
+                channel=word.channel,
+                address=address,
+                sender=word.sender,
+                occurred_at=min(word.at, now) if word.at else time_in_force(ended_at(key, past), now),
+                source=OptOutSource.MANUAL,
+                stated_by=word.by,
+                reason=reason,
+                opt_out_id=word_id,
+            )
+        )
+    return statements
 
 
 def time_in_force(ended: datetime | None, now: datetime) -> datetime:
