@@ -3,12 +3,11 @@
 In a thread of its own: no delivery waits for a mark. `sync.reachability` says what marks mean.
 """
 
-import atexit
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import NamedTuple
 
 import structlog
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import open_database
 from receiver.server.sockets import OpenSockets
+from receiver.webhook.background import Background
 from sync.queue.connection import connect
 from sync.reachability.in_redis import forget_gaps, leave_mark, read_marks
 from sync.reachability.marks import (
@@ -78,35 +78,25 @@ class Marker:
         self._span: Span | None = None
         self._marked_at = self._recorded_at = float("-inf")  # `elapsed` of its clocks
         self._has_failed, self._redis_takes = False, True
-        self._lock, self._stop = Lock(), Event()
-        self._thread: Thread | None = None
+        self._background = Background("marker", self._run, at_exit=self.stop)
 
     def start(self) -> None:
         """Leave marks from now on. Not before the process forks."""
-        if self._thread is not None:
-            return
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="marker", daemon=True)
-                self._thread.start()
-                atexit.register(self.stop)
+        self._background.start()
 
     def stop(self) -> None:
         """Leave no further mark."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            atexit.unregister(self.stop)
+        self._background.stop()
         self._books.close()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, is_over: Event) -> None:
+        while not is_over.is_set():
             begun = time.monotonic()
             try:
                 self.beat()
             except Exception as error:  # a thread that ends would look like an outage
                 log.error("mark.failed", error=type(error).__name__)
-            self._stop.wait(max(0.0, begun + self._beat_seconds - time.monotonic()))
+            is_over.wait(max(0.0, begun + self._beat_seconds - time.monotonic()))
 
     def beat(self) -> None:
         """Leave a mark if deliveries can be acknowledged now. Takes a few seconds at the most."""

@@ -3,7 +3,6 @@
 It also shows that the process lives, and publishes deliveries while somebody watches them (`zexa-sync tail`).
 """
 
-import atexit
 import json
 import os
 import time
@@ -11,11 +10,12 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from http import HTTPStatus
 from socket import gethostname
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any
 
 from redis.exceptions import RedisError
 
+from receiver.webhook.background import Background
 from sync.events.raw import RawEvent
 from sync.queue.connection import connect
 from sync.queue.counts import (
@@ -54,23 +54,16 @@ class Reporter:
         self._watched: deque[dict[str, Any]] = deque(maxlen=WATCHED_MAX)
         self._beat_at = 0.0
         self._has_stored = self._has_failed = False
-        self._lock, self._sending, self._stop = Lock(), Lock(), Event()
-        self._thread: Thread | None = None
+        self._sending = Lock()
+        self._background = Background("reporter", self._run, at_exit=self.stop)
 
     def start(self) -> None:
         """Show from now on that this process lives. Not before it forks."""
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="reporter", daemon=True)
-                self._thread.start()
-                atexit.register(self.stop)
+        self._background.start()
 
     def stop(self) -> None:
         """Send what is left, unless Redis is away, and nothing after that."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            atexit.unregister(self.stop)
+        self._background.stop()
         self._send(is_last=True)
 
     def matched(self, place: int) -> None:
@@ -100,16 +93,14 @@ class Reporter:
             self.counts.see(names[-1], at=time.time())
         self.counts.add(*names)
         self._watched.append({"at": time.time(), "code": status.value, "reason": reason, **shown})
-        if self._thread is None:
-            self.start()
+        self.start()
 
     def accepted_elsewhere(self, number: int) -> None:
         """Count deliveries that the inbox took: Redis hears of them later."""
         self.stored()
         self.counts.add_all(Counter({ACCEPTED: number}))
         self.counts.see("delivery", at=time.time())
-        if self._thread is None:
-            self.start()
+        self.start()
 
     def watched(self, raw_events: Sequence[RawEvent]) -> None:
         """Show accepted deliveries to those who watch."""
@@ -120,11 +111,10 @@ class Reporter:
             self._watched.append(
                 {"at": at, "code": 200, "reason": None, "body": body, "bytes": size, "request_id": request_id}
             )
-        if self._thread is None:
-            self.start()
+        self.start()
 
-    def _run(self) -> None:
-        while not self._stop.wait(SEND_SECONDS):
+    def _run(self, is_over: Event) -> None:
+        while not is_over.wait(SEND_SECONDS):
             self._send()
 
     def _send(self, *, is_last: bool = False) -> None:
