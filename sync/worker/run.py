@@ -25,6 +25,7 @@ from sync.worker.full_redis import relieve
 from sync.worker.outages import CHORE_SECONDS, notice_outage
 from sync.worker.rq_worker import REDIS_SECONDS, EventWorker
 from sync.worker.stop import Stop, cancelled_if_late
+from sync.worker.tasks import Tasks
 
 REDIS_CONNECTIONS = 2
 # How long an event waits in the inbox at the most, while the database is there.
@@ -46,16 +47,23 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
 
     Raises SchemaError if this code cannot run on the schema; if the schema is behind, only after a while. RQ's worker
     ends itself if Redis is away; here the next worker takes its place, after a growing pause. The inbox is drained
-    meanwhile, in a thread of its own. A statement that keeps the process from ending in time is cancelled.
+    meanwhile, and tasks are done, in a thread each. A statement that keeps the process from ending in time is
+    cancelled.
     """
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.request)
-    with cancelled_if_late(stop, applier().cancel):
-        _work(settings, stop, burst=burst)
+    tasks = Tasks(settings, stop)
+
+    def cancel() -> None:
+        applier().cancel()
+        tasks.cancel()
+
+    with cancelled_if_late(stop, cancel):
+        _work(settings, stop, tasks, burst=burst)
 
 
-def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
+def _work(settings: WorkerSettings, stop: Stop, tasks: Tasks, *, burst: bool) -> None:
     _require_schema(applier(), stop)
     _say_which_timezone(applier(), settings, stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
@@ -67,7 +75,10 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         _compact(applier(), stop)
         return
     looker = connect(settings.redis, connections=1, seconds=LOOK_SECONDS)
-    threads = [threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox")]
+    threads = [
+        threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox"),
+        threading.Thread(target=tasks.run, name="tasks"),
+    ]
     if settings.provider:
         threads.append(threading.Thread(target=_reconcile, args=(settings, settings.provider, stop), name="reconcile"))
     for thread in threads:

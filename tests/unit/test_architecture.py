@@ -64,7 +64,7 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 
 # Who may import whom, as CONTRIBUTING.md says it under "The map of rooms". A room may always import itself.
 BASE = {"models", "sync.events", "sync.settings", "sync.logs", "sync.sentry", "sync.backoff"}
-BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal", "sync.reachability"}
+BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.tasks", "sync.terminal", "sync.reachability"}
 FEATURES = {
     *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
     *("sync.rebuild", "sync.reconcile", "sync.reports", "sync.status", "sync.suppression", "sync.trace"),
@@ -81,13 +81,15 @@ MAY_IMPORT = {
     **dict.fromkeys(("sync.queue", "sync.rollups", "sync.terminal"), BASE),
     "sync.store": BASE | {"sync.rollups"},
     "sync.reachability": BASE | {"sync.queue"},
+    "sync.tasks": BASE,
     "sync.worker": BEHIND,
     **dict.fromkeys(FEATURES, BEHIND),
     "sync": BASE | {"sync.terminal"},  # the command line names commands as text
     "receiver.server": {"sync.logs", "sync.sentry", "sync.settings"},
     "receiver.webhook": BASE | {"receiver.server", "sync.queue", "sync.reachability"},
     "receiver.api": BASE | {"receiver.server", "receiver.webhook", "sync.queue"},
-    "receiver.console": BASE | {"receiver.server", "receiver.webhook", "sync.queue", "sync.rollups", "sync.terminal"},
+    "receiver.console": BASE
+    | {"receiver.server", "receiver.webhook", "sync.queue", "sync.rollups", "sync.tasks", "sync.terminal"},
     "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "receiver.console", "sync.queue"},
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
@@ -109,8 +111,8 @@ CONSOLE_DOORS = {
     *("sync.reports.queries", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
-# A worker uses what these hand on, for its chores. No feature imports the worker.
-CHORES = {"sync.reconcile"}
+# A worker uses what these hand on, for its chores and its tasks. No feature imports the worker.
+CHORES = {"sync.reconcile", "sync.dead_letters.replay_task"}
 
 
 def room(module: str) -> str:
