@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from receiver.server.asgi import AsgiApp, Message, Scope
-from sync.sentry import report
+from sync.logs.sentry import report
 
 if TYPE_CHECKING:
     from receiver.server.connection import Connection
