@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import Fault, error_kind, fault_of
-from sync.backoff import Backoff
 from sync.events.interpretation import ParseOptions
-from sync.sentry import report
+from sync.logs.sentry import report
+from sync.queue.backoff import Backoff
 from sync.tasks.files import delete_old_files
 from sync.tasks.find import OwnFailure, TaskRecord
 from sync.tasks.take import end_task, give_back, take_task
