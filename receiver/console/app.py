@@ -23,6 +23,7 @@ from receiver.console import (
     person,
     session,
     signing,
+    tasks,
 )
 from receiver.console.addresses import shown_address, shown_text
 from receiver.console.pages import STORES, Pages, problem, stores
@@ -56,6 +57,7 @@ PARTS = (
     dead_letters.add_pages,
     failures.add_pages,
     health.add_pages,
+    tasks.add_pages,
 )
 
 log = structlog.get_logger()
