@@ -226,13 +226,15 @@ def test_files_are_deleted_a_day_after_the_task_has_ended_and_never_before(engin
 def test_no_file_and_no_parameter_is_left_that_may_name_a_person_who_is_forgotten(engine: Engine) -> None:
     of_list, of_person, of_none = ask(engine, files=[b"x"]), ask(engine, parameters={"address": ANA}), ask(engine)
     over = ask(engine, files=[b"x"], parameters={"reason": "too_long"})
+    of_letter = ask(engine, parameters={"digests": ["0" * 64]})
     with engine.begin() as connection:
         cancel_task(connection, over, NOW)
-        assert erase_tasks(connection, lambda content: ANA.encode() in content, NOW) == 3
+        assert erase_tasks(connection, lambda content: ANA.encode() in content, NOW) == 4
         assert erase_tasks(connection, lambda content: ANA.encode() in content, NOW) == 0
     assert rows(engine, "task_files") == []
     assert ANA not in repr(rows(engine, "tasks"))
-    for asked in (of_list, of_person):
+    assert "0" * 64 not in repr(rows(engine, "tasks"))
+    for asked in (of_list, of_person, of_letter):
         assert (task(engine, asked).state, task(engine, asked).failure) == (TaskState.FAILED, OwnFailure.FORGOTTEN)
     assert (task(engine, of_none).state, task(engine, over).state) == (TaskState.WAITING, TaskState.CANCELLED)
     assert task(engine, over).parameters == {"reason": "too_long"}
