@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from structlog.testing import capture_logs
 
+from sync.status import measure_database
 from sync.tasks import (
     OwnFailure,
     TaskFailed,
@@ -18,7 +19,6 @@ from sync.tasks import (
     erase_tasks,
     latest_tasks,
     read_file,
-    tasks_waiting_since,
 )
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, delete_old_files, file_bytes
 from sync.tasks.run import DEATHS_MAX
@@ -48,9 +48,26 @@ def test_tasks_are_done_in_the_order_in_which_they_were_asked_for(engine: Engine
     later, first = ask(engine), ask(engine, now=NOW)
     assert worker(engine, reader, counting(1)).do_next()
     assert (task(engine, first).state, task(engine, later).state) == (TaskState.DONE, TaskState.WAITING)
-    with engine.connect() as connection:
-        since = tasks_waiting_since(connection)
-    assert since == task(engine, later).asked_at
+
+
+def test_it_is_known_since_when_a_task_waits_unless_a_worker_is_busy_with_another(
+    engine: Engine, reader: Engine
+) -> None:
+    def waits_since() -> datetime | None:
+        measured = measure_database(engine)
+        assert measured is not None
+        return measured.tasks_wait_since
+
+    assert waits_since() is None
+    asked = ask(engine)
+    ask(engine)
+    assert waits_since() == task(engine, asked).asked_at
+
+    def look(_work: TaskWork, _number: int) -> None:
+        assert waits_since() is None
+
+    assert worker(engine, reader, counting(1, before=look)).do_next()
+    assert waits_since() is not None
 
 
 def test_a_kind_that_a_worker_does_not_know_waits_for_a_worker_that_does(engine: Engine, reader: Engine) -> None:
