@@ -249,6 +249,7 @@ def create_opt_outs() -> None:
     )
     op.create_index("ix_opt_outs_address", "opt_outs", ["address"])
     op.create_index("ix_opt_outs_person", "opt_outs", ["person"])
+    create_index_of_some("ix_opt_outs_message_id", "opt_outs", "message_id", "message_id IS NOT NULL")
     op.create_table(
         "nameless_opt_outs",
         sa.Column("subject_id", KeyText, primary_key=True),

@@ -21,7 +21,7 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
-from sync.backoff import Backoff
+from sync.queue.backoff import Backoff
 from sync.queue.connection import QUEUE_NAME, SERIALIZER
 from sync.worker.applier import Applier, NotApplied
 from sync.worker.batch import Batch

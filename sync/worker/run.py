@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from models.errors import error_line, is_misconfigured
 from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
-from sync.backoff import Backoff
+from sync.logs.sentry import report
+from sync.queue.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
-from sync.sentry import report
 from sync.settings.environment import SettingError
 from sync.settings.provider import ProviderSettings
 from sync.settings.worker import WorkerSettings
@@ -82,7 +82,7 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
 
 def _reconcile(settings: WorkerSettings, provider: ProviderSettings, stop: Stop) -> None:
     """Ask the provider for silent messages until asked to stop. Only then is loaded what asking needs."""
-    from sync.reconcile import Reconciliation  # noqa: PLC0415
+    from sync.provider.reconcile_chore import Reconciliation  # noqa: PLC0415
 
     Reconciliation(
         provider=provider,

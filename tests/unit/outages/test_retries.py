@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.reachability.losses import KnownOutage, Loss, losses
-from sync.reachability.retries import Interval, RetrySchedule
+from sync.outages.losses import KnownOutage, Loss, losses
+from sync.outages.retries import Interval, RetrySchedule
 
 START = datetime(2026, 6, 24, 10, tzinfo=UTC)
 LATER = START + timedelta(days=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.reachability.marks import DATABASE_BEAT_SECONDS, GAP_SECONDS, DatabaseMark, RedisMarks, unreachable_since
+from sync.outages.marks import DATABASE_BEAT_SECONDS, GAP_SECONDS, DatabaseMark, RedisMarks, unreachable_since
 
 NOW = 1_000_000.0
 LATE = GAP_SECONDS + 0.5

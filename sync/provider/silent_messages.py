@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Select, and_, or_, select
 from models.statements import is_one_of, slices
 from models.tables import ASKED_MESSAGES, MESSAGES
 from sync.events.statuses import FINAL, Status
-from sync.reconcile.asked import AGAIN, Due
+from sync.provider.asked import AGAIN, Due
 
 # A message of which nothing was heard for so long is silent: at most 30 minutes it waits in a queue of the provider's.
 SILENT_AFTER = timedelta(hours=1)

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, text
 from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider import ProviderClient
-from sync.reconcile.ask import Asker
-from sync.reconcile.find import Wanted, find_due
+from sync.provider.ask import Asker
+from sync.provider.silent_messages import Wanted, find_due
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.conftest import NOW
-from tests.integration.reconcile.asking import said, statuses
+from tests.integration.provider.asking import said, statuses
 from tests.support.events_builder import ANA, AO, body, clear, minute, patient, raw
 from tests.support.oracle import FINAL, Row, expected
 

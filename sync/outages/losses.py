@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sync.reachability.retries import Interval, RetrySchedule
+from sync.outages.retries import Interval, RetrySchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.provider import retries
-from tests.integration.reconcile.asking import KEY, Command
+from tests.integration.provider.asking import KEY, Command
 
 
 @pytest.fixture

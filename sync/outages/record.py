@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Insert, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.plain_tables import LAST_REACHABLE, OUTAGES
-from sync.reachability.marks import (
+from sync.outages.marks import (
     GAP_SECONDS,
     DatabaseMark,
     Gap,

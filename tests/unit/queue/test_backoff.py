@@ -1,4 +1,4 @@
-from sync.backoff import Backoff
+from sync.queue.backoff import Backoff
 
 
 def test_each_pause_is_twice_the_one_before_up_to_a_bound() -> None:

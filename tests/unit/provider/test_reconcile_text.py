@@ -1,7 +1,7 @@
 """What `reconcile` says at its end."""
 
-from sync.reconcile.ask import AskCounts
-from sync.reconcile.text import reconcile_document, reconcile_text
+from sync.provider.ask import AskCounts
+from sync.provider.reconcile_text import reconcile_document, reconcile_text
 
 
 def test_only_the_numbers_that_say_something_are_shown_each_with_its_meaning() -> None:

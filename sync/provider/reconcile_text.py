@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sync.reconcile.ask import AskCounts
+from sync.provider.ask import AskCounts
 from sync.terminal.text import number_text
 
 _MEANINGS = {

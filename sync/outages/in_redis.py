@@ -5,8 +5,8 @@ from typing import Any
 
 from redis import Redis
 
+from sync.outages.marks import Gap, OutageKind, RedisMarks, believed
 from sync.queue.counts import LATEST_KEY
-from sync.reachability.marks import Gap, OutageKind, RedisMarks, believed
 
 REACHABLE = "reachable"  # in LATEST_KEY
 GAPS_KEY = "zexa-sync:gaps"  # a hash: of a gap's begin its end and kind, until it stands in the database

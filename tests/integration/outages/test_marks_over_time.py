@@ -11,10 +11,10 @@ from sqlalchemy import Engine, delete
 
 from models.plain_tables import LAST_REACHABLE, OUTAGES
 from receiver.webhook.marker import Clocks, Marker
-from sync.reachability.find import read_outages
-from sync.reachability.in_redis import read_marks
-from sync.reachability.marks import BEAT_SECONDS, DATABASE_BEAT_SECONDS, GAP_SECONDS
-from sync.reachability.record import begin_outage
+from sync.outages.in_redis import read_marks
+from sync.outages.marks import BEAT_SECONDS, DATABASE_BEAT_SECONDS, GAP_SECONDS
+from sync.outages.record import begin_outage
+from sync.outages.recorded import read_outages
 from sync.settings.environment import RedisSettings
 from tests.support.events_builder import patient
 

@@ -16,7 +16,7 @@ from sync.events.interpretation import ParseOptions
 from sync.events.polled import answer_body, parse_answer
 from sync.events.statuses import is_final
 from sync.provider import ProviderAnswer, ProviderClient, ProviderError, ProviderFailure
-from sync.reconcile.asked import Due, claim, release, tidy
+from sync.provider.asked import Due, claim, release, tidy
 from sync.store.polled import merge_answers
 
 # After so many messages in a row without an answer nobody asks on.

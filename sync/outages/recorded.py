@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from models.plain_tables import OUTAGES
-from sync.reachability.losses import KnownOutage
-from sync.reachability.marks import OutageKind
+from sync.outages.losses import KnownOutage
+from sync.outages.marks import OutageKind
 
 # The latest ones. An installation has a few in a year, or one with each deploy.
 OUTAGES_MAX = 1000

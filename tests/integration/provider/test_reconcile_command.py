@@ -17,14 +17,14 @@ from sync.devtools.fake_provider.account import FakeFault
 from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider import ProviderClient, retries
+from sync.provider.ask import Asker
+from sync.provider.silent_messages import Wanted, find_due
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
-from sync.reconcile.ask import Asker
-from sync.reconcile.find import Wanted, find_due
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.conftest import ROOT
-from tests.integration.reconcile.asking import KEY, Command, ids_file, said, statuses
+from tests.integration.provider.asking import KEY, Command, ids_file, said, statuses
 from tests.support.events_builder import ANA, AO, body, minute, rows
 from tests.support.processes import wait_for
 

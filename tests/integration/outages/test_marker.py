@@ -13,11 +13,11 @@ from sqlalchemy import URL, Engine, text
 from models.database import open_database
 from receiver.webhook.marker import Marker
 from sync.devtools.dev.embedded import private_redis
+from sync.outages.in_redis import GAPS_KEY, REACHABLE
+from sync.outages.losses import KnownOutage
+from sync.outages.record import read_mark
+from sync.outages.recorded import read_outages
 from sync.queue.counts import LATEST_KEY
-from sync.reachability.find import read_outages
-from sync.reachability.in_redis import GAPS_KEY, REACHABLE
-from sync.reachability.losses import KnownOutage
-from sync.reachability.record import read_mark
 from sync.settings.environment import RedisSettings
 from sync.worker.outages import notice_outage
 from tests.support.redis_servers import DEFAULT_SERVER, server_binary

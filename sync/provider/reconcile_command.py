@@ -11,11 +11,11 @@ import click
 from sqlalchemy import Engine
 
 from sync.provider import ProviderClient
+from sync.provider.ask import Asker, AskingFailed
+from sync.provider.reconcile_counting import RepairedCount
+from sync.provider.reconcile_text import reconcile_document, reconcile_text
+from sync.provider.silent_messages import Found, Wanted, find_due
 from sync.queue.connection import opened_queue
-from sync.reconcile.ask import Asker, AskingFailed
-from sync.reconcile.counting import RepairedCount
-from sync.reconcile.find import Found, Wanted, find_due
-from sync.reconcile.text import reconcile_document, reconcile_text
 from sync.settings.environment import read_redis_settings
 from sync.settings.provider import ProviderSettings
 from sync.settings.worker import read_parse_options

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from sync.reachability.find import read_outages
-from sync.reachability.losses import KnownOutage
-from sync.reachability.marks import DATABASE_BEAT_SECONDS, Gap, OutageKind, RedisMarks, Span
-from sync.reachability.record import begin_outage, read_mark, record_gaps, record_span
+from sync.outages.losses import KnownOutage
+from sync.outages.marks import DATABASE_BEAT_SECONDS, Gap, OutageKind, RedisMarks, Span
+from sync.outages.record import begin_outage, read_mark, record_gaps, record_span
+from sync.outages.recorded import read_outages
 
 # A morning, in epoch seconds.
 TEN = 1_782_295_200.0

@@ -10,14 +10,13 @@ from structlog.testing import capture_logs
 
 from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
+from sync.provider.ask import AskingFailed
+from sync.provider.reconcile_chore import LOCK_KEY, Reconciliation
+from sync.provider.silent_messages import TIMES_MAX, find_silent
 from sync.queue.counts import RECONCILED, Counts
-from sync.reconcile import Reconciliation
-from sync.reconcile.ask import AskingFailed
-from sync.reconcile.chore import LOCK_KEY
-from sync.reconcile.find import TIMES_MAX, find_silent
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import apply
-from tests.integration.reconcile.asking import said, statuses
+from tests.integration.provider.asking import said, statuses
 from tests.support.events_builder import ANA, AO, body, minute
 
 HOUR = timedelta(hours=1)
