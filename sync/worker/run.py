@@ -14,6 +14,7 @@ from models.errors import error_line, is_misconfigured
 from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
 from sync.backoff import Backoff
+from sync.failure_codes import FailureCodesChore
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
 from sync.sentry import report
@@ -67,7 +68,10 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         _compact(applier(), stop)
         return
     looker = connect(settings.redis, connections=1, seconds=LOOK_SECONDS)
-    threads = [threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox")]
+    threads = [
+        threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox"),
+        threading.Thread(target=_failure_codes(settings, stop).run, name="failure codes"),
+    ]
     if settings.provider:
         threads.append(threading.Thread(target=_reconcile, args=(settings, settings.provider, stop), name="reconcile"))
     for thread in threads:
@@ -78,6 +82,16 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         stop.request()
         for thread in threads:
             thread.join()
+
+
+def _failure_codes(settings: WorkerSettings, stop: Stop) -> FailureCodesChore:
+    return FailureCodesChore(
+        database_url=settings.database_url,
+        redis=settings.redis,
+        options=settings.parse_options,
+        is_stop_asked=lambda: stop.is_requested,
+        sleep=stop.sleep,
+    )
 
 
 def _reconcile(settings: WorkerSettings, provider: ProviderSettings, stop: Stop) -> None:

@@ -66,7 +66,15 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs", "sync.sentry", "sync.backoff"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal", "sync.reachability"}
 FEATURES = {
-    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
+    *(
+        "sync.dead_letters",
+        "sync.doctor",
+        "sync.failure_codes",
+        "sync.opt_outs",
+        "sync.outages",
+        "sync.person",
+        "sync.provider",
+    ),
     *("sync.rebuild", "sync.reconcile", "sync.reports", "sync.status", "sync.suppression", "sync.trace"),
     *("sync.users", "sync.webhooks"),
 }
@@ -106,11 +114,11 @@ CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove"),
     *("sync.person.find", "sync.person.search"),
-    *("sync.reports.queries", "sync.trace.gather"),
+    *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # A worker uses what these hand on, for its chores. No feature imports the worker.
-CHORES = {"sync.reconcile"}
+CHORES = {"sync.reconcile", "sync.failure_codes"}
 
 
 def room(module: str) -> str:
