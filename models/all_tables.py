@@ -8,6 +8,7 @@ from models.compatibility import Compatibility
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.failure_code import CountedCode, FailureCount
 from models.forget_key_in_use import ForgetKeyInUse
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
@@ -35,7 +36,9 @@ __all__ = [
     "Compatibility",
     "ConsoleTry",
     "ConsoleUser",
+    "CountedCode",
     "DeadLetter",
+    "FailureCount",
     "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",

@@ -11,6 +11,7 @@ from models.campaign_status import CampaignStatus
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.failure_code import CountedCode, FailureCount
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
@@ -46,6 +47,8 @@ NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)
 OUTAGES = _table(Outage)
+FAILURE_CODES = _table(CountedCode)
+FAILURE_COUNTS = _table(FailureCount)
 REPORT_CALENDAR = _table(ReportCalendar)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)

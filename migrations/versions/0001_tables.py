@@ -53,6 +53,8 @@ TABLES = (
     "outages",
     "last_reachable",
     "webhook_registrations",
+    "failure_codes",
+    "failure_counts",
     "zexa_sync_compatibility",
 )
 # The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
@@ -84,6 +86,7 @@ def upgrade() -> None:
     create_tasks()
     create_outages()
     create_webhook_registrations()
+    create_failure_codes()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, even if it looks like one.
@@ -547,6 +550,25 @@ def create_webhook_registrations() -> None:
         unique=True,
         postgresql_where=is_open,
         sqlite_where=is_open,
+    )
+
+
+def create_failure_codes() -> None:
+    op.create_table(
+        "failure_codes",
+        sa.Column("channel", KeyText, primary_key=True),
+        sa.Column("entry", KeyText, primary_key=True),
+        sa.Column("code", sa.Text()),
+        *counts("addresses", "never_again", "received_before"),
+        sa.Column("at_least", sa.Double(), nullable=False),
+        *counts("others", "others_never_again"),
+        sa.Column("is_proposed", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
+        "failure_counts",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        *(sa.Column(name, UTCDateTime(), nullable=False) for name in ("counted_at", "since", "until")),
+        sa.Column("opt_out_failures", sa.Text(), nullable=False),
     )
 
 

@@ -25,11 +25,12 @@ from tests.conftest import ROOT, alembic_config, migrate
 from tests.support.events_builder import ROLLUPS, TABLES
 from tests.support.processes import wait_for
 
-RECORDED = ("outages", "last_reachable", "webhook_registrations", "forgotten_people")
+RECORDED = ("outages", "last_reachable", "webhook_registrations", "forgotten_people", "failure_counts")
 CONSOLE_TABLES = ("console_users", "console_tries", "audit_log", "tasks", "task_files")
 OTHERS = (
     *RECORDED,
     "asked_messages",
+    "failure_codes",
     "forget_keys",
     "report_calendar",
     "inbox",
