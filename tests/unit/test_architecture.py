@@ -63,8 +63,9 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 
 # Who may import whom, as CONTRIBUTING.md says it under "The map of rooms". A room may always import itself.
 BASE = {"models", "sync.events", "sync.settings", "sync.logs"}
-BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.terminal"}
+BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.tasks", "sync.terminal"}
 FEATURES = {
+    "sync.failure_codes",
     *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
     *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.trace", "sync.users", "sync.webhooks"),
 }
@@ -76,13 +77,15 @@ MAY_IMPORT = {
     "sync.logs": {"sync"},  # the version
     **dict.fromkeys(("sync.queue", "sync.rollups", "sync.terminal"), BASE),
     "sync.store": BASE | {"sync.rollups"},
+    "sync.tasks": BASE | {"sync.queue"},
     "sync.worker": BEHIND,
     **dict.fromkeys(FEATURES, BEHIND),
     "sync": BASE | {"sync.terminal"},  # the command line names commands as text
     "receiver.server": {"sync.logs", "sync.settings"},
     "receiver.webhook": BASE | {"receiver.server", "sync.queue"},
     "receiver.api": BASE | {"receiver.server", "receiver.webhook", "sync.queue"},
-    "receiver.console": BASE | {"receiver.server", "receiver.webhook", "sync.queue", "sync.rollups", "sync.terminal"},
+    "receiver.console": BASE
+    | {"receiver.server", "receiver.webhook", "sync.queue", "sync.rollups", "sync.tasks", "sync.terminal"},
     "receiver": BASE | {"receiver.server", "receiver.webhook", "receiver.api", "receiver.console", "sync.queue"},
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
@@ -101,13 +104,13 @@ CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove"),
     *("sync.person.find", "sync.person.search"),
-    *("sync.reports.queries", "sync.trace.gather"),
+    *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
 MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
-# What a worker does beside the queue. No feature imports the worker.
-CHORES = {"sync.provider.reconcile_chore"}
+# What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
+CHORES = {"sync.failure_codes", "sync.provider.reconcile_chore", "sync.dead_letters.replay_task"}
 OPEN_DOORS = {
     **dict.fromkeys(FEATURES, DOORS | MARKS),
     **dict.fromkeys(("receiver", "receiver.api"), DOORS),
