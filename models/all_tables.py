@@ -24,6 +24,8 @@ from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.task import Task
+from models.task_file import TaskFile
 from models.webhook_registration import WebhookRegistration
 
 __all__ = [
@@ -52,5 +54,7 @@ __all__ = [
     "RollupCampaign",
     "RollupDaily",
     "RollupDelta",
+    "Task",
+    "TaskFile",
     "WebhookRegistration",
 ]

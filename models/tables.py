@@ -25,6 +25,8 @@ from models.report_calendar import ReportCalendar
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.task import Task
+from models.task_file import TaskFile
 from models.webhook_registration import WebhookRegistration
 
 
@@ -54,4 +56,6 @@ ROLLUP_DELTAS = _table(RollupDelta)
 CONSOLE_USERS = _table(ConsoleUser)
 CONSOLE_TRIES = _table(ConsoleTry)
 AUDIT_LOG = _table(AuditEntry)
+TASKS = _table(Task)
+TASK_FILES = _table(TaskFile)
 WEBHOOK_REGISTRATIONS = _table(WebhookRegistration)

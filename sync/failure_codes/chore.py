@@ -20,8 +20,8 @@ from sync.events.interpretation import ParseOptions
 from sync.failure_codes.count import AGAIN_AFTER, count_failures
 from sync.failure_codes.judge import judge
 from sync.failure_codes.store import store_count
+from sync.logs.sentry import report
 from sync.queue.connection import connect, open_queue
-from sync.sentry import report
 from sync.settings.environment import RedisSettings
 
 LOCK_KEY = "zexa-sync:failure-codes:lock"
