@@ -14,6 +14,7 @@ from models.forget_keys import ForgetKeyMissing
 from receiver.console import (
     campaigns,
     dead_letters,
+    failed_messages,
     failures,
     health,
     language,
@@ -55,6 +56,7 @@ PARTS = (
     campaigns.add_pages,
     dead_letters.add_pages,
     failures.add_pages,
+    failed_messages.add_pages,
     health.add_pages,
 )
 
