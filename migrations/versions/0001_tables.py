@@ -367,6 +367,7 @@ def create_waiting() -> None:
         "ix_dead_letters_may_opt_out", "dead_letters", "received_at", "may_opt_out AND resolved_at IS NULL"
     )
     create_index_of_some("ix_dead_letters_unresolved", "dead_letters", "received_at", "resolved_at IS NULL")
+    op.create_index("ix_dead_letters_received_at", "dead_letters", ["received_at", "digest"])
     op.create_table(
         "inbox",
         automatic_id(),

@@ -24,6 +24,7 @@ from receiver.console import (
     person,
     session,
     signing,
+    tasks,
 )
 from receiver.console.addresses import shown_address, shown_text
 from receiver.console.pages import STORES, Pages, problem, stores
@@ -58,6 +59,7 @@ PARTS = (
     failures.add_pages,
     failed_messages.add_pages,
     health.add_pages,
+    tasks.add_pages,
 )
 
 log = structlog.get_logger()

@@ -101,7 +101,7 @@ DOORS = {
 }
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
-    *("sync.dead_letters.find", "sync.dead_letters.resolve"),
+    *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
     *("sync.person.find", "sync.person.search"),
     *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
@@ -110,7 +110,10 @@ CONSOLE_DOORS = {
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
 MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
 # What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
-CHORES = {"sync.failure_codes", "sync.provider.reconcile_chore", "sync.dead_letters.replay_task"}
+CHORES = {
+    *("sync.failure_codes", "sync.provider.reconcile_chore"),
+    *("sync.dead_letters.replay_request", "sync.dead_letters.replay_task"),
+}
 OPEN_DOORS = {
     **dict.fromkeys(FEATURES, DOORS | MARKS),
     **dict.fromkeys(("receiver", "receiver.api"), DOORS),
