@@ -25,6 +25,7 @@ PURE_MODULES = {
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *(
         "sync.backoff",
+        "sync.reports.page_keys",
         "sync.settings.http_urls",
         "sync.settings.redis_url",
         "sync.store.known_good",
@@ -106,7 +107,8 @@ CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove"),
     *("sync.person.find", "sync.person.search"),
-    *("sync.reports.queries", "sync.trace.gather"),
+    *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
+    "sync.trace.gather",
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # A worker uses what these hand on, for its chores. No feature imports the worker.

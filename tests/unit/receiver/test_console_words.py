@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, g
 
 from receiver.console import language
+from receiver.console.listing import _TITLES
 from receiver.console.needs import _HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
@@ -17,7 +18,16 @@ from sync.users.audit import Action
 
 CONSOLE = Path(language.__file__).parent
 PLACES = re.compile(r"{(\w+)}")
-OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values(), *map(str, Action)}
+OF_VALUES = {
+    "queued",
+    "sent",
+    "delivered",
+    "failed",
+    "undeliverable",
+    *_HELD_BY.values(),
+    *_TITLES.values(),
+    *map(str, Action),
+}
 
 
 def texts_of_templates() -> Iterator[str]:
