@@ -18,6 +18,7 @@ from receiver.console import (
     failures,
     health,
     language,
+    listing,
     messages,
     opt_outs,
     overview,
@@ -179,6 +180,7 @@ def _words() -> dict[str, Any]:
         "may_act": bool(g.get("account") and g.account.may_act),
         "timezone": g.get("timezone") or "UTC",
         "now": datetime.now(language.zone()),
+        "rows_link": listing.rows_link,
     }
 
 
@@ -189,6 +191,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "time": language.time_of,
     "day": language.day_text,
     "full_day": language.full_day_text,
+    "step": language.step_text,
     "value": language.shown_value,
     "address": shown_address,
     "free_text": shown_text,

@@ -24,6 +24,7 @@ PURE_MODULES = {
     *("sync.outages.losses", "sync.outages.marks", "sync.outages.retries", "sync.queue.backoff"),
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *(
+        "sync.reports.page_keys",
         "sync.settings.http_urls",
         "sync.settings.redis_url",
         "sync.store.known_good",
@@ -104,7 +105,8 @@ CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
     *("sync.person.find", "sync.person.search"),
-    *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
+    *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
+    *("sync.failure_codes.store", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
