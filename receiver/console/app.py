@@ -28,8 +28,8 @@ from receiver.console.addresses import shown_address, shown_text
 from receiver.console.pages import STORES, Pages, problem, stores
 from receiver.console.stores import Stores, begin_page
 from receiver.server.paths import CONSOLE_PATH, kept_request_id
+from sync.logs.sentry import report
 from sync.rollups.recount import stored_timezone
-from sync.sentry import report
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 HEADERS = {
