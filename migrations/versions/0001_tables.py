@@ -43,6 +43,7 @@ TABLES = (
     "inbox",
     "rollup_daily",
     "rollup_campaigns",
+    "rollup_campaign_quarters",
     "rollup_deltas",
     "report_calendar",
     "console_users",
@@ -53,6 +54,8 @@ TABLES = (
     "outages",
     "last_reachable",
     "webhook_registrations",
+    "failure_codes",
+    "failure_counts",
     "zexa_sync_compatibility",
 )
 # The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
@@ -84,6 +87,7 @@ def upgrade() -> None:
     create_tasks()
     create_outages()
     create_webhook_registrations()
+    create_failure_codes()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, even if it looks like one.
@@ -203,10 +207,7 @@ def create_status() -> None:
         ),
     )
     op.create_index("ix_message_status_recipient", "message_status", ["recipient"])
-    create_index_of_some("ix_message_status_campaign_id", "message_status", "campaign_id", "campaign_id IS NOT NULL")
-    create_index_of_some(
-        "ix_message_status_failures", "message_status", "status_at", "status IN ('failed', 'undeliverable')"
-    )
+    create_indexes_of_messages()
     op.create_table(
         "campaign_status",
         sa.Column("campaign_id", KeyText, primary_key=True),
@@ -220,6 +221,19 @@ def create_status() -> None:
         sa.Column("message_total", sa.Integer()),
         sa.CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
     )
+
+
+def create_indexes_of_messages() -> None:
+    is_ended = "status IN ('delivered', 'failed', 'undeliverable')"
+    has_opted_out = "opted_out_at IS NOT NULL"
+    for name, columns, condition in (
+        ("campaign_id", ("campaign_id", "status", "message_id"), "campaign_id IS NOT NULL"),
+        ("failures", ("status_at",), "status IN ('failed', 'undeliverable')"),
+        ("ended", ("channel", "status_at", "message_id"), is_ended),
+        ("opted_out", ("status_at", "message_id"), has_opted_out),
+        ("opted_out_campaign", ("campaign_id", "message_id"), f"{has_opted_out} AND campaign_id IS NOT NULL"),
+    ):
+        create_index_of_some(f"ix_message_status_{name}", "message_status", columns, condition)
 
 
 def create_asked_messages() -> None:
@@ -394,6 +408,12 @@ def create_reports() -> None:
         *counts("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts"),
     )
     op.create_table(
+        "rollup_campaign_quarters",
+        sa.Column("campaign_id", KeyText, primary_key=True),
+        sa.Column("quarter_at", UTCDateTime(), primary_key=True),
+        *counts("delivered", "failed", "undeliverable"),
+    )
+    op.create_table(
         "rollup_deltas",
         automatic_id(),
         sa.Column("quarter_at", UTCDateTime()),
@@ -551,6 +571,25 @@ def create_webhook_registrations() -> None:
     )
 
 
+def create_failure_codes() -> None:
+    op.create_table(
+        "failure_codes",
+        sa.Column("channel", KeyText, primary_key=True),
+        sa.Column("entry", KeyText, primary_key=True),
+        sa.Column("code", sa.Text()),
+        *counts("addresses", "never_again", "received_before"),
+        sa.Column("at_least", sa.Double(), nullable=False),
+        *counts("others", "others_never_again"),
+        sa.Column("is_proposed", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
+        "failure_counts",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        *(sa.Column(name, UTCDateTime(), nullable=False) for name in ("counted_at", "since", "until")),
+        sa.Column("opt_out_failures", sa.Text(), nullable=False),
+    )
+
+
 def create_compatibility() -> None:
     compatibility = op.create_table("zexa_sync_compatibility", sa.Column("oldest_revision", KeyText, primary_key=True))
     op.bulk_insert(compatibility, [{"oldest_revision": OLDEST_REVISION}])
@@ -564,8 +603,9 @@ def counts(*names: str) -> list[sa.Column[int]]:
     return [sa.Column(name, sa.Integer(), nullable=False) for name in names]
 
 
-def create_index_of_some(name: str, table: str, column: str, condition: str) -> None:
-    op.create_index(name, table, [column], postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
+def create_index_of_some(name: str, table: str, columns: str | tuple[str, ...], condition: str) -> None:
+    names = [columns] if isinstance(columns, str) else list(columns)
+    op.create_index(name, table, names, postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
 
 
 def calendar(timezone: str) -> list[dict[str, Any]]:

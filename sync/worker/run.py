@@ -18,9 +18,9 @@ from sync.queue.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
 from sync.settings.environment import SettingError
-from sync.settings.provider import ProviderSettings
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
+from sync.worker.chores import count_failure_codes, reconcile
 from sync.worker.full_redis import relieve
 from sync.worker.outages import CHORE_SECONDS, notice_outage
 from sync.worker.rq_worker import REDIS_SECONDS, EventWorker
@@ -78,9 +78,10 @@ def _work(settings: WorkerSettings, stop: Stop, tasks: Tasks, *, burst: bool) ->
     threads = [
         threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox"),
         threading.Thread(target=tasks.run, name="tasks"),
+        threading.Thread(target=count_failure_codes, args=(settings, stop), name="failure codes"),
     ]
     if settings.provider:
-        threads.append(threading.Thread(target=_reconcile, args=(settings, settings.provider, stop), name="reconcile"))
+        threads.append(threading.Thread(target=reconcile, args=(settings, settings.provider, stop), name="reconcile"))
     for thread in threads:
         thread.start()
     try:
@@ -89,20 +90,6 @@ def _work(settings: WorkerSettings, stop: Stop, tasks: Tasks, *, burst: bool) ->
         stop.request()
         for thread in threads:
             thread.join()
-
-
-def _reconcile(settings: WorkerSettings, provider: ProviderSettings, stop: Stop) -> None:
-    """Ask the provider for silent messages until asked to stop. Only then is loaded what asking needs."""
-    from sync.provider.reconcile_chore import Reconciliation  # noqa: PLC0415
-
-    Reconciliation(
-        provider=provider,
-        database_url=settings.database_url,
-        redis=settings.redis,
-        options=settings.parse_options,
-        counts=applier().counts,
-        is_stop_asked=lambda: stop.is_requested,
-    ).run(stop.sleep)
 
 
 def _drain(ours: Applier, stop: Stop, *, looker: Redis | None = None, burst: bool = False) -> None:
