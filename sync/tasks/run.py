@@ -38,9 +38,10 @@ class TaskRunner:
         *,
         options: ParseOptions,
         is_stop_asked: Callable[[], bool],
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._engine, self._reader, self._kinds, self._options = engine, reader, kinds, options
-        self._is_stop_asked = is_stop_asked
+        self._is_stop_asked, self._is_busy = is_stop_asked, is_busy
         self._cleaned_at = -CHORE_SECONDS
 
     def run(self, sleep: Callable[[float], None]) -> None:
@@ -90,6 +91,7 @@ class TaskRunner:
             reader=self._reader,
             options=self._options,
             is_stop_asked=self._is_stop_asked,
+            is_busy=self._is_busy,
         )
         try:
             with ShownAlive(work, lambda error: self._say_failed(record, error)):

@@ -4,6 +4,7 @@ from models.database import open_database
 from sync.dead_letters import replay_request, replay_task
 from sync.settings.worker import WorkerSettings
 from sync.tasks import Kind, TaskRunner
+from sync.worker.applier import applier
 from sync.worker.running_statements import RunningStatements
 from sync.worker.stop import Stop
 
@@ -35,7 +36,12 @@ class Tasks:
         )
         self._running = (RunningStatements(engine), RunningStatements(reader))
         self._runner = TaskRunner(
-            engine, reader, KINDS, options=settings.parse_options, is_stop_asked=lambda: stop.is_requested
+            engine,
+            reader,
+            KINDS,
+            options=settings.parse_options,
+            is_stop_asked=lambda: stop.is_requested,
+            is_busy=lambda: applier().is_busy,
         )
 
     def run(self) -> None:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,6 +14,7 @@ from sync.status import measure_database
 from sync.tasks import (
     OwnFailure,
     TaskFailed,
+    TaskRunner,
     TaskState,
     TaskWork,
     cancel_task,
@@ -20,12 +22,14 @@ from sync.tasks import (
     latest_tasks,
     read_file,
 )
+from sync.tasks import work as work_module
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, delete_old_files, file_bytes
 from sync.tasks.run import DEATHS_MAX
 from sync.tasks.take import DEAD_AFTER
+from sync.tasks.work import WORKED_SECONDS
 from tests.conftest import NOW
 from tests.integration.tasks.working import age, ask, counting, task, worker
-from tests.support.events_builder import ANA, rows
+from tests.support.events_builder import ANA, AO, rows
 
 HOUR = timedelta(hours=1)
 
@@ -189,6 +193,25 @@ def _away() -> Exception:
         """As a driver says it whose connection is gone."""
 
     return OperationalError()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_while_events_are_applied_a_task_rests_for_twice_as_long_as_it_works(
+    engine: Engine, reader: Engine, monkeypatch: pytest.MonkeyPatch, is_busy: bool
+) -> None:
+    now, rests = [0.0], []
+
+    def take_time(_work: TaskWork, number: int) -> None:
+        now[0] += WORKED_SECONDS * (number + 0.5)
+
+    monkeypatch.setattr(work_module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=rests.append))
+    ask(engine)
+    kinds = {"count": counting(3, before=take_time)}
+    runner = TaskRunner(engine, reader, kinds, options=AO, is_stop_asked=lambda: False, is_busy=lambda: is_busy)
+    assert runner.do_next()
+    # The first step is too short for a rest, and counts with the second.
+    assert rests == pytest.approx([2 * 2 * WORKED_SECONDS, 2 * 2.5 * WORKED_SECONDS] if is_busy else [])
 
 
 # Files
