@@ -8,7 +8,6 @@ time, and adds no history.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from uuid import uuid4
 
 from sqlalchemy import Engine
@@ -32,7 +31,7 @@ from sync.opt_outs.forgotten import forgotten_by
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 from sync.terminal.csv_cells import as_it_was
 from sync.terminal.csv_file import NOT_READABLE, CsvFile, FileError
-from sync.terminal.csv_records import Record
+from sync.terminal.csv_records import Record, next_batch
 from sync.terminal.times import read_time
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.
@@ -50,6 +49,7 @@ class Defaults:
     channel: str
     sender: str
     at: datetime | None
+    reason: str | None = field(default=None, repr=False)
     default_region: str
     forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)
 
@@ -102,7 +102,7 @@ def import_opt_outs(
     Raises FileError if a column stands twice.
     """
     counts, columns = ImportCounts(), _columns(csv_file)
-    while records := list(islice(csv_file.records, ROWS_PER_TRANSACTION)):
+    while records := next_batch(csv_file.records, ROWS_PER_TRANSACTION):
         stated = []
         for record in records:
             try:
@@ -158,7 +158,7 @@ def _stated(
     # A time that lies ahead would outrank every true one: then they have opted out, as of now.
     at = at if at is None or at <= now else None
     keys = [(channel, address.text, sender) for address in reading.addresses]
-    return Stated(keys=keys, at=at, reason=text_in("reason") or None)
+    return Stated(keys=keys, at=at, reason=text_in("reason") or defaults.reason)
 
 
 def _time_in(text: str, name: str) -> datetime | None:

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import BinaryIO
 
 from sync.suppression import Lookup, LookupStatus
 from sync.terminal.csv_file import NOT_READABLE, REASON_COLUMN, CsvFile
-from sync.terminal.csv_records import Record
+from sync.terminal.csv_records import Record, next_batch
 
 ROWS_PER_LOOK = 20_000
 
@@ -69,7 +68,7 @@ def scrub(
         (files.invalid, csv_file.with_column(csv_file.header_text, REASON_COLUMN)),
     ):
         file.write(csv_file.encoding.mark + csv_file.encoding.encode(text))
-    while rows := list(islice(csv_file.records, ROWS_PER_LOOK)):
+    while rows := next_batch(csv_file.records, ROWS_PER_LOOK):
         _sort_out(lookup, csv_file, files, scope, counts, rows)
         on_look(counts)
     return counts

@@ -106,6 +106,15 @@ def test_options_hold_where_a_row_says_nothing(engine: Engine, command: Command)
     assert rows == [("sms", ANA, "A", minute(1)), ("whatsapp", RUI, "B", minute(2))]
 
 
+def test_a_reason_holds_where_a_row_gives_none(engine: Engine, command: Command) -> None:
+    content = "to,reason\n912345678,by post\n923000111,\n"
+    assert imported(command, content, "--reason", "list of the shop") == {"new": 2}
+    assert {row["address"]: row["reason"] for row in table(engine, HISTORY)} == {
+        ANA: "by post",
+        RUI: "list of the shop",
+    }
+
+
 @pytest.mark.parametrize(
     "times", [("", ""), ("2026-06-24T10:01Z", "2026-06-24T10:02Z"), ("", "2099-01-01"), ("2099-01-01", "")]
 )
