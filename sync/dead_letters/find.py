@@ -43,23 +43,32 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterSelection:
-    """The letters a command is about: letters with these digests, else letters of a reason (None: any) in a state."""
+    """The letters a command is about: letters with these digests, else letters of a reason (None: any) in a state.
+
+    With `received_until` the others are only those that were received by then.
+    """
 
     digests: tuple[str, ...] = ()
     reason: str | None = None
     state: State = State.UNRESOLVED
+    received_until: datetime | None = None
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
         columns = DEAD_LETTERS.c
         if self.digests:
             return [columns.digest.in_(self.digests)]
-        by_state = {
+        by_state: dict[State, list[ColumnElement[bool]]] = {
             State.UNRESOLVED: [columns.resolved_at.is_(None)],
             State.RESOLVED: [columns.resolved_at.is_not(None)],
             State.ANY: [],
         }
-        return [*by_state[self.state], *([columns.reason == self.reason] if self.reason else [])]
+        conditions = by_state[self.state]
+        if self.reason:
+            conditions.append(columns.reason == self.reason)
+        if self.received_until:
+            conditions.append(columns.received_at <= self.received_until)
+        return conditions
 
 
 def is_prefix(text: str) -> bool:
@@ -104,12 +113,18 @@ def count_by_reason(connection: Connection, selection: LetterSelection) -> dict[
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def pages(engine: Engine, selection: LetterSelection, size: int) -> Iterator[list[Any]]:
-    """Yield the selected rows of `dead_letters`, bodies included, at most `size` at a time, in order of digest.
+def count_letters(connection: Connection, selection: LetterSelection, *, at_most: int) -> int:
+    """Return how many letters are selected, and `at_most` if there are more: no table is too long for that."""
+    some = select(DEAD_LETTERS.c.digest).where(*selection.conditions).limit(at_most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
-    Each page is read in a transaction of its own. No row comes twice, even if it changes in between.
+
+def pages(engine: Engine, selection: LetterSelection, size: int, *, after: str = "") -> Iterator[list[Any]]:
+    """Yield the selected rows of `dead_letters` with a digest `after` this one, bodies included, in order of digest.
+
+    Each page has at most `size` rows and is read in a transaction of its own. No row comes twice, even if it changes in
+    between.
     """
-    after = ""
     while True:
         query = select(DEAD_LETTERS).where(DEAD_LETTERS.c.digest > after, *selection.conditions)
         with engine.begin() as connection:

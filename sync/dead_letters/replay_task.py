@@ -1,0 +1,72 @@
+"""Replays dead letters because somebody asked for it in the console: a kind of task, done by a worker."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync.dead_letters.find import LetterSelection
+from sync.dead_letters.replay import Replayed, ReplayPlace, replay
+from sync.store.singly import Held
+from sync.tasks import TaskFailed, TaskWork
+
+KIND = "replay_dead_letters"
+# What may have changed between the question and the work: letters that are resolved already, or gone.
+ALREADY_GONE = "already_gone"
+HELD = "held"
+# Few, because workers apply events beside it and wait for the ledger.
+LETTERS_PER_PAGE = 50
+
+
+def parameters_of(selection: LetterSelection) -> dict[str, Any]:
+    """Return as parameters of a task which letters to replay, of `selection` without its state and its time."""
+    return {"digests": selection.digests, "reason": selection.reason}
+
+
+def replay_letters(work: TaskWork) -> Mapping[str, int]:
+    """Replay the letters that `parameters_of` says, as `zexa-sync dead-letters replay` does.
+
+    Letters that were received after the question are left alone. Counts stand in the transactions that replay, so
+    workers may be killed and take over as they like. Fails as HELD if known good events fail too.
+    """
+    parameters = work.parameters
+    selection = LetterSelection(
+        digests=tuple(parameters["digests"]), reason=parameters["reason"], received_until=work.asked_at
+    )
+
+    def note(connection: Connection, replayed: Sequence[Replayed], page: str) -> None:
+        earlier = place_of(work.bookmark_now(connection))
+        digests = {one.digest for one in replayed}
+        place = ReplayPlace(after=page, done=frozenset(digest for digest in earlier.done | digests if digest > page))
+        counts = Counter(one.verdict.value for one in replayed)
+        work.note(connection, counts, done=len(replayed), bookmark=bookmark_of(place))
+
+    done = work.steps_done
+    work.check()
+    try:
+        for _ in replay(
+            work.engine,
+            selection,
+            options=work.options,
+            page_size=LETTERS_PER_PAGE,
+            place=place_of(work.bookmark),
+            note=note,
+        ):
+            done += 1
+            work.check()
+    except Held:
+        raise TaskFailed(HELD) from None
+    return {} if work.steps_total is None else {ALREADY_GONE: max(0, work.steps_total - done)}
+
+
+def place_of(bookmark: str | None) -> ReplayPlace:
+    if bookmark is None:
+        return ReplayPlace()
+    after, done = json.loads(bookmark)
+    return ReplayPlace(after=after, done=frozenset(done))
+
+
+def bookmark_of(place: ReplayPlace) -> str:
+    return json.dumps([place.after, sorted(place.done)])
