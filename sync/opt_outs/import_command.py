@@ -12,7 +12,8 @@ import click
 from sqlalchemy import Engine
 
 from sync.opt_outs.command_options import BY, DELIMITER, default_region, scope
-from sync.opt_outs.import_file import ADDRESS_COLUMNS, Defaults, ImportCounts, import_opt_outs
+from sync.opt_outs.import_file import ImportCounts, import_opt_outs
+from sync.opt_outs.import_rows import ADDRESS_COLUMNS, Defaults
 from sync.settings.forget_keys import read_forget_keys
 from sync.terminal.csv_file import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
 from sync.terminal.csv_records import Record

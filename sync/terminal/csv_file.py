@@ -192,18 +192,16 @@ def named(name: str) -> Choice:
     return lambda fields: _only_index(fields, [name])
 
 
-def named_one_of(names: Sequence[str]) -> Choice:
+def named_one_of(names: Sequence[str], *, advice: str = "name one with --column, one import for each") -> Choice:
     """Return the choice of the column with one of `names`, in any case; it raises FileError if several are columns.
 
-    To take one of them in silence would leave out the people who stand in the others only.
+    The error gives `advice`. To take one of them in silence would leave out the people who stand in the others only.
     """
 
     def choose(fields: Sequence[str]) -> int | None:
         matches = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
         if len(matches) > 1:
-            raise FileError(
-                f"the file has the columns {', '.join(matches)}: name one with --column, one import for each"
-            )
+            raise FileError(f"the file has the columns {', '.join(matches)}: {advice}")
         return next(iter(matches.values()), None)
 
     return choose

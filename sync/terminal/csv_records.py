@@ -17,7 +17,7 @@ RECORD_CHARACTERS_MAX = 1024 * 1024
 REREAD_CHARACTERS_MAX = 256 * 1024 * 1024
 REREAD_TIMES_MAX = 8
 # What is held at once of a file's rows, each of which takes some times as much once it is split into fields.
-BATCH_CHARACTERS_MAX = 2 * 1024 * 1024
+BATCH_CHARACTERS_MAX = 1024 * 1024
 
 
 class TooManyBrokenRows(Exception):  # noqa: N818 - it says what the file has

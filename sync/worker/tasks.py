@@ -2,6 +2,7 @@
 
 from models.database import open_database
 from sync.dead_letters import replay_task
+from sync.opt_outs import list_tasks
 from sync.settings.worker import WorkerSettings
 from sync.tasks import Kind, TaskRunner
 from sync.worker.running_statements import RunningStatements
@@ -15,6 +16,9 @@ CONNECTIONS = 2
 # Every kind of task, by the name that stands in the table.
 KINDS: dict[str, Kind] = {
     replay_task.KIND: replay_task.replay_letters,
+    list_tasks.LOOK: list_tasks.look_at_list,
+    list_tasks.SCRUB: list_tasks.scrub_list,
+    list_tasks.IMPORT: list_tasks.import_list,
 }
 
 
@@ -35,7 +39,12 @@ class Tasks:
         )
         self._running = (RunningStatements(engine), RunningStatements(reader))
         self._runner = TaskRunner(
-            engine, reader, KINDS, options=settings.parse_options, is_stop_asked=lambda: stop.is_requested
+            engine,
+            reader,
+            KINDS,
+            options=settings.parse_options,
+            is_stop_asked=lambda: stop.is_requested,
+            files_kept=list_tasks.FILES_KEPT,
         )
 
     def run(self) -> None:

@@ -103,6 +103,7 @@ DOORS = {
 CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
+    *("sync.opt_outs.list_tasks", "sync.opt_outs.uploaded_list"),
     *("sync.person.find", "sync.person.search"),
     *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
@@ -110,7 +111,10 @@ CONSOLE_DOORS = {
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
 MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
 # What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
-CHORES = {"sync.failure_codes", "sync.provider.reconcile_chore", "sync.dead_letters.replay_task"}
+CHORES = {
+    *("sync.failure_codes", "sync.provider.reconcile_chore"),
+    *("sync.dead_letters.replay_task", "sync.opt_outs.list_tasks"),
+}
 OPEN_DOORS = {
     **dict.fromkeys(FEATURES, DOORS | MARKS),
     **dict.fromkeys(("receiver", "receiver.api"), DOORS),

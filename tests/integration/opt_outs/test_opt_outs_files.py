@@ -17,7 +17,8 @@ from models.database import open_database
 from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
 from sync.opt_outs import import_file
-from sync.opt_outs.import_file import Defaults, ImportCounts, import_opt_outs
+from sync.opt_outs.import_file import ImportCounts, import_opt_outs
+from sync.opt_outs.import_rows import Defaults
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.store.apply import apply
 from sync.terminal.csv_file import named, opened_csv
