@@ -18,6 +18,7 @@ from receiver.console import (
     failures,
     health,
     language,
+    listing,
     lists,
     messages,
     opt_outs,
@@ -25,6 +26,7 @@ from receiver.console import (
     person,
     session,
     signing,
+    tasks,
 )
 from receiver.console.addresses import shown_address, shown_text
 from receiver.console.list_words import sentence_text
@@ -64,6 +66,7 @@ PARTS = (
     failures.add_pages,
     failed_messages.add_pages,
     health.add_pages,
+    tasks.add_pages,
 )
 
 log = structlog.get_logger()
@@ -204,6 +207,7 @@ def _words() -> dict[str, Any]:
         "may_act": bool(g.get("account") and g.account.may_act),
         "timezone": g.get("timezone") or "UTC",
         "now": datetime.now(language.zone()),
+        "rows_link": listing.rows_link,
     }
 
 
@@ -214,6 +218,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "time": language.time_of,
     "day": language.day_text,
     "full_day": language.full_day_text,
+    "step": language.step_text,
     "value": language.shown_value,
     "address": shown_address,
     "free_text": shown_text,
@@ -221,4 +226,6 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "reason": language.reason_text,
     "body": body_text,
     "of_file": sentence_text,
+    "task_kind": tasks.kind_text,
+    "task_state": tasks.state_text,
 }

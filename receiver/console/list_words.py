@@ -14,16 +14,10 @@ def sentence_text(sentence: str) -> str:
     return visible(file_sentence_in_portuguese(sentence) if language() == "pt" else sentence)
 
 
-def failure_text(failure: str) -> Markup | str:
+def list_failure_text(failure: str) -> Markup | str:
     """Return why a task of a list failed."""
     kind, _colon, held_by = failure.partition(":")
-    if kind == STALE:
-        why = held_by_text(held_by or None)
-        return _("It cannot be known now who has opted out ({why}), so no list was made. Try again.", why=why)
-    own = {
-        "died": _("Several workers died with it. Look at their logs before you try again."),
-        "refused": _("The database refused what it writes."),
-        "mistake": _("A mistake of ours: its kind stands in the worker's log."),
-        "forgotten": _("Somebody was forgotten meanwhile, and the list may have named them: upload it again."),
-    }
-    return own.get(failure) or sentence_text(failure)
+    if kind != STALE:
+        return sentence_text(failure)
+    why = held_by_text(held_by or None)
+    return _("It cannot be known now who has opted out ({why}), so no list was made. Try again.", why=why)

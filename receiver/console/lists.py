@@ -11,12 +11,13 @@ from flask import Response, make_response, redirect, request, url_for
 
 from receiver.console.language import _
 from receiver.console.list_form import FormProblem, asked_of_form
-from receiver.console.list_words import failure_text, sentence_text
+from receiver.console.list_words import sentence_text
 from receiver.console.pages import Pages, asked, done, problem, rendered, stores
 from receiver.console.session import account
 from receiver.console.stores import Stores, begin_page
+from receiver.console.tasks import OF_LISTS, REFRESH_SECONDS, failure_text
 from receiver.console.uploads import INCOMPLETE, LIST_BYTES_MAX, TOO_LARGE
-from sync.opt_outs.list_tasks import IMPORT, KIND_OF, LOOK, SCRUB, problems_of
+from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, problems_of
 from sync.opt_outs.uploaded_list import ListHead, ListOptions, list_head
 from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, PartsReader, file_bytes, pass_file, remove_files
@@ -24,7 +25,6 @@ from sync.terminal.csv_file import FileError
 from sync.users.audit import Action, note
 
 UPLOAD = "console.upload_list"
-KINDS = (LOOK, SCRUB, IMPORT)
 # Tasks of any kind that are looked through for those of lists.
 TASKS_LOOKED_AT = 100
 LISTS_SHOWN = 20
@@ -45,7 +45,7 @@ def lists() -> Response:
 
 def lists_page(status: HTTPStatus = HTTPStatus.OK, problem_text: object = None) -> Response:
     with stores().reader.connect() as connection:
-        records = [it for it in latest_tasks(connection, limit=TASKS_LOOKED_AT) if it.kind in KINDS][:LISTS_SHOWN]
+        records = [it for it in latest_tasks(connection, limit=TASKS_LOOKED_AT) if it.kind in OF_LISTS][:LISTS_SHOWN]
     most = LIST_BYTES_MAX // 1024 // 1024
     return rendered("lists.html", status, records=records, most=most, problem_text=problem_text, form=request.form)
 
@@ -91,7 +91,7 @@ def asked_list(states: tuple[TaskState, ...] = tuple(TaskState)) -> TaskRecord |
     """Return the task of a list that the address or the form names, in one of `states`."""
     with stores().reader.connect() as connection:
         record = find_task(connection, asked("id"))
-    return record if record is not None and record.kind in KINDS and record.state in states else None
+    return record if record is not None and record.kind in OF_LISTS and record.state in states else None
 
 
 def one_list() -> Response:
@@ -106,9 +106,12 @@ def one_list() -> Response:
             values["output_bytes"] = file_bytes(connection, record.id, OUTPUT)
         if record.kind == LOOK:
             values |= found_in(record)
-        elif as_of := record.outcome.get("as_of"):
+        elif as_of := record.outcome.get(AS_OF):
             values["as_of"] = datetime.fromtimestamp(as_of, UTC)
-    return rendered("list.html", **values)
+    response = rendered("list.html", **values)
+    if not record.is_over:
+        response.headers["Refresh"] = str(REFRESH_SECONDS)
+    return response
 
 
 def found_in(record: TaskRecord) -> dict[str, Any]:

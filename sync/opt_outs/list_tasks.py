@@ -41,6 +41,8 @@ FILES_KEPT = {
 }
 # How a task fails if nobody can know who has opted out; what holds the answer back stands behind it.
 STALE = "stale"
+# The count of a scrub that is a time: up to when opt-outs are reflected in it, in seconds since 1970.
+AS_OF = "as_of"
 
 REDIS_SECONDS = 2
 PROBLEMS_TOLD_MAX = 20
@@ -95,7 +97,7 @@ def scrub_list(work: TaskWork) -> Mapping[str, int]:
 
 
 def _scrubbed(counts: ScrubCounts) -> Mapping[str, int]:
-    as_of = {"as_of": int(counts.as_of.timestamp())} if counts.as_of else {}
+    as_of = {AS_OF: int(counts.as_of.timestamp())} if counts.as_of else {}
     return {name: getattr(counts, name) for name in ("clean", "removed", "invalid")} | as_of
 
 

@@ -23,6 +23,8 @@ class Action(StrEnum):
     LIST_CONFIRMED = "list_confirmed"  # (the id of the task that scrubs or imports it)
     LIST_DROPPED = "list_dropped"  # (the id of the task)
     LIST_DOWNLOADED = "list_downloaded"  # (the id of the task)
+    DEAD_LETTERS_REPLAYED = "dead_letters_replayed"  # (the id of the task that does it)
+    TASK_CANCELLED = "task_cancelled"  # (its id)
     USER_ADDED = "user_added"  # (whom)
     USER_REMOVED = "user_removed"  # (whom)
     USER_DISABLED = "user_disabled"  # (whom)

@@ -127,6 +127,6 @@ def scrubbed(client: Client, content: bytes, wanted: bytes) -> None:
 
 def until_done(client: Client, path: str) -> str:
     """Wait until a worker is done with what a page shows; return where that is."""
-    wait_for(lambda: b'http-equiv="refresh"' not in client.get(path)[2], seconds=60, what="the worker")
+    wait_for(lambda: "Refresh" not in client.get(path)[1], seconds=60, what="the worker")
     assert b"done" in client.get(path)[2], urlencode({"path": path})
     return path
