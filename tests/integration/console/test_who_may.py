@@ -88,6 +88,8 @@ ACTIONS = {
     "/dead-letter/resolve": {},
     "/work/cancel": {},
 }
+# Held to the same rules in test_lists.py, with lists.
+LIST_ACTIONS = {"/lists", "/list/confirm", "/list/cancel", "/list/download"}
 
 
 def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
@@ -96,7 +98,7 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
     of = {"digest": digest, "id": waiting_task(filled)}
-    assert set(ACTIONS) | {"/login", "/logout", "/link/x", "/messages", "/person"} == {
+    assert set(ACTIONS) | LIST_ACTIONS | {"/login", "/logout", "/link/x", "/messages", "/person"} == {
         path for path, endpoint in paths(app, "POST") if endpoint != "console.nothing"
     }
     operator.get("/")
