@@ -56,13 +56,14 @@ class WantedFailures:
 
 
 def add_pages(pages: Pages) -> None:
-    pages.page("/failures/messages", failed_messages)
+    pages.page("/failed", failed_messages)
 
 
 def failed_messages() -> Response:
     like, unlike = asked("like"), request.args.getlist("unlike")[:REASONS_LEFT_OUT_MAX]
-    until = _day(asked("until")) or datetime.now(zone()).date()
-    since = max(_day(asked("since")) or until, until - timedelta(days=DAYS_MAX - 1))
+    day = asked("day")
+    until = _day(day or asked("until")) or datetime.now(zone()).date()
+    since = max(_day(day or asked("since")) or until, until - timedelta(days=DAYS_MAX - 1))
     with stores().reader.connect() as connection:
         reasons = _reasons(connection, [like, *unlike])
         wanted = WantedFailures(
