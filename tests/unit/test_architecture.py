@@ -102,7 +102,7 @@ DOORS = {
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.resolve"),
-    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
+    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_hints"),
     *("sync.person.find", "sync.person.search"),
     *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
