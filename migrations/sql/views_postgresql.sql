@@ -219,6 +219,19 @@ FROM message_status
 WHERE campaign_id IS NOT NULL AND campaign_id <> ''
 GROUP BY campaign_id;
 
+-- What rollup_campaign_quarters must come to, counted from message_status.
+CREATE VIEW rollup_campaign_quarters_plain AS
+SELECT
+    campaign_id,
+    date_bin('15 minutes', status_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS quarter_at,
+    count(*) FILTER (WHERE status = 'delivered') AS delivered,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'undeliverable') AS undeliverable
+FROM message_status
+WHERE status IN ('delivered', 'failed', 'undeliverable') AND status_at IS NOT NULL
+    AND campaign_id IS NOT NULL AND campaign_id <> ''
+GROUP BY 1, 2;
+
 -- What rollup_daily comes to together with the changes that wait in rollup_deltas. The changes are summed by quarters
 -- of an hour before their day is looked up: thousands may wait, of few quarters.
 CREATE VIEW rollup_daily_now AS
@@ -276,6 +289,24 @@ FROM (
     WHERE campaign_id <> ''
 ) AS parts
 GROUP BY campaign_id;
+
+-- What rollup_campaign_quarters comes to together with the changes that wait in rollup_deltas.
+CREATE VIEW rollup_campaign_quarters_now AS
+SELECT
+    campaign_id,
+    quarter_at,
+    CAST(sum(delivered) AS bigint) AS delivered,
+    CAST(sum(failed) AS bigint) AS failed,
+    CAST(sum(undeliverable) AS bigint) AS undeliverable
+FROM (
+    SELECT campaign_id, quarter_at, delivered, failed, undeliverable
+    FROM rollup_campaign_quarters
+    UNION ALL
+    SELECT campaign_id, quarter_at, delivered, failed, undeliverable
+    FROM rollup_deltas
+    WHERE campaign_id <> '' AND quarter_at IS NOT NULL
+) AS parts
+GROUP BY campaign_id, quarter_at;
 
 
 -- Reports, for people and BI tools

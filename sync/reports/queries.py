@@ -118,13 +118,20 @@ def _of_days(query: Select[Any], asked: ReportSelection) -> Select[Any]:
 
 def within_days(connection: Connection, time: Column[Any], asked: ReportSelection) -> ColumnElement[bool] | None:
     """Return the condition that `time` lies in the days asked for, as reports count days; None if any time does."""
-    zone = ZoneInfo(stored_timezone(connection) or "UTC")
+    begin, end = day_bounds(connection, asked)
     conditions = []
-    if asked.since is not None:
-        conditions.append(time >= _begin_of(asked.since, zone))
-    if asked.until is not None:
-        conditions.append(time < _begin_of(asked.until + timedelta(days=1), zone))
+    if begin is not None:
+        conditions.append(time >= begin)
+    if end is not None:
+        conditions.append(time < end)
     return and_(*conditions) if conditions else None
+
+
+def day_bounds(connection: Connection, asked: ReportSelection) -> tuple[datetime | None, datetime | None]:
+    """Return when the first day begins and when the last one has ended, UTC; None if any time does."""
+    zone = ZoneInfo(stored_timezone(connection) or "UTC")
+    begin = None if asked.since is None else _begin_of(asked.since, zone)
+    return begin, None if asked.until is None else _begin_of(asked.until + timedelta(days=1), zone)
 
 
 def _begin_of(day: date, zone: ZoneInfo) -> datetime:

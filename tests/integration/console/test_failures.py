@@ -49,7 +49,7 @@ def failing(filled: Engine) -> Engine:
 
 
 def number_links(html: str) -> list[tuple[int, str]]:
-    links = re.findall(r'<a href="/console(/failed[^"]*)">([\d,]+)</a>', html)
+    links = re.findall(r'<a[^>]* href="/console(/(?:failed|messages)\?[^"]*)">([\d,]+)</a>', html)
     return [(int(number.replace(",", "")), unescape(path)) for path, number in links]
 
 

@@ -78,7 +78,7 @@ def test_pages_say_why_and_that_it_holds(operator: Visitor, scanned: Engine) -> 
     listed = operator.get("/opt-outs").text
     assert listed.count(HINT) == 13
     assert "2.0\u00a0s after the delivery" in listed
-    assert listed.count("12 of burst.example within 60 s") == 12
+    assert listed.count("12 addresses of burst.example within 60 s") == 12
     for page in ("person", "evidence"):
         assert HINT in operator.get(f"/{page}?statement={known[SOON]}").text
         assert HINT not in operator.get(f"/{page}?statement={known[LATE]}").text
