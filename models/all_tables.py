@@ -8,6 +8,7 @@ from models.compatibility import Compatibility
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.failure_code import CountedCode, FailureCount
 from models.forget_key_in_use import ForgetKeyInUse
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
@@ -24,6 +25,8 @@ from models.rollup_campaign_quarters import RollupCampaignQuarter
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.task import Task
+from models.task_file import TaskFile
 from models.webhook_registration import WebhookRegistration
 
 __all__ = [
@@ -34,7 +37,9 @@ __all__ = [
     "Compatibility",
     "ConsoleTry",
     "ConsoleUser",
+    "CountedCode",
     "DeadLetter",
+    "FailureCount",
     "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
@@ -51,5 +56,7 @@ __all__ = [
     "RollupCampaignQuarter",
     "RollupDaily",
     "RollupDelta",
+    "Task",
+    "TaskFile",
     "WebhookRegistration",
 ]

@@ -400,7 +400,8 @@ SELECT
     CAST(sum(messages) OVER (PARTITION BY day, channel) AS bigint) AS failures,
     CAST(messages AS double precision) / nullif(sum(messages) OVER (PARTITION BY day, channel), 0) AS share,
     first_seen_at,
-    last_seen_at
+    last_seen_at,
+    message_id
 FROM (
     SELECT
         day,
@@ -413,7 +414,8 @@ FROM (
         ) AS failure_reason,
         CAST(sum(messages) AS bigint) AS messages,
         min(first_seen_at) AS first_seen_at,
-        max(last_seen_at) AS last_seen_at
+        max(last_seen_at) AS last_seen_at,
+        min(message_id) AS message_id
     FROM (
         SELECT
             CAST((status_at AT TIME ZONE 'UTC') + make_interval(secs => offset_seconds) AS date) AS day,
@@ -422,7 +424,8 @@ FROM (
             coalesce(failure_reason, '') AS failure_reason,
             count(*) AS messages,
             min(status_at) AS first_seen_at,
-            max(status_at) AS last_seen_at
+            max(status_at) AS last_seen_at,
+            min(message_id) AS message_id
         FROM message_status
         JOIN report_calendar ON status_at >= begins_at AND status_at < ends_at
         WHERE status IN ('failed', 'undeliverable') AND status_at IS NOT NULL
@@ -630,6 +633,7 @@ COMMENT ON COLUMN report_failures.failures IS 'all messages of this day and chan
 COMMENT ON COLUMN report_failures.share IS 'messages / failures, from 0 to 1';
 COMMENT ON COLUMN report_failures.first_seen_at IS 'when the first of them failed that day, UTC';
 COMMENT ON COLUMN report_failures.last_seen_at IS 'when the last of them failed that day, UTC';
+COMMENT ON COLUMN report_failures.message_id IS 'one of them';
 
 COMMENT ON VIEW report_opt_outs IS 'How many left, one row per day, channel and source.';
 COMMENT ON COLUMN report_opt_outs.day IS 'day, in the time zone of the reports, of the opt-out itself';

@@ -417,7 +417,8 @@ SELECT
     CAST(sum(messages) OVER (PARTITION BY day, channel) AS bigint) AS failures,
     CAST(messages AS real) / nullif(sum(messages) OVER (PARTITION BY day, channel), 0) AS share,
     first_seen_at,
-    last_seen_at
+    last_seen_at,
+    message_id
 FROM (
     SELECT
         date(status_at, offset_seconds || ' seconds') AS day,
@@ -426,7 +427,8 @@ FROM (
         coalesce(failure_reason, '') AS failure_reason,
         count(*) AS messages,
         min(status_at) AS first_seen_at,
-        max(status_at) AS last_seen_at
+        max(status_at) AS last_seen_at,
+        min(message_id) AS message_id
     FROM message_status
     JOIN report_calendar ON status_at >= begins_at AND status_at < ends_at
     WHERE status IN ('failed', 'undeliverable') AND status_at IS NOT NULL

@@ -49,9 +49,13 @@ TABLES = (
     "console_users",
     "console_tries",
     "audit_log",
+    "tasks",
+    "task_files",
     "outages",
     "last_reachable",
     "webhook_registrations",
+    "failure_codes",
+    "failure_counts",
     "zexa_sync_compatibility",
 )
 # The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
@@ -80,8 +84,10 @@ def upgrade() -> None:
     create_reports()
     create_console()
     create_audit_log(is_postgresql)
+    create_tasks()
     create_outages()
     create_webhook_registrations()
+    create_failure_codes()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, even if it looks like one.
@@ -260,6 +266,7 @@ def create_opt_outs() -> None:
     )
     op.create_index("ix_opt_outs_address", "opt_outs", ["address"])
     op.create_index("ix_opt_outs_person", "opt_outs", ["person"])
+    create_index_of_some("ix_opt_outs_message_id", "opt_outs", "message_id", "message_id IS NOT NULL")
     op.create_table(
         "nameless_opt_outs",
         sa.Column("subject_id", KeyText, primary_key=True),
@@ -371,6 +378,7 @@ def create_waiting() -> None:
         "ix_dead_letters_may_opt_out", "dead_letters", "received_at", "may_opt_out AND resolved_at IS NULL"
     )
     create_index_of_some("ix_dead_letters_unresolved", "dead_letters", "received_at", "resolved_at IS NULL")
+    op.create_index("ix_dead_letters_received_at", "dead_letters", ["received_at", "digest"])
     op.create_table(
         "inbox",
         automatic_id(),
@@ -480,6 +488,39 @@ def create_audit_log(is_postgresql: bool) -> None:
         )
 
 
+def create_tasks() -> None:
+    """Create the tables of what people ask for in the console and a worker does."""
+    op.create_table(
+        "tasks",
+        sa.Column("id", KeyText, primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("asked_by", KeyText, nullable=False),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("parameters", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("begun_at", UTCDateTime()),
+        sa.Column("ended_at", UTCDateTime()),
+        sa.Column("seen_at", UTCDateTime()),
+        sa.Column("holder", KeyText),
+        *counts("deaths", "steps_done"),
+        sa.Column("steps_total", sa.Integer()),
+        sa.Column("bookmark", sa.Text()),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("failure", sa.Text()),
+        sa.CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="ck_tasks_state"),
+    )
+    create_index_of_some("ix_tasks_open", "tasks", "asked_at", "ended_at IS NULL")
+    op.create_index("ix_tasks_asked_at", "tasks", ["asked_at", "id"])
+    op.create_table(
+        "task_files",
+        sa.Column("task_id", KeyText, primary_key=True),
+        sa.Column("name", KeyText, primary_key=True),
+        sa.Column("part", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("name IN ('input', 'output')", name="ck_task_files_name"),
+    )
+
+
 def create_outages() -> None:
     op.create_table(
         "outages",
@@ -527,6 +568,25 @@ def create_webhook_registrations() -> None:
         unique=True,
         postgresql_where=is_open,
         sqlite_where=is_open,
+    )
+
+
+def create_failure_codes() -> None:
+    op.create_table(
+        "failure_codes",
+        sa.Column("channel", KeyText, primary_key=True),
+        sa.Column("entry", KeyText, primary_key=True),
+        sa.Column("code", sa.Text()),
+        *counts("addresses", "never_again", "received_before"),
+        sa.Column("at_least", sa.Double(), nullable=False),
+        *counts("others", "others_never_again"),
+        sa.Column("is_proposed", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
+        "failure_counts",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        *(sa.Column(name, UTCDateTime(), nullable=False) for name in ("counted_at", "since", "until")),
+        sa.Column("opt_out_failures", sa.Text(), nullable=False),
     )
 
 

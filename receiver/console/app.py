@@ -14,6 +14,7 @@ from models.forget_keys import ForgetKeyMissing
 from receiver.console import (
     campaigns,
     dead_letters,
+    failed_messages,
     failures,
     health,
     language,
@@ -24,13 +25,14 @@ from receiver.console import (
     person,
     session,
     signing,
+    tasks,
 )
 from receiver.console.addresses import shown_address, shown_text
 from receiver.console.pages import STORES, Pages, problem, stores
 from receiver.console.stores import Stores, begin_page
 from receiver.server.paths import CONSOLE_PATH, kept_request_id
+from sync.logs.sentry import report
 from sync.rollups.recount import stored_timezone
-from sync.sentry import report
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 HEADERS = {
@@ -56,7 +58,9 @@ PARTS = (
     campaigns.add_pages,
     dead_letters.add_pages,
     failures.add_pages,
+    failed_messages.add_pages,
     health.add_pages,
+    tasks.add_pages,
 )
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.listing import asked_day
 from receiver.console.needs import held_by_text, needs
-from receiver.console.numbers import by_channel, by_day, last_days, summed
+from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
 from receiver.console.pages import Pages, asked, problem, rendered, stores
 from sync.reports.queries import ReportSelection, report_daily
 from sync.status import Latency, Numbers, measure
@@ -40,18 +40,21 @@ def overview() -> Response:
     of_today = [row for row in report.rows if row["day"] == today]
     channels = by_channel(of_today)
     rows = [row for row in report.rows if channel in ("", row["channel"])]
-    chosen = by_day(rows, days)
+    chosen, first = since_first(by_day(rows, days))
     most = max((ended.finalised for _, ended in channels), default=0)
     return rendered(
         "overview.html",
         today=today,
         total=summed(of_today),
-        of_days=summed(rows),
+        today_parts=share_bar(summed(of_today).parts, summed(of_today).finalised),
+        of_days=summed(report.rows),
+        of_channel=summed(rows),
+        first=first,
         channels=[(name, ended, share_bar(ended.parts, most)) for name, ended in channels],
         days=chosen,
         chart=stacked_bars([ended.parts for _, ended in chosen]),
         opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in chosen]),
-        worst=max(chosen, key=lambda entry: (entry[1].finalised - entry[1].delivered, entry[0])),
+        worst=worst_day(chosen),
         channel=channel,
         every_channel=[name for name, _ in by_channel(report.rows) if name],
         needs=needs(numbers),

@@ -2,10 +2,7 @@
 
 import asyncio
 from itertools import chain
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from receiver.server.connection import Connection
+from typing import Protocol
 
 # A head is sent in one piece; who needs longer is no provider and no router.
 HEAD_SECONDS = 5.0
@@ -21,26 +18,33 @@ SWEEP_SECONDS = 0.25
 SILENT_SECONDS = 1.0
 
 
+class Guest(Protocol):
+    """Who waits: a connection."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
 class Room:
     """Connections that wait for the same thing, each at most `seconds`. Whoever waits longest is first."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._since: dict[Connection, float] = {}
+        self._since: dict[Guest, float] = {}
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def enter(self, connection: "Connection", now: float) -> None:
+    def enter(self, connection: Guest, now: float) -> None:
         self._since[connection] = now
 
-    def leave(self, connection: "Connection") -> None:
+    def leave(self, connection: Guest) -> None:
         self._since.pop(connection, None)
 
-    def first(self) -> "Connection | None":
+    def first(self) -> Guest | None:
         return next(iter(self._since), None)
 
-    def before(self, time: float) -> "list[Connection]":
+    def before(self, time: float) -> list[Guest]:
         """Return those that entered before `time`."""
         connections = []
         for connection, since in self._since.items():
@@ -68,7 +72,7 @@ class Rooms:
     def __len__(self) -> int:
         return sum(map(len, self._rooms))
 
-    def add(self, connection: "Connection", loop: asyncio.AbstractEventLoop) -> None:
+    def add(self, connection: Guest, loop: asyncio.AbstractEventLoop) -> None:
         """Take a new connection in. If there are too many, the one that can best be missed is closed."""
         now = loop.time()
         if len(self) >= self.connections_max:
@@ -77,7 +81,7 @@ class Rooms:
         if self._timer is None:
             self._timer = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
-    def _dispensable(self, now: float) -> "Connection | None":
+    def _dispensable(self, now: float) -> Guest | None:
         """Return who said nothing for a while, else who has rested for longest, else who has waited for longest.
 
         None if the application is at work for all of them.

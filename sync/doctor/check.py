@@ -18,6 +18,7 @@ CHECKS = (
     "durability",
     "pooler",
     "foreign_tables",
+    "forget_key",
     "clock",
     "web",
     "workers",

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sync.reachability.find import with_current
-from sync.reachability.losses import KnownOutage, Loss, losses
-from sync.reachability.marks import DatabaseMark, RedisMarks, unreachable_since
-from sync.reachability.record import time_of
-from sync.reachability.retries import RetrySchedule
+from sync.outages.losses import KnownOutage, Loss, losses
+from sync.outages.marks import DatabaseMark, RedisMarks, unreachable_since
+from sync.outages.record import time_of
+from sync.outages.recorded import with_current
+from sync.outages.retries import RetrySchedule
 from sync.status.opt_out_latency import Latency
 from sync.suppression import Freshness
 

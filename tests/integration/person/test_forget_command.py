@@ -25,6 +25,7 @@ from sync.events.forget_keys import ForgetKey
 from sync.events.raw import RawEvent
 from sync.person.record import record_forgotten
 from sync.queue.connection import SERIALIZER, open_queue
+from sync.queue.counts import LATEST_KEY, given_forget_keys
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
 from sync.store.singly import Held
@@ -102,6 +103,19 @@ def test_without_a_key_nobody_is_forgotten_and_a_short_one_is_refused(command: C
         refused = command("person", "forget", ANA, "--by", BY, "--reason", REASON, ZEXA_FORGET_KEY=key)
         assert refused.exit_code == 2
         assert said in refused.stderr
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_is_forgotten_while_a_process_runs_that_lacks_the_key(command: Command, redis: Redis) -> None:
+    key, words = OPTIONS.forget_keys[0].key_id, ("person", "forget", ANA, "--by", BY, "--reason", REASON)
+    keyless = given_forget_keys("web", ())
+    now = time.time()
+    redis.zadd(LATEST_KEY, {keyless: now, given_forget_keys("worker", ("another", key)): now})
+    refused = command(*words)
+    assert (refused.exit_code, "for web, which ran" in refused.stderr) == (2, True)
+    assert "nothing was erased" in refused.stderr
+    redis.zadd(LATEST_KEY, {keyless: now - 61})
+    assert command(*words).exit_code == 0
 
 
 def test_the_person_is_suppressed_by_every_spelling_until_opt_outs_remove_ends_it(

@@ -21,8 +21,8 @@ from sync.doctor.text import document, is_well, text
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import PROBE_MARK, RawEvent
-from sync.reachability.losses import KnownOutage
-from sync.reachability.marks import DatabaseMark
+from sync.outages.losses import KnownOutage
+from sync.outages.marks import DatabaseMark
 from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
 from sync.status.document import status_document
 from sync.status.findings import findings
