@@ -43,7 +43,7 @@ REFUSED = {
 def stores_of(settings: ReceiverSettings) -> Stores:
     """Return the stores of the console, which must be on. Nothing is connected yet."""
     assert settings.console is not None
-    return open_stores(settings.database_url, settings.redis, settings.console, settings.secrets)
+    return open_stores(settings, settings.console)
 
 
 def console_app(settings: ReceiverSettings) -> InThreads:
