@@ -21,6 +21,7 @@ from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
 from models.outage import Outage
 from models.report_calendar import ReportCalendar
+from models.rollup_campaign_quarters import RollupCampaignQuarter
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
@@ -52,6 +53,7 @@ __all__ = [
     "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
+    "RollupCampaignQuarter",
     "RollupDaily",
     "RollupDelta",
     "Task",

@@ -78,7 +78,8 @@ LAST_REACHABLE = Table(
 # Those that are written while the system runs: events are merged into all but the last four.
 WRITTEN = (
     *("bodies", "campaign_status", "dead_letters", "events", "further_bodies", "inbox", "message_status"),
-    *("nameless_opt_outs", "opt_out_history", "opt_outs", "rollup_campaigns", "rollup_daily", "rollup_deltas"),
+    *("nameless_opt_outs", "opt_out_history", "opt_outs"),
+    *("rollup_campaign_quarters", "rollup_campaigns", "rollup_daily", "rollup_deltas"),
     *("outages", "last_reachable", "tasks", "task_files"),
 )
 

@@ -22,6 +22,7 @@ from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
 from models.outage import Outage
 from models.report_calendar import ReportCalendar
+from models.rollup_campaign_quarters import RollupCampaignQuarter
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
@@ -50,6 +51,7 @@ OUTAGES = _table(Outage)
 FAILURE_CODES = _table(CountedCode)
 FAILURE_COUNTS = _table(FailureCount)
 REPORT_CALENDAR = _table(ReportCalendar)
+ROLLUP_CAMPAIGN_QUARTERS = _table(RollupCampaignQuarter)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)
 ROLLUP_DELTAS = _table(RollupDelta)

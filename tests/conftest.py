@@ -27,6 +27,7 @@ from models.database import open_database
 from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
 from tests.support.events_builder import patient
+from tests.support.forked import stop_fork_server
 from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +46,10 @@ def pytest_collection_finish() -> None:
     """Leave out of every later collection of garbage what was imported, which is most of what there is."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    stop_fork_server()
 
 
 @pytest.fixture(scope="module", autouse=True)

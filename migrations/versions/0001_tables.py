@@ -43,6 +43,7 @@ TABLES = (
     "inbox",
     "rollup_daily",
     "rollup_campaigns",
+    "rollup_campaign_quarters",
     "rollup_deltas",
     "report_calendar",
     "console_users",
@@ -206,10 +207,7 @@ def create_status() -> None:
         ),
     )
     op.create_index("ix_message_status_recipient", "message_status", ["recipient"])
-    create_index_of_some("ix_message_status_campaign_id", "message_status", "campaign_id", "campaign_id IS NOT NULL")
-    create_index_of_some(
-        "ix_message_status_failures", "message_status", "status_at", "status IN ('failed', 'undeliverable')"
-    )
+    create_indexes_of_messages()
     op.create_table(
         "campaign_status",
         sa.Column("campaign_id", KeyText, primary_key=True),
@@ -223,6 +221,19 @@ def create_status() -> None:
         sa.Column("message_total", sa.Integer()),
         sa.CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
     )
+
+
+def create_indexes_of_messages() -> None:
+    is_ended = "status IN ('delivered', 'failed', 'undeliverable')"
+    has_opted_out = "opted_out_at IS NOT NULL"
+    for name, columns, condition in (
+        ("campaign_id", ("campaign_id", "status", "message_id"), "campaign_id IS NOT NULL"),
+        ("failures", ("status_at",), "status IN ('failed', 'undeliverable')"),
+        ("ended", ("channel", "status_at", "message_id"), is_ended),
+        ("opted_out", ("status_at", "message_id"), has_opted_out),
+        ("opted_out_campaign", ("campaign_id", "message_id"), f"{has_opted_out} AND campaign_id IS NOT NULL"),
+    ):
+        create_index_of_some(f"ix_message_status_{name}", "message_status", columns, condition)
 
 
 def create_asked_messages() -> None:
@@ -367,6 +378,7 @@ def create_waiting() -> None:
         "ix_dead_letters_may_opt_out", "dead_letters", "received_at", "may_opt_out AND resolved_at IS NULL"
     )
     create_index_of_some("ix_dead_letters_unresolved", "dead_letters", "received_at", "resolved_at IS NULL")
+    op.create_index("ix_dead_letters_received_at", "dead_letters", ["received_at", "digest"])
     op.create_table(
         "inbox",
         automatic_id(),
@@ -394,6 +406,12 @@ def create_reports() -> None:
         "rollup_campaigns",
         sa.Column("campaign_id", KeyText, primary_key=True),
         *counts("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts"),
+    )
+    op.create_table(
+        "rollup_campaign_quarters",
+        sa.Column("campaign_id", KeyText, primary_key=True),
+        sa.Column("quarter_at", UTCDateTime(), primary_key=True),
+        *counts("delivered", "failed", "undeliverable"),
     )
     op.create_table(
         "rollup_deltas",
@@ -585,8 +603,9 @@ def counts(*names: str) -> list[sa.Column[int]]:
     return [sa.Column(name, sa.Integer(), nullable=False) for name in names]
 
 
-def create_index_of_some(name: str, table: str, column: str, condition: str) -> None:
-    op.create_index(name, table, [column], postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
+def create_index_of_some(name: str, table: str, columns: str | tuple[str, ...], condition: str) -> None:
+    names = [columns] if isinstance(columns, str) else list(columns)
+    op.create_index(name, table, names, postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
 
 
 def calendar(timezone: str) -> list[dict[str, Any]]:

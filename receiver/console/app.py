@@ -14,15 +14,18 @@ from models.forget_keys import ForgetKeyMissing
 from receiver.console import (
     campaigns,
     dead_letters,
+    failed_messages,
     failures,
     health,
     language,
+    listing,
     messages,
     opt_outs,
     overview,
     person,
     session,
     signing,
+    tasks,
 )
 from receiver.console.addresses import shown_address, shown_text
 from receiver.console.pages import STORES, Pages, problem, stores
@@ -55,7 +58,9 @@ PARTS = (
     campaigns.add_pages,
     dead_letters.add_pages,
     failures.add_pages,
+    failed_messages.add_pages,
     health.add_pages,
+    tasks.add_pages,
 )
 
 log = structlog.get_logger()
@@ -175,6 +180,7 @@ def _words() -> dict[str, Any]:
         "may_act": bool(g.get("account") and g.account.may_act),
         "timezone": g.get("timezone") or "UTC",
         "now": datetime.now(language.zone()),
+        "rows_link": listing.rows_link,
     }
 
 
@@ -185,6 +191,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "time": language.time_of,
     "day": language.day_text,
     "full_day": language.full_day_text,
+    "step": language.step_text,
     "value": language.shown_value,
     "address": shown_address,
     "free_text": shown_text,

@@ -1,7 +1,7 @@
 """English or Portuguese: which one a person reads, and how numbers and times are written in it."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -110,6 +110,15 @@ def time_of(at: datetime | None, *, to_the: str = "second") -> Markup:
     exact = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     shown = f"{full_day_text(local.date())}, {clock}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
+
+
+def step_text(at: datetime, interval: timedelta) -> str:
+    """Return when a step of a chart begins, as far as steps of this length differ in it."""
+    local = at.astimezone(zone())
+    if interval >= timedelta(days=1):
+        return day_text(local.date())
+    clock = local.strftime("%H:%M:%S" if interval < timedelta(minutes=1) else "%H:%M")
+    return f"{day_text(local.date())}, {clock}" if interval >= timedelta(hours=1) else clock
 
 
 def event_text(name: str) -> Markup | str:

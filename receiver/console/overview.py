@@ -1,7 +1,9 @@
 """The overview: what became of the messages today and in thirty days, and what needs a person."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 from flask import Response
 from sqlalchemy import Connection, select
@@ -10,6 +12,7 @@ from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
+from receiver.console.listing import asked_day
 from receiver.console.needs import held_by_text, needs
 from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
 from receiver.console.pages import Pages, asked, problem, rendered, stores
@@ -20,6 +23,7 @@ DAYS = 30
 CAMPAIGNS_SHOWN = 5
 # With fewer messages in all these days, pages say how to see them with traffic.
 FEW_MESSAGES = 10
+SENDERS_ON_A_PAGE = 60
 
 
 def add_pages(pages: Pages) -> None:
@@ -65,14 +69,28 @@ def overview() -> Response:
 
 def day() -> Response:
     """Show the rows of `report_daily` of one day, which the numbers of the overview are sums of."""
-    try:
-        of_day = date.fromisoformat(asked("day"))
-    except ValueError:
+    of_day = asked_day("day")
+    if of_day is None:
         return problem(HTTPStatus.NOT_FOUND)
+    channel = asked("channel") or None
     with stores().reader.connect() as connection:
-        report = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=asked("channel") or None))
-    days = (of_day - timedelta(days=1), of_day + timedelta(days=1))
-    return rendered("day.html", day=of_day, rows=report.rows, total=summed(report.rows), before=days[0], after=days[1])
+        rows = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=channel)).rows
+    begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == asked("after")), -1)
+    shown = rows[begin : begin + SENDERS_ON_A_PAGE]
+    return rendered(
+        "day.html",
+        day=of_day,
+        channel=channel,
+        rows=shown,
+        total=summed(rows),
+        older=key_of(shown[-1]) if len(rows) > begin + SENDERS_ON_A_PAGE else None,
+        before=of_day - timedelta(days=1),
+        after=of_day + timedelta(days=1),
+    )
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    return f"{row['channel']}~{row['sender']}"
 
 
 def measured() -> Numbers:

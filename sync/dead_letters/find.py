@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, tuple_
 
 from models.tables import DEAD_LETTERS
 
@@ -16,6 +16,7 @@ PREFIX_DIGITS_MIN = 6
 _PREFIX = re.compile(rf"[0-9a-f]{{{PREFIX_DIGITS_MIN},64}}")
 _AFTER_HEX = "g"
 
+_ORDER = (DEAD_LETTERS.c.received_at, DEAD_LETTERS.c.digest)
 _COLUMNS = [column for column in DEAD_LETTERS.columns if column.name != "body"]
 
 
@@ -95,14 +96,21 @@ def find_body(connection: Connection, digest: str) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def oldest_letters(connection: Connection, selection: LetterSelection, *, limit: int) -> list[Letter]:
-    """Return at most `limit` of the selected letters, in order of receipt."""
-    return _letters(connection, selection, limit)
+def oldest_letters(
+    connection: Connection, selection: LetterSelection, *, limit: int, after: str | None = None
+) -> list[Letter]:
+    """Return at most `limit` of the selected letters, in order of receipt; of those behind the letter `after`."""
+    if after is None:
+        return _letters(connection, selection, limit)
+    last = connection.execute(select(*_ORDER).where(DEAD_LETTERS.c.digest == after)).first()
+    return [] if last is None else _letters(connection, selection, limit, tuple_(*_ORDER) > tuple_(*last))
 
 
-def _letters(connection: Connection, selection: LetterSelection, limit: int) -> list[Letter]:
-    query = select(*_COLUMNS, func.length(DEAD_LETTERS.c.body).label("body_bytes")).where(*selection.conditions)
-    query = query.order_by(DEAD_LETTERS.c.received_at, DEAD_LETTERS.c.digest).limit(limit)
+def _letters(
+    connection: Connection, selection: LetterSelection, limit: int, *conditions: ColumnElement[bool]
+) -> list[Letter]:
+    query = select(*_COLUMNS, func.length(DEAD_LETTERS.c.body).label("body_bytes"))
+    query = query.where(*selection.conditions, *conditions).order_by(*_ORDER).limit(limit)
     return [Letter(**row) for row in connection.execute(query).mappings()]
 
 

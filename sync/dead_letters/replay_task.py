@@ -3,38 +3,25 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
-from sync.dead_letters.find import LetterSelection
 from sync.dead_letters.replay import Replayed, ReplayPlace, replay
+from sync.dead_letters.replay_request import ALREADY_GONE, HELD, selection_of
 from sync.store.singly import Held
 from sync.tasks import TaskFailed, TaskWork
 
-KIND = "replay_dead_letters"
-# What may have changed between the question and the work: letters that are resolved already, or gone.
-ALREADY_GONE = "already_gone"
-HELD = "held"
 # Few, because workers apply events beside it and wait for the ledger.
 LETTERS_PER_PAGE = 50
 
 
-def parameters_of(selection: LetterSelection) -> dict[str, Any]:
-    """Return as parameters of a task which letters to replay, of `selection` without its state and its time."""
-    return {"digests": selection.digests, "reason": selection.reason}
-
-
 def replay_letters(work: TaskWork) -> Mapping[str, int]:
-    """Replay the letters that `parameters_of` says, as `zexa-sync dead-letters replay` does.
+    """Replay the letters that were asked for, as `zexa-sync dead-letters replay` does.
 
-    Letters that were received after the question are left alone. Counts stand in the transactions that replay, so
+    Counts stand in the transactions that replay, so
     workers may be killed and take over as they like. Fails as HELD if known good events fail too.
     """
-    parameters = work.parameters
-    selection = LetterSelection(
-        digests=tuple(parameters["digests"]), reason=parameters["reason"], received_until=work.asked_at
-    )
+    selection = selection_of(work.parameters)
 
     def note(connection: Connection, replayed: Sequence[Replayed], page: str) -> None:
         earlier = place_of(work.bookmark_now(connection))

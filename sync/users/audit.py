@@ -19,6 +19,8 @@ class Action(StrEnum):
     OPT_OUT_ADDED = "opt_out_added"  # (the id of the statement in opt_out_history)
     OPT_OUT_REMOVED = "opt_out_removed"  # (the id of the statement in opt_out_history)
     DEAD_LETTER_RESOLVED = "dead_letter_resolved"  # (its digest)
+    DEAD_LETTERS_REPLAYED = "dead_letters_replayed"  # (the id of the task that does it)
+    TASK_CANCELLED = "task_cancelled"  # (its id)
     USER_ADDED = "user_added"  # (whom)
     USER_REMOVED = "user_removed"  # (whom)
     USER_DISABLED = "user_disabled"  # (whom)

@@ -1,7 +1,7 @@
 """What people may ask for in the console, and the thread in which a worker does it."""
 
 from models.database import open_database
-from sync.dead_letters import replay_task
+from sync.dead_letters import replay_request, replay_task
 from sync.settings.worker import WorkerSettings
 from sync.tasks import Kind, TaskRunner
 from sync.worker.running_statements import RunningStatements
@@ -14,7 +14,7 @@ CONNECTIONS = 2
 
 # Every kind of task, by the name that stands in the table.
 KINDS: dict[str, Kind] = {
-    replay_task.KIND: replay_task.replay_letters,
+    replay_request.KIND: replay_task.replay_letters,
 }
 
 

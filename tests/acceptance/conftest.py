@@ -20,8 +20,11 @@ def fresh_platform(tmp_path: Path, database_url: URL, redis_server: RedisServer,
 
 
 @pytest.fixture
-def migrated_platform(tmp_path: Path, migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Iterator[Platform]:
-    """Migrated, nothing running."""
+def migrated_platform(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated_url: URL, redis_server: RedisServer, redis: Redis
+) -> Iterator[Platform]:
+    """Migrated, nothing running. Its processes are forked, unless the test is of the start itself (`executed`)."""
     assert redis.dbsize() == 0
-    with platform(tmp_path / "logs", migrated_url, redis_server.url) as started:
+    forks = request.node.get_closest_marker("executed") is None
+    with platform(tmp_path / "logs", migrated_url, redis_server.url, forks=forks) as started:
         yield started

@@ -38,7 +38,7 @@ def web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
     secrets = {"ZEXA_WEBHOOK_SECRET": f"a newer secret,{SECRET}", "ZEXA_RETIRED_SECRETS": RETIRED}
-    with platform(folder / "logs", url, redis_server.url, **secrets) as started:
+    with platform(folder / "logs", url, redis_server.url, forks=True, **secrets) as started:
         started.start_web(WEB_CONCURRENCY="3", ZEXA_LOOKUP_TOKEN=TOKEN)
         yield started
 

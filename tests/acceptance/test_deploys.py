@@ -23,6 +23,7 @@ from tests.acceptance.test_nothing_lost import body, is_job_taken, locked_ledger
 from tests.conftest import NOW
 from tests.support.processes import START_SECONDS, Platform, wait_for
 
+pytestmark = pytest.mark.executed
 on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 # Seconds, of which the batch in hand has five to end by itself.

@@ -36,7 +36,7 @@ def web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("hostile")
     url = make_url(f"sqlite:///{folder}/zexa.db")
     migrate(url)
-    with platform(folder / "logs", url, redis_server.url) as started:
+    with platform(folder / "logs", url, redis_server.url, forks=True) as started:
         started.start_web()
         yield started
 
@@ -385,7 +385,7 @@ def test_while_neither_store_answers_everyone_is_told_to_come_again_in_time(tmp_
     nowhere = make_url("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with (
         private_redis(tmp_path / "redis", is_durable=False) as redis,
-        platform(tmp_path / "logs", nowhere, redis.url) as web,
+        platform(tmp_path / "logs", nowhere, redis.url, forks=True) as web,
     ):
         web.start_web()
         assert set(deliver_many(web, 100)) == {(200, None)}

@@ -48,7 +48,7 @@ def lasting_web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("lookup")
     url = make_url(f"sqlite:///{folder}/zexa.db")
     migrate(url)
-    with platform(folder / "logs", url, redis_server.url) as started:
+    with platform(folder / "logs", url, redis_server.url, forks=True) as started:
         started.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         yield started
         logs = started.logs()
@@ -258,7 +258,7 @@ def test_where_a_store_is_away_nobody_is_allowed_and_the_answer_comes_within_sec
     nowhere = make_url("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with (
         private_redis(tmp_path / "redis", is_durable=False) as redis,
-        platform(tmp_path / "logs", nowhere, redis.url) as web,
+        platform(tmp_path / "logs", nowhere, redis.url, forks=True) as web,
     ):
         web.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         assert_unknown(web)
@@ -283,7 +283,7 @@ def test_where_redis_is_away_an_opt_out_is_still_told(tmp_path: Path, migrated_u
     engine = open_database(migrated_url)
     apply(engine, [raw(stop())], options=AO, now=NOW)
     engine.dispose()
-    with platform(tmp_path / "logs", migrated_url, "redis://127.0.0.1:1/0") as web:
+    with platform(tmp_path / "logs", migrated_url, "redis://127.0.0.1:1/0", forks=True) as web:
         web.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         document = check(web, ANA, RUI)
         assert (document["as_of"], statuses(document)) == (None, ["suppressed", "unknown"])
@@ -293,7 +293,7 @@ def test_more_questions_at_once_than_it_answers_are_told_to_come_again(tmp_path:
     nowhere = make_url("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with (
         private_redis(tmp_path / "redis", is_durable=False) as redis,
-        platform(tmp_path / "logs", nowhere, redis.url) as web,
+        platform(tmp_path / "logs", nowhere, redis.url, forks=True) as web,
     ):
         web.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         os.kill(redis.process.pid, signal.SIGSTOP)
@@ -369,6 +369,7 @@ def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform
     }
 
 
+@pytest.mark.executed
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc to read memory from")
 def test_a_process_without_look_ups_stays_small(migrated_platform: Platform) -> None:
     web = migrated_platform.start_web()

@@ -11,6 +11,7 @@ from models.database import open_database
 from sync.queue.connection import open_queue
 from tests.support.processes import Platform, preset, wait_for
 
+pytestmark = pytest.mark.executed
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()
 # How the line begins with which a process ends.

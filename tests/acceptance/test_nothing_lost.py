@@ -154,7 +154,7 @@ def test_a_worker_killed_between_its_commit_and_the_removal_of_its_jobs_applies_
 ) -> None:
     folder, port = tmp_path / "redis", free_port()
     url = f"redis://127.0.0.1:{port}/0"
-    with platform(tmp_path / "logs", migrated_url, url) as hosted, Redis.from_url(url) as redis:
+    with platform(tmp_path / "logs", migrated_url, url, forks=True) as hosted, Redis.from_url(url) as redis:
         with private_redis(folder, port=port) as server:
             hosted.start_web()
             worker = hosted.start_worker()
@@ -246,7 +246,7 @@ def test_a_worker_stops_in_time_while_redis_is_gone_or_frozen(
 ) -> None:
     with (
         private_redis(tmp_path / "redis", is_durable=False) as server,
-        platform(tmp_path / "logs", migrated_url, server.url) as hosted,
+        platform(tmp_path / "logs", migrated_url, server.url, forks=True) as hosted,
     ):
         worker = hosted.start_worker()
         server.process.send_signal(how)
@@ -259,7 +259,8 @@ def test_a_worker_stops_in_time_while_redis_is_gone_or_frozen(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_worker_goes_on_where_redis_comes_back(tmp_path: Path, migrated_url: URL, reader: Engine) -> None:
-    with platform(tmp_path / "logs", migrated_url, f"redis://127.0.0.1:{(port := free_port())}/0") as hosted:
+    url = f"redis://127.0.0.1:{(port := free_port())}/0"
+    with platform(tmp_path / "logs", migrated_url, url, forks=True) as hosted:
         with private_redis(tmp_path / "redis", port=port):
             hosted.start_web()
             worker = hosted.start_worker()

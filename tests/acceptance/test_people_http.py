@@ -41,7 +41,7 @@ def lasting_web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFact
     told += [stop(pair[place % 2]) for place, pair in enumerate(TWO_NUMBERS.values())]
     apply(engine, [raw(content) for content in told], options=AO, now=NOW)
     engine.dispose()
-    with platform(folder / "logs", url, redis_server.url) as started:
+    with platform(folder / "logs", url, redis_server.url, forks=True) as started:
         started.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         yield started
 

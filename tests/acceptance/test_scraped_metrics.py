@@ -41,7 +41,7 @@ def test_every_metric_of_alerts_and_dashboard_is_scraped(
     tmp_path: Path, migrated_url: URL, redis_server: RedisServer, redis: Redis
 ) -> None:
     assert len(asked_for()) > 15
-    with platform(tmp_path / "logs", migrated_url, redis_server.url, ZEXA_LOOKUP_TOKEN=TOKEN) as started:
+    with platform(tmp_path / "logs", migrated_url, redis_server.url, forks=True, ZEXA_LOOKUP_TOKEN=TOKEN) as started:
         started.start_web()
         started.start_worker()
         assert started.deliver(body("message.delivered", message_id="msg_1", to="+244912345678")) == 200

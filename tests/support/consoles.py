@@ -22,20 +22,23 @@ HOST = "http://127.0.0.1:8000"
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 
 
+def console_settings(engine: Engine, redis_url: str) -> ReceiverSettings:
+    """The settings of a web process whose console is on."""
+    return ReceiverSettings(
+        secrets=(b"secret",),
+        retired_secrets=(),
+        database_url=engine.url,
+        redis=RedisSettings(url=redis_url, verify_tls=True),
+        is_journalled=False,
+        failures_may_opt_out=False,
+        lookup=None,
+        console=ConsoleSettings(key=KEY, parse_options=ParseOptions(default_region="AO")),
+    )
+
+
 def console_app(engine: Engine, redis_url: str) -> Flask:
     """The application of a web process whose console is on."""
-    return create_app(
-        ReceiverSettings(
-            secrets=(b"secret",),
-            retired_secrets=(),
-            database_url=engine.url,
-            redis=RedisSettings(url=redis_url, verify_tls=True),
-            is_journalled=False,
-            failures_may_opt_out=False,
-            lookup=None,
-            console=ConsoleSettings(key=KEY, parse_options=ParseOptions(default_region="AO")),
-        )
-    )
+    return create_app(console_settings(engine, redis_url))
 
 
 class Visitor:

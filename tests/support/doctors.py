@@ -101,7 +101,7 @@ def installation(folder: Path, **environ: str) -> Iterator[Installation]:
         private_postgres() as primary,
         private_redis(folder / "redis") as server,
         Redis.from_url(server.url, decode_responses=True) as redis,
-        platform(folder / "platform", primary.url, server.url, **environ) as started,
+        platform(folder / "platform", primary.url, server.url, forks=True, **environ) as started,
     ):
         migrate(primary.url)
         redis.config_set("maxmemory", "100mb")

@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 from sqlalchemy import URL
 
 from sync.devtools.dev.embedded import free_port
+from tests.support.forked import CAN_FORK, ROOT, Forked
 
-ROOT = Path(__file__).parents[2]
 SECRET = "a secret of the tests"
 START_SECONDS = 90  # for a machine that is busy with everything else too
 Found = TypeVar("Found")
+Process = subprocess.Popen[bytes] | Forked
 
 
 def procfile() -> dict[str, str]:
@@ -56,19 +57,22 @@ def preset(folder: Path, *assignments: str) -> str:
 class Platform:
     """Runs the Procfile's processes with one environment, as a hosting platform does."""
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environ: dict[str, str], *, forks: bool) -> None:
+        """If `forks`, processes are forked with the libraries loaded, which takes a third of the time of a start."""
         self.folder = folder
+        self.forks = forks
         self.port = free_port()
         inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
         binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environ = inherited | {"PATH": binaries, "PORT": str(self.port), "WEB_CONCURRENCY": "1"} | environ
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
 
-    def start(self, name: str, **environ: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, **environ: str) -> Process:
         """Start one process of the Procfile; its output goes to `NAME-N.log`."""
         log = self.folder / f"{name}-{len(self.processes)}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            begin = Forked if self.forks and CAN_FORK else subprocess.Popen
+            process = begin(
                 shlex.split(procfile()[name]),
                 cwd=ROOT,
                 env=self.environ | environ,
@@ -85,7 +89,7 @@ class Platform:
         status = process.wait(60)
         return status, self.log_of(process)
 
-    def log_of(self, process: subprocess.Popen[bytes]) -> str:
+    def log_of(self, process: Process) -> str:
         index = self.processes.index(process)
         (log,) = self.folder.glob(f"*-{index}.log")
         return log.read_text()
@@ -93,24 +97,24 @@ class Platform:
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
-    def start_web(self, **environ: str) -> subprocess.Popen[bytes]:
+    def start_web(self, **environ: str) -> Process:
         web = self.start("web", **environ)
         wait_for(lambda: self.is_serving(web), seconds=START_SECONDS, what="the web process serving")
         return web
 
-    def is_serving(self, web: subprocess.Popen[bytes]) -> bool:
+    def is_serving(self, web: Process) -> bool:
         assert web.poll() is None, self.log_of(web)
         try:
             return self.request("GET", "/healthz")[0] == 200
         except OSError:
             return False
 
-    def start_worker(self, **environ: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, **environ: str) -> Process:
         worker = self.start("worker", **environ)
         self.wait_until_started(worker)
         return worker
 
-    def wait_until_started(self, worker: subprocess.Popen[bytes]) -> None:
+    def wait_until_started(self, worker: Process) -> None:
         def is_started() -> bool:
             assert worker.poll() is None, self.log_of(worker)
             return "worker.started" in self.log_of(worker)
@@ -142,11 +146,14 @@ class Platform:
 
 
 @contextmanager
-def platform(folder: Path, database_url: URL, redis_url: str, **environ: Any) -> Iterator[Platform]:
+def platform(
+    folder: Path, database_url: URL, redis_url: str, *, forks: bool = False, **environ: Any
+) -> Iterator[Platform]:
+    """A platform on these stores, nothing running. `forks` is for what a test needs beside what it tests."""
     folder.mkdir(parents=True, exist_ok=True)
     url = database_url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgres://")
     settings = {"DATABASE_URL": url, "REDIS_URL": redis_url, "ZEXA_WEBHOOK_SECRET": SECRET}
-    started = Platform(folder, settings | environ)
+    started = Platform(folder, settings | environ, forks=forks)
     try:
         yield started
     finally:

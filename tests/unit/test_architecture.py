@@ -24,6 +24,7 @@ PURE_MODULES = {
     *("sync.outages.losses", "sync.outages.marks", "sync.outages.retries", "sync.queue.backoff"),
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *(
+        "sync.reports.page_keys",
         "sync.settings.http_urls",
         "sync.settings.redis_url",
         "sync.store.known_good",
@@ -101,16 +102,20 @@ DOORS = {
 }
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
-    *("sync.dead_letters.find", "sync.dead_letters.resolve"),
-    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove"),
+    *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
+    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
     *("sync.person.find", "sync.person.search"),
-    *("sync.failure_codes.store", "sync.reports.queries", "sync.trace.gather"),
+    *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
+    *("sync.failure_codes.store", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
 MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
 # What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
-CHORES = {"sync.failure_codes", "sync.provider.reconcile_chore", "sync.dead_letters.replay_task"}
+CHORES = {
+    *("sync.failure_codes", "sync.provider.reconcile_chore"),
+    *("sync.dead_letters.replay_request", "sync.dead_letters.replay_task"),
+}
 OPEN_DOORS = {
     **dict.fromkeys(FEATURES, DOORS | MARKS),
     **dict.fromkeys(("receiver", "receiver.api"), DOORS),

@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sync.dead_letters.find import LetterSelection, count_letters
-from sync.dead_letters.replay_task import ALREADY_GONE, HELD, KIND, LETTERS_PER_PAGE, parameters_of, replay_letters
+from sync.dead_letters.replay_request import ALREADY_GONE, HELD, KIND, parameters_of
+from sync.dead_letters.replay_task import LETTERS_PER_PAGE, replay_letters
 from sync.store import apply as apply_module
 from sync.tasks import TaskRunner, TaskState, TaskWork, add_task, cancel_task
 from tests.conftest import NOW
 from tests.integration.dead_letters.letters import STOP, UNREADABLE, active, digest, keep, letters
 from tests.integration.tasks.working import task
-from tests.support.events_builder import ANA, AO, REFUSED, RUI, TEN, body, rows
+from tests.support.events_builder import ANA, AO, REFUSED, RUI, TEN, body, minute, rows
 
 
 def ask(engine: Engine, selection: LetterSelection, *, total: int | None = None) -> str:
@@ -60,8 +61,8 @@ def test_one_letter_is_replayed_by_its_digest_and_one_that_is_gone_is_counted_so
 
 
 def test_letters_that_came_after_the_question_are_left_alone(engine: Engine, reader: Engine) -> None:
-    asked = ask(engine, LetterSelection(), total=1)
-    keep(engine, STOP, received_at=datetime.now(UTC))
+    keep(engine, STOP, received=1)
+    asked = ask(engine, LetterSelection(received_until=minute(0)), total=1)
     work(engine, reader)
     assert task(engine, asked).outcome == {ALREADY_GONE: 1}
     assert letters(engine)[STOP]["resolved_at"] is None

@@ -44,7 +44,9 @@ def receiving(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> 
     with (
         private_redis(folder / "redis", is_durable=False) as server,
         Redis.from_url(server.url) as redis,
-        platform(folder / "logs", make_url(f"sqlite:///{file}"), server.url, ZEXA_WEBHOOK_SECRET=SECRETS) as started,
+        platform(
+            folder / "logs", make_url(f"sqlite:///{file}"), server.url, forks=True, ZEXA_WEBHOOK_SECRET=SECRETS
+        ) as started,
     ):
         started.start_web()
         started.start_worker()

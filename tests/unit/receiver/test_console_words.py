@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from flask import Flask, g
 
-from receiver.console import language
+from receiver.console import dead_letters, language, tasks
+from receiver.console.listing import _TITLES
 from receiver.console.needs import _HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
@@ -17,7 +18,10 @@ from sync.users.audit import Action
 
 CONSOLE = Path(language.__file__).parent
 PLACES = re.compile(r"{(\w+)}")
-OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values(), *map(str, Action)}
+OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_letters.STATES)
+OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values()}
+OF_VALUES |= {*_TITLES.values(), *map(str, Action)}
+OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
 
 def texts_of_templates() -> Iterator[str]:
