@@ -188,7 +188,8 @@ def test_the_most_frequent_reason_of_failure_is_said_first(user: ConsoleUser, co
     for row in rows:
         sums[row["channel"], row["failure_code"], row["failure_reason"]] += row["messages"]
     ((_, code, reason), most) = max(sums.items(), key=lambda item: item[1])
-    user.sees(f"Most often: {reason or code} ({most / sum(sums.values()) * 100:.1f}%)")
+    name = " · ".join(filter(None, (code, reason)))
+    user.sees(f"Most often: {name} ({most / sums.total() * 100:.1f}%)")
 
 
 def test_numbers_and_dates_follow_the_language_that_the_switch_chooses(
