@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 
 from receiver.console.language import _, counted, duration_text, number_text
 from sync.status import CLOCK_SECONDS_MAX, InRedis, Numbers
 from sync.suppression import MAX_STALENESS
+from sync.tasks import TaskState, latest_tasks, tasks_waiting_since
 
 INBOX_SECONDS = 60
+WORK_SECONDS = 120
+FAILED_WITHIN = timedelta(days=7)
+# So many of the latest are looked at.
+TASKS_LOOKED_AT = 50
 
 _HELD_BY = {
     "queue": "a later opt-out waits in the queue",
@@ -31,9 +38,23 @@ class Need:
     page: str = "health"
 
 
-def needs(numbers: Numbers) -> list[Need]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkInTrouble:
+    """Of what people asked a worker for: how much failed of late, and since when the oldest waits that nobody took."""
+
+    failed: int
+    waits_since: datetime | None
+
+
+def read_work(connection: Connection, now: datetime) -> WorkInTrouble:
+    latest = latest_tasks(connection, limit=TASKS_LOOKED_AT)
+    failed = [task for task in latest if task.state is TaskState.FAILED and now - task.asked_at < FAILED_WITHIN]
+    return WorkInTrouble(failed=len(failed), waits_since=tasks_waiting_since(connection))
+
+
+def needs(numbers: Numbers, work: WorkInTrouble) -> list[Need]:
     """Return what needs a person; nothing if all is well."""
-    return sorted(_needs(numbers), key=lambda need: not need.is_urgent)
+    return sorted([*_needs(numbers), *_of_work(work, numbers.looked_at)], key=lambda need: not need.is_urgent)
 
 
 def held_by_text(held_by: str | None) -> Markup:
@@ -71,6 +92,20 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
     if spread is not None and spread > CLOCK_SECONDS_MAX:
         text = _("The clocks of this machine and of the stores differ by {spread}.", spread=duration_text(spread))
         yield Need(is_urgent=False, text=text)
+
+
+def _of_work(work: WorkInTrouble, now: datetime) -> Iterator[Need]:
+    waits = (now - work.waits_since).total_seconds() if work.waits_since else 0.0
+    if waits > WORK_SECONDS:
+        text = _("What somebody asked for waits for {age}. Is a worker running?", age=duration_text(waits))
+        yield Need(is_urgent=False, text=text, page="tasks")
+    if work.failed:
+        text = counted(
+            work.failed,
+            "{n} piece of work that somebody asked for did not succeed this week.",
+            "{n} pieces of work that somebody asked for did not succeed this week.",
+        )
+        yield Need(is_urgent=False, text=text, page="tasks")
 
 
 def _of_redis(numbers: Numbers, redis: InRedis) -> Iterator[Need]:
