@@ -27,6 +27,7 @@ NAMES = {
     "silence": "Silence",
     "copies": "Copies",
     "outages": "Outages",
+    "tasks": "Work",
 }
 # How values that doctor wrote in English are told.
 _VALUES = [
