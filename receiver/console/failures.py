@@ -77,6 +77,7 @@ def failures() -> Response:
         failed=sum(reason.messages for reason in reasons),
         is_cut=len(reasons) > REASONS_SHOWN,
         codes=codes,
+        most=REASONS_SHOWN,
         scanners=scanners,
     )
 

@@ -1,6 +1,7 @@
 """The page *Failures*: its numbers are those of the report, each leads to its rows, and codes are only proposed."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
@@ -179,6 +180,15 @@ def test_proposals_are_shown_with_their_numbers_in_words_and_the_line_that_sets_
     assert "Most had never received any" in page
     assert "ZEXA_OPT_OUT_FAILURES=&#34;no such number&#34;" in page
     assert "1 código parece uma recusa" in viewer.get("/failures?lang=pt").text
+
+
+@on_sqlite
+def test_of_many_counted_codes_the_most_frequent_are_shown(viewer: Visitor, filled: Engine) -> None:
+    others = [replace(proposal(f"code-{number}"), is_proposed=False) for number in range(60)]
+    propose(filled, proposal("21610"), *others)
+    page = viewer.get("/failures").text
+    assert page.count("code-") == 49
+    assert "The 50 most frequent are shown." in page
 
 
 @on_sqlite
