@@ -18,8 +18,8 @@ from sync.settings.web import ReceiverSettings
 
 # If more wait, nobody would wait so long.
 WAITING_MAX = 30
-# Python lets a thread that makes a page run for so long before the event loop may have its turn. With Python's own 5 ms
-# a delivery beside ten people took four times as long as alone (p99); a page takes a tenth more processor time.
+# Python lets a thread that makes a page run for so long before the event loop may have its turn, several times for one
+# delivery. With its own 5 ms a delivery took up to four times as long beside ten people as alone (p99).
 SWITCH_SECONDS = 0.0001
 # A bound on one page, the wait for a thread included: a statement and one more.
 PAGE_SECONDS = 2 * STATEMENT_SECONDS
@@ -43,7 +43,7 @@ REFUSED = {
 def stores_of(settings: ReceiverSettings) -> Stores:
     """Return the stores of the console, which must be on. Nothing is connected yet."""
     assert settings.console is not None
-    return open_stores(settings.database_url, settings.redis, settings.console, settings.secrets)
+    return open_stores(settings, settings.console)
 
 
 def console_app(settings: ReceiverSettings) -> InThreads:

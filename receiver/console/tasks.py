@@ -18,8 +18,9 @@ from sync.opt_outs.list_tasks import AS_OF, IMPORT, LOOK, SCRUB
 from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks
 from sync.users.audit import Action, note
 
-# So often a page of a task that has not ended is loaded again, by the browser itself.
+# So often the browser loads the page of a task again that has not ended, and of one that nobody takes.
 REFRESH_SECONDS = 2
+LONG_REFRESH_SECONDS = 15
 # No task waits for so long while a worker runs that has nothing else to do.
 WAITS_LONG_SECONDS = 60
 
@@ -106,7 +107,7 @@ def task() -> Response:
     )
     response = rendered("task.html", task=in_words(record), waits_long=waits_long)
     if not record.is_over:
-        response.headers["Refresh"] = str(REFRESH_SECONDS)
+        response.headers["Refresh"] = str(LONG_REFRESH_SECONDS if waits_long else REFRESH_SECONDS)
     return response
 
 

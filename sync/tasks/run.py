@@ -39,10 +39,11 @@ class TaskRunner:
         *,
         options: ParseOptions,
         is_stop_asked: Callable[[], bool],
+        is_busy: Callable[[], bool] = lambda: False,
         files_kept: FilesKept = MappingProxyType({}),
     ) -> None:
         self._engine, self._reader, self._kinds, self._options = engine, reader, kinds, options
-        self._is_stop_asked = is_stop_asked
+        self._is_stop_asked, self._is_busy = is_stop_asked, is_busy
         self._files_kept = files_kept
         self._cleaned_at = -CHORE_SECONDS
 
@@ -93,6 +94,7 @@ class TaskRunner:
             reader=self._reader,
             options=self._options,
             is_stop_asked=self._is_stop_asked,
+            is_busy=self._is_busy,
         )
         try:
             with ShownAlive(work, lambda error: self._say_failed(record, error)):

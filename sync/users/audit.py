@@ -24,6 +24,7 @@ class Action(StrEnum):
     LIST_DROPPED = "list_dropped"  # (the id of the task)
     LIST_DOWNLOADED = "list_downloaded"  # (the id of the task)
     DEAD_LETTERS_REPLAYED = "dead_letters_replayed"  # (the id of the task that does it)
+    OUTAGE_RESOLVED = "outage_resolved"  # (its number)
     TASK_CANCELLED = "task_cancelled"  # (its id)
     USER_ADDED = "user_added"  # (whom)
     USER_REMOVED = "user_removed"  # (whom)

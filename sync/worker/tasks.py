@@ -5,6 +5,7 @@ from sync.dead_letters import replay_request, replay_task
 from sync.opt_outs import list_tasks
 from sync.settings.worker import WorkerSettings
 from sync.tasks import Kind, TaskRunner
+from sync.worker.applier import applier
 from sync.worker.running_statements import RunningStatements
 from sync.worker.stop import Stop
 
@@ -44,6 +45,7 @@ class Tasks:
             KINDS,
             options=settings.parse_options,
             is_stop_asked=lambda: stop.is_requested,
+            is_busy=lambda: applier().is_busy,
             files_kept=list_tasks.FILES_KEPT,
         )
 

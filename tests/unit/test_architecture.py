@@ -103,8 +103,9 @@ DOORS = {
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
-    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
+    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_hints"),
     *("sync.opt_outs.list_tasks", "sync.opt_outs.uploaded_list"),
+    *("sync.doctor.in_console", "sync.outages.find", "sync.outages.losses", "sync.outages.resolve"),
     *("sync.person.find", "sync.person.search"),
     *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
     *("sync.failure_codes.store", "sync.trace.gather"),
