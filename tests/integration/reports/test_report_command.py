@@ -257,6 +257,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_says_so(migrated_url: URL) -> 
     assert lines[-1].startswith("No room for: name, channel")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_output_without_block_characters_gets_letters(engine: Engine, migrated_url: URL) -> None:
     apply(engine, [of_message(1, "failed"), of_message(2, "delivered")], options=AO, now=NOW)
     environ = os.environ | {
