@@ -8,6 +8,7 @@ from models.compatibility import Compatibility
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.failure_code import CountedCode, FailureCount
 from models.forget_key_in_use import ForgetKeyInUse
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
@@ -20,9 +21,12 @@ from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
 from models.outage import Outage
 from models.report_calendar import ReportCalendar
+from models.rollup_campaign_quarters import RollupCampaignQuarter
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.task import Task
+from models.task_file import TaskFile
 from models.webhook_registration import WebhookRegistration
 
 __all__ = [
@@ -33,7 +37,9 @@ __all__ = [
     "Compatibility",
     "ConsoleTry",
     "ConsoleUser",
+    "CountedCode",
     "DeadLetter",
+    "FailureCount",
     "ForgetKeyInUse",
     "FurtherBody",
     "Inbox",
@@ -47,7 +53,10 @@ __all__ = [
     "PersonForgotten",
     "ReportCalendar",
     "RollupCampaign",
+    "RollupCampaignQuarter",
     "RollupDaily",
     "RollupDelta",
+    "Task",
+    "TaskFile",
     "WebhookRegistration",
 ]

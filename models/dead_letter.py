@@ -23,6 +23,7 @@ class DeadLetter(SQLModel, table=True):
             postgresql_where=text("may_opt_out AND resolved_at IS NULL"),
             sqlite_where=text("may_opt_out AND resolved_at IS NULL"),
         ),
+        Index("ix_dead_letters_received_at", "received_at", "digest"),
         # Resolved ones stay, however many: those that wait are counted at every scrape of the measurements.
         Index(
             "ix_dead_letters_unresolved",

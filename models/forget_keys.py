@@ -23,7 +23,13 @@ class ForgetKeyMissing(Exception):  # noqa: N818 - a state, which a setting ends
 def require_forget_keys(engine: Engine, given: Collection[str]) -> None:
     """Raise ForgetKeyMissing unless all keys in use are among `given`, by their ids. Database errors pass through."""
     with engine.connect() as connection:
-        _require(connection.execute(select(FORGET_KEYS.c.key_id)).scalars(), given)
+        if missing := missing_forget_keys(connection, given):
+            raise ForgetKeyMissing(missing)
+
+
+def missing_forget_keys(connection: Connection, given: Collection[str]) -> set[str]:
+    """Return the ids of the keys in use that are not among `given`."""
+    return set(connection.execute(select(FORGET_KEYS.c.key_id)).scalars()).difference(given)
 
 
 def hold_forget_keys(connection: Connection, given: Collection[str]) -> bool:
@@ -31,11 +37,7 @@ def hold_forget_keys(connection: Connection, given: Collection[str]) -> bool:
 
     Raises ForgetKeyMissing. On SQLite a transaction that writes is alone anyway.
     """
-    in_use = connection.execute(_IN_USE).scalars().all()
-    _require(in_use, given)
-    return bool(in_use)
-
-
-def _require(in_use: Iterable[str], given: Collection[str]) -> None:
-    if missing := set(in_use).difference(given):
+    in_use = set(connection.execute(_IN_USE).scalars())
+    if missing := in_use.difference(given):
         raise ForgetKeyMissing(missing)
+    return bool(in_use)

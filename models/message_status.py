@@ -19,16 +19,37 @@ class MessageStatus(SQLModel, table=True):
         ),
         # What happened to one person is found among millions of messages.
         Index("ix_message_status_recipient", "recipient"),
+        # The messages of a campaign, and those of one status in the order of their ids.
         Index(
             "ix_message_status_campaign_id",
-            "campaign_id",
+            *("campaign_id", "status", "message_id"),
             postgresql_where=text("campaign_id IS NOT NULL"),
             sqlite_where=text("campaign_id IS NOT NULL"),
+        ),
+        # The messages that ended on a channel, in the order of time: what a number of a report counts.
+        Index(
+            "ix_message_status_ended",
+            *("channel", "status_at", "message_id"),
+            postgresql_where=text("status IN ('delivered', 'failed', 'undeliverable')"),
+            sqlite_where=text("status IN ('delivered', 'failed', 'undeliverable')"),
+        ),
+        # Only of messages that were answered with an opt-out, which are few: likewise, of a day and of a campaign.
+        Index(
+            "ix_message_status_opted_out",
+            *("status_at", "message_id"),
+            postgresql_where=text("opted_out_at IS NOT NULL"),
+            sqlite_where=text("opted_out_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_message_status_opted_out_campaign",
+            *("campaign_id", "message_id"),
+            postgresql_where=text("opted_out_at IS NOT NULL AND campaign_id IS NOT NULL"),
+            sqlite_where=text("opted_out_at IS NOT NULL AND campaign_id IS NOT NULL"),
         ),
         # Only of messages that failed, so that others cost nothing: for the report of failures.
         Index(
             "ix_message_status_failures",
-            "status_at",
+            *("status_at", "message_id"),
             postgresql_where=text("status IN ('failed', 'undeliverable')"),
             sqlite_where=text("status IN ('failed', 'undeliverable')"),
         ),

@@ -5,7 +5,7 @@ A row is in force unless it was ended after it was received; the view `active_op
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Computed, Index, Text
+from sqlalchemy import CheckConstraint, Computed, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
@@ -25,6 +25,12 @@ class OptOut(SQLModel, table=True):
         CheckConstraint("source IN ('event', 'failure', 'manual', 'import')", name="ck_opt_outs_source"),
         Index("ix_opt_outs_address", "address"),
         Index("ix_opt_outs_person", "person"),
+        Index(
+            "ix_opt_outs_message_id",
+            "message_id",
+            postgresql_where=text("message_id IS NOT NULL"),
+            sqlite_where=text("message_id IS NOT NULL"),
+        ),
     )
 
     channel: str = Field(primary_key=True, sa_type=KeyText)

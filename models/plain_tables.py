@@ -75,11 +75,21 @@ LAST_REACHABLE = Table(
     Column("marked_at", UTCDateTime, nullable=False),
     Column("due_at", UTCDateTime, nullable=False),
 )
-# Those that are written while the system runs: events are merged into all but the last two.
+TASKS = Table(
+    "tasks",
+    _METADATA,
+    Column("id", KeyText, primary_key=True),
+    Column("asked_at", UTCDateTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ended_at", UTCDateTime),
+    Column("seen_at", UTCDateTime),
+)
+# Those that are written while the system runs: events are merged into all but the last four.
 WRITTEN = (
     *("bodies", "campaign_status", "dead_letters", "events", "further_bodies", "inbox", "message_status"),
-    *("nameless_opt_outs", "opt_out_history", "opt_outs", "rollup_campaigns", "rollup_daily", "rollup_deltas"),
-    *("outages", "last_reachable"),
+    *("nameless_opt_outs", "opt_out_history", "opt_outs"),
+    *("rollup_campaign_quarters", "rollup_campaigns", "rollup_daily", "rollup_deltas"),
+    *("outages", "last_reachable", "tasks", "task_files"),
 )
 
 

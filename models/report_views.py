@@ -54,6 +54,7 @@ REPORT_FAILURES = _view(
     *_counts("messages", "failures"),
     *_numbers("share"),
     *_times("first_seen_at", "last_seen_at"),
+    *_texts("message_id"),
 )
 REPORT_OPT_OUTS = _view(
     "report_opt_outs",

@@ -11,6 +11,7 @@ from models.campaign_status import CampaignStatus
 from models.console_try import ConsoleTry
 from models.console_user import ConsoleUser
 from models.dead_letter import DeadLetter
+from models.failure_code import CountedCode, FailureCount
 from models.forgotten_person import PersonForgotten
 from models.further_body import FurtherBody
 from models.inbox import Inbox
@@ -21,9 +22,12 @@ from models.opt_out import OptOut
 from models.opt_out_history import OptOutHistory
 from models.outage import Outage
 from models.report_calendar import ReportCalendar
+from models.rollup_campaign_quarters import RollupCampaignQuarter
 from models.rollup_campaigns import RollupCampaign
 from models.rollup_daily import RollupDaily
 from models.rollup_delta import RollupDelta
+from models.task import Task
+from models.task_file import TaskFile
 from models.webhook_registration import WebhookRegistration
 
 
@@ -44,11 +48,16 @@ NAMELESS_OPT_OUTS = _table(NamelessOptOut)
 DEAD_LETTERS = _table(DeadLetter)
 INBOX = _table(Inbox)
 OUTAGES = _table(Outage)
+FAILURE_CODES = _table(CountedCode)
+FAILURE_COUNTS = _table(FailureCount)
 REPORT_CALENDAR = _table(ReportCalendar)
+ROLLUP_CAMPAIGN_QUARTERS = _table(RollupCampaignQuarter)
 ROLLUP_CAMPAIGNS = _table(RollupCampaign)
 ROLLUP_DAILY = _table(RollupDaily)
 ROLLUP_DELTAS = _table(RollupDelta)
 CONSOLE_USERS = _table(ConsoleUser)
 CONSOLE_TRIES = _table(ConsoleTry)
 AUDIT_LOG = _table(AuditEntry)
+TASKS = _table(Task)
+TASK_FILES = _table(TaskFile)
 WEBHOOK_REGISTRATIONS = _table(WebhookRegistration)

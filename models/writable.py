@@ -20,9 +20,9 @@ _MISSING = text(
 )
 _UPDATED = (
     *("campaign_status", "dead_letters", "events", "inbox", "message_status", "opt_outs", "rollup_daily"),
-    *("forget_keys", "outages", "last_reachable"),
+    *("forget_keys", "outages", "last_reachable", "tasks"),
 )
-_DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "outages", "rollup_deltas")
+_DELETED = ("further_bodies", "inbox", "nameless_opt_outs", "outages", "rollup_deltas", "task_files")
 
 
 def missing_rights(connection: Connection) -> list[str]:

@@ -148,7 +148,7 @@ def _console(settings: ReceiverSettings) -> InThreads | None:
 
 def _parts(settings: ReceiverSettings | None) -> Parts:
     settings = settings or ReceiverSettings.read(os.environ)
-    reporter = Reporter(settings.redis, settings.secrets)
+    reporter = Reporter(settings.redis, settings.secrets, [key.key_id for key in settings.forget_keys])
     inbox = InboxWriter(settings.database_url)
     intake = Intake(
         settings.redis,

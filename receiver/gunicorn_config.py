@@ -16,8 +16,8 @@ from models.errors import error_line, is_misconfigured
 from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
 from receiver.server.rooms import IDLE_SECONDS
-from sync.logs import configure_logs
-from sync.sentry import start_sentry
+from sync.logs.lines import configure_logs
+from sync.logs.sentry import start_sentry
 from sync.settings.environment import SettingError
 from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.sentry import read_sentry_dsn

@@ -24,7 +24,7 @@ COMMANDS = {
     "outages": "sync.outages.command:outages",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
-    "reconcile": "sync.reconcile.command:reconcile",
+    "reconcile": "sync.provider.reconcile_command:reconcile",
     "report": "sync.reports.command:report",
     "send": "sync.devtools.simulate.send:send",
     "simulate": "sync.devtools.simulate.command:simulate",

@@ -219,6 +219,19 @@ FROM message_status
 WHERE campaign_id IS NOT NULL AND campaign_id <> ''
 GROUP BY campaign_id;
 
+-- What rollup_campaign_quarters must come to, counted from message_status.
+CREATE VIEW rollup_campaign_quarters_plain AS
+SELECT
+    campaign_id,
+    date_bin('15 minutes', status_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS quarter_at,
+    count(*) FILTER (WHERE status = 'delivered') AS delivered,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'undeliverable') AS undeliverable
+FROM message_status
+WHERE status IN ('delivered', 'failed', 'undeliverable') AND status_at IS NOT NULL
+    AND campaign_id IS NOT NULL AND campaign_id <> ''
+GROUP BY 1, 2;
+
 -- What rollup_daily comes to together with the changes that wait in rollup_deltas. The changes are summed by quarters
 -- of an hour before their day is looked up: thousands may wait, of few quarters.
 CREATE VIEW rollup_daily_now AS
@@ -276,6 +289,24 @@ FROM (
     WHERE campaign_id <> ''
 ) AS parts
 GROUP BY campaign_id;
+
+-- What rollup_campaign_quarters comes to together with the changes that wait in rollup_deltas.
+CREATE VIEW rollup_campaign_quarters_now AS
+SELECT
+    campaign_id,
+    quarter_at,
+    CAST(sum(delivered) AS bigint) AS delivered,
+    CAST(sum(failed) AS bigint) AS failed,
+    CAST(sum(undeliverable) AS bigint) AS undeliverable
+FROM (
+    SELECT campaign_id, quarter_at, delivered, failed, undeliverable
+    FROM rollup_campaign_quarters
+    UNION ALL
+    SELECT campaign_id, quarter_at, delivered, failed, undeliverable
+    FROM rollup_deltas
+    WHERE campaign_id <> '' AND quarter_at IS NOT NULL
+) AS parts
+GROUP BY campaign_id, quarter_at;
 
 
 -- Reports, for people and BI tools
@@ -369,7 +400,8 @@ SELECT
     CAST(sum(messages) OVER (PARTITION BY day, channel) AS bigint) AS failures,
     CAST(messages AS double precision) / nullif(sum(messages) OVER (PARTITION BY day, channel), 0) AS share,
     first_seen_at,
-    last_seen_at
+    last_seen_at,
+    message_id
 FROM (
     SELECT
         day,
@@ -382,7 +414,8 @@ FROM (
         ) AS failure_reason,
         CAST(sum(messages) AS bigint) AS messages,
         min(first_seen_at) AS first_seen_at,
-        max(last_seen_at) AS last_seen_at
+        max(last_seen_at) AS last_seen_at,
+        min(message_id) AS message_id
     FROM (
         SELECT
             CAST((status_at AT TIME ZONE 'UTC') + make_interval(secs => offset_seconds) AS date) AS day,
@@ -391,7 +424,8 @@ FROM (
             coalesce(failure_reason, '') AS failure_reason,
             count(*) AS messages,
             min(status_at) AS first_seen_at,
-            max(status_at) AS last_seen_at
+            max(status_at) AS last_seen_at,
+            min(message_id) AS message_id
         FROM message_status
         JOIN report_calendar ON status_at >= begins_at AND status_at < ends_at
         WHERE status IN ('failed', 'undeliverable') AND status_at IS NOT NULL
@@ -599,6 +633,7 @@ COMMENT ON COLUMN report_failures.failures IS 'all messages of this day and chan
 COMMENT ON COLUMN report_failures.share IS 'messages / failures, from 0 to 1';
 COMMENT ON COLUMN report_failures.first_seen_at IS 'when the first of them failed that day, UTC';
 COMMENT ON COLUMN report_failures.last_seen_at IS 'when the last of them failed that day, UTC';
+COMMENT ON COLUMN report_failures.message_id IS 'one of them';
 
 COMMENT ON VIEW report_opt_outs IS 'How many left, one row per day, channel and source.';
 COMMENT ON COLUMN report_opt_outs.day IS 'day, in the time zone of the reports, of the opt-out itself';

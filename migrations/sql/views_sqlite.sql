@@ -228,6 +228,21 @@ FROM message_status
 WHERE campaign_id IS NOT NULL AND campaign_id <> ''
 GROUP BY campaign_id;
 
+-- What rollup_campaign_quarters must come to, counted from message_status.
+CREATE VIEW rollup_campaign_quarters_plain AS
+SELECT
+    campaign_id,
+    substr(status_at, 1, 14)
+        || substr('00153045', 1 + 2 * (CAST(substr(status_at, 15, 2) AS integer) / 15), 2)
+        || ':00.000000' AS quarter_at,
+    count(*) FILTER (WHERE status = 'delivered') AS delivered,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'undeliverable') AS undeliverable
+FROM message_status
+WHERE status IN ('delivered', 'failed', 'undeliverable') AND status_at IS NOT NULL
+    AND campaign_id IS NOT NULL AND campaign_id <> ''
+GROUP BY 1, 2;
+
 -- What rollup_daily comes to together with the changes that wait in rollup_deltas. The changes are summed by quarters
 -- of an hour before their day is looked up: thousands may wait, of few quarters.
 CREATE VIEW rollup_daily_now AS
@@ -285,6 +300,24 @@ FROM (
     WHERE campaign_id <> ''
 ) AS parts
 GROUP BY campaign_id;
+
+-- What rollup_campaign_quarters comes to together with the changes that wait in rollup_deltas.
+CREATE VIEW rollup_campaign_quarters_now AS
+SELECT
+    campaign_id,
+    quarter_at,
+    CAST(sum(delivered) AS bigint) AS delivered,
+    CAST(sum(failed) AS bigint) AS failed,
+    CAST(sum(undeliverable) AS bigint) AS undeliverable
+FROM (
+    SELECT campaign_id, quarter_at, delivered, failed, undeliverable
+    FROM rollup_campaign_quarters
+    UNION ALL
+    SELECT campaign_id, quarter_at, delivered, failed, undeliverable
+    FROM rollup_deltas
+    WHERE campaign_id <> '' AND quarter_at IS NOT NULL
+) AS parts
+GROUP BY campaign_id, quarter_at;
 
 
 -- Reports, for people and BI tools
@@ -384,7 +417,8 @@ SELECT
     CAST(sum(messages) OVER (PARTITION BY day, channel) AS bigint) AS failures,
     CAST(messages AS real) / nullif(sum(messages) OVER (PARTITION BY day, channel), 0) AS share,
     first_seen_at,
-    last_seen_at
+    last_seen_at,
+    message_id
 FROM (
     SELECT
         date(status_at, offset_seconds || ' seconds') AS day,
@@ -393,7 +427,8 @@ FROM (
         coalesce(failure_reason, '') AS failure_reason,
         count(*) AS messages,
         min(status_at) AS first_seen_at,
-        max(status_at) AS last_seen_at
+        max(status_at) AS last_seen_at,
+        min(message_id) AS message_id
     FROM message_status
     JOIN report_calendar ON status_at >= begins_at AND status_at < ends_at
     WHERE status IN ('failed', 'undeliverable') AND status_at IS NOT NULL

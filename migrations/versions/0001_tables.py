@@ -43,14 +43,19 @@ TABLES = (
     "inbox",
     "rollup_daily",
     "rollup_campaigns",
+    "rollup_campaign_quarters",
     "rollup_deltas",
     "report_calendar",
     "console_users",
     "console_tries",
     "audit_log",
+    "tasks",
+    "task_files",
     "outages",
     "last_reachable",
     "webhook_registrations",
+    "failure_codes",
+    "failure_counts",
     "zexa_sync_compatibility",
 )
 # The oldest revision whose code can run on the schema that this migration leaves. A later migration that code of the
@@ -79,8 +84,10 @@ def upgrade() -> None:
     create_reports()
     create_console()
     create_audit_log(is_postgresql)
+    create_tasks()
     create_outages()
     create_webhook_registrations()
+    create_failure_codes()
     create_compatibility()
     for statement in [views] if is_postgresql else statements(views):
         # Nothing in the text is a parameter, even if it looks like one.
@@ -200,10 +207,7 @@ def create_status() -> None:
         ),
     )
     op.create_index("ix_message_status_recipient", "message_status", ["recipient"])
-    create_index_of_some("ix_message_status_campaign_id", "message_status", "campaign_id", "campaign_id IS NOT NULL")
-    create_index_of_some(
-        "ix_message_status_failures", "message_status", "status_at", "status IN ('failed', 'undeliverable')"
-    )
+    create_indexes_of_messages()
     op.create_table(
         "campaign_status",
         sa.Column("campaign_id", KeyText, primary_key=True),
@@ -217,6 +221,19 @@ def create_status() -> None:
         sa.Column("message_total", sa.Integer()),
         sa.CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
     )
+
+
+def create_indexes_of_messages() -> None:
+    is_ended = "status IN ('delivered', 'failed', 'undeliverable')"
+    has_opted_out = "opted_out_at IS NOT NULL"
+    for name, columns, condition in (
+        ("campaign_id", ("campaign_id", "status", "message_id"), "campaign_id IS NOT NULL"),
+        ("failures", ("status_at", "message_id"), "status IN ('failed', 'undeliverable')"),
+        ("ended", ("channel", "status_at", "message_id"), is_ended),
+        ("opted_out", ("status_at", "message_id"), has_opted_out),
+        ("opted_out_campaign", ("campaign_id", "message_id"), f"{has_opted_out} AND campaign_id IS NOT NULL"),
+    ):
+        create_index_of_some(f"ix_message_status_{name}", "message_status", columns, condition)
 
 
 def create_asked_messages() -> None:
@@ -249,6 +266,7 @@ def create_opt_outs() -> None:
     )
     op.create_index("ix_opt_outs_address", "opt_outs", ["address"])
     op.create_index("ix_opt_outs_person", "opt_outs", ["person"])
+    create_index_of_some("ix_opt_outs_message_id", "opt_outs", "message_id", "message_id IS NOT NULL")
     op.create_table(
         "nameless_opt_outs",
         sa.Column("subject_id", KeyText, primary_key=True),
@@ -360,6 +378,7 @@ def create_waiting() -> None:
         "ix_dead_letters_may_opt_out", "dead_letters", "received_at", "may_opt_out AND resolved_at IS NULL"
     )
     create_index_of_some("ix_dead_letters_unresolved", "dead_letters", "received_at", "resolved_at IS NULL")
+    op.create_index("ix_dead_letters_received_at", "dead_letters", ["received_at", "digest"])
     op.create_table(
         "inbox",
         automatic_id(),
@@ -387,6 +406,12 @@ def create_reports() -> None:
         "rollup_campaigns",
         sa.Column("campaign_id", KeyText, primary_key=True),
         *counts("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts"),
+    )
+    op.create_table(
+        "rollup_campaign_quarters",
+        sa.Column("campaign_id", KeyText, primary_key=True),
+        sa.Column("quarter_at", UTCDateTime(), primary_key=True),
+        *counts("delivered", "failed", "undeliverable"),
     )
     op.create_table(
         "rollup_deltas",
@@ -463,6 +488,39 @@ def create_audit_log(is_postgresql: bool) -> None:
         )
 
 
+def create_tasks() -> None:
+    """Create the tables of what people ask for in the console and a worker does."""
+    op.create_table(
+        "tasks",
+        sa.Column("id", KeyText, primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("asked_by", KeyText, nullable=False),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("parameters", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("begun_at", UTCDateTime()),
+        sa.Column("ended_at", UTCDateTime()),
+        sa.Column("seen_at", UTCDateTime()),
+        sa.Column("holder", KeyText),
+        *counts("deaths", "steps_done"),
+        sa.Column("steps_total", sa.Integer()),
+        sa.Column("bookmark", sa.Text()),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("failure", sa.Text()),
+        sa.CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="ck_tasks_state"),
+    )
+    create_index_of_some("ix_tasks_open", "tasks", "asked_at", "ended_at IS NULL")
+    op.create_index("ix_tasks_asked_at", "tasks", ["asked_at", "id"])
+    op.create_table(
+        "task_files",
+        sa.Column("task_id", KeyText, primary_key=True),
+        sa.Column("name", KeyText, primary_key=True),
+        sa.Column("part", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("name IN ('input', 'output')", name="ck_task_files_name"),
+    )
+
+
 def create_outages() -> None:
     op.create_table(
         "outages",
@@ -513,6 +571,25 @@ def create_webhook_registrations() -> None:
     )
 
 
+def create_failure_codes() -> None:
+    op.create_table(
+        "failure_codes",
+        sa.Column("channel", KeyText, primary_key=True),
+        sa.Column("entry", KeyText, primary_key=True),
+        sa.Column("code", sa.Text()),
+        *counts("addresses", "never_again", "received_before"),
+        sa.Column("at_least", sa.Double(), nullable=False),
+        *counts("others", "others_never_again"),
+        sa.Column("is_proposed", sa.Boolean(), nullable=False),
+    )
+    op.create_table(
+        "failure_counts",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        *(sa.Column(name, UTCDateTime(), nullable=False) for name in ("counted_at", "since", "until")),
+        sa.Column("opt_out_failures", sa.Text(), nullable=False),
+    )
+
+
 def create_compatibility() -> None:
     compatibility = op.create_table("zexa_sync_compatibility", sa.Column("oldest_revision", KeyText, primary_key=True))
     op.bulk_insert(compatibility, [{"oldest_revision": OLDEST_REVISION}])
@@ -526,8 +603,9 @@ def counts(*names: str) -> list[sa.Column[int]]:
     return [sa.Column(name, sa.Integer(), nullable=False) for name in names]
 
 
-def create_index_of_some(name: str, table: str, column: str, condition: str) -> None:
-    op.create_index(name, table, [column], postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
+def create_index_of_some(name: str, table: str, columns: str | tuple[str, ...], condition: str) -> None:
+    names = [columns] if isinstance(columns, str) else list(columns)
+    op.create_index(name, table, names, postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
 
 
 def calendar(timezone: str) -> list[dict[str, Any]]:

@@ -1,20 +1,38 @@
-"""Campaigns: how each went, by what became of its messages."""
+"""Campaigns: how each went, by what became of its messages; and one: when, why not, and what Zexa counts."""
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, exists, literal, select, tuple_, union
 
 from models.report_views import REPORT_CAMPAIGNS
-from models.tables import CAMPAIGNS
-from receiver.console.charts import share_bar
+from models.tables import CAMPAIGNS, ROLLUP_CAMPAIGNS, ROLLUP_DELTAS
+from models.types import KeyText, UTCDateTime
+from receiver.console.charts import share_bar, stacked_bars
+from receiver.console.language import zone
 from receiver.console.pages import Pages, asked, problem, rendered, stores
-from sync.reports.queries import ReportSelection, report_failures
+from sync.reports.progress import CampaignProgress, report_progress
+from sync.reports.provider_counts import FINAL, ProviderCounts, provider_counts
+from sync.reports.reasons import LOOKED_AT, campaign_reasons
 
 CAMPAIGNS_ON_A_PAGE = 25
 REASONS_SHOWN = 20
+# A title says by when so much had ended.
+MOST = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoCounts:
+    """What Zexa counts beside ours, as the event that completed the campaign says; None is what it does not say."""
+
+    rows: Sequence[tuple[str, int, int | None]]
+    missing: int | None
 
 
 def add_pages(pages: Pages) -> None:
@@ -23,48 +41,107 @@ def add_pages(pages: Pages) -> None:
 
 
 def campaigns() -> Response:
+    """Show those first that anything was last heard of; after them those of which only messages are known."""
     with stores().reader.connect() as connection:
         ids = campaign_ids(connection, after=asked("after"))
-        rows = [row for campaign_id in ids for row in counts_of(connection, campaign_id)]
+        rows = counts_of(connection, ids)
     older = ids[-1] if len(ids) == CAMPAIGNS_ON_A_PAGE else None
     return rendered("campaigns.html", rows=[(row, parts_of(row)) for row in rows], older=older)
 
 
 def campaign_ids(connection: Connection, *, after: str) -> Sequence[str]:
-    """Return ids of campaigns, those first that anything was last heard of; `after` is the last of the page before."""
+    """Return ids of campaigns, in the order of their page; `after` is the last of the page before."""
     columns = CAMPAIGNS.c
-    query = select(columns.campaign_id)
-    if after:
-        key = select(columns.updated_at, columns.campaign_id).where(columns.campaign_id == after)
-        if row := connection.execute(key).one_or_none():
-            query = query.where(tuple_(columns.updated_at, columns.campaign_id) < tuple_(row[0], row[1]))
-    ordered = query.order_by(columns.updated_at.desc(), columns.campaign_id.desc()).limit(CAMPAIGNS_ON_A_PAGE)
-    return list(connection.execute(ordered).scalars())
+    key = connection.execute(select(columns.updated_at).where(columns.campaign_id == after)).scalar()
+    ids: list[str] = []
+    if not after or key is not None:
+        query = select(columns.campaign_id)
+        if key is not None:
+            reached = tuple_(literal(key, UTCDateTime), literal(after, KeyText))
+            query = query.where(tuple_(columns.updated_at, columns.campaign_id) < reached)
+        ordered = query.order_by(columns.updated_at.desc(), columns.campaign_id.desc()).limit(CAMPAIGNS_ON_A_PAGE)
+        ids = list(connection.execute(ordered).scalars())
+        after = ""
+    return ids + eventless_ids(connection, after=after, limit=CAMPAIGNS_ON_A_PAGE - len(ids))
 
 
-def counts_of(connection: Connection, campaign_id: str) -> list[Mapping[str, Any]]:
-    query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
-    return [dict(row) for row in connection.execute(query).mappings()]
+def eventless_ids(connection: Connection, *, after: str, limit: int) -> list[str]:
+    """Return ids of campaigns of which messages are known and no event, in their order."""
+    parts = [
+        select(table.c.campaign_id).where(
+            table.c.campaign_id > after,
+            ~exists(select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.campaign_id == table.c.campaign_id)),
+        )
+        for table in (ROLLUP_CAMPAIGNS, ROLLUP_DELTAS)
+    ]
+    found = union(*(select(part.order_by("campaign_id").distinct().limit(limit).subquery()) for part in parts))
+    return list(connection.execute(found.order_by("campaign_id").limit(limit)).scalars()) if limit > 0 else []
+
+
+def counts_of(connection: Connection, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the rows of `report_campaigns`, in the order of `ids`. One may have none: its messages moved elsewhere."""
+    found: list[Mapping[str, Any]] = []
+    for campaign_id in ids:
+        query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
+        found += [dict(row) for row in connection.execute(query).mappings()]
+    return found
 
 
 def parts_of(row: Mapping[str, Any]) -> Any:
     """Return the bar of a campaign: all that is known of its messages, `silent` ones and unfinished ones last."""
-    kinds = [(kind, row[kind] or 0) for kind in ("delivered", "failed", "undeliverable", "unfinished")]
+    kinds = [(kind, row[kind] or 0) for kind in (*FINAL, "unfinished")]
     return share_bar(kinds, max(sum(number for _, number in kinds), row["message_total"] or 0))
 
 
 def campaign() -> Response:
     campaign_id = asked("id")
     with stores().reader.connect() as connection:
-        rows = counts_of(connection, campaign_id)
+        rows = counts_of(connection, [campaign_id])
         if not rows:
             return problem(HTTPStatus.NOT_FOUND)
         row = rows[0]
-        failed = (row["failed"] or 0) + (row["undeliverable"] or 0)
-        reasons = report_failures(connection, ReportSelection(campaign_id=campaign_id)).rows if failed else ()
-    sums: dict[tuple[str, str], int] = {}
-    for reason in reasons:
-        key = reason["failure_code"], reason["failure_reason"]
-        sums[key] = sums.get(key, 0) + reason["messages"]
-    worst = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:REASONS_SHOWN]
-    return rendered("campaign.html", row=row, parts=parts_of(row), reasons=worst, failed=failed)
+        failed = row["failed"] + row["undeliverable"]
+        reasons = campaign_reasons(connection, campaign_id, limit=REASONS_SHOWN) if failed else ()
+        progress = report_progress(
+            connection, campaign_id, finalised=row["finalised"], since=row["sent_at"], zone=zone()
+        )
+        details = connection.execute(select(CAMPAIGNS.c.details).where(CAMPAIGNS.c.campaign_id == campaign_id)).scalar()
+    chart = stacked_bars([list(zip(FINAL, step.so_far, strict=True)) for step in progress.steps])
+    return rendered(
+        "campaign.html",
+        row=row,
+        parts=parts_of(row),
+        failed=failed,
+        reasons=reasons,
+        looked_at=LOOKED_AT if max(row["failed"], row["undeliverable"]) > LOOKED_AT else None,
+        progress=progress,
+        is_by_day=progress.interval >= timedelta(days=1),
+        most_after=time_until(progress, row),
+        chart=chart,
+        provider=provider_of(row, details),
+    )
+
+
+def time_until(progress: CampaignProgress, row: Mapping[str, Any]) -> float | None:
+    """Return the seconds until MOST of those that ended had ended, from when the campaign was sent or one ended."""
+    step = progress.reached(MOST)
+    if step is None:
+        return None
+    begin = min(row["sent_at"] or step.begins_at, progress.steps[0].begins_at)
+    return (step.ends_at - begin).total_seconds()
+
+
+def provider_of(row: Mapping[str, Any], details: str | None) -> TwoCounts | None:
+    """Return Zexa's counts beside ours, as the event says that completed the campaign; None if it says none."""
+    if details is None or row["status"] != "completed":
+        return None
+    counts = ProviderCounts()
+    with suppress(ValueError, RecursionError):
+        document = json.loads(details)
+        if isinstance(document, dict):
+            counts = replace(provider_counts(document), status=row["status"])
+    if counts.finalised is None:
+        return None
+    named = [("ended", row["finalised"], counts.finalised)]
+    named += [(name, row[name], getattr(counts, name)) for name in FINAL]
+    return TwoCounts(rows=named, missing=counts.finalised - row["finalised"])

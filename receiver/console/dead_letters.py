@@ -4,37 +4,104 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Response
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from models.tables import DEAD_LETTERS
 from receiver.console.language import _
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
 from receiver.console.session import account
-from sync.dead_letters.find import LetterSelection, find_body, find_letter, oldest_letters
+from sync.dead_letters.find import (
+    LetterSelection,
+    State,
+    count_letters,
+    find_body,
+    find_letter,
+    oldest_letters,
+)
+from sync.dead_letters.replay_request import KIND, parameters_of
 from sync.dead_letters.resolve import resolve
+from sync.events.event import Reason
+from sync.tasks import add_task
 from sync.users.audit import Action, note
+
+# Counting stops here, so that it holds up nobody.
+COUNTED_MAX = 10_000
+STATES = {State.UNRESOLVED: "those that wait", State.RESOLVED: "those decided", State.ANY: "all"}
 
 
 def add_pages(pages: Pages) -> None:
     pages.page("/dead-letters", dead_letters)
+    pages.page("/dead-letters/replay", replay_question)
     pages.page("/dead-letter", dead_letter)
+    pages.action("/dead-letters/replay", replay_letters)
+    pages.action("/dead-letter/replay", replay_letter)
     pages.action("/dead-letter/resolve", resolve_letter)
 
 
 def dead_letters() -> Response:
-    """Show those that wait, the oldest first."""
+    """Show those of a reason and a state, the oldest first, in pages by key."""
+    selection = LetterSelection(reason=asked_reason(), state=asked_state())
     with stores().reader.connect() as connection:
-        letters = oldest_letters(connection, LetterSelection(), limit=ROWS_ON_A_PAGE)
-    return rendered("dead_letters.html", letters=letters, is_cut=len(letters) == ROWS_ON_A_PAGE)
+        letters = oldest_letters(connection, selection, limit=ROWS_ON_A_PAGE, after=asked("after") or None)
+    newer = letters[-1].digest if len(letters) == ROWS_ON_A_PAGE else None
+    return rendered(
+        "dead_letters.html",
+        letters=letters,
+        newer=newer,
+        reason=selection.reason,
+        state=selection.state,
+        reasons=list(Reason),
+        states=STATES,
+        can_replay=bool(letters) and selection.state is State.UNRESOLVED,
+    )
 
 
 def dead_letter() -> Response:
     digest = asked("digest")
     with stores().reader.connect() as connection:
-        if connection.execute(select(DEAD_LETTERS.c.digest).where(DEAD_LETTERS.c.digest == digest)).first() is None:
+        if not is_letter(connection, digest):
             return problem(HTTPStatus.NOT_FOUND)
         letter, body = find_letter(connection, digest), find_body(connection, digest)
     return rendered("dead_letter.html", letter=letter, body=body.decode("utf-8", "backslashreplace"))
+
+
+def replay_question() -> Response:
+    """Say how many letters would be replayed. Nothing happens before somebody presses the button."""
+    if not account().may_act:
+        return problem(HTTPStatus.FORBIDDEN, "role")
+    now = datetime.now(UTC)
+    selection = LetterSelection(reason=asked_reason(), received_until=now)
+    with stores().reader.connect() as connection:
+        count = count_letters(connection, selection, at_most=COUNTED_MAX)
+    until = now.isoformat()
+    return rendered("replay.html", count=count, is_cut=count == COUNTED_MAX, reason=selection.reason, until=until)
+
+
+def replay_letters() -> Response:
+    """Ask a worker to replay the letters of a reason that the person was told of, and no later ones."""
+    until = asked_time("until")
+    if until is None:
+        return problem(HTTPStatus.BAD_REQUEST)
+    return ask_for_replay(LetterSelection(reason=asked_reason(), received_until=until))
+
+
+def replay_letter() -> Response:
+    """Ask a worker to replay one letter."""
+    digest = asked("digest")
+    with stores().reader.connect() as connection:
+        if not is_letter(connection, digest):
+            return problem(HTTPStatus.NOT_FOUND)
+    return ask_for_replay(LetterSelection(digests=(digest,)))
+
+
+def ask_for_replay(selection: LetterSelection) -> Response:
+    now, by = datetime.now(UTC), account().name
+    with stores().writer.begin() as connection:
+        count = count_letters(connection, selection, at_most=COUNTED_MAX)
+        total = count if count < COUNTED_MAX else None
+        task_id = add_task(connection, KIND, by=by, parameters=parameters_of(selection), now=now, steps_total=total)
+        note(connection, by, Action.DEAD_LETTERS_REPLAYED, now, task_id)
+    return done(_("A worker does it now. This page shows how far it is."), "task", id=task_id)
 
 
 def resolve_letter() -> Response:
@@ -44,4 +111,27 @@ def resolve_letter() -> Response:
         return problem(HTTPStatus.NOT_FOUND)
     with stores().writer.begin() as connection:
         note(connection, account().name, Action.DEAD_LETTER_RESOLVED, now, digest)
-    return done(_("Put aside. It stays in the table, and can be replayed on the command line."), "dead_letters")
+    return done(_("Put aside. It stays in the table, and can be replayed."), "dead_letters")
+
+
+def is_letter(connection: Connection, digest: str) -> bool:
+    return connection.execute(select(DEAD_LETTERS.c.digest).where(DEAD_LETTERS.c.digest == digest)).first() is not None
+
+
+def asked_reason() -> str | None:
+    """Return the reason of the address or the form; None for any, also for one that does not exist."""
+    name = asked("reason")
+    return name if name in set(Reason) else None
+
+
+def asked_state() -> State:
+    name = asked("state")
+    return State(name) if name in set(State) else State.UNRESOLVED
+
+
+def asked_time(name: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(asked(name))
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

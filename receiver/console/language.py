@@ -1,6 +1,7 @@
 """English or Portuguese: which one a person reads, and how numbers and times are written in it."""
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ _EVENTS = {
     "message.undeliverable": "undeliverable",
     "message.optout": "opted out",
 }
+_UTC = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z")
 _NO_BREAK = "\u00a0"
 _THOUSANDS, _DECIMALS = {"en": ",", "pt": "\u202f"}, {"en": ".", "pt": ","}
 # Seconds, greatest first.
@@ -74,7 +76,7 @@ def duration_text(seconds: float | None) -> str:
         return "—"
     if seconds < 1:
         return f"{round(seconds * 1000)}{_NO_BREAK}ms"
-    if seconds < 59.95:
+    if seconds < 9.95:
         return f"{seconds:.1f}{_NO_BREAK}s".replace(".", _DECIMALS[language()])
     whole, parts = round(seconds), []
     for size, unit in _UNITS:
@@ -110,14 +112,24 @@ def time_of(at: datetime | None, *, to_the: str = "second") -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
 
 
+def step_text(at: datetime, interval: timedelta) -> str:
+    """Return when a step of a chart begins, as far as steps of this length differ in it."""
+    local = at.astimezone(zone())
+    if interval >= timedelta(days=1):
+        return day_text(local.date())
+    clock = local.strftime("%H:%M:%S" if interval < timedelta(minutes=1) else "%H:%M")
+    return f"{day_text(local.date())}, {clock}" if interval >= timedelta(hours=1) else clock
+
+
 def event_text(name: str) -> Markup | str:
     """Return what an event tells, as `delivered` of `message.delivered`; of one that is not known its name."""
     return _(_EVENTS[name]) if name in _EVENTS else visible(name)
 
 
-def reason_text(sentence: str) -> str:
-    """Return a sentence of `sync.trace.explain` in the person's language."""
-    return visible(in_portuguese(sentence) if language() == "pt" else sentence)
+def reason_text(sentence: str) -> Markup:
+    """Return a sentence of `sync.trace.explain` in the person's language, with its times as `time_of` shows them."""
+    told = escape(visible(in_portuguese(sentence) if language() == "pt" else sentence))
+    return Markup(_UTC.sub(lambda found: time_of(datetime.fromisoformat(found[0])), told))  # noqa: S704 - escaped
 
 
 def switch_links() -> list[tuple[str, str, str, bool]]:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, make_response, redirect, url_for
+from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import Connection, Row, select
 
 from models.tables import MESSAGES
+from receiver.console.listing import NONE, asked_messages, listed, title_of
+from receiver.console.numbers import CHANNELS
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, problem, rendered, stores
 from sync.events.addresses import is_placeholder, read_on_any, spellings_of
+from sync.reports.messages import CountedKind
 from sync.trace.gather import Fact, Trace, trace_message
 
 
@@ -20,20 +23,30 @@ def add_pages(pages: Pages) -> None:
 
 
 def messages() -> Response:
-    return rendered("messages.html")
+    """Show the form to search, and the messages behind a number if the address says which."""
+    with stores().reader.connect() as connection:
+        wanted = asked_messages(connection)
+        if wanted.is_bounded:
+            return messages_page(listing=listed(connection, wanted))
+    return messages_page(is_unbounded=bool(request.args.keys() & {"status", "day", "channel"}))
+
+
+def messages_page(status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
+    kinds = [(kind, title_of(kind)) for kind in CountedKind]
+    return rendered("messages.html", status, kinds=kinds, channels=CHANNELS, none=NONE, **values)
 
 
 def find_messages() -> Response:
     """Show what is found. The term comes by POST: an address in a URL would stand in the logs of every router."""
     term = asked("term")
     if not term:
-        return rendered("messages.html", HTTPStatus.UNPROCESSABLE_ENTITY, is_empty=True)
+        return messages_page(HTTPStatus.UNPROCESSABLE_ENTITY, is_empty=True)
     with stores().reader.connect() as connection:
         if is_message_id(connection, term):
             return make_response(redirect(url_for("console.message", id=term), HTTPStatus.SEE_OTHER))
         rows = messages_to(connection, term)
     status = HTTPStatus.OK if rows else HTTPStatus.NOT_FOUND
-    return rendered("messages.html", status, rows=rows, term=term, is_cut=len(rows) == ROWS_ON_A_PAGE)
+    return messages_page(status, rows=rows, term=term, is_cut=len(rows) == ROWS_ON_A_PAGE)
 
 
 def is_message_id(connection: Connection, text: str) -> bool:

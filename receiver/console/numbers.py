@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 KINDS = ("delivered", "failed", "undeliverable")
+WEEK = 7
 CHANNELS = ("sms", "whatsapp", "telegram", "email", "slack")
 
 
@@ -34,6 +35,9 @@ class EndCounts:
         return replace(self, **{name: getattr(self, name) + row[name] for name in (*KINDS, "opt_outs")})
 
 
+Days = list[tuple[date, EndCounts]]
+
+
 def summed(rows: Iterable[Mapping[str, Any]]) -> EndCounts:
     total = EndCounts()
     for row in rows:
@@ -41,13 +45,25 @@ def summed(rows: Iterable[Mapping[str, Any]]) -> EndCounts:
     return total
 
 
-def by_day(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> list[tuple[date, EndCounts]]:
+def by_day(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> Days:
     """Return the sum of each of `days`, also of those on which nothing ended."""
     sums = dict.fromkeys(days, EndCounts())
     for row in rows:
         if row["day"] in sums:
             sums[row["day"]] = sums[row["day"]].plus(row)
     return list(sums.items())
+
+
+def since_first(days: Days) -> tuple[Days, date | None]:
+    """Return the days from the first on which a message ended, a week at least, and that day if others came before."""
+    first = next((place for place, (_, ended) in enumerate(days) if ended.finalised), 0)
+    return days[max(0, min(first, len(days) - WEEK)) :], days[first][0] if first else None
+
+
+def worst_day(days: Days) -> date | None:
+    """Return the day on which most messages did not arrive; None unless that happened on several."""
+    missed = [(ended.finalised - ended.delivered, day) for day, ended in days if ended.finalised > ended.delivered]
+    return max(missed)[1] if len(missed) > 1 else None
 
 
 def by_channel(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, EndCounts]]:

@@ -1,7 +1,9 @@
 """The overview: what became of the messages today and in thirty days, and what needs a person."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 from flask import Response
 from sqlalchemy import Connection, select
@@ -10,14 +12,18 @@ from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
+from receiver.console.listing import asked_day
 from receiver.console.needs import held_by_text, needs
-from receiver.console.numbers import by_channel, by_day, last_days, summed
+from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
 from receiver.console.pages import Pages, asked, problem, rendered, stores
 from sync.reports.queries import ReportSelection, report_daily
 from sync.status import Latency, Numbers, measure
 
 DAYS = 30
 CAMPAIGNS_SHOWN = 5
+# With fewer messages in all these days, pages say how to see them with traffic.
+FEW_MESSAGES = 10
+SENDERS_ON_A_PAGE = 60
 
 
 def add_pages(pages: Pages) -> None:
@@ -36,18 +42,22 @@ def overview() -> Response:
     of_today = [row for row in report.rows if row["day"] == today]
     channels = by_channel(of_today)
     rows = [row for row in report.rows if channel in ("", row["channel"])]
-    chosen = by_day(rows, days)
+    chosen, first = since_first(by_day(rows, days))
     most = max((ended.finalised for _, ended in channels), default=0)
     return rendered(
         "overview.html",
         today=today,
+        few=FEW_MESSAGES,
         total=summed(of_today),
-        of_days=summed(rows),
+        today_parts=share_bar(summed(of_today).parts, summed(of_today).finalised),
+        of_days=summed(report.rows),
+        of_channel=summed(rows),
+        first=first,
         channels=[(name, ended, share_bar(ended.parts, most)) for name, ended in channels],
         days=chosen,
         chart=stacked_bars([ended.parts for _, ended in chosen]),
         opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in chosen]),
-        worst=max(chosen, key=lambda entry: (entry[1].finalised - entry[1].delivered, entry[0])),
+        worst=worst_day(chosen),
         channel=channel,
         every_channel=[name for name, _ in by_channel(report.rows) if name],
         needs=needs(numbers),
@@ -59,14 +69,28 @@ def overview() -> Response:
 
 def day() -> Response:
     """Show the rows of `report_daily` of one day, which the numbers of the overview are sums of."""
-    try:
-        of_day = date.fromisoformat(asked("day"))
-    except ValueError:
+    of_day = asked_day("day")
+    if of_day is None:
         return problem(HTTPStatus.NOT_FOUND)
+    channel = asked("channel") or None
     with stores().reader.connect() as connection:
-        report = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=asked("channel") or None))
-    days = (of_day - timedelta(days=1), of_day + timedelta(days=1))
-    return rendered("day.html", day=of_day, rows=report.rows, total=summed(report.rows), before=days[0], after=days[1])
+        rows = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=channel)).rows
+    begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == asked("after")), -1)
+    shown = rows[begin : begin + SENDERS_ON_A_PAGE]
+    return rendered(
+        "day.html",
+        day=of_day,
+        channel=channel,
+        rows=shown,
+        total=summed(rows),
+        older=key_of(shown[-1]) if len(rows) > begin + SENDERS_ON_A_PAGE else None,
+        before=of_day - timedelta(days=1),
+        after=of_day + timedelta(days=1),
+    )
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    return f"{row['channel']}~{row['sender']}"
 
 
 def measured() -> Numbers:

@@ -11,6 +11,7 @@ from receiver.console.pages import Pages, asked, asked_number, problem, rendered
 from sync.events.addresses import AddressReading, is_placeholder, read_on_any
 from sync.events.naming import names_any
 from sync.opt_outs import Knowledge, knowledge_of
+from sync.opt_outs.find_scanner_hints import find_scanner_hints
 from sync.person.find import BODIES_LOOKED_AT, Holdings, find_person
 from sync.person.search import search_queue
 
@@ -60,7 +61,15 @@ def person_page(address: str, status: HTTPStatus = HTTPStatus.OK, problem_text: 
     if not reading.addresses or is_placeholder(address):
         return rendered("person.html", HTTPStatus.NOT_FOUND, address=address, held=None)
     held = holdings(reading)
-    values = {"held": held, "verdict": verdict_of(held), "meant": meant(held), "problem_text": problem_text}
+    with stores().reader.connect() as connection:
+        hints = find_scanner_hints(connection, [row["id"] for row in held.history])
+    values = {
+        "held": held,
+        "verdict": verdict_of(held),
+        "meant": meant(held),
+        "problem_text": problem_text,
+        "hints": hints,
+    }
     return rendered("person.html", status, address=address, **values)
 
 

@@ -7,7 +7,7 @@ _STATUSES = {
     "sent": "enviada",
     "delivered": "entregue",
     "failed": "falhou",
-    "undeliverable": "impossível entregar",
+    "undeliverable": "impossível de entregar",
 }
 _STATUS = re.compile(rf"(?<![.\w])({'|'.join(_STATUSES)})\b(?!\.)")
 # Parts of sentences, longest first, so that no form is taken for a part of another.

@@ -2,15 +2,12 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 
 from receiver.server.asgi import AsgiApp, Message, Scope
-from sync.sentry import report
-
-if TYPE_CHECKING:
-    from receiver.server.connection import Connection
+from sync.logs.sentry import report
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 DISCONNECT: Message = {"type": "http.disconnect"}
@@ -18,6 +15,30 @@ DISCONNECT: Message = {"type": "http.disconnect"}
 UNREAD_BYTES_MAX = 16 * 1024
 
 log = structlog.get_logger()
+
+
+class Client(Protocol):
+    """Who asked, and is answered: a connection."""
+
+    is_stopping: bool
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was written."""
+
+    def date_line(self) -> bytes:
+        """Return the field that says when it is."""
+
+    def regulate(self) -> None:
+        """Read more of the body, or no more for now."""
+
+    def answered(self, exchange: "Exchange") -> None:
+        """Hear that the answer is whole."""
+
+    def fail(self, exchange: "Exchange") -> None:
+        """Hear that there will be no whole answer."""
 
 
 class Exchange:
@@ -32,7 +53,7 @@ class Exchange:
         *("may_stay", "scope", "status"),
     )
 
-    def __init__(self, connection: "Connection", scope: Scope, *, may_stay: bool, expects_continue: bool) -> None:
+    def __init__(self, connection: Client, scope: Scope, *, may_stay: bool, expects_continue: bool) -> None:
         self._connection = connection
         self._expects_continue = expects_continue
         self._body = bytearray()  # that arrived, and was not asked for yet

@@ -4,14 +4,20 @@ It never waits and never writes. What it finds it gives to its connection at onc
 """
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import httptools
 
-from receiver.server.head import FIELDS_MAX, FORBIDDEN_TRAILERS, HEAD_BYTES_MAX, URL_BYTES_MAX, read_target, refusal
-
-if TYPE_CHECKING:
-    from receiver.server.connection import Connection
+from receiver.server.head import (
+    FIELDS_MAX,
+    FORBIDDEN_TRAILERS,
+    HEAD_BYTES_MAX,
+    URL_BYTES_MAX,
+    Field,
+    RequestTarget,
+    read_target,
+    refusal,
+)
 
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -20,10 +26,23 @@ class Refused(Exception):  # noqa: N818 - a decision
     """Ends the parser's work."""
 
 
-class RequestParser:
-    """Parses for one connection: calls its `begin`, `add_body` and `end_body`."""
+class Listener(Protocol):
+    """Who is told of the requests: a connection."""
 
-    def __init__(self, connection: "Connection") -> None:
+    def begin(self, method: str, version: str, target: RequestTarget, fields: list[Field], *, may_stay: bool) -> None:
+        """Hear of a request whose head is whole."""
+
+    def add_body(self, part: bytes) -> None:
+        """Take a part of its body."""
+
+    def end_body(self) -> None:
+        """Hear that its body is whole."""
+
+
+class RequestParser:
+    """Parses for one connection."""
+
+    def __init__(self, connection: Listener) -> None:
         self._connection = connection
         self.on_body = connection.add_body
         self._http: Any = httptools.HttpRequestParser(self)

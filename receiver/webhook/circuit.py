@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from sync.backoff import Backoff
+from sync.queue.backoff import Backoff
 
 PAUSE_SECONDS_MIN = 0.5
 PAUSE_SECONDS_MAX = 4.0

@@ -16,10 +16,10 @@ from receiver.webhook.groups import Lane, StoreUnavailable
 from receiver.webhook.inbox import InboxUnavailable, InboxWriter
 from receiver.webhook.reporter import Reporter
 from sync.events.raw import RawEvent, may_opt_out
+from sync.logs.sentry import report
 from sync.queue.connection import QueueUnavailable
 from sync.queue.counts import accepted
 from sync.queue.writer import QueueWriter
-from sync.sentry import report
 from sync.settings.environment import RedisSettings
 
 REDIS_SECONDS = 0.8

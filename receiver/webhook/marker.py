@@ -1,6 +1,6 @@
 """Leaves a mark every few seconds that deliveries can be acknowledged, and records the outages between marks.
 
-In a thread of its own: no delivery waits for a mark. `sync.reachability` says what marks mean.
+In a thread of its own: no delivery waits for a mark. `sync.outages` says what marks mean.
 """
 
 import time
@@ -18,9 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.database import open_database
 from receiver.server.sockets import OpenSockets
 from receiver.webhook.background import Background
-from sync.queue.connection import connect
-from sync.reachability.in_redis import forget_gaps, leave_mark, read_marks
-from sync.reachability.marks import (
+from sync.outages.in_redis import forget_gaps, leave_mark, read_marks
+from sync.outages.marks import (
     BEAT_SECONDS,
     DATABASE_BEAT_SECONDS,
     GAP_SECONDS,
@@ -30,7 +29,8 @@ from sync.reachability.marks import (
     Span,
     believed,
 )
-from sync.reachability.record import record_span
+from sync.outages.record import record_span
+from sync.queue.connection import connect
 from sync.settings.environment import RedisSettings
 
 REDIS_SECONDS = 0.5

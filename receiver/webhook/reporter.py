@@ -30,6 +30,7 @@ from sync.queue.counts import (
     Command,
     Counts,
     fingerprint,
+    given_forget_keys,
 )
 from sync.settings.environment import RedisSettings
 
@@ -46,10 +47,11 @@ WATCHED_BODY_BYTES_MAX = 16 * 1024
 class Reporter:
     """One per process; safe for threads. Its thread begins with `start`, or with the first delivery not accepted."""
 
-    def __init__(self, redis: RedisSettings, secrets: Sequence[bytes]) -> None:
+    def __init__(self, redis: RedisSettings, secrets: Sequence[bytes], forget_key_ids: Sequence[str] = ()) -> None:
         self.counts = Counts()
         self._redis = connect(redis, connections=1, seconds=REDIS_SECONDS)
         self._fingerprints = [fingerprint(secret) for secret in secrets]
+        self._given = given_forget_keys("web", forget_key_ids)
         self._names = [f"{SECRET_PREFIX}{name}" for name in self._fingerprints]
         self._watched: deque[dict[str, Any]] = deque(maxlen=WATCHED_MAX)
         self._beat_at = 0.0
@@ -140,7 +142,7 @@ class Reporter:
         return [
             ("ZADD", WEB_KEY, f"{now:.3f}", f"{gethostname()}:{os.getpid()}"),
             ("ZREMRANGEBYSCORE", WEB_KEY, "-inf", f"{now - FORGET_SECONDS:.3f}"),
-            ("ZADD", LATEST_KEY, "GT", f"{now:.3f}", "web"),
+            ("ZADD", LATEST_KEY, "GT", f"{now:.3f}", "web", f"{now:.3f}", self._given),
             ("ZADD", SECRETS_KEY, "NX", *known),
         ]
 

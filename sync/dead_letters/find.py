@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, tuple_
 
 from models.tables import DEAD_LETTERS
 
@@ -16,6 +16,7 @@ PREFIX_DIGITS_MIN = 6
 _PREFIX = re.compile(rf"[0-9a-f]{{{PREFIX_DIGITS_MIN},64}}")
 _AFTER_HEX = "g"
 
+_ORDER = (DEAD_LETTERS.c.received_at, DEAD_LETTERS.c.digest)
 _COLUMNS = [column for column in DEAD_LETTERS.columns if column.name != "body"]
 
 
@@ -43,23 +44,32 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterSelection:
-    """The letters a command is about: letters with these digests, else letters of a reason (None: any) in a state."""
+    """The letters a command is about: letters with these digests, else letters of a reason (None: any) in a state.
+
+    With `received_until` the others are only those that were received by then.
+    """
 
     digests: tuple[str, ...] = ()
     reason: str | None = None
     state: State = State.UNRESOLVED
+    received_until: datetime | None = None
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
         columns = DEAD_LETTERS.c
         if self.digests:
             return [columns.digest.in_(self.digests)]
-        by_state = {
+        by_state: dict[State, list[ColumnElement[bool]]] = {
             State.UNRESOLVED: [columns.resolved_at.is_(None)],
             State.RESOLVED: [columns.resolved_at.is_not(None)],
             State.ANY: [],
         }
-        return [*by_state[self.state], *([columns.reason == self.reason] if self.reason else [])]
+        conditions = by_state[self.state]
+        if self.reason:
+            conditions.append(columns.reason == self.reason)
+        if self.received_until:
+            conditions.append(columns.received_at <= self.received_until)
+        return conditions
 
 
 def is_prefix(text: str) -> bool:
@@ -86,14 +96,21 @@ def find_body(connection: Connection, digest: str) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def oldest_letters(connection: Connection, selection: LetterSelection, *, limit: int) -> list[Letter]:
-    """Return at most `limit` of the selected letters, in order of receipt."""
-    return _letters(connection, selection, limit)
+def oldest_letters(
+    connection: Connection, selection: LetterSelection, *, limit: int, after: str | None = None
+) -> list[Letter]:
+    """Return at most `limit` of the selected letters, in order of receipt; of those behind the letter `after`."""
+    if after is None:
+        return _letters(connection, selection, limit)
+    last = connection.execute(select(*_ORDER).where(DEAD_LETTERS.c.digest == after)).first()
+    return [] if last is None else _letters(connection, selection, limit, tuple_(*_ORDER) > tuple_(*last))
 
 
-def _letters(connection: Connection, selection: LetterSelection, limit: int) -> list[Letter]:
-    query = select(*_COLUMNS, func.length(DEAD_LETTERS.c.body).label("body_bytes")).where(*selection.conditions)
-    query = query.order_by(DEAD_LETTERS.c.received_at, DEAD_LETTERS.c.digest).limit(limit)
+def _letters(
+    connection: Connection, selection: LetterSelection, limit: int, *conditions: ColumnElement[bool]
+) -> list[Letter]:
+    query = select(*_COLUMNS, func.length(DEAD_LETTERS.c.body).label("body_bytes"))
+    query = query.where(*selection.conditions, *conditions).order_by(*_ORDER).limit(limit)
     return [Letter(**row) for row in connection.execute(query).mappings()]
 
 
@@ -104,12 +121,18 @@ def count_by_reason(connection: Connection, selection: LetterSelection) -> dict[
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def pages(engine: Engine, selection: LetterSelection, size: int) -> Iterator[list[Any]]:
-    """Yield the selected rows of `dead_letters`, bodies included, at most `size` at a time, in order of digest.
+def count_letters(connection: Connection, selection: LetterSelection, *, at_most: int) -> int:
+    """Return how many letters are selected, and `at_most` if there are more: no table is too long for that."""
+    some = select(DEAD_LETTERS.c.digest).where(*selection.conditions).limit(at_most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
-    Each page is read in a transaction of its own. No row comes twice, even if it changes in between.
+
+def pages(engine: Engine, selection: LetterSelection, size: int, *, after: str = "") -> Iterator[list[Any]]:
+    """Yield the selected rows of `dead_letters` with a digest `after` this one, bodies included, in order of digest.
+
+    Each page has at most `size` rows and is read in a transaction of its own. No row comes twice, even if it changes in
+    between.
     """
-    after = ""
     while True:
         query = select(DEAD_LETTERS).where(DEAD_LETTERS.c.digest > after, *selection.conditions)
         with engine.begin() as connection:

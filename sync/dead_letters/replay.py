@@ -3,7 +3,7 @@
 A letter is marked in the transaction that merges it, so a replay may be stopped at any moment, and begun again.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -45,26 +45,52 @@ class Replayed:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayPlace:
+    """Where a replay stands: all letters up to the digest `after` are replayed, and of those behind it these."""
+
+    after: str = ""
+    done: frozenset[str] = frozenset()
+
+
+# Called in each transaction that replays letters, with these and the place of the page that they are of.
+Note = Callable[[Connection, Sequence[Replayed], str], None]
+
+
 def replay(
-    engine: Engine, selection: LetterSelection, *, options: ParseOptions, page_size: int = LETTERS_PER_PAGE
+    engine: Engine,
+    selection: LetterSelection,
+    *,
+    options: ParseOptions,
+    page_size: int = LETTERS_PER_PAGE,
+    place: ReplayPlace = ReplayPlace(),
+    note: Note | None = None,
 ) -> Iterator[Replayed]:
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
-    pass through. So does Held, if known good events fail as well. What was yielded before stays done.
+    pass through. So does Held, if known good events fail as well. What was yielded before stays done. Begins at
+    `place`, and calls `note` in each transaction.
     """
-    singly = _replaying(engine, options)
-    for page in pages(engine, selection, page_size):
-        for replayed in singly.together(page):
+    after = place.after
+    for page in pages(engine, selection, page_size, after=after):
+        letters = [letter for letter in page if letter.digest not in place.done]
+        for replayed in _replaying(engine, options, after, note).together(letters) if letters else ():
             yield from replayed
+        after = page[-1].digest
 
 
-def _replaying(engine: Engine, options: ParseOptions) -> Singly[Any, list[Replayed]]:
+def _replaying(engine: Engine, options: ParseOptions, after: str, note: Note | None) -> Singly[Any, list[Replayed]]:
+    def mark(connection: Connection, replayed: Sequence[Replayed], now: datetime) -> None:
+        _mark(connection, replayed, now)
+        if note:
+            note(connection, replayed, after)
+
     def attempt(letters: Sequence[Any]) -> list[Replayed]:
         now = datetime.now(UTC)
         with engine.begin() as connection:
             replayed = _merge(connection, letters, options, now)
-            _mark(connection, replayed, now)
+            mark(connection, replayed, now)
         return replayed
 
     def refuse(letter: Any, error: Exception) -> list[Replayed]:
@@ -72,7 +98,7 @@ def _replaying(engine: Engine, options: ParseOptions) -> Singly[Any, list[Replay
         dead, reason, kind = ReplayVerdict.STILL_DEAD, Reason.REFUSED, error_kind(error)
         replayed = [Replayed(digest=letter.digest, verdict=dead, reason=reason, error=kind)]
         with engine.begin() as connection:
-            _mark(connection, replayed, datetime.now(UTC))
+            mark(connection, replayed, datetime.now(UTC))
         return replayed
 
     return Singly(

@@ -59,7 +59,7 @@ def _looks(settings: Settings, url: str | None, until: float) -> Iterator[Callab
     if settings.redis:
         yield partial(_look_at_redis, settings.redis, is_journalled=settings.is_journalled)
     if settings.database_url is not None:
-        yield partial(check_database, settings.database_url)
+        yield partial(check_database, settings.database_url, settings.forget_key_ids)
     if settings.redis and settings.database_url is not None:
         yield partial(_look_at_numbers, settings, settings.redis, settings.database_url)
     if url and settings.secrets:

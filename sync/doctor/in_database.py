@@ -1,6 +1,6 @@
 """The checks of the database: can events be written, does it keep what it confirms, and are the tables ours?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 from models import all_tables
 from models.database import open_database
 from models.errors import error_line, is_misconfigured
+from models.forget_keys import missing_forget_keys
 from models.schema import (
     VERSION_TABLE,
     SchemaBehind,
@@ -48,17 +49,22 @@ def open_quickly(url: URL, *, is_read_only: bool = False) -> Engine:
     )
 
 
-def check_database(url: URL) -> Iterator[Check]:
-    """Yield the checks of the database; only the first if it cannot be used."""
+def check_database(url: URL, forget_key_ids: Collection[str] = ()) -> Iterator[Check]:
+    """Yield the checks of the database; only the first if it cannot be used.
+
+    `forget_key_ids` are the fingerprints of the keys of ZEXA_FORGET_KEY.
+    """
     reader, writer = open_quickly(url, is_read_only=True), open_quickly(url)
     try:
         with reader.connect() as connection:
             yield ok("database", _name(connection))
-            schema = _schema(connection)
+            schema, durability = check_kept(connection)
             yield schema
-            yield _durability(connection)
+            yield durability
             yield _pooler(connection)
             yield _foreign_tables(connection)
+            if schema.status != "problem":
+                yield _forget_key(connection, forget_key_ids)
         yield _writable(writer, has_schema=schema.status != "problem")
     except DBAPIError as error:
         away = findings.DATABASE_MISCONFIGURED if is_misconfigured(error) else findings.DATABASE_AWAY
@@ -66,6 +72,11 @@ def check_database(url: URL) -> Iterator[Check]:
     finally:
         reader.dispose()
         writer.dispose()
+
+
+def check_kept(connection: Connection) -> tuple[Check, Check]:
+    """Return whether the schema is ours, and whether the database keeps what it confirms. Both are read at once."""
+    return _schema(connection), _durability(connection)
 
 
 def _name(connection: Connection) -> str:
@@ -125,6 +136,13 @@ def _foreign_tables(connection: Connection) -> Check:
     others = len(set(inspector.get_table_names(schema)) - {*ours, VERSION_TABLE})
     beside = f"; {others} of other programs beside them, which are left alone" if others else ""
     return ok("foreign_tables", f"the tables are ours{beside}")
+
+
+def _forget_key(connection: Connection, given: Collection[str]) -> Check:
+    missing = missing_forget_keys(connection, given)
+    if missing:
+        return findings.FORGET_KEY_MISSING(key_ids=_listed(missing))
+    return ok("forget_key", "whoever was forgotten is known by a key that is set" if given else "nobody was forgotten")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from sync.settings.environment import (
     read_redis_settings,
     read_switch,
 )
+from sync.settings.forget_keys import read_forget_keys
 from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.names import require_known_names
 from sync.settings.sentry import read_sentry_dsn
@@ -44,6 +45,7 @@ class Settings:
     secrets: tuple[bytes, ...] = field(repr=False)
     database_url: URL | None
     redis: RedisSettings | None = field(repr=False)
+    forget_key_ids: tuple[str, ...]
     is_journalled: bool
     default_region: str
 
@@ -63,6 +65,7 @@ def read_settings(environ: Mapping[str, str]) -> tuple[Settings, Check]:
         secrets=read(read_secrets) or (),
         database_url=read(read_database_url),
         redis=read(read_redis_settings),
+        forget_key_ids=tuple(key.key_id for key in read(read_forget_keys) or ()),
         is_journalled=bool(read(lambda found: read_switch(found, "ZEXA_JOURNAL"))),
         default_region=read(read_default_region) or DEFAULT_REGION,
     )

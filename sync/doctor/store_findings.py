@@ -158,3 +158,8 @@ TABLES_CHANGED = problem(
     "tables are missing or lack columns, though the migrations made them: {names}",
     "restore them from a backup; if there is none, use a new schema and `alembic upgrade head`",
 )
+FORGET_KEY_MISSING = problem(
+    "forget_key",
+    "ZEXA_FORGET_KEY lacks keys that forgotten people were hashed with: {key_ids}",
+    "give web, worker and this command these keys again; until then web does not start, and workers hold batches",
+)

@@ -1,1 +1,4 @@
-"""What outages cost: campaigns, ids without a status, and STOPs that nobody can name. A person resolves each."""
+"""When deliveries could not be acknowledged, and what that cost: ids without a status, and STOPs that nobody can name.
+
+Web processes leave marks while they can acknowledge; a gap between marks is an outage. A person resolves each.
+"""

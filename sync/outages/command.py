@@ -12,15 +12,15 @@ from sqlalchemy import Connection
 
 from sync.outages.documents import outages_document
 from sync.outages.find import find_cost
+from sync.outages.in_redis import read_marks
+from sync.outages.losses import Loss, losses
+from sync.outages.marks import RedisMarks, unreachable_since
+from sync.outages.record import read_mark, time_of
+from sync.outages.recorded import read_outages, with_current
+from sync.outages.retries import RetrySchedule
 from sync.outages.silent_ids import SilentIds, find_silent
 from sync.outages.text import outages_text
 from sync.queue.connection import connect
-from sync.reachability.find import read_outages, with_current
-from sync.reachability.in_redis import read_marks
-from sync.reachability.losses import Loss, losses
-from sync.reachability.marks import RedisMarks, unreachable_since
-from sync.reachability.record import read_mark, time_of
-from sync.reachability.retries import RetrySchedule
 from sync.settings.environment import read_redis_settings
 from sync.terminal.csv_file import FileError
 from sync.terminal.groups import LazyGroup

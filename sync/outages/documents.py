@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sync.outages.find import OutageCost
+from sync.outages.retries import Interval
 from sync.outages.silent_ids import SilentIds
-from sync.reachability.retries import Interval
 from sync.terminal.times import iso_text, row_in_json
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS, HISTORY, ROLLUP_DAILY
-from sync.reachability.losses import KnownOutage, Loss
-from sync.reachability.retries import Interval
+from sync.outages.losses import KnownOutage, Loss
+from sync.outages.retries import Interval
 
 # A campaign that was sent longer ago, and whose completion nobody told, is not taken for one that still runs.
 CAMPAIGN_DAYS_MAX = timedelta(days=30)

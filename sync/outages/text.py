@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sync.outages.find import OutageCost
+from sync.outages.losses import KnownOutage, Loss
+from sync.outages.marks import OutageKind
+from sync.outages.retries import Interval, RetrySchedule
 from sync.outages.silent_ids import SilentIds
-from sync.reachability.losses import KnownOutage, Loss
-from sync.reachability.marks import OutageKind
-from sync.reachability.retries import Interval, RetrySchedule
 from sync.terminal.text import number_text, table_text, visible
 from sync.terminal.times import duration_text, time_text
 

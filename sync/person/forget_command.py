@@ -18,6 +18,7 @@ from sync.person.erasure import Erasure
 from sync.person.forget import ErasedCounts, QueueNotTaken, erase_queue, erase_rows
 from sync.person.record import record_forgotten
 from sync.queue.connection import OpenQueue, QueueUnavailable, opened_queue
+from sync.queue.counted import processes_without
 from sync.settings.environment import SettingError, read_redis_settings
 from sync.settings.worker import read_parse_options
 from sync.terminal.options import WrongUse, words
@@ -28,6 +29,8 @@ from sync.terminal.stores import database, opened
 WRITE_SECONDS = 600
 # How long nothing may take the queue.
 QUEUE_SECONDS = 60.0
+# A process that was seen within that time is taken to run.
+SEEN_SECONDS = 60.0
 
 
 @click.command()
@@ -45,7 +48,9 @@ def forget(address: str, by: str, reason: str) -> None:
     address from every row. Of each event stays what became of a message, so counts and rates of reports stay too. A
     hash under a key of ZEXA_FORGET_KEY stands for the person. So look-ups and `opt-outs scrub` go on to say
     `suppressed` for every spelling, and what comes later is stored without address and body. Only `opt-outs remove`
-    with the address ends that. Keep the key for good: web and worker refuse to start without it.
+    with the address ends that. Keep the key for good: web and worker refuse to start without it. Nothing is erased
+    while one of them runs that was not given it. All files that were uploaded in the console go, for they may name the
+    person; what no worker has done with them yet has to be asked for again.
 
     First it is recorded who asked, when and why. Then rows are erased, all bodies being read for it. Then it waits
     for workers to take what was in the queue before. Stopped or failed anywhere it may be run again; the second time
@@ -66,6 +71,7 @@ def forget(address: str, by: str, reason: str) -> None:
         raise WrongUse("--by or --reason names the person, and would be kept for good; nothing was erased")
     try:
         with opened_queue(read_redis_settings(os.environ), seconds=REDIS_SECONDS) as queue:
+            _require_key_everywhere(queue, options)
             counts = _forget(person, options, queue, by=by, reason=reason)
     except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
         raise _unfinished("Redis did not answer") from None
@@ -88,6 +94,16 @@ def _person(address: str, options: ParseOptions) -> str:
         # Slack takes any text for an id: this is one if something is held about it, else a misspelt number or address.
         held_about(address, limit=1)
     return persons.pop()
+
+
+def _require_key_everywhere(queue: OpenQueue, options: ParseOptions) -> None:
+    """Refuse unless web and worker have the key too: without it they would stop at once, and look-ups say `unknown`."""
+    lacking = processes_without(queue, options.forget_keys[0].key_id, seen_within_seconds=SEEN_SECONDS)
+    if lacking:
+        raise SettingError(
+            f"ZEXA_FORGET_KEY is not set, or is another one, for {' and '.join(lacking)}, which ran within the last "
+            "minute: give it the same key first, restart it, and try again in a minute; nothing was erased"
+        )
 
 
 def _forget(person: str, options: ParseOptions, queue: OpenQueue, *, by: str, reason: str) -> ErasedCounts:
@@ -128,7 +144,7 @@ def _unfinished(why: str) -> click.ClickException:
 def _say(counts: ErasedCounts) -> None:
     click.echo(
         f"forgotten: erased from {counts.bodies:,} bodies, {counts.statements:,} statements, {counts.dead_letters:,} "
-        f"dead letters, {counts.inbox:,} rows of the inbox and {counts.jobs:,} jobs. Backups and files that you made "
-        "still hold what they held."
+        f"dead letters, {counts.inbox:,} rows of the inbox, {counts.jobs:,} jobs and {counts.tasks:,} tasks of the "
+        "console. Backups and files that you made still hold what they held."
     )
     sys.exit(0)

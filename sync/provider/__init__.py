@@ -1,6 +1,7 @@
 """Asks the provider's REST API (https://zexa.ao/docs).
 
-It documents three calls. What else is tried may not be offered, which is no mistake.
+It documents three calls. What else is tried may not be offered, which is no mistake. `reconcile` asks what became of
+messages whose events were lost, and merges the answers as polled facts.
 """
 
 from sync.provider.client import ListedWebhook, ProviderAnswer, ProviderClient

@@ -14,6 +14,7 @@ from sync.queue.clock import clock_offset, epoch_of
 from sync.queue.connection import answered
 from sync.queue.counts import (
     COUNTS_KEY,
+    FORGET_KEYS_PREFIX,
     LATEST_KEY,
     MINUTE_SECONDS,
     MINUTES_KEPT,
@@ -94,6 +95,17 @@ def read_latest(queue: Queue) -> tuple[dict[str, float], dict[str, float]]:
             pipeline.zrange(key, 0, -1, withscores=True)
         latest, secrets = pipeline.execute()
     return _scores(latest), _scores(secrets)
+
+
+def processes_without(queue: Queue, key_id: str, *, seen_within_seconds: float) -> list[str]:
+    """Return which kinds of processes, `web` and `worker`, have run of late without this forget key.
+
+    Raises QueueUnavailable.
+    """
+    latest, _ = read_latest(queue)
+    oldest = time.time() - seen_within_seconds
+    given = [name.split(":") for name, at in latest.items() if name.startswith(FORGET_KEYS_PREFIX) and at >= oldest]
+    return sorted({process for _, process, key_ids in given if key_id not in key_ids.split(",")})
 
 
 def add_counted(queue: Queue, counts: Counts) -> bool:

@@ -9,7 +9,7 @@ import hmac
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -29,6 +29,8 @@ TRAFFIC = "traffic"
 TEST_EVENT = "test"
 REFUSED_PREFIX = "refused:"
 SECRET_PREFIX = "secret:"  # noqa: S105 - no secret
+# Who has which keys of ZEXA_FORGET_KEY, by their fingerprints: `forget_keys:web:0123456789abcdef`.
+FORGET_KEYS_PREFIX = "forget_keys:"
 SINCE = "since"
 ACCEPTED = "code:200"
 
@@ -53,6 +55,11 @@ _MINUTE_EXPIRY_SECONDS = (MINUTES_KEPT + 5) * MINUTE_SECONDS
 HOUR_SECONDS = 3600
 # Seconds in which something was received are kept until what waited longest is surely applied.
 _HOUR_EXPIRY_SECONDS = 3 * 24 * HOUR_SECONDS
+
+
+def given_forget_keys(process: str, key_ids: Collection[str]) -> str:
+    """Return the name under which a kind of process, `web` or `worker`, says which forget keys it was given."""
+    return f"{FORGET_KEYS_PREFIX}{process}:{','.join(key_ids)}"
 
 
 def minute_key(minute: int) -> str:

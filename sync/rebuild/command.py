@@ -57,7 +57,7 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
       opt_out_history    opt-outs that a body states and that are missing
       opt_outs           each row beside all that events, people and files stated of
                          its address
-      rollup_daily, rollup_campaigns
+      rollup_daily, rollup_campaigns, rollup_campaign_quarters
 
     The ledger is read in slices, each in short transactions of its own. Web and workers stay at work meanwhile, and
     stopping it or running it again is safe. If standard error is a terminal, it shows the progress.

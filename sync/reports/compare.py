@@ -18,6 +18,11 @@ from sync.terminal.stores import database
 
 IDS_MAX = 1000
 IDS_SHOWN = 5
+UNKNOWN = "Zexa does not know it, or not with this key"
+NONE_KNOWN = (
+    "Zexa knows none of these campaigns: check that ZEXA_API_URL ends with /v1 as in https://api.zexa.ao/v1 or is "
+    "unset, and that ZEXA_API_KEY is of the account"
+)
 COMPARED = (
     *("provider_status", "provider_total", "provider_delivered", "provider_failed", "provider_undeliverable"),
     *("silent_since", "silent_ids", "compared"),
@@ -41,9 +46,12 @@ def compared_with_provider(report: Report) -> Report:
         progress("campaigns", len(report.rows)) as advance,
     ):
         try:
-            return compare(report, engine, client, advance)
+            compared = compare(report, engine, client, advance)
         except ProviderError as error:
             raise click.ClickException(str(error)) from None
+    if report.rows and all(row["compared"] == UNKNOWN for row in compared.rows):
+        click.echo(NONE_KNOWN, err=True)
+    return compared
 
 
 def compare(report: Report, engine: Engine, client: ProviderClient, advance: Callable[[int], None]) -> Report:
@@ -106,7 +114,7 @@ def _compared(row: Row, counts: ProviderCounts | None, silence: Silence) -> Row:
 def compared_text(row: Row, counts: ProviderCounts | None, silence: Silence) -> str:
     """Return both counts of messages with a final status, and what is missing."""
     if counts is None:
-        return "Zexa does not know it, or not with this key"
+        return UNKNOWN
     if counts.finalised is None:
         total = "" if counts.total is None else f" of {counts.total:,}"
         return f"ours {row['finalised']:,}{total}; Zexa's answer has no count that is known here"

@@ -84,6 +84,7 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
             func.count().label("messages"),
             func.min(messages.c.status_at).label("first_seen_at"),
             func.max(messages.c.status_at).label("last_seen_at"),
+            func.min(messages.c.message_id).label("message_id"),
         )
         .group_by(*keys)
         .subquery()
@@ -99,6 +100,7 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
         (cast(reasons.c.messages, Float) / of_day).label("share"),
         reasons.c.first_seen_at,
         reasons.c.last_seen_at,
+        reasons.c.message_id,
     ).subquery()
     return select(shared)
 
@@ -116,7 +118,7 @@ def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subq
             # As `contribution.counted_sender` has it.
             case((sender.like("%@%"), sender), else_=func.upper(sender)).label("sender"),
             *(func.coalesce(columns[name], "").label(name) for name in ("failure_code", "failure_reason")),
-            *(columns[name] for name in ("status", "status_at", "opted_out_at", "conflict")),
+            *(columns[name] for name in ("message_id", "status", "status_at", "opted_out_at", "conflict")),
         )
         .join(REPORT_CALENDAR, is_of_span)
         .where(condition, is_of_status)

@@ -47,7 +47,7 @@ def report_daily(connection: Connection, asked: ReportSelection) -> Report:
 def report_failures(connection: Connection, asked: ReportSelection) -> Report:
     """Why messages failed, by day; of a campaign counted from its messages. The caller masks the reasons."""
     query = select(REPORT_FAILURES)
-    within = _within(connection, MESSAGES.c.status_at, asked)
+    within = within_days(connection, MESSAGES.c.status_at, asked)
     if asked.campaign_id is not None:
         query = counting.failures(MESSAGES.c.campaign_id == asked.campaign_id)
     elif within is not None:
@@ -63,7 +63,9 @@ def report_opt_outs(connection: Connection, asked: ReportSelection) -> Report:
 def report_campaigns(connection: Connection, asked: ReportSelection) -> Report:
     """The state of each campaign that was sent in the days asked for, or of which that is not known."""
     time = REPORT_CAMPAIGNS.c.sent_at
-    conditions = [or_(time.is_(None), within) for within in [_within(connection, time, asked)] if within is not None]
+    conditions = [
+        or_(time.is_(None), within) for within in [within_days(connection, time, asked)] if within is not None
+    ]
     if asked.channel is not None:
         conditions.append(REPORT_CAMPAIGNS.c.channel == asked.channel)
     if asked.campaign_id is not None:
@@ -76,7 +78,7 @@ def report_campaigns(connection: Connection, asked: ReportSelection) -> Report:
 
 def report_lag(connection: Connection, asked: ReportSelection) -> Report:
     """How long events took from the provider to the tables, by the hour in which they were received."""
-    within = _within(connection, REPORT_LAG.c.hour, asked)
+    within = within_days(connection, REPORT_LAG.c.hour, asked)
     query = select(REPORT_LAG) if within is None else select(REPORT_LAG).where(within)
     return _report(connection, REPORT_LAG, query.order_by(REPORT_LAG.c.hour))
 
@@ -114,15 +116,22 @@ def _of_days(query: Select[Any], asked: ReportSelection) -> Select[Any]:
     return query.where(*conditions).order_by(*list(columns)[:4])
 
 
-def _within(connection: Connection, time: Column[Any], asked: ReportSelection) -> ColumnElement[bool] | None:
-    """Return the condition that `time` lies in the days asked for, None if any time does."""
-    zone = ZoneInfo(stored_timezone(connection) or "UTC")
+def within_days(connection: Connection, time: Column[Any], asked: ReportSelection) -> ColumnElement[bool] | None:
+    """Return the condition that `time` lies in the days asked for, as reports count days; None if any time does."""
+    begin, end = day_bounds(connection, asked)
     conditions = []
-    if asked.since is not None:
-        conditions.append(time >= _begin_of(asked.since, zone))
-    if asked.until is not None:
-        conditions.append(time < _begin_of(asked.until + timedelta(days=1), zone))
+    if begin is not None:
+        conditions.append(time >= begin)
+    if end is not None:
+        conditions.append(time < end)
     return and_(*conditions) if conditions else None
+
+
+def day_bounds(connection: Connection, asked: ReportSelection) -> tuple[datetime | None, datetime | None]:
+    """Return when the first day begins and when the last one has ended, UTC; None if any time does."""
+    zone = ZoneInfo(stored_timezone(connection) or "UTC")
+    begin = None if asked.since is None else _begin_of(asked.since, zone)
+    return begin, None if asked.until is None else _begin_of(asked.until + timedelta(days=1), zone)
 
 
 def _begin_of(day: date, zone: ZoneInfo) -> datetime:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, Table, and_, bindparam, delete, select, text
 
 from models.statements import bulk_insert
-from models.tables import REPORT_CALENDAR, ROLLUP_CAMPAIGNS, ROLLUP_DAILY, ROLLUP_DELTAS
+from models.tables import REPORT_CALENDAR, ROLLUP_CAMPAIGN_QUARTERS, ROLLUP_CAMPAIGNS, ROLLUP_DAILY, ROLLUP_DELTAS
 from sync.rollups.contribution import COUNTS
 
 DELTAS_PER_TRANSACTION = 20_000
@@ -38,6 +38,7 @@ def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
         if taken:
             _add(connection, ROLLUP_DAILY, _by_day(taken, _read_calendar(connection)))
             _add(connection, ROLLUP_CAMPAIGNS, _by_campaign(taken))
+            _add(connection, ROLLUP_CAMPAIGN_QUARTERS, _by_campaign_and_quarter(taken))
     return len(taken)
 
 
@@ -72,6 +73,15 @@ def _by_campaign(taken: Iterable[RowMapping]) -> Sums:
     for delta in taken:
         if delta["campaign_id"]:
             _sum(sums, (delta["campaign_id"],), [delta[name] for name in names])
+    return sums
+
+
+def _by_campaign_and_quarter(taken: Iterable[RowMapping]) -> Sums:
+    names = _counts(ROLLUP_CAMPAIGN_QUARTERS)
+    sums: Sums = {}
+    for delta in taken:
+        if delta["campaign_id"] and delta["quarter_at"] is not None:
+            _sum(sums, (delta["campaign_id"], delta["quarter_at"]), [delta[name] for name in names])
     return sums
 
 

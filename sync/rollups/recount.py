@@ -9,11 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, text
 
-from models.tables import REPORT_CALENDAR, ROLLUP_CAMPAIGNS, ROLLUP_DAILY, ROLLUP_DELTAS
+from models.tables import REPORT_CALENDAR, ROLLUP_CAMPAIGN_QUARTERS, ROLLUP_CAMPAIGNS, ROLLUP_DAILY, ROLLUP_DELTAS
 from sync.rollups.calendar import calendar
 from sync.rollups.contribution import COUNTS
 
 LOCK_SECONDS = 5
+
+# Which databases give in types of their own.
+_TIMES = ("day", "quarter_at")
 
 Row = dict[str, Any]
 
@@ -42,7 +45,7 @@ def remake(engine: Engine, timezone: str) -> None:
             connection.execute(text("LOCK TABLE rollup_daily, rollup_campaigns IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(delete(REPORT_CALENDAR))
         connection.execute(insert(REPORT_CALENDAR), [dict(row) for row in calendar(timezone)])
-        for table in (ROLLUP_DAILY, ROLLUP_CAMPAIGNS):
+        for table in (ROLLUP_DAILY, ROLLUP_CAMPAIGNS, ROLLUP_CAMPAIGN_QUARTERS):
             names = ", ".join(column.name for column in table.columns)
             connection.execute(delete(table))
             counted = f"SELECT {names} FROM {table.name}_plain"  # noqa: S608 - our own names
@@ -57,7 +60,7 @@ def stored_timezone(connection: Connection) -> str | None:
 
 
 def compare_rollups(connection: Connection) -> list[Compared]:
-    """Compare both roll-ups, with the deltas that wait, with what the rows of `message_status` come to.
+    """Compare the roll-ups, with the deltas that wait, with what the rows of `message_status` come to.
 
     The caller's transaction should see one snapshot (`models.statements.hold_snapshot`). It reads the whole
     table: seconds for each few million messages.
@@ -67,6 +70,7 @@ def compare_rollups(connection: Connection) -> list[Compared]:
     return [
         _compared(connection, "rollup_daily", ("day", "channel", "sender")),
         _compared(connection, "rollup_campaigns", ("campaign_id",)),
+        _compared(connection, "rollup_campaign_quarters", ("campaign_id", "quarter_at")),
     ]
 
 
@@ -84,5 +88,5 @@ def _compared(connection: Connection, table: str, key: tuple[str, ...]) -> Compa
 def _rows(connection: Connection, view: str, key: tuple[str, ...]) -> Mapping[tuple[str, ...], Row]:
     """Rows of nothing but zeros are none: deltas may wait that cancel each other."""
     timezone = connection.execute(text(f"SELECT * FROM {view}")).mappings()  # noqa: S608 - our own names
-    rows = ({name: str(value) if name == "day" else value for name, value in row.items()} for row in timezone)
+    rows = ({name: str(value) if name in _TIMES else value for name, value in row.items()} for row in timezone)
     return {tuple(row[name] for name in key): row for row in rows if any(row[name] for name in COUNTS if name in row)}

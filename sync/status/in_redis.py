@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from math import inf
 
+from sync.outages.in_redis import REACHABLE
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.counted import Counted, read_counted
 from sync.queue.counts import (
@@ -24,7 +25,6 @@ from sync.queue.counts import (
     lag_field,
 )
 from sync.queue.waiting import waiting
-from sync.reachability.in_redis import REACHABLE
 from sync.rollups.usual_gaps import usual_gap_now
 from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
 

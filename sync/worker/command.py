@@ -4,8 +4,8 @@ import os
 
 import click
 
-from sync.logs import configure_logs
-from sync.sentry import start_sentry
+from sync.logs.lines import configure_logs
+from sync.logs.sentry import start_sentry
 from sync.settings.worker import WorkerSettings
 from sync.worker.run import work
 

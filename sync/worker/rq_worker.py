@@ -21,8 +21,9 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
-from sync.backoff import Backoff
+from sync.queue.backoff import Backoff
 from sync.queue.connection import QUEUE_NAME, SERIALIZER
+from sync.queue.counts import given_forget_keys
 from sync.worker.applier import Applier, NotApplied
 from sync.worker.batch import Batch
 from sync.worker.fetch import body_bytes, fetch_jobs, raw_events_held
@@ -56,6 +57,7 @@ class EventWorker(SimpleWorker):
     def __init__(self, connection: Redis, applier: Applier, stop: Stop) -> None:
         self.applier = applier
         self.stop = stop
+        self._given = given_forget_keys("worker", [key.key_id for key in applier.options.forget_keys])
         self._begun = 0.0  # when the last batch began, on the monotonic clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         super().__init__(
@@ -84,7 +86,8 @@ class EventWorker(SimpleWorker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """End if Redis is away, instead of trying again without a look at whether to stop."""
-        self.applier.counts.see("worker", at=time.time())
+        for seen in ("worker", self._given):
+            self.applier.counts.see(seen, at=time.time())
         try:
             super().heartbeat(timeout, pipeline)
             if pipeline is None:

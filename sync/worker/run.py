@@ -13,18 +13,19 @@ from sqlalchemy.exc import DBAPIError
 from models.errors import error_line, is_misconfigured
 from models.forget_keys import ForgetKeyMissing, require_forget_keys
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
-from sync.backoff import Backoff
+from sync.logs.sentry import report
+from sync.queue.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
-from sync.sentry import report
 from sync.settings.environment import SettingError
-from sync.settings.provider import ProviderSettings
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
+from sync.worker.chores import count_failure_codes, reconcile
 from sync.worker.full_redis import relieve
 from sync.worker.outages import CHORE_SECONDS, notice_outage
 from sync.worker.rq_worker import REDIS_SECONDS, EventWorker
 from sync.worker.stop import Stop, cancelled_if_late
+from sync.worker.tasks import Tasks
 
 REDIS_CONNECTIONS = 2
 # How long an event waits in the inbox at the most, while the database is there.
@@ -46,16 +47,23 @@ def work(settings: WorkerSettings, *, burst: bool = False) -> None:
 
     Raises SchemaError if this code cannot run on the schema; if the schema is behind, only after a while. RQ's worker
     ends itself if Redis is away; here the next worker takes its place, after a growing pause. The inbox is drained
-    meanwhile, in a thread of its own. A statement that keeps the process from ending in time is cancelled.
+    meanwhile, and tasks are done, in a thread each. A statement that keeps the process from ending in time is
+    cancelled.
     """
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.request)
-    with cancelled_if_late(stop, applier().cancel):
-        _work(settings, stop, burst=burst)
+    tasks = Tasks(settings, stop)
+
+    def cancel() -> None:
+        applier().cancel()
+        tasks.cancel()
+
+    with cancelled_if_late(stop, cancel):
+        _work(settings, stop, tasks, burst=burst)
 
 
-def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
+def _work(settings: WorkerSettings, stop: Stop, tasks: Tasks, *, burst: bool) -> None:
     _require_schema(applier(), stop)
     _say_which_timezone(applier(), settings, stop)
     # What is loaded now stays: searching all of it for garbage again and again costs a worker a tenth of its time.
@@ -67,9 +75,13 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         _compact(applier(), stop)
         return
     looker = connect(settings.redis, connections=1, seconds=LOOK_SECONDS)
-    threads = [threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox")]
+    threads = [
+        threading.Thread(target=_drain, args=(applier(), stop), kwargs={"looker": looker}, name="inbox"),
+        threading.Thread(target=tasks.run, name="tasks"),
+        threading.Thread(target=count_failure_codes, args=(settings, stop), name="failure codes"),
+    ]
     if settings.provider:
-        threads.append(threading.Thread(target=_reconcile, args=(settings, settings.provider, stop), name="reconcile"))
+        threads.append(threading.Thread(target=reconcile, args=(settings, settings.provider, stop), name="reconcile"))
     for thread in threads:
         thread.start()
     try:
@@ -78,20 +90,6 @@ def _work(settings: WorkerSettings, stop: Stop, *, burst: bool) -> None:
         stop.request()
         for thread in threads:
             thread.join()
-
-
-def _reconcile(settings: WorkerSettings, provider: ProviderSettings, stop: Stop) -> None:
-    """Ask the provider for silent messages until asked to stop. Only then is loaded what asking needs."""
-    from sync.reconcile import Reconciliation  # noqa: PLC0415
-
-    Reconciliation(
-        provider=provider,
-        database_url=settings.database_url,
-        redis=settings.redis,
-        options=settings.parse_options,
-        counts=applier().counts,
-        is_stop_asked=lambda: stop.is_requested,
-    ).run(stop.sleep)
 
 
 def _drain(ours: Applier, stop: Stop, *, looker: Redis | None = None, burst: bool = False) -> None:

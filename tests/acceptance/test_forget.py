@@ -71,6 +71,9 @@ def test_nothing_names_a_forgotten_person_and_look_ups_still_say_suppressed(
     assert_suppressed(keyed_platform, tmp_path)
     checked = run(keyed_platform, "rebuild", "--check")
     assert (checked.exit_code, "No row drifts." in checked.stdout) == (0, True)
+    keyed_platform.environ["ZEXA_FORGET_KEY"] = f"{'a newer key ' * 3},{KEY}"
+    refused = run(keyed_platform, "person", "forget", RUI, "--by", "Maria", "--reason", "letter 1235")
+    assert (refused.exit_code, "for web and worker, which ran" in refused.output) == (2, True), refused.output
     digests = [sha256(content).hexdigest() for content in BODIES]
     for output in (keyed_platform.logs(), said[0].output, checked.output, dumped(engine)):
         assert not [text for text in (DIGITS, *digests) if text in output]

@@ -18,7 +18,7 @@ from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
 from sync.store.apply import apply
-from tests.integration.reconcile.asking import ids_file, said, statuses
+from tests.integration.provider.asking import ids_file, said, statuses
 from tests.support.events_builder import ANA, AO, body, minute, raw
 from tests.support.processes import SECRET, Platform, wait_for
 

@@ -95,7 +95,7 @@ def _delivered(platform: Platform) -> bool:
 
 CRASH = """
 import sys
-from sync.sentry import report, start_sentry
+from sync.logs.sentry import report, start_sentry
 start_sentry(sys.argv[1])
 for _ in range(3):
     report("redis.away", "ConnectionError")
@@ -128,7 +128,7 @@ def test_a_sentry_that_does_not_answer_holds_up_nobody() -> None:
 
 def test_the_sdk_is_not_loaded_unless_there_is_a_dsn() -> None:
     code = (
-        "import sys, receiver.app, receiver.api.endpoint, sync.worker.run; from sync.sentry import report, "
+        "import sys, receiver.app, receiver.api.endpoint, sync.worker.run; from sync.logs.sentry import report, "
         f"start_sentry; start_sentry({read_sentry_dsn({'SENTRY_DSN': ' '})!r}); report('batch.held', 'KeyError'); "
         "print([name for name in sys.modules if name.startswith('sentry_sdk')])"
     )

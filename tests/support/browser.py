@@ -13,9 +13,11 @@ from sync.devtools.dev.embedded import free_port
 from tests.support.processes import wait_for
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element, by the standard
-TAB, ENTER = "\ue004", "\ue007"
-# Root may not use the sandbox, and containers have little shared memory.
+TAB, ENTER, SPACE, SHIFT, CONTROL = "\ue004", "\ue007", " ", "\ue008", "\ue009"
+_GONE = ("no such element", "stale element reference")  # the errors, by the standard
+CSS, XPATH = "css selector", "xpath"
 PAGE_SECONDS = 60
+# Root may not use the sandbox, and containers have little shared memory.
 _ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage")
 
 
@@ -44,31 +46,61 @@ class Browser:
         return str(self._ask("GET", "/source"))
 
     def text(self, selector: str = "main") -> str:
-        return str(self._ask("GET", f"/element/{self._find(selector)}/text"))
+        return str(self._ask("GET", f"/element/{self._find(selector, CSS)}/text"))
+
+    @property
+    def title(self) -> str:
+        return str(self._ask("GET", "/title"))
+
+    def attribute(self, selector: str, name: str) -> str:
+        return str(self._ask("GET", f"/element/{self._find(selector, CSS)}/attribute/{name}"))
 
     def wait_for_text(self, text: str, selector: str = "main") -> None:
         """Wait until the page shows `text`: a click returns before the next page is there."""
-        wait_for(lambda: self._shows(selector, text), seconds=PAGE_SECONDS, what=f"{text} in {selector}")
+        try:
+            wait_for(lambda: self._shows(selector, text), seconds=PAGE_SECONDS, what=f"{text} in {selector}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {self.path}: {self.text('body')[:2000]}") from None
 
     def wait_for_path(self, path: str) -> None:
         wait_for(lambda: self.path == path, seconds=PAGE_SECONDS, what=path)
 
-    def click(self, selector: str) -> None:
-        self._ask("POST", f"/element/{self._find(selector)}/click", {})
+    def click(self, selector: str, *, using: str = CSS) -> None:
+        self._ask("POST", f"/element/{self._find(selector, using)}/click", {})
 
-    def write(self, selector: str, text: str) -> None:
-        self._ask("POST", f"/element/{self._find(selector)}/value", {"text": text})
+    def write(self, selector: str, text: str, *, using: str = CSS) -> None:
+        """Write `text` in a field instead of what stands there."""
+        element = self._find(selector, using)
+        self._ask("POST", f"/element/{element}/clear", {})
+        self._ask("POST", f"/element/{element}/value", {"text": text})
 
-    def press(self, keys: str) -> None:
+    def press(self, keys: str, *, holding: str = "") -> None:
         """Type `keys` wherever the focus is, as somebody without a mouse."""
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        if holding:
+            actions = [{"type": "keyDown", "value": holding}, *actions, {"type": "keyUp", "value": holding}]
         self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
-    def focused(self) -> str:
-        """The text of what has the focus, or its name."""
-        element = self._ask("GET", "/element/active")[_ELEMENT]
-        told = self._ask("GET", f"/element/{element}/text") or self._ask("GET", f"/element/{element}/attribute/name")
-        return str(told)
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Wait, after what is done here, until another page is there."""
+        page = self._find("html", CSS)
+        yield
+
+        def has_gone() -> bool:
+            try:
+                self._ask("GET", f"/element/{page}/name")
+            except NoElement:
+                return True
+            return False
+
+        wait_for(has_gone, seconds=PAGE_SECONDS, what="another page")
+
+    def cookies(self) -> dict[str, str]:
+        return {cookie["name"]: cookie["value"] for cookie in self._ask("GET", "/cookie")}
+
+    def forget_cookies(self) -> None:
+        self._ask("DELETE", "/cookie")
 
     def script(self, code: str) -> Any:
         return self._ask("POST", "/execute/sync", {"script": code, "args": []})
@@ -82,7 +114,13 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._devtools("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
-        self._devtools("Emulation.setEmulatedMedia", {"features": [scheme]})
+        # Or a test may see a colour that is half changed.
+        motion = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self._devtools("Emulation.setEmulatedMedia", {"features": [scheme, motion]})
+
+    def show_printed(self, *, is_printed: bool) -> None:
+        """Show pages as they come out of a printer."""
+        self._devtools("Emulation.setEmulatedMedia", {"media": "print" if is_printed else ""})
 
     def picture(self, path: Path) -> None:
         """Keep the whole page as a PNG file."""
@@ -102,12 +140,12 @@ class Browser:
         except NoElement:
             return False
 
-    def _find(self, selector: str) -> str:
-        return wait_for(lambda: self._found(selector), seconds=PAGE_SECONDS, what=f"an element {selector}")
+    def _find(self, selector: str, using: str) -> str:
+        return wait_for(lambda: self._found(selector, using), seconds=PAGE_SECONDS, what=f"an element {selector}")
 
-    def _found(self, selector: str) -> str:
+    def _found(self, selector: str, using: str) -> str:
         try:
-            return str(self._ask("POST", "/element", {"using": "css selector", "value": selector})[_ELEMENT])
+            return str(self._ask("POST", "/element", {"using": using, "value": selector})[_ELEMENT])
         except NoElement:
             return ""
 
@@ -117,7 +155,7 @@ class Browser:
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         response = self._pool.request(method, self._url + path, json=body)
         value = response.json()["value"]
-        if response.status == 404 and value["error"] in ("no such element", "stale element reference"):
+        if response.status != 200 and (value["error"] in _GONE or "not belong to the document" in value["message"]):
             raise NoElement(value["message"])
         assert response.status == 200, value
         return value

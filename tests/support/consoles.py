@@ -1,5 +1,6 @@
 """The console by Flask's own client: a visitor who follows links and fills in forms, as a browser without scripts."""
 
+import io
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -22,20 +23,23 @@ HOST = "http://127.0.0.1:8000"
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 
 
+def console_settings(engine: Engine, redis_url: str) -> ReceiverSettings:
+    """The settings of a web process whose console is on."""
+    return ReceiverSettings(
+        secrets=(b"secret",),
+        retired_secrets=(),
+        database_url=engine.url,
+        redis=RedisSettings(url=redis_url, verify_tls=True),
+        is_journalled=False,
+        failures_may_opt_out=False,
+        lookup=None,
+        console=ConsoleSettings(key=KEY, parse_options=ParseOptions(default_region="AO")),
+    )
+
+
 def console_app(engine: Engine, redis_url: str) -> Flask:
     """The application of a web process whose console is on."""
-    return create_app(
-        ReceiverSettings(
-            secrets=(b"secret",),
-            retired_secrets=(),
-            database_url=engine.url,
-            redis=RedisSettings(url=redis_url, verify_tls=True),
-            is_journalled=False,
-            failures_may_opt_out=False,
-            lookup=None,
-            console=ConsoleSettings(key=KEY, parse_options=ParseOptions(default_region="AO")),
-        )
-    )
+    return create_app(console_settings(engine, redis_url))
 
 
 class Visitor:
@@ -49,9 +53,11 @@ class Visitor:
     def get(self, path: str, **headers: str) -> TestResponse:
         return self._seen(self.client.get(f"/console{path}", base_url=self._host, headers=_named(headers)))
 
-    def post(self, path: str, *, token: str | None = None, **fields: str) -> TestResponse:
-        """Send a form with the token of the page seen last, or another."""
+    def post(self, path: str, *, token: str | None = None, file: bytes | None = None, **fields: str) -> TestResponse:
+        """Send a form with the token of the page seen last, or another; and a list, if there is a `file`."""
         form: dict[str, Any] = fields | {"form_token": self._token if token is None else token}
+        if file is not None:
+            form["list"] = (io.BytesIO(file), "list.csv")
         return self._seen(self.client.post(f"/console{path}", base_url=self._host, data=form))
 
     def follow(self, response: TestResponse) -> TestResponse:
@@ -65,7 +71,7 @@ class Visitor:
     def _seen(self, response: TestResponse) -> TestResponse:
         response.get_data()
         response.close()  # a file, if it is a static one
-        if found := _TOKEN.search(response.text):
+        if response.mimetype == "text/html" and (found := _TOKEN.search(response.text)):
             self._token = found[1]
         return response
 

@@ -42,7 +42,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 
 # What workers keep besides: how it is divided between them at a moment depends on batches, their sum does not.
-ROLLUPS = ("rollup_daily", "rollup_campaigns", "rollup_deltas")
+ROLLUPS = ("rollup_daily", "rollup_campaigns", "rollup_campaign_quarters", "rollup_deltas")
 
 # A property is about what is true, not about how busy the machine is.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -1,17 +1,21 @@
-"""What the tests with Debian's packages share: a PostgreSQL that others use too, and PgBouncer in front of it.
+"""What the tests with Debian's packages share: PgBouncer, a PostgreSQL that others use too, and a console to look at.
 
 `@pytest.mark.needs("pgbouncer")`: a test that is left out, and says so, on a machine without that command.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from models.database import open_database
+from sync.devtools.dev.embedded import RedisServer
+from tests.support.browser import chromedriver
+from tests.support.console_platform import ConsolePlatform, console_platform
 from tests.system.packages import PACKAGES, find_command, may_install
 from tests.system.pgbouncer import pgbouncer
 
@@ -43,6 +47,24 @@ def shared_server(postgres_server: URL) -> URL:
 @pytest.fixture(scope="session")
 def pooler(shared_server: URL) -> Iterator[URL]:
     with TemporaryDirectory(prefix="zexa-pgbouncer-") as folder, pgbouncer(shared_server, Path(folder)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def console(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, redis_server: RedisServer
+) -> Iterator[ConsolePlatform]:
+    folder = tmp_path_factory.mktemp("console")
+    url = make_url(f"sqlite:///{shutil.copyfile(migrated_file, folder / 'zexa.db')}")
+    with console_platform(folder / "logs", url, redis_server.url) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[str]:
+    command = find_command("chromedriver")
+    assert command
+    with chromedriver(command) as url:
         yield url
 
 

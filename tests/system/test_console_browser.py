@@ -1,151 +1,185 @@
-"""The console in a real browser: whole tasks, by the keyboard alone, without JavaScript, on small screens and large."""
+"""Every page of the console in a real browser: reached by links alone, on small screens and large, light and dark."""
 
-import shutil
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import axe_core_python
 import pytest
-from sqlalchemy import make_url
 
-from sync.devtools.dev.embedded import RedisServer
-from sync.users.accounts import Role
-from tests.support.browser import ENTER, TAB, Browser, browser, chromedriver
-from tests.support.console_platform import ConsolePlatform, console_platform
-from tests.support.processes import wait_for
+from sync.users.accounts import LinkKind, Role
+from tests.integration.console.test_who_may import contents
+from tests.support.browser import Browser, browser
+from tests.support.console_platform import ConsolePlatform
+from tests.support.hands import ConsoleUser, Mouse
 from tests.system.packages import find_command
 
 pytestmark = pytest.mark.needs("chromium", "chromedriver")
-RUI = "+244923000111"
-PRESSES_MAX = 40
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+# Width, whether it is dark, and what axe looks at: only these rules see colours, and all others need one look a width.
+LOOKS = ((320, False, None), (320, True, OF_COLOURS), (1440, True, None), (1440, False, OF_COLOURS))
+PAGE_BYTES_MAX = 100_000
+LINKS = "return [...document.querySelectorAll('a[href]')].map((link) => link.href)"
+# Until the page is drawn anew: a change of colours is not there at once.
+DRAWN = "const told = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(told))"
+OVERFLOWING = """
+const screen = document.documentElement.clientWidth;
+return document.documentElement.scrollWidth <= screen ? [] : [...document.querySelectorAll('main *, header *')]
+  .filter((it) => it.getBoundingClientRect().right > screen).map((it) => it.outerHTML.slice(0, 100)).slice(0, 3);
+"""
+BARRIERS = """
+const told = arguments[arguments.length - 1];
+axe.run(document, {resultTypes: ['violations'], ...(%s && {runOnly: %s})}).then(({violations}) =>
+  told(violations.map(({id, nodes}) => [id, nodes[0].html, nodes[0].failureSummary])));
+"""
+BYTES = """
+return ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
+  .reduce((sum, entry) => sum + entry.decodedBodySize, 0);
+"""
 
 
 @pytest.fixture(scope="module")
-def console(
-    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, redis_server: RedisServer
-) -> Iterator[ConsolePlatform]:
-    folder = tmp_path_factory.mktemp("console")
-    url = make_url(f"sqlite:///{shutil.copyfile(migrated_file, folder / 'zexa.db')}")
-    with console_platform(folder / "logs", url, redis_server.url) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[str]:
-    command = find_command("chromedriver")
-    assert command
-    with chromedriver(command) as url:
-        yield url
-
-
-@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
-def window(request: pytest.FixtureRequest, driver: str) -> Iterator[Browser]:
+def window(driver: str) -> Iterator[Browser]:
     chromium = find_command("chromium")
     assert chromium
-    with browser(driver, chromium, has_scripts=request.param) as opened:
+    with browser(driver, chromium) as opened:
         yield opened
 
 
-def enter(window: Browser, console: ConsolePlatform, name: str = "Maria", role: Role = Role.OPERATOR) -> None:
-    window.open(console.link(name, role))
-    window.click("button.primary")
-    window.wait_for_path("/console/")
+@pytest.fixture(scope="module")
+def user(window: Browser, console: ConsolePlatform) -> ConsoleUser:
+    return ConsoleUser(window, console, Mouse(window))
 
 
-def test_an_opt_out_is_added_found_explained_and_ended(window: Browser, console: ConsolePlatform) -> None:
-    before = len(console.stated())
-    enter(window, console)
-    window.click("nav a[href='/console/opt-outs']")
-    window.write("#new", "923 000 111")
-    window.write("#reason", "asked by phone")
-    window.click("form[action$='/add'] button")
-    window.wait_for_text("Must not be messaged")
-    window.click("nav a[href='/console/opt-outs']")
-    window.write("#address", f"tel:{RUI}")
-    window.click("form[role='search'] button")
-    window.wait_for_text("Must not be messaged")
-    window.write("#why", "signed up again")
-    window.click("form[action$='/remove'] button")
-    window.wait_for_text("May be messaged: the opt-out was ended")
-    assert console.stated()[before:] == [
-        ("opted_out", RUI, "Maria", "asked by phone"),
-        ("opted_in", RUI, "Maria", "signed up again"),
-    ]
-
-
-def test_why_did_i_not_get_it_is_answered_from_the_overview(window: Browser, console: ConsolePlatform) -> None:
-    enter(window, console)
-    window.wait_for_text("messages arrived")
-    window.click("nav a[href='/console/messages']")
-    window.write("#term", console.message())
-    window.click("form[role='search'] button")
-    window.wait_for_path(f"/console/message?id={console.message()}")
-    window.wait_for_text("because message.delivered")
-    window.click("dl a[href^='/console/person']")
-    window.wait_for_text("Must not be messaged")
-
-
-def test_a_viewer_reads_in_portuguese_and_signs_out(window: Browser, console: ConsolePlatform) -> None:
-    enter(window, console, "Rui", Role.VIEWER)
-    window.click("a[lang='pt']")
-    window.wait_for_text("Visão geral")
-    window.open(f"{console.url}/person?message={console.message()}")
-    window.wait_for_text("Não pode receber mensagens")
-    window.wait_for_text("…", "h1")
-    assert "Terminar as recusas" not in window.source
-    window.click(".who button")
-    window.wait_for_path("/console/login")
-    window.open(f"{console.url}/")
-    window.wait_for_path("/console/login")
-
-
-@pytest.mark.parametrize("window", [True], indirect=True)
-def test_a_person_is_found_by_the_keyboard_alone(window: Browser, console: ConsolePlatform) -> None:
-    window.open(console.link())
-    wait_for(lambda: window.focused() == "Open the console", seconds=20, what="the focus on the button")
-    window.press(ENTER)
-    window.wait_for_path("/console/")
-    press_until(window, "Opt-outs")
-    window.press(ENTER)
-    press_until(window, "address")
-    window.press("912 345 678" + ENTER)
-    window.wait_for_path("/console/person")
-    window.wait_for_text("+244912345678", "h1")
-
-
-def press_until(window: Browser, name: str) -> None:
-    for _ in range(PRESSES_MAX):
-        window.press(TAB)
-        if window.focused() == name:
-            return
-    raise AssertionError(f"the keyboard does not reach {name}")
-
-
-@pytest.mark.parametrize("window", [True], indirect=True)
-@pytest.mark.parametrize(("width", "is_dark"), [(320, True), (320, False), (1440, True), (1440, False)])
-def test_no_page_is_wider_than_its_screen_or_keeps_anybody_out(
-    window: Browser, console: ConsolePlatform, width: int, is_dark: bool
-) -> None:
-    enter(window, console)
-    window.show_as(width=width, height=800, is_dark=is_dark)
-    message = console.message()
-    for page in ("", "messages", "opt-outs", "campaigns", "failures?days=30", "dead-letters", "health", "log"):
-        check(window, f"{console.url}/{page}")
-    for page in (f"message?id={message}", f"person?message={message}"):
-        check(window, f"{console.url}/{page}")
-
-
-def check(window: Browser, url: str) -> None:
-    """Look at a page as a person with a small screen does, and as a person who cannot see it."""
-    window.open(url)
-    wide, screen = window.script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide <= screen, url
-    assert window.script("return document.styleSheets.length && getComputedStyle(document.body).display") == "flex", url
+def check(window: Browser) -> None:
+    """Look at the page that is shown as a person with a small screen does, and as a person who cannot see it."""
+    assert window.script("return document.styleSheets.length && getComputedStyle(document.body).display") == "flex"
+    assert window.script(BYTES) < PAGE_BYTES_MAX, window.path
     window.script(AXE)
-    found = window.script_to_its_end(
-        "const told = arguments[arguments.length - 1];"
-        "axe.run(document, {resultTypes: ['violations']}).then(({violations}) =>"
-        " told(violations.map(({id, nodes}) => [id, nodes[0].html])))"
-    )
-    assert found == [], url
+    for width, is_dark, rules in LOOKS:
+        window.show_as(width=width, height=800, is_dark=is_dark)
+        window.script_to_its_end(DRAWN)
+        assert window.script(OVERFLOWING) == [], (window.path, width)
+        chosen = json.dumps(rules)
+        assert window.script_to_its_end(BARRIERS % (chosen, chosen)) == [], (window.path, width, is_dark)
+
+
+def kind_of(url: str) -> tuple[str, bool]:
+    """The page, and whether anything is asked of it: one message is like another."""
+    parts = urlsplit(url)
+    return parts.path, bool({name for name, _ in parse_qsl(parts.query)} - {"lang"})
+
+
+def rows(console: ConsolePlatform) -> dict[str, list[Any]]:
+    """Every row but the mark that the web process itself keeps making, that it runs."""
+    return {table: held for table, held in contents(console.engine).items() if table != "last_reachable"}
+
+
+def test_every_page_keeps_nobody_out_fits_its_screen_and_changes_no_row(
+    user: ConsoleUser, console: ConsolePlatform
+) -> None:
+    """The crawl is in Portuguese, whose words are longer."""
+    user.enter()
+    before = rows(console)
+    waiting = [f"{console.url}/?lang=pt", f"{console.url}/message?id={console.message()}"]
+    waiting.append(f"{console.url}/evidence?message={console.message()}")
+    seen: dict[tuple[str, bool], str] = {}
+    while waiting:
+        url = waiting.pop(0)
+        if kind_of(url) in seen:
+            continue
+        seen[kind_of(url)] = url
+        user.window.open(url)
+        assert user.window.attribute("html", "lang") == "pt"
+        check(user.window)
+        links = [link for link in user.window.script(LINKS) if link.startswith(console.url) and "lang=en" not in link]
+        waiting += [link.partition("#")[0] for link in links]
+    assert len(seen) > 15, sorted(seen)
+    assert rows(console) == before
+    user.window.open(f"{console.url}/?lang=en")
+    for url in seen.values():
+        user.window.open(url)
+        assert user.window.script(OVERFLOWING) == [], url
+
+
+def nothing_is_found(user: ConsoleUser) -> str:
+    user.follow("Messages")
+    user.write("A message id", "999 999 999")
+    user.follow("Find")
+    return "No message is known"
+
+
+def no_address_is_looked_for(user: ConsoleUser) -> str:
+    user.follow("Opt-outs")
+    user.write("A telephone number", "n/a")
+    user.follow("Look")
+    return "That is no address"
+
+
+def no_address_opts_out(user: ConsoleUser) -> str:
+    user.follow("Opt-outs")
+    user.write("Address", "1")
+    user.write("How did they say so?", "by phone")
+    user.follow("Opt out on every channel")
+    return "nothing was recorded"
+
+
+def no_page_is_asked_for(user: ConsoleUser) -> str:
+    user.window.open(f"{user.console.url}/nothing")
+    return "There is no such page"
+
+
+def no_message_is_asked_for(user: ConsoleUser) -> str:
+    user.window.open(f"{user.console.url}/message?id=nothing")
+    return "Nothing is known of this message"
+
+
+def a_viewer_asks_for_evidence(user: ConsoleUser) -> str:
+    user.enter("Rui", Role.VIEWER)
+    user.window.open(f"{user.console.url}/evidence?message={user.console.message()}")
+    return "Only operators may do this"
+
+
+def a_link_is_stale(user: ConsoleUser) -> str:
+    user.leave()
+    user.window.open(f"{user.console.url}/link/nothing")
+    return "This link works no more"
+
+
+def a_link_sets_a_password(user: ConsoleUser) -> str:
+    user.leave()
+    user.window.open(user.console.link("Ana", kind=LinkKind.PASSWORD))
+    return "Choose the password"
+
+
+def nobody_has_this_password(user: ConsoleUser) -> str:
+    user.leave()
+    user.window.open(f"{user.console.url}/login")
+    user.write("Name", "Nobody")
+    user.write("Password", "a password of nobody")
+    user.follow("Sign in")
+    return "do not go together"
+
+
+PROBLEMS = (
+    nothing_is_found,
+    no_address_is_looked_for,
+    no_address_opts_out,
+    no_page_is_asked_for,
+    no_message_is_asked_for,
+    a_viewer_asks_for_evidence,
+    a_link_is_stale,
+    a_link_sets_a_password,
+    nobody_has_this_password,
+)
+
+
+@pytest.mark.parametrize("cause", PROBLEMS, ids=lambda cause: cause.__name__)
+def test_a_page_that_says_no_keeps_nobody_out_either(user: ConsoleUser, cause: Callable[[ConsoleUser], Any]) -> None:
+    user.window.show_as(width=1280, height=900)
+    user.enter()
+    user.sees(cause(user))
+    check(user.window)

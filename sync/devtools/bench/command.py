@@ -27,6 +27,9 @@ from sync.terminal.signals import StopAsked, stop_signals
 
 CONNECTIONS_MAX = 1000
 MESSAGES_MAX = 100_000_000
+# Unless --messages says otherwise.
+MESSAGES = (0, 1_000_000)
+MESSAGES_OF_CONSOLE = (20_000,)
 
 
 class NumberList(click.ParamType[tuple[int, ...]]):
@@ -85,14 +88,15 @@ def _size(name: str, default: Any, kind: Any, metavar: str, text: str) -> Callab
     default="both",
     show_default=True,
     type=click.Choice([*KINDS, "both"]),
-    help="What applying and reports are measured on; all else takes PostgreSQL unless it is sqlite.",
+    help="What applying, reports and the console are measured on; all else takes PostgreSQL unless it is sqlite.",
 )
 @_size(
     "--messages",
-    "0,1000000",
+    None,
     NumberList(0, MESSAGES_MAX),
     "M,...",
-    "How many messages are in the tables when growth and reports are measured; millions take minutes.",
+    "How many messages are in the tables when growth and reports are measured, 0,1000000 unless given, and the "
+    "console, 20000 unless given; millions take minutes.",
 )
 @_size(
     "--backlog",
@@ -125,7 +129,7 @@ def bench(
     rounds: int,
     connections: tuple[int, ...],
     kind: str,
-    messages: tuple[int, ...],
+    messages: tuple[int, ...] | None,
     backlog: int,
     opted_out: tuple[int, ...],
     addresses: int,
@@ -152,6 +156,8 @@ def bench(
                 many in Python; and scrubbing a CSV file
     reports     milliseconds of each report with many messages in the tables, three
                 facts each, beside counting the same from the messages
+    console     milliseconds and size of each page with many messages in the tables; 200 deliveries/s beside
+                ten people who ask for pages, and alone; a web process with the console and without it
 
     \b
     Examples:
@@ -163,6 +169,8 @@ def bench(
         zexa-sync bench growth --messages 0,1000000,5000000
       How long do the reports take with ten million messages? (some ten minutes, 20 GB)
         zexa-sync bench reports --messages 10000000 --database postgresql
+      Are the console's pages quick? (a minute)
+        zexa-sync bench console
 
     Starts a Redis (nothing of it on disk) and a PostgreSQL of its own and throws them away. Servers given by
     --database-url and --redis-url must not hold anything, and are emptied between measurements. The load comes
@@ -178,7 +186,8 @@ def bench(
         events=events,
         seconds=seconds,
         connections=connections,
-        messages=messages,
+        messages=messages or MESSAGES,
+        messages_of_console=messages or MESSAGES_OF_CONSOLE,
         backlog=backlog,
         opted_out=opted_out,
         addresses=addresses,

@@ -52,6 +52,11 @@ def _resident(pid: int) -> tuple[float, float]:
     return (int(now[1]) / MEGABYTE_KILOBYTES if now else 0.0, int(most[1]) / MEGABYTE_KILOBYTES if most else 0.0)
 
 
+def resident_megabytes(pid: int) -> float | None:
+    """Return what is resident of `pid` now; None if unknown."""
+    return _resident(pid)[0] if (PROC / str(pid) / "status").exists() else None
+
+
 def processor_seconds(pid: int) -> float | None:
     """Return how many seconds of a processor `pid` has taken since its start, all threads together; None if unknown."""
     stat = PROC / str(pid) / "stat"

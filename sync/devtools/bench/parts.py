@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.devtools.bench.apply import measure_apply
+from sync.devtools.bench.console import measure_console
 from sync.devtools.bench.end_to_end import measure_end_to_end
 from sync.devtools.bench.figures import Figure
 from sync.devtools.bench.growth import measure_growth
@@ -15,7 +16,7 @@ from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench
 from sync.devtools.bench.suppression import measure_check, measure_scrub
 
-PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression", "reports")
+PARTS = ("receive", "apply", "end-to-end", "opt-outs", "growth", "suppression", "reports", "console")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Sizes:
     seconds: float
     connections: tuple[int, ...]
     messages: tuple[int, ...]
+    messages_of_console: tuple[int, ...]
     backlog: int
     opted_out: tuple[int, ...]
     addresses: int
@@ -34,7 +36,7 @@ class Sizes:
 def measures(bench: Bench, databases: Sequence[Database], sizes: Sizes) -> Mapping[str, Callable[[], list[Figure]]]:
     """Return a measurement for each of PARTS.
 
-    Applying and reports are measured on each of `databases`, all other parts on the first.
+    Applying, reports and the console are measured on each of `databases`, all other parts on the first.
     """
     first, *_ = databases
     return {
@@ -52,5 +54,10 @@ def measures(bench: Bench, databases: Sequence[Database], sizes: Sizes) -> Mappi
         ],
         "reports": lambda: [
             figure for database in databases for figure in measure_reports(bench, database, messages=sizes.messages)
+        ],
+        "console": lambda: [
+            figure
+            for database in databases
+            for figure in measure_console(bench, database, messages=sizes.messages_of_console, seconds=sizes.seconds)
         ],
     }

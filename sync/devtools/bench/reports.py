@@ -54,7 +54,9 @@ def _measure(bench: Bench, database: Database, engine: Engine, messages: int) ->
     anew = Figure(part=PART, name=f"{about}: the roll-ups counted anew", value=_since(begun), unit="ms")
     if database.kind == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM (ANALYZE) rollup_daily, rollup_campaigns, rollup_deltas"))
+            connection.execute(
+                text("VACUUM (ANALYZE) rollup_daily, rollup_campaigns, rollup_campaign_quarters, rollup_deltas")
+            )
     _let_deltas_wait(engine, now)
     month = ReportSelection(since=(now - timedelta(days=30)).date())
     figures = [anew]

@@ -1,5 +1,6 @@
 """No page reads for ever: a statement ends in time on either database, and the page says so."""
 
+import sys
 import time
 
 import pytest
@@ -9,8 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from receiver.console import stores as console_stores
 from receiver.console.pages import STORES
+from receiver.console.serve import SWITCH_SECONDS, console_app
 from receiver.console.stores import Stores, begin_page
-from tests.support.consoles import Visitor
+from sync.devtools.dev.embedded import RedisServer
+from tests.support.consoles import Visitor, console_settings
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
@@ -41,3 +44,14 @@ def test_the_page_of_a_statement_that_was_ended_says_so(
     response = operator.get("/")
     assert response.status_code == 503
     assert "The database did not answer in time" in response.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_threads_that_make_pages_give_way_to_deliveries_soon(engine: Engine, redis_server: RedisServer) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)  # what Python begins with
+    try:
+        console_app(console_settings(engine, redis_server.url))
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+    finally:
+        sys.setswitchinterval(before)

@@ -12,8 +12,23 @@ from tests.integration.console.test_who_may import contents
 from tests.support.consoles import Visitor
 
 REQUESTS = 500
-NAMES = ("id", "day", "channel", "digest", "statement", "message", "before", "after", "days", "lang", "term", "address")
-FIELDS = ("term", "address", "reason", "channel", "sender", "digest", "name", "password", "form_token")
+NAMES = (
+    "id",
+    "day",
+    "channel",
+    "digest",
+    "statement",
+    "message",
+    "before",
+    "after",
+    "days",
+    "lang",
+    "term",
+    "address",
+    "reason",
+    "state",
+)
+FIELDS = ("term", "address", "reason", "channel", "sender", "digest", "name", "password", "form_token", "id", "until")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 PIECES = (
     *(b"", b"0", b"-1", b"1e9", b"9" * 40, b"\xff\xfe", b"\x00", b"'", b'"><script>', b"../..", b"{{7*7}}", b"%s%n"),

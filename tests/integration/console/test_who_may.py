@@ -10,9 +10,10 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlmodel import SQLModel
 
-from models.tables import DEAD_LETTERS, HISTORY
+from models.tables import DEAD_LETTERS, HISTORY, OUTAGES
 from receiver.console.app import HEADERS, OPEN
 from receiver.console.session import COOKIE, ENDS_AFTER
+from sync.tasks import add_task
 from sync.users.accounts import Role, disable_account, remove_account
 from tests.integration.console.conftest import ANA, DELIVERED, FAILED, STOPPED
 from tests.support.consoles import Visitor, add_person, console_app, enter, link_of
@@ -57,6 +58,7 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
 
 
 def test_every_link_leads_somewhere_and_no_get_changes_a_row(filled: Engine, operator: Visitor, statement: int) -> None:
+    waiting_task(filled)
     before = contents(filled)
     waiting = ["/console/", f"/console/person?statement={statement}", f"/console/message?id={STOPPED}"]
     seen: set[str] = set()
@@ -67,17 +69,28 @@ def test_every_link_leads_somewhere_and_no_get_changes_a_row(filled: Engine, ope
         assert response.status_code == 200, path
         if "text/html" in response.content_type:
             assert not INLINE.search(response.text), path
-            found = {link for link in LINK.findall(response.text) if "day?" not in link}
+            found = {link for link in LINK.findall(response.text) if "day=" not in link}
             waiting += sorted(found - seen - set(waiting))
     assert len(seen) > 15
     assert contents(filled) == before
 
 
+def waiting_task(engine: Engine) -> str:
+    with engine.begin() as connection:
+        return add_task(connection, "replay_dead_letters", by="Ana", parameters={}, now=datetime.now(UTC))
+
+
 ACTIONS = {
     "/opt-outs/add": {"address": "+244911111111", "reason": "asked by phone"},
     "/opt-outs/remove": {"address": ANA, "reason": "signed up again"},
+    "/dead-letter/replay": {},
+    "/dead-letters/replay": {"until": "2026-06-24T10:00:00+00:00"},
     "/dead-letter/resolve": {},
+    "/work/cancel": {},
+    "/outage/resolve": {"number": "1", "reason": "imported Zexa's list"},
 }
+# Held to the same rules in test_lists.py, with lists.
+LIST_ACTIONS = {"/lists", "/list/confirm", "/list/cancel", "/list/download"}
 
 
 def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
@@ -85,20 +98,25 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
 ) -> None:
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
-    assert set(ACTIONS) | {"/login", "/logout", "/link/x", "/messages", "/person"} == {
+    of = {"digest": digest, "id": waiting_task(filled)}
+    began = datetime.now(UTC) - timedelta(hours=3)
+    with filled.begin() as connection:
+        row = {"began_at": began, "ended_at": began + timedelta(hours=2), "kind": "no_process"}
+        connection.execute(OUTAGES.insert(), row)
+    assert set(ACTIONS) | LIST_ACTIONS | {"/login", "/logout", "/link/x", "/messages", "/person"} == {
         path for path, endpoint in paths(app, "POST") if endpoint != "console.nothing"
     }
     operator.get("/")
     viewer.get("/")
     before = contents(filled)
     for path, fields in ACTIONS.items():
-        assert viewer.post(path, digest=digest, **fields).status_code == 403, path
+        assert viewer.post(path, **of, **fields).status_code == 403, path
         for token in ("", "another", viewer._token):
-            assert operator.post(path, token=token, digest=digest, **fields).status_code == 403, path
+            assert operator.post(path, token=token, **of, **fields).status_code == 403, path
             operator.get("/")
     assert contents(filled) == before
     for path, fields in ACTIONS.items():
-        assert operator.post(path, digest=digest, **fields).status_code == 303, path
+        assert operator.post(path, **of, **fields).status_code == 303, path
     assert contents(filled) != before
 
 
@@ -120,6 +138,7 @@ def test_a_viewer_sees_no_address_on_any_page(viewer: Visitor, statement: int, f
         assert not re.search("912345678|923000111|no json", response.text), path
     assert "+244…678" in viewer.get(f"/message?id={DELIVERED}").text
     assert viewer.get(f"/evidence?statement={statement}").status_code == 403
+    assert viewer.get("/dead-letters/replay").status_code == 403
 
 
 @on_sqlite

@@ -22,6 +22,10 @@ SMALLEST = ["--database", "sqlite", "--events", "400", "--seconds", "1", "--roun
 BATCH_SIZE = "20"
 # What no option makes smaller: values are not tested, so nothing need be warm, and few of each are enough.
 SMALLER = {
+    "console.EVENTS_PER_SECOND": 50,
+    "console.SIGN_INS": 1,
+    "console.WARM_UP_ROUNDS": 0,
+    "console_pages.TIMES": 1,
     "end_to_end.WARM_UP_SECONDS": 0.2,
     "growth.BURST_SECONDS": 1,
     "lookups.EVENTS_PER_SECOND": 100,
@@ -195,3 +199,23 @@ def test_look_ups_are_measured_beside_deliveries_and_these_beside_themselves_alo
         assert [yardstick["name"] for yardstick in yardsticks] == [ALONE, EMPTY, ELSEWHERE]
     for name in ("2,000 opt-outs: check of 1 address, p99", "1,000 opt-outs: scrub of a CSV file of 1,000 rows"):
         assert found[f"suppression: SQLite, {name}"]["value"] > 0
+
+
+@pytest.mark.slow
+def test_each_page_of_the_console_is_measured_and_deliveries_beside_people_who_look() -> None:
+    found = figures("console", "--messages", "2000")
+    of = "console: SQLite, 2,000 messages"
+    named = ("overview", "failures of 30 days", "messages, by a number", "a person, by a number")
+    led_to = ("message?id", "person?message", "campaign?id", "dead-letter?digest", "log?before", "static/console.css")
+    for page in (*named, *led_to):
+        assert found[f"{of}: {page}"]["target"] == {"at_least": None, "at_most": 300}
+        assert "answered" not in found[f"{of}: {page}"]["note"]
+    assert found[f"{of}: the largest page"]["target"] == {"at_least": None, "at_most": 100}
+    beside = found[f"{of}: 50 deliveries/s beside 10 people who ask for a page every 1 s, p99"]
+    assert [(yardstick["name"], yardstick["target"]["at_most"]) for yardstick in beside["yardsticks"]] == [("alone", 3)]
+    assert beside["note"] == ""
+    without, before = (
+        found[f"{of}: {name}"]
+        for name in ("a web process without the console", "with the console, before its first page")
+    )
+    assert before["value"] > without["value"]

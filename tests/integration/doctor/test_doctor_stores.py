@@ -12,6 +12,7 @@ from sqlalchemy import URL, make_url
 from models.database import open_database
 from models.schema import COMPATIBILITY_TABLE, VERSION_TABLE
 from sync.devtools.dev.embedded import free_port
+from sync.events.forget_keys import ForgetKey
 from tests.conftest import administrating, migrate, new_database
 from tests.support.doctors import (
     PASSWORD,
@@ -263,6 +264,17 @@ def test_no_table_of_ours_is_taken_for_one_of_another_program(tmp_path: Path) ->
     # A process of its own: in this one the tests have loaded every table.
     said = run_forked(["python", "-m", "sync", "doctor"], env=environ)
     assert re.search(r"^ok +foreign_tables +the tables are ours$", said.stdout, re.MULTILINE), said.stdout
+
+
+def test_a_key_of_forgotten_people_that_is_not_set(house: Installation, spare: URL) -> None:
+    key, other = "a key of the tests for forgotten people", "another key of the tests for nobody"
+    execute(spare, f"INSERT INTO forget_keys (key_id) VALUES ('{ForgetKey.of(key.encode()).key_id}')")
+    url = spelled(spare)
+    answer = house.doctor(DATABASE_URL=url, ZEXA_FORGET_KEY=other)
+    assert_first(
+        answer, "forget_key", ForgetKey.of(key.encode()).key_id, "give web, worker and this command these keys"
+    )
+    assert house.doctor(DATABASE_URL=url, ZEXA_FORGET_KEY=f"{other},{key}").status("forget_key") == "ok"
 
 
 def test_a_network_that_swallows_everything_ends_in_time(house: Installation) -> None:

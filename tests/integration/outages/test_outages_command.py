@@ -14,8 +14,8 @@ from sqlalchemy import Engine, insert
 from models.tables import OUTAGES
 from sync.cli import main
 from sync.events.raw import RawEvent
+from sync.outages.in_redis import REACHABLE
 from sync.queue.counts import LATEST_KEY
-from sync.reachability.in_redis import REACHABLE
 from sync.rollups.compact import compact
 from sync.store.apply import merge, read
 from tests.support.doctors import doctor

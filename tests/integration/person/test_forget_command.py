@@ -25,10 +25,12 @@ from sync.events.forget_keys import ForgetKey
 from sync.events.raw import RawEvent
 from sync.person.record import record_forgotten
 from sync.queue.connection import SERIALIZER, open_queue
+from sync.queue.counts import LATEST_KEY, given_forget_keys
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
 from sync.store.singly import Held
 from sync.suppression import Lookup
+from sync.tasks import add_task
 from tests.integration.person.forgetting import BY, KEY, OPTIONS, REASON, dumped, forget
 from tests.support.events_builder import ANA, AO, RECEIVED, RUI, body, minute, raw
 from tests.support.people import NUMBERS
@@ -102,6 +104,19 @@ def test_without_a_key_nobody_is_forgotten_and_a_short_one_is_refused(command: C
         refused = command("person", "forget", ANA, "--by", BY, "--reason", REASON, ZEXA_FORGET_KEY=key)
         assert refused.exit_code == 2
         assert said in refused.stderr
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_is_forgotten_while_a_process_runs_that_lacks_the_key(command: Command, redis: Redis) -> None:
+    key, words = OPTIONS.forget_keys[0].key_id, ("person", "forget", ANA, "--by", BY, "--reason", REASON)
+    keyless = given_forget_keys("web", ())
+    now = time.time()
+    redis.zadd(LATEST_KEY, {keyless: now, given_forget_keys("worker", ("another", key)): now})
+    refused = command(*words)
+    assert (refused.exit_code, "for web, which ran" in refused.stderr) == (2, True)
+    assert "nothing was erased" in refused.stderr
+    redis.zadd(LATEST_KEY, {keyless: now - 61})
+    assert command(*words).exit_code == 0
 
 
 def test_the_person_is_suppressed_by_every_spelling_until_opt_outs_remove_ends_it(
@@ -222,6 +237,18 @@ def test_what_waits_in_inbox_queue_and_failed_jobs_goes_too(
 
 def job_status(redis: Redis, job_id: str) -> JobStatus | None:
     return Job.fetch(job_id, connection=redis, serializer=SERIALIZER).get_status()
+
+
+def test_what_was_uploaded_and_asked_for_in_the_console_goes_too(engine: Engine, command: Command) -> None:
+    with engine.begin() as connection:
+        for parameters in ({"address": f"00{DIGITS}"}, {"digests": [sha256(STOP).hexdigest()]}):
+            add_task(connection, "a kind", by=BY, parameters=parameters, now=RECEIVED)
+        list_of_numbers = [DIGITS[:4].encode(), DIGITS[4:].encode()]
+        add_task(connection, "a kind", by=BY, parameters={"name": "a list"}, now=RECEIVED, files=list_of_numbers)
+    forgotten = command("person", "forget", ANA, "--by", BY, "--reason", REASON)
+    assert (forgotten.exit_code, "3 tasks" in forgotten.output) == (0, True)
+    assert [text for text in (DIGITS, sha256(STOP).hexdigest()) if text in dumped(engine)] == []
+    assert set(read(engine, "SELECT state, failure FROM tasks")) == {("failed", "forgotten")}
 
 
 def test_without_the_key_nothing_is_applied_and_look_ups_say_unknown(engine: Engine, redis: Redis) -> None:

@@ -94,6 +94,7 @@ def test_check_prints_each_row_that_drifts_and_exits_1(engine: Engine, command: 
         ["nameless_opt_outs", "1", "0", "0", "0"],
         ["rollup_daily", "0", "1", "0", "1"],
         ["rollup_campaigns", "0", "0", "0", "0"],
+        ["rollup_campaign_quarters", "0", "0", "0", "0"],
         ["6", "rows", "drift."],
     ]
 
@@ -116,6 +117,7 @@ def test_rebuild_repairs_says_how_many_and_exits_0(engine: Engine, command: Comm
         # The repair took the damaged row's share from the roll-up, which it never had.
         ["rollup_daily", "1", "1", "0", "0"],
         ["rollup_campaigns", "0", "0", "0", "0"],
+        ["rollup_campaign_quarters", "0", "0", "0", "0"],
         ["3", "rows", "repaired."],
     ]
     assert everything(engine) == before
@@ -168,6 +170,7 @@ def test_json_is_a_line_for_each_row_and_a_summary_last(engine: Engine, command:
                     "nameless_opt_outs": right | {"right": 1},
                     "rollup_daily": right | {"right": 1, "changed": 1},
                     "rollup_campaigns": right | {"right": 0},
+                    "rollup_campaign_quarters": right | {"right": 0},
                 },
             }
         }

@@ -77,6 +77,9 @@ def test_a_campaign_that_the_provider_does_not_know_is_no_failure(provider: Fake
     result = compared(provider, migrated_url, "--campaign", "cmp_2")
     assert (result.exit_code, provider.account.requests.total()) == (0, 1)
     assert "cmp_2: Zexa does not know it, or not with this key" in result.output
+    assert "check that ZEXA_API_URL ends with /v1" in result.stderr
+    provider.account.campaigns["cmp_1"] = {"status": "completed", "delivered": 9}
+    assert "ZEXA_API_URL" not in compared(provider, migrated_url).stderr
 
 
 @pytest.mark.usefixtures("_two_campaigns")

@@ -214,6 +214,7 @@ def test_failures_have_their_share_and_when_they_were_seen(engine: Engine) -> No
         "share": 0.75,
         "first_seen_at": minute(0),
         "last_seen_at": minute(2),
+        "message_id": "msg_0",
     }
     assert {key: row["share"] for key, row in found.items()} == {
         (today, "sms", "busy"): 0.75,

@@ -2,7 +2,9 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
@@ -29,6 +31,7 @@ def counted(engine: Engine, timezone: str = LUANDA) -> dict[str, Sums]:
     zone = ZoneInfo(timezone)
     daily: dict[tuple[str, ...], Counter[str]] = {}
     campaigns: dict[tuple[str, ...], Counter[str]] = {}
+    quarters: dict[tuple[str, ...], Counter[str]] = {}
     for row in rows(engine, "message_status"):
         is_final = row["status"] in FINAL
         told = [row["status"] if is_final else "unfinished"]
@@ -39,24 +42,44 @@ def counted(engine: Engine, timezone: str = LUANDA) -> dict[str, Sums]:
             daily.setdefault((day, row["channel"] or "", row["sender"] or ""), Counter()).update(told)
         if row["campaign_id"]:
             campaigns.setdefault((row["campaign_id"],), Counter()).update(told)
+            if is_final:
+                quarters.setdefault((row["campaign_id"], str(quarter_of(row["status_at"]))), Counter()).update(told)
     return {
         "daily": {key: {name: counts[name] for name in DAILY_COUNTS} for key, counts in daily.items()},
         "campaigns": {key: {name: counts[name] for name in COUNTS} for key, counts in campaigns.items()},
+        "quarters": {key: {name: counts[name] for name in FINAL} for key, counts in quarters.items()},
     }
 
 
+def quarter_of(time: datetime) -> datetime:
+    return time.replace(minute=time.minute // 15 * 15, second=0, microsecond=0)
+
+
 def viewed(engine: Engine) -> dict[str, Sums]:
-    """What the views of the reports say."""
+    """What the views of the reports say, and how far campaigns had come by their roll-up."""
     with engine.connect() as connection:
         daily = connection.execute(text("SELECT * FROM report_daily")).mappings().all()
         campaigns = connection.execute(text("SELECT * FROM report_campaigns WHERE messages <> 0")).mappings().all()
+        quarters = connection.execute(text("SELECT * FROM rollup_campaign_quarters_now")).mappings().all()
     return {
         "daily": {
             (str(row["day"]), row["channel"], row["sender"]): {name: row[name] for name in DAILY_COUNTS}
             for row in daily
         },
         "campaigns": {(row["campaign_id"],): {name: row[name] for name in COUNTS} for row in campaigns},
+        "quarters": of_quarters(quarters),
     }
+
+
+def of_quarters(found: Iterable[Mapping[str, Any]]) -> Sums:
+    """Rows of nothing but zeros are none: deltas may wait that cancel each other."""
+    counts = {(row["campaign_id"], utc_text(row["quarter_at"])): {name: row[name] for name in FINAL} for row in found}
+    return {key: of_key for key, of_key in counts.items() if any(of_key.values())}
+
+
+def utc_text(time: Any) -> str:
+    """A time as either database gives it: SQLite gives text."""
+    return str((datetime.fromisoformat(time).replace(tzinfo=UTC) if isinstance(time, str) else time).astimezone(UTC))
 
 
 def kept(engine: Engine) -> dict[str, Sums]:
@@ -68,6 +91,7 @@ def kept(engine: Engine) -> dict[str, Sums]:
             for row in daily
         },
         "campaigns": {(row["campaign_id"],): {name: row[name] for name in COUNTS} for row in campaigns},
+        "quarters": of_quarters(rows(engine, "rollup_campaign_quarters")),
     }
 
 

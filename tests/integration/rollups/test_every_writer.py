@@ -29,6 +29,7 @@ from tests.integration.rollups.books import LUANDA, ZONES, Stream, counted, give
 from tests.support.events_builder import AO, TEN, Row, body, clear, raw, rows
 
 Step = Callable[[Engine], None]
+ROLLUPS = ("rollup_daily", "rollup_campaigns", "rollup_campaign_quarters")
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def drifts(engine: Engine) -> dict[str, tuple[int, int, int]]:
     check_rollups(engine, counts, lambda _drift: None)
     return {
         name: (counts.tables[name].changed, counts.tables[name].missing, counts.tables[name].surplus)
-        for name in ("rollup_daily", "rollup_campaigns")
+        for name in ROLLUPS
     }
 
 
@@ -80,7 +81,7 @@ def test_rebuilding_damaged_rows_keeps_the_books(engine: Engine) -> None:
     assert counts.tables["rollup_daily"].drifting
     assert viewed(engine) == counted(engine)
     assert "msg_surplus" not in {row["message_id"] for row in rows(engine, "message_status")}
-    assert drifts(engine) == {"rollup_daily": (0, 0, 0), "rollup_campaigns": (0, 0, 0)}
+    assert drifts(engine) == dict.fromkeys(ROLLUPS, (0, 0, 0))
 
 
 def test_rows_that_rebuilding_removes_leave_the_roll_ups(engine: Engine) -> None:
@@ -90,10 +91,10 @@ def test_rows_that_rebuilding_removes_leave_the_roll_ups(engine: Engine) -> None
     counts = rebuilt(engine)
     assert counts.tables["message_status"].surplus == 1
     assert counts.tables["rollup_daily"].drifting == 0
-    assert viewed(engine) == counted(engine) == {"daily": {}, "campaigns": {}}
+    assert viewed(engine) == counted(engine) == {"daily": {}, "campaigns": {}, "quarters": {}}
 
 
-@pytest.mark.parametrize("table", ["rollup_daily", "rollup_campaigns", "rollup_deltas"])
+@pytest.mark.parametrize("table", [*ROLLUPS, "rollup_deltas"])
 def test_roll_ups_that_were_changed_by_hand_are_found_and_counted_anew(engine: Engine, table: str) -> None:
     for number, batch in enumerate(story(engine)):
         give(engine, batch)

@@ -111,7 +111,7 @@ def test_a_roll_up_that_drifts_is_told_row_by_row(engine: Engine, command: Calla
         "drift": "changed",
         "columns": {"failed": {"stored": 3, "expected": 1}},
     }
-    assert list(summary["summary"]["tables"]) == ["rollup_daily", "rollup_campaigns"]
+    assert list(summary["summary"]["tables"]) == ["rollup_daily", "rollup_campaigns", "rollup_campaign_quarters"]
 
 
 def test_a_wrong_time_zone_is_one_line(command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import URL, Engine, insert, update
+from sqlalchemy import URL, Engine, event, insert, update
 
 from models import Body, LedgerEntry, MessageStatus, OptOut
 from sync.cli import main
@@ -23,6 +23,7 @@ from sync.store.apply import apply
 from sync.store.polled import merge_answers
 from sync.terminal.text import visible
 from sync.terminal.times import lag_text
+from sync.trace.gather import trace_message
 from tests.support.events_builder import AO
 
 Trace = Callable[..., Result]
@@ -470,3 +471,24 @@ def test_a_signed_event_is_said_to_go_before_what_was_asked_for(engine: Engine, 
         "occurred at the same moment, and what is signed goes before what was asked for; message.sent (occurred "
         "2026-06-24 12:05:00Z, asked for, not signed) is not final."
     )
+
+
+@pytest.mark.usefixtures("trace")
+def test_opt_outs_are_found_by_their_indexes(engine: Engine) -> None:
+    store(engine, happened("message.failed", to=ADDRESS))
+    executed: list[tuple[str, Any]] = []
+
+    def keep(_connection: object, _cursor: object, statement: str, given: object, *_: object) -> None:
+        executed.append((statement, given))
+
+    event.listen(engine, "before_cursor_execute", keep)
+    trace_message(engine, "msg_1", options=AO)
+    event.remove(engine, "before_cursor_execute", keep)
+    ((statement, given),) = [(text, given) for text, given in executed if "FROM opt_outs" in text]
+    explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # of no rows it would read all
+        plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
+    assert "ix_opt_outs_message_id" in plan
+    assert "ix_opt_outs_person" in plan

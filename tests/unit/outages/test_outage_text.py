@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sync.outages.find import OpenCampaign, OutageCost
+from sync.outages.losses import KnownOutage, losses
+from sync.outages.retries import RetrySchedule
 from sync.outages.silent_ids import SilentIds
 from sync.outages.text import outage_text, outages_text
-from sync.reachability.losses import KnownOutage, losses
-from sync.reachability.retries import RetrySchedule
 
 DAY = datetime(2026, 6, 24, tzinfo=UTC)
 SCHEDULE = RetrySchedule()

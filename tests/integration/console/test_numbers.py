@@ -1,0 +1,170 @@
+"""Every number that counts messages is a link to as many, and equals the reports of the same moment."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from random import Random
+from urllib.parse import parse_qsl, quote
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import URL, Engine
+
+from receiver.console.campaigns import CAMPAIGNS_ON_A_PAGE
+from sync.devtools.simulate.traffic import generate
+from sync.events.interpretation import ParseOptions
+from sync.events.raw import RawEvent
+from sync.reports import messages as counted
+from sync.reports.messages import CountedKind, CountedMessages, counted_messages
+from sync.reports.provider_counts import FINAL
+from sync.store.apply import apply
+from tests.integration.console.conftest import deliveries
+from tests.integration.console.test_pages import reported
+from tests.support.consoles import Visitor
+
+NUMBER_LINK = re.compile(r'<a class="n" href="/console([^"]+)">([\d,]+)</a>')
+MESSAGE_LINK = re.compile(r'href="/console/message\?id=([^"]+)"')
+NEXT_LINK = re.compile(r'rel="next" href="/console([^"]+)"')
+# So many links are followed of a page, and so many campaigns looked at.
+FOLLOWED = 12
+CAMPAIGNS = 4
+TODAY = datetime.now(ZoneInfo("Africa/Luanda")).date()
+DAYS = [f"/day?day={TODAY - timedelta(days=back)}" for back in (0, 1)]
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    """Two days of the simulator's traffic besides: several channels, senders and campaigns."""
+    now, options = datetime.now(UTC), ParseOptions(default_region="AO")
+    for back in (0, 1):
+        at = now - timedelta(days=back, minutes=30)
+        events = generate(events=300, start=at - timedelta(minutes=20), seed=back)
+        apply(engine, [RawEvent(body=it.body, received_at=at) for it in events], options=options, now=at)
+    apply(engine, deliveries(), options=options, now=now)
+    return engine
+
+
+def rows_behind(visitor: Visitor, path: str) -> list[str]:
+    """The ids of the messages on this page and on those that follow."""
+    ids: list[str] = []
+    for _ in range(100):
+        page = visitor.get(unescape(path)).text
+        ids += MESSAGE_LINK.findall(page)
+        following = NEXT_LINK.search(page)
+        if following is None:
+            return ids
+        path = following[1]
+    raise AssertionError("there is no last page")
+
+
+def numbers_of(visitor: Visitor, path: str) -> Iterator[tuple[str, int]]:
+    """Each number of a page that is a link to messages, and where it leads."""
+    for link, number in NUMBER_LINK.findall(visitor.get(path).text):
+        yield link, int(number.replace(",", ""))
+
+
+def campaign_pages(visitor: Visitor) -> list[str]:
+    links = re.findall(r'"/console(/campaign\?id=[^"#]+)"', visitor.get("/campaigns").text)
+    return sorted({unescape(path) for path in links})
+
+
+def test_every_number_leads_to_as_many_messages(operator: Visitor) -> None:
+    pages = ["/", "/?channel=sms", *DAYS, "/campaigns", *campaign_pages(operator)[:CAMPAIGNS]]
+    seen: dict[str, int] = {}
+    for page in pages:
+        found = dict(numbers_of(operator, page))
+        assert found, page
+        assert all(seen.get(link, number) == number for link, number in found.items()), page
+        counting = [link for link, number in found.items() if number]
+        chosen = Random(1).sample(counting, min(FOLLOWED, len(counting)))
+        seen |= {
+            link: found[link]
+            for link in [*chosen, *(link for link, number in found.items() if not number)][: 2 * FOLLOWED]
+        }
+    assert len([number for number in seen.values() if number]) > 60
+    for link, number in seen.items():
+        ids = rows_behind(operator, link)
+        assert (len(ids), len(set(ids))) == (number, number), link
+
+
+def linked(visitor: Visitor, path: str) -> dict[tuple[tuple[str, str], ...], int]:
+    """Each number of a page that is a link to messages, by the filters that the link has."""
+    return {
+        tuple(sorted(parse_qsl(unescape(link).partition("?")[2]))): number for link, number in numbers_of(visitor, path)
+    }
+
+
+def filters(**given: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(given.items()))
+
+
+COUNTS = {"finalised": "ended", **{name: name for name in ("delivered", "failed", "undeliverable", "opt_outs")}}
+
+
+def test_every_number_is_that_of_the_report_of_this_moment(
+    operator: Visitor, migrated_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daily = reported("daily", migrated_url, monkeypatch)
+    overview, by_sms = linked(operator, "/"), linked(operator, "/?channel=sms")
+    for day in sorted({row["day"] for row in daily}):
+        of_day = linked(operator, f"/day?day={day}")
+        rows = [row for row in daily if row["day"] == day]
+        assert len(of_day) == len(rows) * len(COUNTS)
+        for name, status in COUNTS.items():
+            assert overview[filters(status=status, day=day)] == sum(row[name] for row in rows)
+            of_sms = sum(row[name] for row in rows if row["channel"] == "sms")
+            assert by_sms[filters(status=status, day=day, channel="sms")] == of_sms
+            for row in rows:
+                scope = {"channel": row["channel"] or "-", "sender": row["sender"] or "-"}
+                assert of_day[filters(status=status, day=day, **scope)] == row[name]
+    campaigns = {row["campaign_id"]: row for row in reported("campaigns", migrated_url, monkeypatch)}
+    listed = linked(operator, "/campaigns")
+    assert len(listed) == min(len(campaigns), CAMPAIGNS_ON_A_PAGE) * 6
+    of_campaign = {"messages": "all", "unfinished": "unfinished", **COUNTS}
+    for campaign_id in [key for key, row in campaigns.items() if row["failed"]][:CAMPAIGNS]:
+        row, shown = campaigns[campaign_id], linked(operator, f"/campaign?id={quote(campaign_id)}")
+        for name, status in of_campaign.items():
+            assert shown[filters(campaign=campaign_id, status=status)] == row[name], (campaign_id, name)
+        in_steps = dict.fromkeys(COUNTS, 0)
+        for key, number in shown.items():
+            given = dict(key)
+            if "from" in given:
+                in_steps[given["status"]] += number
+        assert {name: in_steps[name] for name in FINAL} == {name: row[name] for name in FINAL}
+        because = sum(number for key, number in shown.items() if "like" in dict(key))
+        assert because == row["failed"] + row["undeliverable"]
+
+
+def test_a_page_of_few_that_are_meant_among_many_ends_early_and_leads_on(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are looked at for a page, and however many rows it has, all pages together have each once."""
+    for limit, looked_at in ((50, 10_000), (3, 10_000), (50, 2), (2, 5)):
+        monkeypatch.setattr(counted, "LOOKED_AT", looked_at)
+        for kind in CountedKind:
+            of_campaign = CountedMessages(kind=kind, campaign_id="cmp_spring", sender="ACME", channel="sms")
+            of_day = CountedMessages(kind=kind, since=TODAY - timedelta(days=1), until=TODAY, channel="sms")
+            for asked in filter(lambda asked: asked.is_bounded, (of_campaign, of_day)):
+                assert walked(filled, asked, limit) == walked(filled, asked, 1000), (kind, limit, looked_at)
+
+
+def walked(engine: Engine, asked: CountedMessages, limit: int) -> list[str]:
+    ids: list[str] = []
+    after: str | None = ""
+    with engine.connect() as connection:
+        while after is not None:
+            page = counted_messages(connection, asked, after=after, limit=limit)
+            assert len(page.rows) <= limit
+            ids += [row.message_id for row in page.rows]
+            after = page.after
+    assert len(set(ids)) == len(ids)
+    return ids
+
+
+def test_what_no_index_finds_is_not_listed(operator: Visitor) -> None:
+    for path in ("/messages?status=delivered", "/messages?channel=sms", "/messages?status=all&day=2026-06-24"):
+        assert "Choose a day" in operator.get(path).text, path
+    for after in ("x", "0~x~y", "99999~~", "0~2026-06-24~m", "1~2026-06-24T10:00:00+00:00~m", "~", "0~~" + "9" * 900):
+        for path in ("/messages?campaign=cmp_spring&status=all", f"/messages?day={datetime.now(UTC).date()}"):
+            assert operator.get(f"{path}&after={quote(after)}").status_code == 200, after
