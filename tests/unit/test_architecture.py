@@ -106,7 +106,10 @@ CONSOLE_DOORS = {
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
     *("sync.doctor.in_console", "sync.outages.find", "sync.outages.losses", "sync.outages.resolve"),
     *("sync.person.find", "sync.person.search"),
-    *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
+    *(
+        f"sync.reports.{name}"
+        for name in ("few_campaigns", "messages", "progress", "provider_counts", "queries", "reasons")
+    ),
     *("sync.failure_codes.store", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
