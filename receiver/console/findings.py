@@ -21,12 +21,15 @@ NAMES = {
     "workers": "Workers",
     "queue": "Queue",
     "failed_jobs": "Failed jobs",
+    "tasks": "Work",
     "dead_letters": "Dead letters",
+    "tasks": "Work that people asked for",
     "inbox": "Inbox",
     "refusals": "Refused deliveries",
     "silence": "Silence",
     "copies": "Copies",
     "outages": "Outages",
+    "tasks": "Work",
 }
 PAGES = {"dead_letters": "console.dead_letters", "failed_jobs": "console.dead_letters"}
 # How values that doctor wrote in English are told.

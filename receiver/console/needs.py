@@ -10,10 +10,9 @@ from sqlalchemy import Connection
 from receiver.console.language import _, counted, duration_text, number_text
 from sync.status import CLOCK_SECONDS_MAX, InRedis, Numbers
 from sync.suppression import MAX_STALENESS
-from sync.tasks import TaskState, latest_tasks, tasks_waiting_since
+from sync.tasks import TaskState, latest_tasks
 
 INBOX_SECONDS = 60
-WORK_SECONDS = 120
 FAILED_WITHIN = timedelta(days=7)
 # So many of the latest are looked at.
 TASKS_LOOKED_AT = 50
@@ -38,23 +37,15 @@ class Need:
     page: str = "health"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkInTrouble:
-    """Of what people asked a worker for: how much failed of late, and since when the oldest waits that nobody took."""
-
-    failed: int
-    waits_since: datetime | None
-
-
-def read_work(connection: Connection, now: datetime) -> WorkInTrouble:
+def count_failed_work(connection: Connection, now: datetime) -> int:
+    """Return how much of what people asked a worker for did not succeed of late."""
     latest = latest_tasks(connection, limit=TASKS_LOOKED_AT)
-    failed = [task for task in latest if task.state is TaskState.FAILED and now - task.asked_at < FAILED_WITHIN]
-    return WorkInTrouble(failed=len(failed), waits_since=tasks_waiting_since(connection))
+    return sum(task.state is TaskState.FAILED and now - task.asked_at < FAILED_WITHIN for task in latest)
 
 
-def needs(numbers: Numbers, work: WorkInTrouble) -> list[Need]:
+def needs(numbers: Numbers, *, failed_work: int) -> list[Need]:
     """Return what needs a person; nothing if all is well."""
-    return sorted([*_needs(numbers), *_of_work(work, numbers.looked_at)], key=lambda need: not need.is_urgent)
+    return sorted([*_needs(numbers), *_of_work(failed_work)], key=lambda need: not need.is_urgent)
 
 
 def held_by_text(held_by: str | None) -> Markup:
@@ -77,6 +68,9 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
     if began := numbers.unreachable_since:
         lasts = duration_text((numbers.looked_at - began).total_seconds())
         yield Need(is_urgent=True, text=_("No delivery can be acknowledged since {age}.", age=lasts))
+    if waits := numbers.task_waits_seconds:
+        text = _("Work that somebody asked for waits for {age}, though a worker runs.", age=duration_text(waits))
+        yield Need(is_urgent=False, text=text, page="tasks")
     if unresolved := sum(loss.is_unresolved for loss in numbers.outages or ()):
         text = counted(
             unresolved,
@@ -94,14 +88,10 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
         yield Need(is_urgent=False, text=text)
 
 
-def _of_work(work: WorkInTrouble, now: datetime) -> Iterator[Need]:
-    waits = (now - work.waits_since).total_seconds() if work.waits_since else 0.0
-    if waits > WORK_SECONDS:
-        text = _("What somebody asked for waits for {age}. Is a worker running?", age=duration_text(waits))
-        yield Need(is_urgent=False, text=text, page="tasks")
-    if work.failed:
+def _of_work(failed: int) -> Iterator[Need]:
+    if failed:
         text = counted(
-            work.failed,
+            failed,
             "{n} piece of work that somebody asked for did not succeed this week.",
             "{n} pieces of work that somebody asked for did not succeed this week.",
         )

@@ -12,7 +12,7 @@ from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.listing import asked_day
-from receiver.console.needs import held_by_text, needs, read_work
+from receiver.console.needs import count_failed_work, held_by_text, needs
 from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
 from receiver.console.pages import Pages, asked, problem, rendered, stores
 from sync.reports.few_campaigns import few_campaigns
@@ -21,6 +21,8 @@ from sync.status import Latency, Numbers, measure
 
 DAYS = 30
 CAMPAIGNS_SHOWN = 5
+# With fewer messages in all these days, pages say how to see them with traffic.
+FEW_MESSAGES = 10
 SENDERS_ON_A_PAGE = 60
 
 
@@ -36,7 +38,7 @@ def overview() -> Response:
     with stores().reader.connect() as connection:
         report = report_daily(connection, ReportSelection(since=days[0], until=today))
         running = running_campaigns(connection)
-        work = read_work(connection, datetime.now(UTC))
+        failed_work = count_failed_work(connection, datetime.now(UTC))
     numbers = measured()
     of_today = [row for row in report.rows if row["day"] == today]
     channels = by_channel(of_today)
@@ -46,6 +48,7 @@ def overview() -> Response:
     return rendered(
         "overview.html",
         today=today,
+        few=FEW_MESSAGES,
         first_day=days[0],
         total=summed(of_today),
         today_parts=share_bar(summed(of_today).parts, summed(of_today).finalised),
@@ -59,7 +62,7 @@ def overview() -> Response:
         worst=worst_day(chosen),
         channel=channel,
         every_channel=[name for name, _ in by_channel(report.rows) if name],
-        needs=needs(numbers, work),
+        needs=needs(numbers, failed_work=failed_work),
         numbers=numbers,
         held_by=held_by_text(numbers.freshness.held_by),
         running=running,

@@ -6,18 +6,20 @@ from pathlib import Path
 
 from flask import Flask
 
-from receiver.console.app import HEADERS, add_console
+from receiver.console.app import HEADERS, add_console, may_upload
 from receiver.console.stores import PAGES_AT_ONCE, STATEMENT_SECONDS, Stores, open_stores
+from receiver.console.uploads import Uploads
 from receiver.server.asgi import Receive, Reply, Scope, header
-from receiver.server.wsgi import InThreads
+from receiver.server.paths import UPLOAD_PATH
+from receiver.server.wsgi import InThreads, RequestBody
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge
 from receiver.webhook.endpoint import announced
 from sync.settings.web import ReceiverSettings
 
 # If more wait, nobody would wait so long.
 WAITING_MAX = 30
-# Python lets a thread that makes a page run for so long before the event loop may have its turn. With Python's own 5 ms
-# a delivery beside ten people took four times as long as alone (p99); a page takes a tenth more processor time.
+# Python lets a thread that makes a page run for so long before the event loop may have its turn, several times for one
+# delivery. With its own 5 ms a delivery took up to four times as long beside ten people as alone (p99).
 SWITCH_SECONDS = 0.0001
 # A bound on one page, the wait for a thread included: a statement and one more.
 PAGE_SECONDS = 2 * STATEMENT_SECONDS
@@ -51,13 +53,15 @@ def console_app(settings: ReceiverSettings) -> InThreads:
     app, stores, bodies = Flask(__name__, static_folder=None), stores_of(settings), BodyReader()
     add_console(app, settings.console.key, stores)
 
-    async def read(scope: Scope, receive: Receive) -> bytes | Reply:
+    async def read(scope: Scope, receive: Receive) -> bytes | RequestBody | Reply:
+        if scope["path"] == UPLOAD_PATH:
+            return await uploads.read(scope, receive)
         try:
             return await bodies.read(receive, announced(header(scope["headers"], b"content-length")))
         except (BodyTooLarge, BodyIncomplete) as error:
             return REFUSED[type(error)]
 
-    return InThreads(
+    pages = InThreads(
         app,
         name="console",
         most=PAGES_AT_ONCE,
@@ -67,3 +71,5 @@ def console_app(settings: ReceiverSettings) -> InThreads:
         late=SLOW,
         give_up=stores.give_up,
     )
+    uploads = Uploads(lambda environ: may_upload(app, environ), run=pages.run, late=SLOW)
+    return pages

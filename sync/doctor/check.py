@@ -30,6 +30,7 @@ CHECKS = (
     "silence",
     "copies",
     "outages",
+    "tasks",
     "probe",
 )
 

@@ -3,14 +3,19 @@
 Everything is made by the database itself, and lies scattered over a year.
 """
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 
 from sqlalchemy import Connection, Engine, bindparam, insert, text
 from sqlalchemy.exc import DBAPIError
 
-from models.tables import OUTAGES
+from models.tables import FAILURE_CODES, FAILURE_COUNTS, HISTORY, OUTAGES, TASKS
 from models.types import UTCDateTime
+from sync.dead_letters.find import LetterSelection
+from sync.dead_letters.replay_request import KIND as REPLAY
+from sync.dead_letters.replay_request import parameters_of
 from sync.devtools.bench.report_rows import fill as fill_messages
 from sync.devtools.bench.stage import Bench
 from sync.rollups.recount import remake
@@ -22,6 +27,10 @@ MESSAGES_PER_DEED = 1000
 ROWS_MIN = 120
 CAMPAIGNS_RUNNING = 3
 OUTAGES_KEPT = 30
+SCANNED = 200
+# As many codes and reasons as the messages have.
+CODES = 40
+CODE_CHANNELS = ("sms", "whatsapp", "telegram", "email")
 
 _SERIES = {
     "postgresql": "SELECT n, CAST(:now AS timestamptz) - n * interval '50 minutes' AS at "
@@ -99,7 +108,15 @@ def fill(bench: Bench, engine: Engine, messages: int) -> None:
             }
             connection.execute(text(_ADDRESSED.format(series=_SERIES[kind])).bindparams(at), values)
         connection.execute(text(_RUNNING), {"running": CAMPAIGNS_RUNNING})
-        connection.execute(insert(OUTAGES), [_outage(now, number) for number in range(OUTAGES_KEPT)])
+        for table, row, rows in (
+            (OUTAGES, _outage, OUTAGES_KEPT),
+            (HISTORY, _scanned, SCANNED),
+            (FAILURE_CODES, _counted, CODES * len(CODE_CHANNELS)),
+            (TASKS, _task, ROWS_MIN),
+        ):
+            connection.execute(insert(table), [row(now, number) for number in range(rows)])
+        count = {"id": 1, "counted_at": now, "since": now - timedelta(days=90), "until": now, "opt_out_failures": ""}
+        connection.execute(insert(FAILURE_COUNTS), count)
     bench.say("console: counting the roll-ups")
     remake(engine, DEFAULT_REPORT_TIMEZONE)
     _settle(engine, kind)
@@ -115,6 +132,40 @@ def _outage(now: datetime, number: int) -> dict[str, object]:
     resolved = {"resolved_by": "Maria", "resolved_reason": "asked Zexa", "resolved_at": now} if number else {}
     nobody = {"resolved_by": None, "resolved_reason": None, "resolved_at": None}
     return {"began_at": began_at, "ended_at": began_at + timedelta(minutes=9), "kind": "no_process"} | nobody | resolved
+
+
+def _scanned(now: datetime, number: int) -> dict[str, object]:
+    """One of many opt-outs that a mail scanner brought about, within a minute."""
+    at = now - timedelta(milliseconds=50 * (SCANNED - number))
+    address = f"person{number}@firm.example"
+    stated = {"kind": "opted_out", "source": "event", "event": "message.optout", "digest": token_hex(32)}
+    return {"channel": "email", "address": address, "sender": "", "occurred_at": at, "applied_at": at} | stated
+
+
+def _counted(_now: datetime, number: int) -> dict[str, object]:
+    """What a worker counted of a code, or of the reason beside it, on one channel; few look like opt-outs."""
+    code, is_reason = divmod(number // len(CODE_CHANNELS), 2)
+    counts = {"addresses": 200, "never_again": 190, "received_before": 150, "others": 9000, "others_never_again": 900}
+    return counts | {
+        "channel": CODE_CHANNELS[number % len(CODE_CHANNELS)],
+        "entry": f"reason {code}" if is_reason else f"code {code}",
+        "code": f"code {code}" if is_reason else None,
+        "at_least": 0.91,
+        "is_proposed": code == 0 and not is_reason,
+    }
+
+
+def _task(now: datetime, number: int) -> dict[str, object]:
+    at = now - timedelta(days=number)
+    times = {"asked_at": at, "begun_at": at, "ended_at": at + timedelta(minutes=1)}
+    work = {"steps_done": 100, "steps_total": 100, "outcome": '{"applied": 90, "still_dead": 10}', "deaths": 0}
+    asked = {
+        "kind": REPLAY,
+        "asked_by": "Maria",
+        "parameters": json.dumps(parameters_of(LetterSelection())),
+        "state": "done",
+    }
+    return {"id": token_hex(8)} | times | work | asked
 
 
 def _settle(engine: Engine, kind: str) -> None:

@@ -84,7 +84,7 @@ def test_an_outage_that_is_not_there_is_no_mistake_of_ours(operator: Visitor) ->
         assert operator.post("/outage/resolve", number=number, reason="done").status_code == 404, number
 
 
-def test_work_that_failed_or_that_nobody_takes_needs_somebody(operator: Visitor, filled: Engine) -> None:
+def test_work_that_failed_needs_somebody(operator: Visitor, filled: Engine) -> None:
     now = datetime.now(UTC)
     with filled.begin() as connection:
         for back in (1, 9):
@@ -94,7 +94,3 @@ def test_work_that_failed_or_that_nobody_takes_needs_somebody(operator: Visitor,
             connection.execute(TASKS.update().where(TASKS.c.id == failed).values(ended))
     page = operator.get("/").text
     assert "1 piece of work that somebody asked for did not succeed this week." in page
-    assert "What somebody asked for waits" not in page
-    with filled.begin() as connection:
-        add_task(connection, "replay_dead_letters", by="Ana", parameters={}, now=now - timedelta(minutes=10))
-    assert "What somebody asked for waits for 10\u00a0min" in operator.get("/").text
