@@ -8,7 +8,6 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection, select
 
-from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
@@ -16,7 +15,8 @@ from receiver.console.listing import asked_day
 from receiver.console.needs import count_failed_work, held_by_text, needs
 from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
 from receiver.console.pages import Pages, asked, problem, rendered, stores
-from sync.reports.queries import ReportSelection, report_daily
+from sync.reports.few_campaigns import few_campaigns
+from sync.reports.queries import ReportSelection, Row, report_daily
 from sync.status import Latency, Numbers, measure
 
 DAYS = 30
@@ -112,12 +112,8 @@ def _no_latency(_connection: Connection) -> Latency | None:
     return None
 
 
-def running_campaigns(connection: Connection) -> list[dict[str, object]]:
+def running_campaigns(connection: Connection) -> list[Row]:
     """Return the campaigns that were sent last and are not completed, with their counts."""
     sent = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
     ids = list(connection.execute(sent.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
-    rows = []
-    for campaign_id in ids:
-        query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
-        rows += [dict(row) for row in connection.execute(query).mappings()]
-    return rows
+    return few_campaigns(connection, ids)
