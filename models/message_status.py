@@ -49,7 +49,7 @@ class MessageStatus(SQLModel, table=True):
         # Only of messages that failed, so that others cost nothing: for the report of failures.
         Index(
             "ix_message_status_failures",
-            "status_at",
+            *("status_at", "message_id"),
             postgresql_where=text("status IN ('failed', 'undeliverable')"),
             sqlite_where=text("status IN ('failed', 'undeliverable')"),
         ),

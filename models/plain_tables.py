@@ -75,6 +75,15 @@ LAST_REACHABLE = Table(
     Column("marked_at", UTCDateTime, nullable=False),
     Column("due_at", UTCDateTime, nullable=False),
 )
+TASKS = Table(
+    "tasks",
+    _METADATA,
+    Column("id", KeyText, primary_key=True),
+    Column("asked_at", UTCDateTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ended_at", UTCDateTime),
+    Column("seen_at", UTCDateTime),
+)
 # Those that are written while the system runs: events are merged into all but the last four.
 WRITTEN = (
     *("bodies", "campaign_status", "dead_letters", "events", "further_bodies", "inbox", "message_status"),

@@ -228,7 +228,7 @@ def create_indexes_of_messages() -> None:
     has_opted_out = "opted_out_at IS NOT NULL"
     for name, columns, condition in (
         ("campaign_id", ("campaign_id", "status", "message_id"), "campaign_id IS NOT NULL"),
-        ("failures", ("status_at",), "status IN ('failed', 'undeliverable')"),
+        ("failures", ("status_at", "message_id"), "status IN ('failed', 'undeliverable')"),
         ("ended", ("channel", "status_at", "message_id"), is_ended),
         ("opted_out", ("status_at", "message_id"), has_opted_out),
         ("opted_out_campaign", ("campaign_id", "message_id"), f"{has_opted_out} AND campaign_id IS NOT NULL"),

@@ -16,11 +16,14 @@ from receiver.console import (
     dead_letters,
     failed_messages,
     failures,
+    findings,
     health,
     language,
     listing,
+    lists,
     messages,
     opt_outs,
+    outages,
     overview,
     person,
     session,
@@ -28,9 +31,13 @@ from receiver.console import (
     tasks,
 )
 from receiver.console.addresses import shown_address, shown_text
+from receiver.console.list_words import sentence_text
 from receiver.console.pages import STORES, Pages, problem, stores
 from receiver.console.stores import Stores, begin_page
+from receiver.console.uploads import BODY_BYTES_MAX as UPLOAD_BYTES_MAX
 from receiver.server.paths import CONSOLE_PATH, kept_request_id
+from receiver.server.wsgi import BODY_PROBLEM
+from sync.events.raw import BODY_BYTES_MAX
 from sync.logs.sentry import report
 from sync.rollups.recount import stored_timezone
 
@@ -55,11 +62,13 @@ PARTS = (
     messages.add_pages,
     person.add_pages,
     opt_outs.add_pages,
+    lists.add_pages,
     campaigns.add_pages,
     dead_letters.add_pages,
     failures.add_pages,
     failed_messages.add_pages,
     health.add_pages,
+    outages.add_pages,
     tasks.add_pages,
 )
 
@@ -103,6 +112,7 @@ def add_console(app: Flask, key: bytes, opened: Stores) -> None:
 def _admit(pages: Pages) -> Response | None:
     """Look who asks, and return a refusal unless they may."""
     begin_page()
+    request.max_content_length = UPLOAD_BYTES_MAX if request.endpoint == lists.UPLOAD else BODY_BYTES_MAX
     language.choose_language()
     g.account = None
     if request.endpoint == "console.static":
@@ -113,14 +123,34 @@ def _admit(pages: Pages) -> Response | None:
         if request.method in ("GET", "HEAD"):
             return make_response(redirect(url_for("console.login")))
         return problem(HTTPStatus.UNAUTHORIZED)
-    if request.method == "POST" and not session.has_form_token():
-        return problem(HTTPStatus.FORBIDDEN, "form")
-    if request.endpoint in pages.acting and not session.account().may_act:
-        return problem(HTTPStatus.FORBIDDEN, "role")
+    if (refusal := _refusal(pages)) is not None:
+        return refusal
     if g.account is not None:
         with stores().reader.connect() as connection:
             g.timezone = stored_timezone(connection) or "UTC"
     return None
+
+
+def _refusal(pages: Pages) -> Response | None:
+    """Refuse what its sender may not do, before the form is read, and a form that is none of this session's."""
+    if request.endpoint in pages.acting and not session.account().may_act:
+        return problem(HTTPStatus.FORBIDDEN, "role")
+    if untaken := request.environ.get(BODY_PROBLEM):
+        return lists.untaken(untaken)
+    if request.method == "POST" and not session.has_form_token():
+        return problem(HTTPStatus.FORBIDDEN, "form")
+    return None
+
+
+def may_upload(app: Flask, environ: dict[str, Any]) -> bool:
+    """Return whether a request is an operator's, before anything of its body is read."""
+    with app.request_context(environ):
+        begin_page()
+        try:
+            account = session.load_account(stores().reader)
+        except SQLAlchemyError:
+            return False  # the page says so
+        return account is not None and account.may_act
 
 
 def nothing(rest: str | None = None) -> Response:
@@ -195,7 +225,13 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "value": language.shown_value,
     "address": shown_address,
     "free_text": shown_text,
+    "check_name": findings.name_text,
+    "found": findings.found_text,
+    "remedy": findings.remedy_text,
     "event": language.event_text,
     "reason": language.reason_text,
     "body": body_text,
+    "of_file": sentence_text,
+    "task_kind": tasks.kind_text,
+    "task_state": tasks.state_text,
 }

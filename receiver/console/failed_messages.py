@@ -1,6 +1,7 @@
-"""The messages behind the numbers of *Failures*: those of some days that failed, or failed like a certain one.
+"""The messages behind a reason of *Failures*: those of some days that failed like a certain one, or like none of some.
 
-A reason may quote an address, which no URL may have. So a URL names a message that failed for that reason.
+Reasons that differ only in an address which they quote are one, so the database cannot tell them by a text. No URL may
+have such a text either: it names a message that failed for the reason.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,13 +14,12 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, or
 
 from models.tables import MESSAGES
 from receiver.console.language import zone
+from receiver.console.listing import asked_day
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, rendered, stores
-from sync.events.times import EARLIEST, LATEST
 from sync.reports.queries import ReportSelection, within_days
 from sync.terminal.masking import masked_text
 
 DAYS_MAX = 31
-STATUSES = ("failed", "undeliverable")
 # So many rows are looked at for one page, whose reason may be rare; the link to older rows goes on there.
 ROWS_LOOKED_AT = 2_000
 REASONS_LEFT_OUT_MAX = 10
@@ -42,11 +42,10 @@ def reason_of(row: Mapping[str, Any]) -> FailureReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedFailures:
-    """Failures of the days from `since` to `until`: of one status, of one reason, or of none of these reasons."""
+    """Failures of the days from `since` to `until`: of one reason, or of none of these reasons."""
 
     since: date
     until: date
-    status: str
     like: FailureReason | None
     unlike: frozenset[FailureReason]
 
@@ -56,19 +55,18 @@ class WantedFailures:
 
 
 def add_pages(pages: Pages) -> None:
-    pages.page("/failures/messages", failed_messages)
+    pages.page("/failed", failed_messages)
 
 
 def failed_messages() -> Response:
     like, unlike = asked("like"), request.args.getlist("unlike")[:REASONS_LEFT_OUT_MAX]
-    until = _day(asked("until")) or datetime.now(zone()).date()
-    since = max(_day(asked("since")) or until, until - timedelta(days=DAYS_MAX - 1))
+    until = asked_day("day") or asked_day("until") or datetime.now(zone()).date()
+    since = max(asked_day("day") or asked_day("since") or until, until - timedelta(days=DAYS_MAX - 1))
     with stores().reader.connect() as connection:
         reasons = _reasons(connection, [like, *unlike])
         wanted = WantedFailures(
             since=since,
             until=until,
-            status=status if (status := asked("status")) in STATUSES else "",
             like=reasons.get(like),
             unlike=frozenset(reasons[name] for name in unlike if name in reasons),
         )
@@ -77,15 +75,6 @@ def failed_messages() -> Response:
     return rendered(
         "failed_messages.html", rows=rows, older=older, wanted=wanted, asked_for=request.args.to_dict(flat=False)
     )
-
-
-def _day(told: str) -> date | None:
-    """Return the day that `told` means, None if an event can be of none such."""
-    try:
-        day = date.fromisoformat(told)
-    except ValueError:
-        return None
-    return day if EARLIEST.date() <= day < LATEST.date() else None
 
 
 def _reasons(connection: Connection, ids: Iterable[str]) -> dict[str, FailureReason]:
@@ -120,8 +109,6 @@ def find_failed(
 def _query(connection: Connection, wanted: WantedFailures) -> Select[Any]:
     columns = MESSAGES.c
     conditions: list[ColumnElement[bool]] = [*_of_days(connection, wanted)]
-    if wanted.status:
-        conditions.append(columns.status == wanted.status)
     if wanted.like:
         for column, value in ((columns.channel, wanted.like.channel), (columns.failure_code, wanted.like.code)):
             conditions.append(_says(column, value))

@@ -13,7 +13,7 @@ from receiver.console.language import zone
 from receiver.console.numbers import by_day, last_days, summed
 from receiver.console.pages import Pages, asked, rendered, stores
 from sync.failure_codes.store import latest_count
-from sync.opt_outs.find_scanner_marks import latest_scanner_marks
+from sync.opt_outs.find_scanner_hints import latest_scanner_hints
 from sync.reports.queries import ReportSelection, report_daily, report_failures
 
 # The failures of so many days are counted from the messages themselves; a month of them takes longer.
@@ -63,7 +63,7 @@ def failures() -> Response:
         counts = report_daily(connection, selection).rows
         reasons = by_reason(report_failures(connection, selection).rows)
         codes = latest_count(connection, stores().options.opt_out_failures)
-        scanners = latest_scanner_marks(connection)
+        scanners = latest_scanner_hints(connection)
     chosen = by_day(counts, days)
     return rendered(
         "failures.html",

@@ -1,10 +1,14 @@
 """Health: what `zexa-sync status` measures, in words; and the log of what people did here."""
 
+from collections import Counter
+
 from flask import Response
 
-from receiver.console.needs import held_by_text, needs
+from receiver.console.needs import held_by_text
 from receiver.console.overview import measured
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked_number, rendered, stores
+from sync.doctor import Severity
+from sync.doctor.in_console import check_for_page
 from sync.users.audit import latest_entries
 
 
@@ -14,9 +18,26 @@ def add_pages(pages: Pages) -> None:
 
 
 def health() -> Response:
-    numbers = measured()
-    held_by = held_by_text(numbers.freshness.held_by)
-    return rendered("health.html", numbers=numbers, needs=needs(numbers), held_by=held_by)
+    """Show what `doctor` finds as far as a page may look, what `status` measures, and outages."""
+    numbers, opened = measured(), stores()
+    checks = check_for_page(
+        numbers,
+        opened.reader,
+        opened.queue.connection,
+        secrets=opened.secrets,
+        is_journalled=opened.is_journalled,
+    )
+    counts = Counter(check.status for check in checks)
+    return rendered(
+        "health.html",
+        numbers=numbers,
+        held_by=held_by_text(numbers.freshness.held_by),
+        found=[check for check in checks if check.status in (Severity.PROBLEM, Severity.WARNING)],
+        fine=[check for check in checks if check.status is Severity.OK],
+        unknown=[check for check in checks if check.status is Severity.UNKNOWN],
+        problems=counts[Severity.PROBLEM],
+        warnings=counts[Severity.WARNING],
+    )
 
 
 def audit_log() -> Response:

@@ -6,6 +6,7 @@ Nobody's address is part of a filter, so it may stand in a URL.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import url_for
 from markupsafe import Markup
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, select
 from models.tables import CAMPAIGNS, MESSAGES
 from receiver.console.language import _
 from receiver.console.pages import ROWS_ON_A_PAGE, asked
+from receiver.server.paths import CONSOLE_PATH
 from sync.events.times import EARLIEST, LATEST
 from sync.reports.messages import CountedKind, CountedMessages, MessagePage, counted_messages
 
@@ -102,7 +104,8 @@ def rows_link(**filters: Any) -> str:
     given: dict[str, Any] = {
         name: NONE if value == "" else value for name, value in filters.items() if value is not None
     }
-    return url_for("console.messages", **given)
+    # Quicker than `url_for`, for the hundreds of numbers that a page may have.
+    return f"{CONSOLE_PATH}messages?{urlencode(given)}"
 
 
 def listed(connection: Connection, wanted: CountedMessages) -> Listing:

@@ -56,6 +56,9 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
     if began := numbers.unreachable_since:
         lasts = duration_text((numbers.looked_at - began).total_seconds())
         yield Need(is_urgent=True, text=_("No delivery can be acknowledged since {age}.", age=lasts))
+    if waits := numbers.task_waits_seconds:
+        text = _("Work that somebody asked for waits for {age}, though a worker runs.", age=duration_text(waits))
+        yield Need(is_urgent=False, text=text, page="tasks")
     if unresolved := sum(loss.is_unresolved for loss in numbers.outages or ()):
         text = counted(
             unresolved,

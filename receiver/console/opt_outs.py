@@ -17,7 +17,7 @@ from sync.events.addresses import channel_name, is_placeholder, read_address, re
 from sync.events.written_text import is_storable
 from sync.opt_outs.add import OptOutWord, scope_of, state_opt_outs
 from sync.opt_outs.evidence import gather_evidence
-from sync.opt_outs.find_scanner_marks import find_scanner_marks
+from sync.opt_outs.find_scanner_hints import find_scanner_hints
 from sync.opt_outs.remove import Resubscription, resubscribe_patiently
 from sync.users.audit import Action, note
 
@@ -37,9 +37,9 @@ def opt_outs_page(status: HTTPStatus = HTTPStatus.OK, problem_text: object = Non
     """Show what was stated of late, in pages by key: never a count of all."""
     with stores().reader.connect() as connection:
         rows = latest_statements(connection, before=asked_number("before"))
-        marks = find_scanner_marks(connection, [row.id for row in rows])
+        hints = find_scanner_hints(connection, [row.id for row in rows])
     older = rows[-1].id if len(rows) == ROWS_ON_A_PAGE else None
-    return rendered("opt_outs.html", status, rows=rows, older=older, marks=marks, problem_text=problem_text)
+    return rendered("opt_outs.html", status, rows=rows, older=older, hints=hints, problem_text=problem_text)
 
 
 def latest_statements(connection: Connection, *, before: int | None) -> Sequence[Row[Any]]:
@@ -116,5 +116,5 @@ def evidence() -> Response:
         stores().reader, address, default_region=stores().region, forget_keys=stores().options.forget_keys
     )
     with stores().reader.connect() as connection:
-        marks = find_scanner_marks(connection, [row["id"] for row in proved.statements])
-    return rendered("evidence.html", evidence=proved, marks=marks)
+        hints = find_scanner_hints(connection, [row["id"] for row in proved.statements])
+    return rendered("evidence.html", evidence=proved, hints=hints)

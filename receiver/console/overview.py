@@ -21,6 +21,8 @@ from sync.status import Latency, Numbers, measure
 
 DAYS = 30
 CAMPAIGNS_SHOWN = 5
+# With fewer messages in all these days, pages say how to see them with traffic.
+FEW_MESSAGES = 10
 SENDERS_ON_A_PAGE = 60
 
 
@@ -45,6 +47,7 @@ def overview() -> Response:
     return rendered(
         "overview.html",
         today=today,
+        few=FEW_MESSAGES,
         total=summed(of_today),
         today_parts=share_bar(summed(of_today).parts, summed(of_today).finalised),
         of_days=summed(report.rows),

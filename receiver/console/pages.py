@@ -28,6 +28,10 @@ class Pages:
         self.acting.add(f"{self._blueprint.name}.{view.__name__}")
         self.page(path, view, method="POST")
 
+    def operators_page(self, path: str, view: View) -> None:
+        self.acting.add(f"{self._blueprint.name}.{view.__name__}")
+        self.page(path, view)
+
 
 def stores() -> Stores:
     found: Stores = current_app.extensions[STORES]

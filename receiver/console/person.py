@@ -11,7 +11,7 @@ from receiver.console.pages import Pages, asked, asked_number, problem, rendered
 from sync.events.addresses import AddressReading, is_placeholder, read_on_any
 from sync.events.naming import names_any
 from sync.opt_outs import Knowledge, knowledge_of
-from sync.opt_outs.find_scanner_marks import find_scanner_marks
+from sync.opt_outs.find_scanner_hints import find_scanner_hints
 from sync.person.find import BODIES_LOOKED_AT, Holdings, find_person
 from sync.person.search import search_queue
 
@@ -62,13 +62,13 @@ def person_page(address: str, status: HTTPStatus = HTTPStatus.OK, problem_text: 
         return rendered("person.html", HTTPStatus.NOT_FOUND, address=address, held=None)
     held = holdings(reading)
     with stores().reader.connect() as connection:
-        marks = find_scanner_marks(connection, [row["id"] for row in held.history])
+        hints = find_scanner_hints(connection, [row["id"] for row in held.history])
     values = {
         "held": held,
         "verdict": verdict_of(held),
         "meant": meant(held),
         "problem_text": problem_text,
-        "marks": marks,
+        "hints": hints,
     }
     return rendered("person.html", status, address=address, **values)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from flask import Flask
 
-from receiver.console.app import HEADERS, add_console
+from receiver.console.app import HEADERS, add_console, may_upload
 from receiver.console.stores import PAGES_AT_ONCE, STATEMENT_SECONDS, Stores, open_stores
+from receiver.console.uploads import Uploads
 from receiver.server.asgi import Receive, Reply, Scope, header
-from receiver.server.wsgi import InThreads
+from receiver.server.paths import UPLOAD_PATH
+from receiver.server.wsgi import InThreads, RequestBody
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge
 from receiver.webhook.endpoint import announced
 from sync.settings.web import ReceiverSettings
@@ -41,7 +43,7 @@ REFUSED = {
 def stores_of(settings: ReceiverSettings) -> Stores:
     """Return the stores of the console, which must be on. Nothing is connected yet."""
     assert settings.console is not None
-    return open_stores(settings.database_url, settings.redis, settings.console, settings.secrets)
+    return open_stores(settings, settings.console)
 
 
 def console_app(settings: ReceiverSettings) -> InThreads:
@@ -51,13 +53,15 @@ def console_app(settings: ReceiverSettings) -> InThreads:
     app, stores, bodies = Flask(__name__, static_folder=None), stores_of(settings), BodyReader()
     add_console(app, settings.console.key, stores)
 
-    async def read(scope: Scope, receive: Receive) -> bytes | Reply:
+    async def read(scope: Scope, receive: Receive) -> bytes | RequestBody | Reply:
+        if scope["path"] == UPLOAD_PATH:
+            return await uploads.read(scope, receive)
         try:
             return await bodies.read(receive, announced(header(scope["headers"], b"content-length")))
         except (BodyTooLarge, BodyIncomplete) as error:
             return REFUSED[type(error)]
 
-    return InThreads(
+    pages = InThreads(
         app,
         name="console",
         most=PAGES_AT_ONCE,
@@ -67,3 +71,5 @@ def console_app(settings: ReceiverSettings) -> InThreads:
         late=SLOW,
         give_up=stores.give_up,
     )
+    uploads = Uploads(lambda environ: may_upload(app, environ), run=pages.run, late=SLOW)
+    return pages

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from threading import local
 from typing import Any
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import Engine, event
 
 from models.database import open_database
 from receiver.server.sockets import OpenSockets
 from sync.events.interpretation import ParseOptions
 from sync.queue.connection import OpenQueue, connect, open_queue
 from sync.settings.console import ConsoleSettings
-from sync.settings.environment import RedisSettings
+from sync.settings.web import ReceiverSettings
 
 # So many pages are made at once; each may read, and few write.
 PAGES_AT_ONCE = 2
@@ -37,6 +37,7 @@ class Stores:
     queue: OpenQueue
     options: ParseOptions
     secrets: tuple[bytes, ...]
+    is_journalled: bool
     sockets: tuple[OpenSockets, ...]
 
     def give_up(self) -> None:
@@ -49,7 +50,8 @@ class Stores:
         return self.options.default_region
 
 
-def open_stores(url: URL, redis: RedisSettings, console: ConsoleSettings, secrets: tuple[bytes, ...]) -> Stores:
+def open_stores(settings: ReceiverSettings, console: ConsoleSettings) -> Stores:
+    url = settings.database_url
     reader, writer = (
         open_database(
             url,
@@ -66,9 +68,10 @@ def open_stores(url: URL, redis: RedisSettings, console: ConsoleSettings, secret
     return Stores(
         reader=reader,
         writer=writer,
-        queue=open_queue(connect(redis, connections=PAGES_AT_ONCE, seconds=REDIS_SECONDS)),
+        queue=open_queue(connect(settings.redis, connections=PAGES_AT_ONCE, seconds=REDIS_SECONDS)),
         options=console.parse_options,
-        secrets=secrets,
+        secrets=settings.secrets,
+        is_journalled=settings.is_journalled,
         sockets=(OpenSockets(reader), OpenSockets(writer)),
     )
 

@@ -5,23 +5,32 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from flask import Response
+from flask import Response, make_response, redirect, url_for
 from markupsafe import Markup
 
 from receiver.console.language import _, number_text
+from receiver.console.list_words import list_failure_text
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
 from receiver.console.session import account
 from sync.dead_letters.replay_request import HELD
 from sync.dead_letters.replay_request import KIND as REPLAY
+from sync.opt_outs.list_tasks import AS_OF, IMPORT, LOOK, SCRUB
 from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks
 from sync.users.audit import Action, note
 
-# So often a page of a task that has not ended is loaded again, by the browser itself.
+# So often the browser loads the page of a task again that has not ended, and of one that nobody takes.
 REFRESH_SECONDS = 2
+LONG_REFRESH_SECONDS = 15
 # No task waits for so long while a worker runs that has nothing else to do.
 WAITS_LONG_SECONDS = 60
 
-KINDS = {REPLAY: "Replay dead letters"}
+KINDS = {
+    REPLAY: "Replay dead letters",
+    LOOK: "Look at a list",
+    SCRUB: "Scrub a list",
+    IMPORT: "Import a list",
+}
+OF_LISTS = frozenset({LOOK, SCRUB, IMPORT})
 # Counts of outcomes, in the words of the commands.
 OUTCOMES = {
     "applied": "applied",
@@ -29,6 +38,14 @@ OUTCOMES = {
     "unchanged": "unchanged",
     "still_dead": "still dead",
     "already_gone": "already gone",
+    "rows": "rows",
+    "invalid": "no address, or not readable",
+    "opted_out": "of people who have opted out",
+    "clean": "may be messaged",
+    "removed": "left out: opted out",
+    "new": "newly opted out",
+    "later": "opted out again, or later than known",
+    "ended": "a re-subscription is later",
 }
 FAILURES = {
     OwnFailure.DIED: "Worker after worker ended while doing this, so nobody tries it again.",
@@ -55,7 +72,7 @@ class TaskInWords:
     of: str
     state: Markup
     counts: list[tuple[Markup, int]]
-    failure: Markup | None
+    failure: Markup | str | None
 
     @property
     def outcome(self) -> Markup:
@@ -83,12 +100,14 @@ def task() -> Response:
         record = find_task(connection, asked("id"))
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
+    if record.kind in OF_LISTS and account().may_act:
+        return make_response(redirect(url_for("console.one_list", id=record.id)))
     waits_long = (
         record.state is TaskState.WAITING and (datetime.now(UTC) - record.asked_at).total_seconds() > WAITS_LONG_SECONDS
     )
     response = rendered("task.html", task=in_words(record), waits_long=waits_long)
     if not record.is_over:
-        response.headers["Refresh"] = str(REFRESH_SECONDS)
+        response.headers["Refresh"] = str(LONG_REFRESH_SECONDS if waits_long else REFRESH_SECONDS)
     return response
 
 
@@ -106,15 +125,28 @@ def cancel() -> Response:
 
 
 def in_words(record: TaskRecord) -> TaskInWords:
-    failure = record.failure
+    counts = {name: count for name, count in record.outcome.items() if count and name != AS_OF}
     return TaskInWords(
         record=record,
-        kind=_(KINDS.get(record.kind, record.kind)),
-        of=_of(record.parameters),
-        state=_(STATES[record.state]),
-        counts=[(_(OUTCOMES.get(name, name)), count) for name, count in record.outcome.items() if count],
-        failure=None if failure is None else _(FAILURES.get(failure, failure)),
+        kind=kind_text(record),
+        of=_of(record.parameters) if record.kind == REPLAY else "",
+        state=state_text(record),
+        counts=[(_(OUTCOMES.get(name, name)), count) for name, count in counts.items()],
+        failure=None if record.failure is None else failure_text(record.failure),
     )
+
+
+def kind_text(record: TaskRecord) -> Markup:
+    return _(KINDS.get(record.kind, record.kind))
+
+
+def state_text(record: TaskRecord) -> Markup:
+    return _(STATES[record.state])
+
+
+def failure_text(failure: str) -> Markup | str:
+    """Return why a task failed: in a word of ours, or in a sentence about a list."""
+    return _(FAILURES[failure]) if failure in FAILURES else list_failure_text(failure)
 
 
 def _of(parameters: Mapping[str, object]) -> str:

@@ -24,10 +24,14 @@ class Reply(NamedTuple):
 
 async def send_reply(send: Send, reply: Reply, *, has_body: bool = True) -> None:
     """Send `reply`; without its body if that was not asked for (HEAD), but with the length it would have."""
-    headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in reply.headers]
-    headers.append((b"Content-Length", b"%d" % len(reply.body)))
+    headers = [*head_of(reply.headers), (b"Content-Length", b"%d" % len(reply.body))]
     await send({"type": "http.response.start", "status": reply.status.value, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body if has_body else b""})
+
+
+def head_of(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return the fields of a head as bytes."""
+    return [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers]
 
 
 def header(pairs: HeaderPairs, name: bytes) -> str | None:

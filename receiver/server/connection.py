@@ -19,6 +19,7 @@ from receiver.server.access_log import log_request
 from receiver.server.exchange import STATUS_LINES, Exchange, new_scope
 from receiver.server.head import Field, RequestTarget
 from receiver.server.parser import RequestParser
+from receiver.server.paths import UPLOAD_PATH
 from receiver.server.rooms import Room, Rooms
 
 # What is parsed at once, before other connections have their turn.
@@ -228,7 +229,8 @@ class Connection(asyncio.Protocol):
         if self._unwritable is not None:
             self._enter(rooms.writing)
         elif self._current is not None:
-            self._enter(rooms.busy if self._current.is_whole else rooms.reading)
+            reading = rooms.uploading if self._current.scope["path"] == UPLOAD_PATH else rooms.reading
+            self._enter(rooms.busy if self._current.is_whole else reading)
         elif not self._has_asked:
             self._enter(rooms.opening)
         elif self._parser.is_in_head or self._unfed:

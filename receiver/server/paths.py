@@ -20,6 +20,8 @@ METRICS_PATH = "/metrics"
 LOOKUP_PATHS = frozenset({CHECK_PATH, OPENAPI_PATH, METRICS_PATH})
 # Served only if the console is on.
 CONSOLE_PATH = "/console/"
+# Takes bodies that are longer, and may take longer, than any other.
+UPLOAD_PATH = "/console/lists"
 CONSOLE_PARTS = frozenset(
     {
         *(
@@ -37,7 +39,7 @@ CONSOLE_PARTS = frozenset(
             "opt-outs",
         ),
         *("evidence", "add", "remove", "campaigns", "campaign", "failures", "dead-letters", "dead-letter", "resolve"),
-        *("health", "log"),
+        *("health", "log", "lists", "list", "confirm", "cancel", "download"),
     }
 )
 KNOWN_PATHS = frozenset({*DELIVERY_PATHS, HOME_PATH, HEALTH_PATH, READY_PATH, *LOOKUP_PATHS})

@@ -10,6 +10,8 @@ HEAD_SECONDS = 5.0
 IDLE_SECONDS = 95.0
 # Longer than the application reads a body for: who is too slow is to be told so.
 READ_SECONDS = 15.0
+# The same for a list that a person uploads: 32 MiB at 1 Mbit/s.
+UPLOAD_SECONDS = 315.0
 # For how long an answer waits for a client that does not read, and a refused one for the rest of what it sends.
 WRITE_SECONDS = 10.0
 LINGER_SECONDS = 1.0
@@ -63,10 +65,14 @@ class Rooms:
         self.heading = Room(HEAD_SECONDS)  # for the rest of a further head
         self.idle = Room(IDLE_SECONDS)  # for the next request
         self.reading = Room(READ_SECONDS)  # for the rest of a body
+        self.uploading = Room(UPLOAD_SECONDS)  # for the rest of a list
         self.busy = Room(float("inf"))  # for the application, which bounds its own time
         self.writing = Room(WRITE_SECONDS)  # for its client to read
         self.lingering = Room(LINGER_SECONDS)  # for its client to hear that it was refused
-        self._rooms = (self.opening, self.heading, self.idle, self.reading, self.writing, self.lingering, self.busy)
+        self._rooms = (
+            *(self.opening, self.heading, self.idle, self.reading, self.uploading),
+            *(self.writing, self.lingering, self.busy),
+        )
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -87,7 +93,10 @@ class Rooms:
         None if the application is at work for all of them.
         """
         silent = next(iter(self.opening.before(now - SILENT_SECONDS)), None)
-        rooms = (self.lingering, self.idle, self.opening, self.heading, self.writing, self.reading)
+        rooms = (
+            *(self.lingering, self.idle, self.opening, self.heading),
+            *(self.writing, self.reading, self.uploading),
+        )
         return next(filter(None, chain([silent], (room.first() for room in rooms))), None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,23 +1,49 @@
-"""Has a WSGI application answer ASGI requests in a few threads. Small answers only: no streams."""
+"""Has a WSGI application answer ASGI requests in a few threads. What is long is handed over in parts, either way."""
 
 import io
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from receiver.server.access_log import wsgi_path
-from receiver.server.asgi import Receive, Reply, Scope, Send, send_reply
+from receiver.server.asgi import Receive, Reply, Scope, Send, head_of, send_reply
 from receiver.server.threads import Threads, ThreadsBusy
 
 THREADS = 4
 WAITING_MAX = 100
 # A bound on one answer, the wait for a thread included.
 ANSWER_SECONDS = 10.0
+# A longer answer is sent part by part, so that no client's pace decides how much of it is held.
+WHOLE_BYTES_MAX = 512 * 1024
 UNAVAILABLE = Reply(HTTPStatus.SERVICE_UNAVAILABLE, [("Retry-After", "1")])
+# Tells the application why a body is not there; only we can set it, as clients set names in HTTP_ only.
+BODY_PROBLEM = "zexa.body_problem"
+
+
+class RequestBody(NamedTuple):
+    """The body of a request: `length` bytes of `stream`, or what is to be told of one that was not taken."""
+
+    stream: BinaryIO
+    length: int
+    problem: str = ""
+
+    @classmethod
+    def of(cls, content: bytes) -> "RequestBody":
+        return cls(io.BytesIO(content), len(content))
+
+
+class Streamed(NamedTuple):
+    """A long answer: what of it was made first, the parts that follow, and what ends them."""
+
+    reply: Reply
+    parts: Iterator[bytes]
+    close: Callable[[], None]
+
 
 # Returns the body of a request, or the answer that refuses it.
-Read = Callable[[Scope, Receive], Awaitable[bytes | Reply]]
+Read = Callable[[Scope, Receive], Awaitable[bytes | RequestBody | Reply]]
 
 
 class InThreads:
@@ -47,43 +73,85 @@ class InThreads:
         self._give_up = give_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_body = scope["method"] != "HEAD"
         body = await self._read(scope, receive) if self._read and scope["method"] == "POST" else b""
-        reply = body if isinstance(body, Reply) else await self._reply(wsgi_environ(scope, body))
-        await send_reply(send, reply, has_body=scope["method"] != "HEAD")
+        if isinstance(body, Reply):
+            await send_reply(send, body)
+            return
+        environ = wsgi_environ(scope, RequestBody.of(body) if isinstance(body, bytes) else body)
+        answer = await self.run(lambda: self._answer(environ))
+        if isinstance(answer, Reply):
+            await send_reply(send, answer, has_body=has_body)
+        elif isinstance(answer, Streamed):
+            await self._stream(send, answer, has_body=has_body)
+        else:
+            await send_reply(send, self._late, has_body=has_body)
 
-    async def _reply(self, environ: dict[str, Any]) -> Reply:
+    async def run(self, work: Callable[[], Any]) -> Any:
+        """Return what `work` returns in one of the threads; None if there is none free, or it takes too long."""
         try:
-            return await self._threads.run(lambda: self._answer(environ), seconds=self._seconds)
+            return await self._threads.run(work, seconds=self._seconds)
         except ThreadsBusy:
-            return self._late
+            return None
         except TimeoutError:
             if self._give_up:
                 self._give_up()
-            return self._late
+            return None
 
-    def _answer(self, environ: dict[str, Any]) -> Reply:
+    async def _stream(self, send: Send, answer: Streamed, *, has_body: bool) -> None:
+        """Send an answer whose head says how long it is: if it ends early its client sees that it is not whole."""
+        status, headers, part = answer.reply
+        try:
+            await send({"type": "http.response.start", "status": status.value, "headers": head_of(headers)})
+            while part and has_body:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                part = await self.run(lambda: next(answer.parts, b""))
+            if part is not None:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            with suppress(ValueError):  # a part is being made, which nobody waits for any more
+                answer.close()
+
+    def _answer(self, environ: dict[str, Any]) -> Reply | Streamed:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
             started[:] = [(status, headers)]
 
-        parts = self._app(environ, start_response)
-        try:
-            body = b"".join(parts)
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
-        ((status, headers),) = started
+        with ExitStack() as ends:
+            ends.callback(environ["wsgi.input"].close)
+            parts = self._app(environ, start_response)
+            ends.callback(getattr(parts, "close", lambda: None))
+            iterator = iter(parts)
+            body, is_whole = _first_of(iterator)
+            ((status, headers),) = started
+            has_length = any(name.lower() == "content-length" for name, _ in headers)
+            if has_length and not is_whole:
+                return Streamed(Reply(HTTPStatus(int(status[:3])), headers, body), iterator, ends.pop_all().close)
+            body += b"".join(iterator)
         # `send_reply` says how long the body is.
         headers = [(name, text) for name, text in headers if name.lower() != "content-length"]
         return Reply(HTTPStatus(int(status[:3])), headers, body)
 
 
-def wsgi_environ(scope: Scope, body: bytes = b"") -> dict[str, Any]:
+def _first_of(parts: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return the first parts together, and whether these are all."""
+    first: list[bytes] = []
+    size = 0
+    for part in parts:
+        first.append(part)
+        size += len(part)
+        if size > WHOLE_BYTES_MAX:
+            return b"".join(first), False
+    return b"".join(first), True
+
+
+def wsgi_environ(scope: Scope, body: RequestBody | None = None) -> dict[str, Any]:
     """Return the environment of a request (PEP 3333). Names of fields with an underscore are left out.
 
     They would stand for others, with a hyphen, and whoever is in front of us may have checked those only.
     """
+    body = body or RequestBody.of(b"")
     peer, *_ = scope.get("client") or ("",)
     environ: dict[str, Any] = {
         # An answer to HEAD is that to GET, without its body.
@@ -97,14 +165,16 @@ def wsgi_environ(scope: Scope, body: bytes = b"") -> dict[str, Any]:
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": body.stream,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    if body:
-        environ["CONTENT_LENGTH"] = str(len(body))
+    if body.length:
+        environ["CONTENT_LENGTH"] = str(body.length)
+    if body.problem:
+        environ[BODY_PROBLEM] = body.problem
     for name, text in scope["headers"]:
         if b"_" in name or name in (b"content-length", b"transfer-encoding"):
             continue

@@ -1,7 +1,7 @@
 """What `doctor` says: one check a name, in a fixed order. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 # In the order in which they are shown. What stands first may be why what follows is wrong.
@@ -30,6 +30,7 @@ CHECKS = (
     "silence",
     "copies",
     "outages",
+    "tasks",
     "probe",
 )
 
@@ -51,6 +52,9 @@ class Check:
     status: Severity
     found: str
     remedy: str = ""
+    # What `found` and `remedy` were made of, for another language; None if they were made of nothing else.
+    finding: "Finding | None" = field(default=None, compare=False, repr=False)
+    values: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Finding:
             status=self.status,
             found=self.found.format(**values),
             remedy=self.remedy.format(**values),
+            finding=self,
+            values=values,
         )
 
 
@@ -100,6 +106,8 @@ def ordered(checks: Iterable[Check]) -> list[Check]:
 def worst(checks: Iterable[Check]) -> Check:
     """Return what matters most of several findings of one check, with the other findings beside it."""
     first, *others = ordered(checks)
+    if all(other.status is Severity.OK for other in others):
+        return first
     told = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
     remedies = dict.fromkeys(check.remedy for check in (first, *others) if check.remedy)
     return Check(check=first.check, status=first.status, found=told, remedy="; ".join(remedies))

@@ -58,9 +58,9 @@ def check_database(url: URL, forget_key_ids: Collection[str] = ()) -> Iterator[C
     try:
         with reader.connect() as connection:
             yield ok("database", _name(connection))
-            schema = _schema(connection)
+            schema, durability = check_kept(connection)
             yield schema
-            yield _durability(connection)
+            yield durability
             yield _pooler(connection)
             yield _foreign_tables(connection)
             if schema.status != "problem":
@@ -72,6 +72,11 @@ def check_database(url: URL, forget_key_ids: Collection[str] = ()) -> Iterator[C
     finally:
         reader.dispose()
         writer.dispose()
+
+
+def check_kept(connection: Connection) -> tuple[Check, Check]:
+    """Return whether the schema is ours, and whether the database keeps what it confirms. Both are read at once."""
+    return _schema(connection), _durability(connection)
 
 
 def _name(connection: Connection) -> str:

@@ -29,6 +29,7 @@ def check_numbers(numbers: Numbers) -> Iterator[Check]:
     if numbers.database:
         yield from _in_database(numbers.database, numbers.freshness.held_by, now)
         yield from _outages(numbers)
+        yield _tasks(numbers)
 
 
 def _secrets(redis: InRedis, now: datetime) -> Iterator[Check]:
@@ -104,6 +105,13 @@ def _outages(numbers: Numbers) -> Iterator[Check]:
         yield ok("outages", "no web process has started yet, so nothing could be missed")
     else:
         yield ok("outages", "none of which events may be missing")
+
+
+def _tasks(numbers: Numbers) -> Check:
+    waits = numbers.task_waits_seconds
+    if waits is not None:
+        return findings.TASKS_OLD(age=duration_text(waits))
+    return ok("tasks", "no work of the console waits for long")
 
 
 def _refusals(hour: LastHour) -> Check:

@@ -52,6 +52,11 @@ DEAD_LETTERS_HOLD = problem(
     "dead letters: {bodies}, and one may be an opt-out, so look-ups answer `unknown`",
     "`zexa-sync dead-letters list`: opt the person out, then `replay --all --ignored` or `resolve`",
 )
+TASKS_OLD = warning(
+    "tasks",
+    "work that somebody asked for in the console waits for {age}, though a worker runs",
+    "deploy the version of web to the workers too; if they have it, look for `task.failed` in their log",
+)
 INBOX_OLD = problem(
     "inbox",
     "events in the inbox: {rows}, the oldest waits for {age}",

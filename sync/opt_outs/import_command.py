@@ -12,12 +12,13 @@ import click
 from sqlalchemy import Engine
 
 from sync.opt_outs.command_options import BY, DELIMITER, default_region, scope
-from sync.opt_outs.import_file import ADDRESS_COLUMNS, Defaults, ImportCounts, import_opt_outs
+from sync.opt_outs.import_file import ImportCounts, import_opt_outs
+from sync.opt_outs.import_rows import ADDRESS_COLUMNS, Defaults
 from sync.settings.forget_keys import read_forget_keys
 from sync.terminal.csv_file import REASON_COLUMN, CsvFile, FileError, named, named_one_of, opened_csv
 from sync.terminal.csv_records import Record
 from sync.terminal.csv_write import require_apart, written_together
-from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse, past_time
+from sync.terminal.options import FILE, FILE_GIVEN, JSON, WrongUse, past_time, words
 from sync.terminal.progress import file_progress
 from sync.terminal.signals import StopAsked, stop_signals
 from sync.terminal.stores import database
@@ -34,6 +35,7 @@ REPORTED_ROWS_MAX = 20
 )
 @scope("If a row names none: only for messages")
 @click.option("--at", "at", type=past_time, metavar="TIME", help="If a row names none: when the person opted out.")
+@click.option("--reason", type=words, metavar="TEXT", help="If a row names none: why, or how they said so.")
 @click.option("--invalid", type=FILE, metavar="FILE", help="Write the rows that say nothing usable to this file.")
 @DELIMITER
 @JSON
@@ -44,6 +46,7 @@ def import_(
     channel: str | None,
     sender: str | None,
     at: datetime | None,
+    reason: str | None,
     invalid: Path | None,
     delimiter: str | None,
     as_json: bool,
@@ -73,6 +76,7 @@ def import_(
         channel=channel or "",
         sender=sender or "",
         at=at,
+        reason=reason,
         default_region=region,
         forget_keys=read_forget_keys(os.environ),
     )

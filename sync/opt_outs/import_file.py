@@ -5,17 +5,13 @@ without a time is a statement also if the opt-out is not in force. So a file rea
 time, and adds no history.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
-from uuid import uuid4
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from sync.events.addresses import person_of, read_address
-from sync.events.forget_keys import ForgetKey
-from sync.events.forgotten import ForgottenPeople
+from sync.events.addresses import person_of
 from sync.events.opt_outs import (
     OptOutKey,
     OptOutRow,
@@ -25,33 +21,15 @@ from sync.events.opt_outs import (
     ended_at,
     is_in_force,
 )
-from sync.events.times import EARLIEST
-from sync.events.written_text import is_storable
-from sync.opt_outs.add import WordEffect, outcome_of_all, scope_of, time_in_force
+from sync.opt_outs.add import WordEffect, outcome_of_all, time_in_force
 from sync.opt_outs.forgotten import forgotten_by
+from sync.opt_outs.import_rows import Defaults, InvalidRow, Stated, columns_of, stated_of
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
-from sync.terminal.csv_cells import as_it_was
-from sync.terminal.csv_file import NOT_READABLE, CsvFile, FileError
-from sync.terminal.csv_records import Record
-from sync.terminal.times import read_time
+from sync.terminal.csv_file import CsvFile
+from sync.terminal.csv_records import Record, next_batch
 
 # In one transaction: workers that apply opt-outs of the same people wait for its end.
 ROWS_PER_TRANSACTION = 2_000
-
-ADDRESS_COLUMNS = ("address", "phone", "email", "recipient", "to")
-_OTHER_COLUMNS = ("channel", "sender", "opted_out_at", "opted_in_at", "reason")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What holds of a row that does not say it itself, and who says all of it."""
-
-    by: str
-    channel: str
-    sender: str
-    at: datetime | None
-    default_region: str
-    forget_keys: tuple[ForgetKey, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,24 +46,13 @@ class ImportCounts:
     def rows(self) -> int:
         return self.new + self.later + self.unchanged + self.ended + self.invalid
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
-    """What one row of a file says; `at` is None if it names no time."""
-
-    keys: Sequence[OptOutKey] = field(repr=False)  # of each address that the row may mean
-    word_id: str = field(default_factory=lambda: uuid4().hex)
-    at: datetime | None
-    reason: str | None = field(repr=False)
-
-    def without(self, people: ForgottenPeople) -> "Stated":
-        """Return what the tables keep of it: nothing that names one of `people`."""
-        keys = [(channel, people.kept_address(address), sender) for channel, address, sender in self.keys]
-        return replace(self, keys=keys, reason=self.reason and people.kept_text(self.reason))
+    def add(self, more: "ImportCounts") -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(more, name))
 
 
-class InvalidRow(Exception):  # noqa: N818 - it names what was found
-    """A row says nothing that can be taken; the text is why, and quotes nothing of it."""
+# Keeps what a transaction counts in that transaction; a transaction that only counts has no statement.
+Note = Callable[[Connection, ImportCounts], None]
 
 
 def import_opt_outs(
@@ -96,111 +63,69 @@ def import_opt_outs(
     clock: Callable[[], datetime],
     on_invalid: Callable[[Record, str], None],
     on_batch: Callable[[ImportCounts], None],
+    note: Note | None = None,
 ) -> ImportCounts:
     """Record every row of `csv_file`, several in one transaction; `on_batch` gets the counts after each transaction.
 
     Raises FileError if a column stands twice.
     """
-    counts, columns = ImportCounts(), _columns(csv_file)
-    while records := list(islice(csv_file.records, ROWS_PER_TRANSACTION)):
-        stated = []
+    counts, columns = ImportCounts(), columns_of(csv_file)
+    while records := next_batch(csv_file.records, ROWS_PER_TRANSACTION):
+        stated, of_batch = [], ImportCounts()
         for record in records:
             try:
-                row = _stated(record, csv_file, columns, defaults, clock())
+                row = stated_of(record, csv_file, columns, defaults, clock())
             except InvalidRow as error:
-                counts.invalid += 1
+                of_batch.invalid += 1
                 on_invalid(record, str(error))
                 continue
             if row is None:
-                counts.ended += 1
+                of_batch.ended += 1
             else:
                 stated.append(row)
-        _record(engine, stated, defaults, counts, clock)
+        if stated or note:
+            with engine.begin() as connection:
+                if stated:
+                    _record(connection, stated, defaults, of_batch, clock)
+                if note:
+                    note(connection, of_batch)
+        counts.add(of_batch)
         on_batch(counts)
     return counts
 
 
-def _columns(file: CsvFile) -> dict[str, int]:
-    plain = [name.strip().casefold() for name in file.header]
-    for name in _OTHER_COLUMNS:
-        if plain.count(name) > 1:
-            raise FileError(f"the file's first row has the column {name} more than once")
-    return {name: plain.index(name) for name in _OTHER_COLUMNS if name in plain}
-
-
-def _stated(
-    record: Record, file: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
-) -> Stated | None:
-    """Return what a record states, None if it says itself that the opt-out is over. Raises InvalidRow."""
-    fields = record[2]
-    cell = file.cell(fields)
-    if fields is None or cell is None:
-        raise InvalidRow(NOT_READABLE)
-
-    def text_in(name: str) -> str:
-        index = columns.get(name)
-        text = as_it_was(fields[index].strip()).strip() if index is not None and index < len(fields) else ""
-        if text and not is_storable(text):
-            raise InvalidRow(f"{name} is no text that can be kept")
-        return text
-
-    channel, sender = scope_of(
-        text_in("channel") or defaults.channel, text_in("sender") or defaults.sender, defaults.default_region
-    )
-    reading = read_address(channel, as_it_was(cell.strip()), defaults.default_region)
-    if reading.problem is not None:
-        raise InvalidRow(f"the address is none: {reading.problem}")
-    at = _time_in(text_in("opted_out_at"), "opted_out_at")
-    ended_at = _time_in(text_in("opted_in_at"), "opted_in_at")
-    if ended_at is not None and (at is None or ended_at > at):
-        return None
-    at = at or defaults.at
-    # A time that lies ahead would outrank every true one: then they have opted out, as of now.
-    at = at if at is None or at <= now else None
-    keys = [(channel, address.text, sender) for address in reading.addresses]
-    return Stated(keys=keys, at=at, reason=text_in("reason") or None)
-
-
-def _time_in(text: str, name: str) -> datetime | None:
-    if not text:
-        return None
-    time = read_time(text)
-    if time is None or time < EARLIEST:
-        raise InvalidRow(f"{name} is no time such as 2026-06-24T10:05:00Z")
-    return time
-
-
 def _record(
-    engine: Engine, stated: Sequence[Stated], defaults: Defaults, counts: ImportCounts, clock: Callable[[], datetime]
+    connection: Connection,
+    stated: Sequence[Stated],
+    defaults: Defaults,
+    counts: ImportCounts,
+    clock: Callable[[], datetime],
 ) -> None:
-    if not stated:
-        return
-    with engine.begin() as connection:
-        if people := forgotten_by(connection, defaults.forget_keys):
-            stated = [row.without(people) for row in stated]
-        hold_statements(connection, alone=False)
-        persons = persons_of(key for row in stated for key in row.keys)
-        stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
-        ends: dict[str, list[StoredStatement]] = {}
-        for end in read_statements(connection, persons):
-            ends.setdefault(end["person"], []).append(end)
-        now = clock()
-        statements = []
-        for row in stated:
-            outcomes = []
-            for key in row.keys:
-                before, ended = stands.get(key), ended_at(key, ends.get(person_of(key[1]), ()))
-                if before is not None and _says_no_more(row, before):
-                    outcomes.append(WordEffect.UNCHANGED if before.is_in_force else WordEffect.ENDED)
-                    continue
-                at = row.at or time_in_force(ended, now)
-                after = before.with_time(at) if before else _Stands(opted_out_at=at, received_at=at, opted_in_at=ended)
-                stands[key] = after
-                outcomes.append(_outcome(before, after))
-                statements.append(_statement(row, key, at, defaults))
-            of_all = outcome_of_all(outcomes)
-            setattr(counts, of_all, getattr(counts, of_all) + 1)
-        state(connection, statements, now)
+    if people := forgotten_by(connection, defaults.forget_keys):
+        stated = [row.without(people) for row in stated]
+    hold_statements(connection, alone=False)
+    persons = persons_of(key for row in stated for key in row.keys)
+    stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
+    ends: dict[str, list[StoredStatement]] = {}
+    for end in read_statements(connection, persons):
+        ends.setdefault(end["person"], []).append(end)
+    now = clock()
+    statements = []
+    for row in stated:
+        outcomes = []
+        for key in row.keys:
+            before, ended = stands.get(key), ended_at(key, ends.get(person_of(key[1]), ()))
+            if before is not None and _says_no_more(row, before):
+                outcomes.append(WordEffect.UNCHANGED if before.is_in_force else WordEffect.ENDED)
+                continue
+            at = row.at or time_in_force(ended, now)
+            after = before.with_time(at) if before else _Stands(opted_out_at=at, received_at=at, opted_in_at=ended)
+            stands[key] = after
+            outcomes.append(_outcome(before, after))
+            statements.append(_statement(row, key, at, defaults))
+        of_all = outcome_of_all(outcomes)
+        setattr(counts, of_all, getattr(counts, of_all) + 1)
+    state(connection, statements, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import BinaryIO
 
-from sync.suppression import Lookup, LookupStatus
+from sync.suppression import Answer, Lookup, LookupStatus
 from sync.terminal.csv_file import NOT_READABLE, REASON_COLUMN, CsvFile
-from sync.terminal.csv_records import Record
+from sync.terminal.csv_records import Record, next_batch
 
 ROWS_PER_LOOK = 20_000
 
@@ -69,7 +68,7 @@ def scrub(
         (files.invalid, csv_file.with_column(csv_file.header_text, REASON_COLUMN)),
     ):
         file.write(csv_file.encoding.mark + csv_file.encoding.encode(text))
-    while rows := list(islice(csv_file.records, ROWS_PER_LOOK)):
+    while rows := next_batch(csv_file.records, ROWS_PER_LOOK):
         _sort_out(lookup, csv_file, files, scope, counts, rows)
         on_look(counts)
     return counts
@@ -95,8 +94,8 @@ def _sort_out(
     for (_, text, _), cell, answer in zip(rows, cells, answers, strict=True):
         if answer.status is LookupStatus.UNKNOWN:
             raise UnknownStatusError(answer.as_of, answer.held_by)
-        if answer.status is LookupStatus.INVALID:
-            invalid.append(source.with_column(text, NOT_READABLE if cell is None else str(answer.problem)))
+        if (problem := scrub_problem(cell, answer)) is not None:
+            invalid.append(source.with_column(text, problem))
         else:
             goes_to[answer.status].append(text)
     for file, texts in ((files.clean, clean), (files.removed, removed), (files.invalid, invalid)):
@@ -107,3 +106,10 @@ def _sort_out(
     as_of, held_by = answers[0].as_of, answers[0].held_by
     if as_of is not None and (counts.as_of is None or as_of < counts.as_of):
         counts.as_of, counts.held_by = as_of, held_by
+
+
+def scrub_problem(cell: str | None, answer: Answer) -> str | None:
+    """Return why a row is no one's, None if it is somebody's; `cell` is None if it cannot be determined."""
+    if answer.status is not LookupStatus.INVALID:
+        return None
+    return NOT_READABLE if cell is None else str(answer.problem)

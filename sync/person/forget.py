@@ -11,6 +11,7 @@ from sync.person.erasure import Erasure
 from sync.queue.connection import OpenQueue
 from sync.queue.held import jobs_holding, jobs_there, waiting_job_ids
 from sync.rollups.compact import compact
+from sync.tasks import erase_tasks
 
 PAUSE_SECONDS = 0.2
 
@@ -24,6 +25,7 @@ class ErasedCounts:
     dead_letters: int = 0
     inbox: int = 0
     jobs: int = 0
+    tasks: int = 0
 
 
 class QueueNotTaken(Exception):  # noqa: N818 - a state, which a worker ends
@@ -39,6 +41,8 @@ def erase_rows(erasure: Erasure, counts: ErasedCounts) -> None:
     counts.bodies += erase_bodies(erasure)
     counts.statements += erase_statements(erasure)
     counts.dead_letters += erase_dead_letters(erasure)
+    with erasure.engine.begin() as connection:
+        counts.tasks += erase_tasks(connection, erasure.finder(), erasure.now)
     while compact(erasure.engine):  # a roll-up by a name that nobody has any more comes to nothing
         pass
 

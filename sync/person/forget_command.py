@@ -49,7 +49,8 @@ def forget(address: str, by: str, reason: str) -> None:
     hash under a key of ZEXA_FORGET_KEY stands for the person. So look-ups and `opt-outs scrub` go on to say
     `suppressed` for every spelling, and what comes later is stored without address and body. Only `opt-outs remove`
     with the address ends that. Keep the key for good: web and worker refuse to start without it. Nothing is erased
-    while one of them runs that was not given it.
+    while one of them runs that was not given it. All files that were uploaded in the console go, for they may name the
+    person; what no worker has done with them yet has to be asked for again.
 
     First it is recorded who asked, when and why. Then rows are erased, all bodies being read for it. Then it waits
     for workers to take what was in the queue before. Stopped or failed anywhere it may be run again; the second time
@@ -143,7 +144,7 @@ def _unfinished(why: str) -> click.ClickException:
 def _say(counts: ErasedCounts) -> None:
     click.echo(
         f"forgotten: erased from {counts.bodies:,} bodies, {counts.statements:,} statements, {counts.dead_letters:,} "
-        f"dead letters, {counts.inbox:,} rows of the inbox and {counts.jobs:,} jobs. Backups and files that you made "
-        "still hold what they held."
+        f"dead letters, {counts.inbox:,} rows of the inbox, {counts.jobs:,} jobs and {counts.tasks:,} tasks of the "
+        "console. Backups and files that you made still hold what they held."
     )
     sys.exit(0)

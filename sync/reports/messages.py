@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     case,
     func,
     literal,
@@ -27,7 +26,7 @@ from sync.reports.page_keys import Key, key_text, read_key
 from sync.reports.queries import ReportSelection, day_bounds, report_daily
 
 # A page looks at so many messages at the most. If few of them are meant, it is short and leads on.
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 
 _C = MESSAGES.c
 _FINAL = ("delivered", "failed", "undeliverable")
@@ -123,13 +122,15 @@ def counted_messages(connection: Connection, asked: CountedMessages, *, after: s
         if number < first:
             continue
         begin = key if number == first else ()
-        found = _read(connection, run, begin, limit + 1 - len(rows))
+        # An end only if some are left out: without that, as many are looked at as are shown.
+        end = _last_looked_at(connection, run, begin) if run.matching else None
+        found = _read(connection, run, begin, end, limit + 1 - len(rows))
         if len(rows) + len(found) > limit:
             kept = found[: limit - len(rows)]
             return MessagePage(rows=[*rows, *kept], after=key_text(number, _place(run, kept[-1]) if kept else begin))
         rows += found
-        if run.matching and (last := _last_looked_at(connection, run, begin)) is not None:
-            return MessagePage(rows=rows, after=key_text(number, _place(run, last)))
+        if end is not None:
+            return MessagePage(rows=rows, after=key_text(number, end))
     return MessagePage(rows=rows, after=None)
 
 
@@ -210,26 +211,27 @@ def _is(column: Any, value: str | None) -> ColumnElement[bool]:
     return found
 
 
-def _read(connection: Connection, run: _Run, begin: Key, limit: int) -> Sequence[Row[Any]]:
-    if not run.matching:
-        return connection.execute(_in_order(run, begin, MESSAGES.columns.values()).limit(limit)).all()
-    looked_at = _in_order(run, begin, MESSAGES.columns.values()).limit(LOOKED_AT).subquery()
-    query = select(looked_at).where(*(condition(looked_at.c) for condition in run.matching))
-    return connection.execute(query.order_by(*(looked_at.c[column.name] for column in run.order)).limit(limit)).all()
+def _last_looked_at(connection: Connection, run: _Run, begin: Key) -> Key | None:
+    """Return the last of the LOOKED_AT messages after `begin`, None if there are no more than these."""
+    query = select(*run.order).where(*run.within, *_beyond(run, begin)).order_by(*run.order)
+    last = connection.execute(query.offset(LOOKED_AT - 1).limit(1)).one_or_none()
+    return None if last is None else _place(run, last)
 
 
-def _last_looked_at(connection: Connection, run: _Run, begin: Key) -> Row[Any] | None:
-    """Return the last of the messages that were looked at, None if there are no more than these."""
-    return connection.execute(_in_order(run, begin, run.order).offset(LOOKED_AT - 1).limit(1)).one_or_none()
+def _read(connection: Connection, run: _Run, begin: Key, end: Key | None, limit: int) -> Sequence[Row[Any]]:
+    matching = (condition(_C) for condition in run.matching)
+    until = () if end is None else (tuple_(*run.order) <= _values(run, end),)
+    query = select(MESSAGES).where(*run.within, *_beyond(run, begin), *until, *matching)
+    return connection.execute(query.order_by(*run.order).limit(limit)).all()
 
 
-def _in_order(run: _Run, begin: Key, columns: Sequence[Column[Any]]) -> Select[Any]:
-    later = []
-    if len(begin) == len(run.order):
-        # A row of two values, so that the index leads to it: https://www.postgresql.org/docs/current/indexes-ordering.html
-        values = (literal(value, column.type) for value, column in zip(begin, run.order, strict=True))
-        later.append(tuple_(*run.order) > tuple_(*values))
-    return select(*columns).where(*run.within, *later).order_by(*run.order)
+def _beyond(run: _Run, begin: Key) -> tuple[ColumnElement[bool], ...]:
+    # A row of values, so that the index leads to it, on either database.
+    return (tuple_(*run.order) > _values(run, begin),) if len(begin) == len(run.order) else ()
+
+
+def _values(run: _Run, key: Key) -> ColumnElement[Any]:
+    return tuple_(*(literal(value, column.type) for value, column in zip(key, run.order, strict=True)))
 
 
 def _place(run: _Run, row: Row[Any]) -> Key:

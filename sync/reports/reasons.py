@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, union_all
 
 from models.tables import MESSAGES
 
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 _FAILED = ("failed", "undeliverable")
 
 

@@ -16,6 +16,7 @@ def findings(numbers: Numbers, *, silent_after: float | None, max_staleness: flo
         *(_redis_findings(numbers, numbers.redis) if numbers.redis else ()),
         *_silence_findings(numbers, silent_after),
         *_clock_findings(numbers),
+        *_task_findings(numbers),
     ]
 
 
@@ -62,3 +63,10 @@ def _silence_findings(numbers: Numbers, silent_after: float | None) -> list[str]
 def _clock_findings(numbers: Numbers) -> list[str]:
     spread = numbers.clock_spread_seconds
     return [] if spread is None or spread <= CLOCK_SECONDS_MAX else [f"Clocks differ: {clocks_text(numbers)}."]
+
+
+def _task_findings(numbers: Numbers) -> list[str]:
+    waits = numbers.task_waits_seconds
+    if waits is None:
+        return []
+    return [f"Work that somebody asked for in the console waits for {duration_text(waits)}, though a worker runs."]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, func, select, text, true
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS
+from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.outages.record import read_mark
 from sync.outages.recorded import read_outages
@@ -51,9 +51,18 @@ def measure_database(
                 opt_out_latency=read_latency(connection),
                 outages=tuple(read_outages(connection)) if has_outages else None,
                 mark=read_mark(connection),
+                tasks_wait_since=_tasks_wait_since(connection),
             )
     except SQLAlchemyError:
         return None
+
+
+def _tasks_wait_since(connection: Connection) -> datetime | None:
+    """Return since when the task waits that waits for the longest; None while a worker is busy with another one."""
+    since = func.coalesce(TASKS.c.seen_at, TASKS.c.asked_at)
+    query = select(TASKS.c.state, func.min(since)).where(TASKS.c.ended_at.is_(None)).group_by(TASKS.c.state)
+    earliest: dict[str, datetime] = {row[0]: row[1] for row in connection.execute(query)}
+    return None if "running" in earliest else earliest.get("waiting")
 
 
 def _clock_offset(connection: Connection) -> float:

@@ -17,6 +17,8 @@ from sync.suppression import Freshness
 
 # What is off by more than this cannot be compared any more.
 CLOCK_SECONDS_MAX = 5.0
+# Work that somebody asked for is taken within about a second by a worker that is not busy with other work.
+TASK_SECONDS_MAX = 60.0
 # A worker, or a web process, that was not seen for so long is not counted as running.
 SEEN_WITHIN = timedelta(minutes=1)
 # A secret that matched nothing for so long, while another one did, signs no redelivery any more.
@@ -146,6 +148,7 @@ class InDatabase:
     `inbox_oldest_at` is when the oldest of its events was received, None if it is empty. `clock_offset_seconds` is its
     clock minus ours; SQLite has none. `outages` are the latest that are recorded, None if they were not asked for.
     `mark` is when a web process could acknowledge a delivery for the last time, as far as the database knows.
+    `tasks_wait_since` is since when work that somebody asked for waits, None if none does or some is being done.
     """
 
     inbox_rows: int
@@ -157,6 +160,7 @@ class InDatabase:
     clock_offset_seconds: float
     outages: tuple[KnownOutage, ...] | None = ()
     mark: DatabaseMark | None = None
+    tasks_wait_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,15 @@ class Numbers:
     def unreachable_since(self) -> datetime | None:
         """Return since when no delivery can be acknowledged, None if one can, or if that cannot be known."""
         return next((loss.outage.began_at for loss in self.outages or () if loss.outage.ended_at is None), None)
+
+    @property
+    def task_waits_seconds(self) -> float | None:
+        """Return for how long work waits that somebody asked for, if that is too long though a worker runs."""
+        since = self.database and self.database.tasks_wait_since
+        if not since or not self.redis or not self.redis.workers.running(self.looked_at):
+            return None
+        waits = (self.looked_at - since).total_seconds()
+        return waits if waits > TASK_SECONDS_MAX else None
 
     @property
     def clock_spread_seconds(self) -> float | None:

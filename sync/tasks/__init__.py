@@ -5,7 +5,7 @@ A kind of task is a function of a feature; `sync.worker.tasks` lists them. Nothi
 
 from sync.tasks.ask import add_task, cancel_task
 from sync.tasks.files import read_file
-from sync.tasks.find import OwnFailure, TaskRecord, TaskState, find_task, latest_tasks, tasks_waiting_since
+from sync.tasks.find import OwnFailure, TaskRecord, TaskState, find_task, latest_tasks
 from sync.tasks.forget import erase_tasks
 from sync.tasks.run import TaskRunner
 from sync.tasks.work import Kind, TaskFailed, TaskWork
@@ -24,5 +24,4 @@ __all__ = [
     "find_task",
     "latest_tasks",
     "read_file",
-    "tasks_waiting_since",
 ]

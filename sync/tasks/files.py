@@ -1,11 +1,12 @@
 """The files of tasks, as rows of 256 KiB at most: whoever reads or writes one holds a part of it, never the whole."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
 from models.tables import TASK_FILES, TASKS
 
@@ -37,6 +38,16 @@ def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def remove_file(connection: Connection, task_id: str, name: str) -> None:
     connection.execute(delete(TASK_FILES).where(TASK_FILES.c.task_id == task_id, TASK_FILES.c.name == name))
+
+
+def remove_files(connection: Connection, task_id: str) -> None:
+    connection.execute(delete(TASK_FILES).where(TASK_FILES.c.task_id == task_id))
+
+
+def pass_file(connection: Connection, task_id: str, to_id: str, name: str) -> bool:
+    """Make a file another task's, which has none of this name yet; return False if there is none (any more)."""
+    parts = update(TASK_FILES).where(TASK_FILES.c.task_id == task_id, TASK_FILES.c.name == name)
+    return connection.execute(parts.values(task_id=to_id)).rowcount > 0
 
 
 def file_bytes(connection: Connection, task_id: str, name: str) -> int | None:
@@ -108,7 +119,15 @@ class PartsWriter(io.RawIOBase):
         self._number += 1
 
 
-def delete_old_files(connection: Connection, now: datetime) -> int:
-    """Delete the files of tasks that ended KEPT ago; return how many parts."""
-    ended = select(TASKS.c.id).where(TASKS.c.ended_at < now - KEPT)
-    return connection.execute(delete(TASK_FILES).where(TASK_FILES.c.task_id.in_(ended))).rowcount
+# How long files are kept once their task has ended, if not for KEPT: by kind of task and name of the file.
+FilesKept = Mapping[tuple[str, str], timedelta]
+
+
+def delete_old_files(connection: Connection, now: datetime, kept: FilesKept = MappingProxyType({})) -> int:
+    """Delete the files of tasks that ended KEPT ago, or as long ago as `kept` has it; return how many parts."""
+    columns = TASK_FILES.c
+    old: list[ColumnElement[bool]] = [columns.task_id.in_(select(TASKS.c.id).where(TASKS.c.ended_at < now - KEPT))]
+    for (kind, name), time in kept.items():
+        ended = select(TASKS.c.id).where(TASKS.c.kind == kind, TASKS.c.ended_at < now - time)
+        old.append(and_(columns.name == name, columns.task_id.in_(ended)))
+    return connection.execute(delete(TASK_FILES).where(or_(*old))).rowcount

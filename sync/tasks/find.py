@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, select, tuple_
 
 from models.tables import TASKS
 
@@ -89,10 +89,3 @@ def latest_tasks(connection: Connection, *, before: str | None = None, limit: in
             return []
         query = query.where(tuple_(*key) < tuple_(*last))
     return [record_of(row) for row in connection.execute(query).mappings()]
-
-
-def tasks_waiting_since(connection: Connection) -> datetime | None:
-    """Return when the task was asked for that waits for the longest time; None if none waits."""
-    is_waiting = (TASKS.c.ended_at.is_(None), TASKS.c.state == TaskState.WAITING)
-    since: datetime | None = connection.execute(select(func.min(TASKS.c.asked_at)).where(*is_waiting)).scalar_one()
-    return since

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import structlog
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from models.errors import Fault, error_kind, fault_of
 from sync.events.interpretation import ParseOptions
 from sync.logs.sentry import report
 from sync.queue.backoff import Backoff
-from sync.tasks.files import delete_old_files
+from sync.tasks.files import FilesKept, delete_old_files
 from sync.tasks.find import OwnFailure, TaskRecord
 from sync.tasks.take import end_task, give_back, take_task
 from sync.tasks.work import Kind, ShownAlive, TaskFailed, TaskGivenUp, TaskWork
@@ -38,9 +39,12 @@ class TaskRunner:
         *,
         options: ParseOptions,
         is_stop_asked: Callable[[], bool],
+        is_busy: Callable[[], bool] = lambda: False,
+        files_kept: FilesKept = MappingProxyType({}),
     ) -> None:
         self._engine, self._reader, self._kinds, self._options = engine, reader, kinds, options
-        self._is_stop_asked = is_stop_asked
+        self._is_stop_asked, self._is_busy = is_stop_asked, is_busy
+        self._files_kept = files_kept
         self._cleaned_at = -CHORE_SECONDS
 
     def run(self, sleep: Callable[[float], None]) -> None:
@@ -90,6 +94,7 @@ class TaskRunner:
             reader=self._reader,
             options=self._options,
             is_stop_asked=self._is_stop_asked,
+            is_busy=self._is_busy,
         )
         try:
             with ShownAlive(work, lambda error: self._say_failed(record, error)):
@@ -121,7 +126,7 @@ class TaskRunner:
     def _delete_old_files(self) -> None:
         if time.monotonic() - self._cleaned_at > CHORE_SECONDS:
             with self._engine.begin() as connection:
-                delete_old_files(connection, datetime.now(UTC))
+                delete_old_files(connection, datetime.now(UTC), self._files_kept)
             self._cleaned_at = time.monotonic()
 
     def _say_failed(self, record: TaskRecord | None, error: Exception) -> None:

@@ -20,6 +20,10 @@ from sync.tasks.take import add_counts, show_alive, write_progress
 
 # So often progress is written at most: a step may be a row of a file.
 PROGRESS_SECONDS = 1.0
+# While the worker applies events, a task that worked for so long rests for twice as long: events come first.
+WORKED_SECONDS = 0.02
+REST_SHARE = 2.0
+REST_SECONDS_MAX = 1.0
 
 
 class TaskFailed(Exception):  # noqa: N818 - an end, not a mistake
@@ -53,6 +57,7 @@ class TaskWork:
         reader: Engine,
         options: ParseOptions,
         is_stop_asked: Callable[[], bool],
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.task_id, self.by, self.asked_at = record.id, record.asked_by, record.asked_at
         self.parameters: Mapping[str, Any] = record.parameters
@@ -61,13 +66,19 @@ class TaskWork:
         self.engine, self.reader, self.options = engine, reader, options
         self.is_lost = False
         self._holder = holder
-        self._is_stop_asked = is_stop_asked
+        self._is_stop_asked, self._is_busy = is_stop_asked, is_busy
         self._written_at = 0.0
+        self._rested_at = time.monotonic()
 
     def check(self) -> None:
-        """Go on, or raise TaskGivenUp. Costs nothing: call it at each step."""
+        """Go on, or raise TaskGivenUp. Call it at each step, outside of transactions: it rests while events come."""
         if self.is_lost or self._is_stop_asked():
             raise TaskGivenUp
+        worked = time.monotonic() - self._rested_at
+        if worked > WORKED_SECONDS:
+            if self._is_busy():
+                time.sleep(min(worked * REST_SHARE, REST_SECONDS_MAX))
+            self._rested_at = time.monotonic()
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Show that `done` steps of `total` are done, and check. Written at most once a second.

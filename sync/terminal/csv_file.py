@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import TextIOWrapper
+from io import BufferedReader, TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 
 from sync.terminal.csv_cells import columns_text
-from sync.terminal.csv_records import Record, read_records
+from sync.terminal.csv_records import Record, TooManyBrokenRows, read_records
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_LINES_MAX = 100
@@ -50,7 +50,9 @@ _MARKED = (
     Encoding(mark=codecs.BOM_UTF16_LE, codec="utf-16-le", errors="surrogatepass"),
     Encoding(mark=codecs.BOM_UTF16_BE, codec="utf-16-be", errors="surrogatepass"),
 )
-_MARK_BYTES_MAX = 3
+# What a person may take for a list by its name: Excel's workbooks, archives, and PDF.
+_OTHER_FORMATS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"7z\xbc\xaf", b"BZh", b"\xfd7zXZ", b"%PDF")
+_START_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class CsvFile:
 
     def with_column(self, text: str, value: str) -> str:
         """Return the text of a record with one column more at its end; `value` needs no quotes with any delimiter."""
+        if not text:  # the header of a file that has none
+            return ""
         content = text.rstrip("\r\n")
         return f"{content}{self.delimiter}{value}{text[len(content) :] or chr(10)}"
 
@@ -90,28 +94,54 @@ def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None
     `wanted` says what is looked for. Without a given delimiter, a first line such as `sep=;` decides. Without such a
     line, it is the delimiter with which the header has that column.
     """
+    with (
+        path.open("rb") as binary,
+        read_csv(binary, path.stat().st_size, choose, wanted=wanted, delimiter=delimiter) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def read_csv(
+    binary: BufferedReader,
+    size: int,
+    choose: Choice,
+    *,
+    wanted: str,
+    delimiter: str | None = None,
+    is_row: Callable[[str], bool] | None = None,
+) -> Iterator[CsvFile]:
+    """Read `binary`, of `size` bytes, as `opened_csv` does a file.
+
+    If `is_row` holds for the first line, and no column is found, the file is taken for one without a header: each line
+    is a row with the one column that is meant.
+    """
+    start = binary.peek(_START_BYTES)
+    if start.startswith(_OTHER_FORMATS):
+        raise FileError("the file is a workbook, an archive or a document: save the sheet as CSV in UTF-8 instead")
+    encoding = next((candidate for candidate in _MARKED if start.startswith(candidate.mark)), _UTF8)
+    binary.read(len(encoding.mark))
+    lines = TextIOWrapper(binary, encoding.codec, encoding.errors, newline="")
     try:
-        with path.open("rb") as binary:
-            size = path.stat().st_size
-            start = binary.read(_MARK_BYTES_MAX)
-            encoding = next((candidate for candidate in _MARKED if start.startswith(candidate.mark)), _UTF8)
-            binary.seek(len(encoding.mark))
-            lines = TextIOWrapper(binary, encoding.codec, encoding.errors, newline="")
-            head = list(islice(lines, HEADER_LINES_MAX))
-            delimiter, text, header, column = _header(head, choose, wanted, delimiter)
-            taken = _lines_taken(head, text)
-            yield CsvFile(
-                encoding=encoding,
-                delimiter=delimiter,
-                header_text=text,
-                header=header,
-                column=column,
-                records=read_records(chain(head[taken:], lines), delimiter, line=taken + 1),
-                position=binary.tell,
-                bytes=size,
-            )
+        head = list(islice(lines, HEADER_LINES_MAX))
+        delimiter, text, header, column = _header(head, choose, wanted, delimiter, is_row)
+        taken = _lines_taken(head, text)
+        yield CsvFile(
+            encoding=encoding,
+            delimiter=delimiter,
+            header_text=text,
+            header=header,
+            column=column,
+            records=read_records(chain(head[taken:], lines), delimiter, line=taken + 1),
+            position=binary.tell,
+            bytes=size,
+        )
     except UnicodeDecodeError:
-        raise FileError(f"{path} begins as UTF-16 and goes on as something else") from None
+        raise FileError("the file begins as UTF-16 and goes on as something else") from None
+    except TooManyBrokenRows as error:
+        raise FileError(str(error)) from None
+    finally:
+        lines.detach()  # it is its owner's to close
 
 
 def _lines_taken(head: list[str], header_text: str) -> int:
@@ -122,7 +152,9 @@ def _lines_taken(head: list[str], header_text: str) -> int:
     return taken
 
 
-def _header(head: list[str], choose: Choice, wanted: str, delimiter: str | None) -> tuple[str, str, Sequence[str], int]:
+def _header(
+    head: list[str], choose: Choice, wanted: str, delimiter: str | None, is_row: Callable[[str], bool] | None
+) -> tuple[str, str, Sequence[str], int]:
     """Return the delimiter, the header's text and fields, and the index of the column."""
     named_line, named_delimiter = _delimiter_line(head)
     rows, matches = [], []
@@ -132,7 +164,11 @@ def _header(head: list[str], choose: Choice, wanted: str, delimiter: str | None)
         rows.append(fields or ())
         if fields and (column := choose(fields)) is not None:
             matches.append((candidate, "".join(named_line) + text, fields, column))
+    if not matches and head and is_row and is_row(head[0].strip()):
+        return certain or DELIMITERS[0], "", ("",), 0
     if not matches:
+        if head and "\0" in head[0]:
+            raise FileError("the file's first line holds NUL characters: save the list as CSV in UTF-8")
         raise FileError(f"the file's first row has no {wanted}{columns_text(max(rows, key=len))}")
     # A file of one column looks alike with any delimiter.
     return max(matches, key=lambda match: len(match[2]))
@@ -156,18 +192,16 @@ def named(name: str) -> Choice:
     return lambda fields: _only_index(fields, [name])
 
 
-def named_one_of(names: Sequence[str]) -> Choice:
+def named_one_of(names: Sequence[str], *, advice: str = "name one with --column, one import for each") -> Choice:
     """Return the choice of the column with one of `names`, in any case; it raises FileError if several are columns.
 
-    To take one of them in silence would leave out the people who stand in the others only.
+    The error gives `advice`. To take one of them in silence would leave out the people who stand in the others only.
     """
 
     def choose(fields: Sequence[str]) -> int | None:
         matches = {name: index for name in names if (index := _only_index(fields, [name])) is not None}
         if len(matches) > 1:
-            raise FileError(
-                f"the file has the columns {', '.join(matches)}: name one with --column, one import for each"
-            )
+            raise FileError(f"the file has the columns {', '.join(matches)}: {advice}")
         return next(iter(matches.values()), None)
 
     return choose

@@ -30,6 +30,8 @@ from sync.worker.running_statements import RunningStatements
 STATEMENT_SECONDS = 60
 # SQLite's wait for another writer cannot be cancelled, so it is short enough for a worker that was asked to stop.
 BUSY_SECONDS = 5
+# A worker that began a batch this long ago applies events; work that people ask for then takes a third of its time.
+BUSY_FOR_SECONDS = 0.5
 CONNECTIONS = 2  # one applies what comes from the queue, one drains the inbox and compacts
 
 # Bodies of a batch in hand, unless one job or row alone has more. It is a hundred times what a full batch usually has.
@@ -71,6 +73,7 @@ class Applier:
         self._queue, self._inbox = _Lane("queue"), _Lane("inbox")
         self._is_away = False
         self._is_cancelled = False
+        self._applied_at = -BUSY_FOR_SECONDS
 
     def read(self, raw_events: Iterable[RawEvent]) -> list[Read]:
         """Return what each of `raw_events` states; the database is not asked."""
@@ -86,7 +89,7 @@ class Applier:
         self._applied(self._queue)
 
     def _apply_batch(self, batch: Sequence[Read]) -> None:
-        begun = time.monotonic()
+        begun = self._applied_at = time.monotonic()
         now = datetime.now(UTC)
         tally = merge(self.engine, batch, options=self.options, now=now, is_patient=_is_patient(self._queue))
         count(tally, self.counts)
@@ -98,6 +101,11 @@ class Applier:
             waited_milliseconds=round(waited.total_seconds() * 1000, 1),
             request_ids=[item.raw.request_id for item in batch[:REQUEST_IDS_LOGGED] if item.raw.request_id],
         )
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether events came from the queue just now."""
+        return time.monotonic() - self._applied_at < BUSY_FOR_SECONDS
 
     def drain(self) -> bool:
         """Merge a batch of what is due of the inbox; return whether more may be. Raises NotApplied."""

@@ -2,8 +2,10 @@
 
 from models.database import open_database
 from sync.dead_letters import replay_request, replay_task
+from sync.opt_outs import list_tasks
 from sync.settings.worker import WorkerSettings
 from sync.tasks import Kind, TaskRunner
+from sync.worker.applier import applier
 from sync.worker.running_statements import RunningStatements
 from sync.worker.stop import Stop
 
@@ -15,6 +17,9 @@ CONNECTIONS = 2
 # Every kind of task, by the name that stands in the table.
 KINDS: dict[str, Kind] = {
     replay_request.KIND: replay_task.replay_letters,
+    list_tasks.LOOK: list_tasks.look_at_list,
+    list_tasks.SCRUB: list_tasks.scrub_list,
+    list_tasks.IMPORT: list_tasks.import_list,
 }
 
 
@@ -35,7 +40,13 @@ class Tasks:
         )
         self._running = (RunningStatements(engine), RunningStatements(reader))
         self._runner = TaskRunner(
-            engine, reader, KINDS, options=settings.parse_options, is_stop_asked=lambda: stop.is_requested
+            engine,
+            reader,
+            KINDS,
+            options=settings.parse_options,
+            is_stop_asked=lambda: stop.is_requested,
+            is_busy=lambda: applier().is_busy,
+            files_kept=list_tasks.FILES_KEPT,
         )
 
     def run(self) -> None:

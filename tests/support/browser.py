@@ -57,7 +57,10 @@ class Browser:
 
     def wait_for_text(self, text: str, selector: str = "main") -> None:
         """Wait until the page shows `text`: a click returns before the next page is there."""
-        wait_for(lambda: self._shows(selector, text), seconds=PAGE_SECONDS, what=f"{text} in {selector}")
+        try:
+            wait_for(lambda: self._shows(selector, text), seconds=PAGE_SECONDS, what=f"{text} in {selector}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {self.path}: {self.text('body')[:2000]}") from None
 
     def wait_for_path(self, path: str) -> None:
         wait_for(lambda: self.path == path, seconds=PAGE_SECONDS, what=path)

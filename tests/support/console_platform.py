@@ -1,17 +1,21 @@
 """A web process with the console on, over a database in which thirty days of the simulator's traffic are applied."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, select
 
 from models.database import open_database
-from models.tables import HISTORY, MESSAGES
+from models.tables import DEAD_LETTERS, HISTORY, MESSAGES
 from sync.devtools.simulate.traffic import generate
+from sync.events.event import Reason
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.reports.queries import ReportSelection
@@ -23,7 +27,7 @@ from tests.support.processes import Platform, platform
 KEY = "a key of the tests, 32 or more characters"
 DAYS = 30
 EVENTS_A_DAY = 200
-DEAD_LETTERS = 3
+UNREADABLE = 3
 OPTIONS = ParseOptions(default_region="AO")
 
 
@@ -80,6 +84,25 @@ class ConsolePlatform:
             message_id, recipient, reason = connection.execute(query.order_by(columns[0]).limit(1)).one()
         return message_id, recipient, reason
 
+    def refused(self) -> tuple[str, str]:
+        """A dead letter that the database refused and would take now: its digest, and the message it delivers."""
+        now, message_id = datetime.now(UTC), f"msg_{token_hex(8)}"
+        data = {"message_id": message_id, "to": "+244923000222", "channel": "sms"}
+        body = json.dumps({"event": "message.delivered", "timestamp": now.isoformat(), "data": data}).encode()
+        digest = hashlib.sha256(body).hexdigest()
+        row = {"digest": digest, "body": body, "reason": Reason.REFUSED, "error": "refused", "received_at": now}
+        with self.engine.begin() as connection:
+            connection.execute(DEAD_LETTERS.insert(), row)
+        return digest, message_id
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """Run a worker meanwhile."""
+        worker = self.running.start_worker()
+        yield
+        worker.terminate()
+        assert worker.wait(30) == 0
+
     def stated(self) -> list[tuple[str, str, str, str]]:
         """What people stated, in order: kind, address, by whom and why."""
         columns = [HISTORY.c[name] for name in ("kind", "address", "stated_by", "reason")]
@@ -99,7 +122,7 @@ def fill(database_url: URL) -> None:
             RawEvent(body=it.body, received_at=received_at) for it in generate(events=events, start=start, seed=back)
         ]
         apply(engine, raw, options=OPTIONS, now=received_at)
-    unreadable = [RawEvent(body=b"{no json %d" % number, received_at=now) for number in range(DEAD_LETTERS)]
+    unreadable = [RawEvent(body=b"{no json %d" % number, received_at=now) for number in range(UNREADABLE)]
     apply(engine, unreadable, options=OPTIONS, now=now)
     engine.dispose()
 

@@ -1,5 +1,6 @@
 """The console by Flask's own client: a visitor who follows links and fills in forms, as a browser without scripts."""
 
+import io
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -52,9 +53,11 @@ class Visitor:
     def get(self, path: str, **headers: str) -> TestResponse:
         return self._seen(self.client.get(f"/console{path}", base_url=self._host, headers=_named(headers)))
 
-    def post(self, path: str, *, token: str | None = None, **fields: str) -> TestResponse:
-        """Send a form with the token of the page seen last, or another."""
+    def post(self, path: str, *, token: str | None = None, file: bytes | None = None, **fields: str) -> TestResponse:
+        """Send a form with the token of the page seen last, or another; and a list, if there is a `file`."""
         form: dict[str, Any] = fields | {"form_token": self._token if token is None else token}
+        if file is not None:
+            form["list"] = (io.BytesIO(file), "list.csv")
         return self._seen(self.client.post(f"/console{path}", base_url=self._host, data=form))
 
     def follow(self, response: TestResponse) -> TestResponse:
@@ -68,7 +71,7 @@ class Visitor:
     def _seen(self, response: TestResponse) -> TestResponse:
         response.get_data()
         response.close()  # a file, if it is a static one
-        if found := _TOKEN.search(response.text):
+        if response.mimetype == "text/html" and (found := _TOKEN.search(response.text)):
             self._token = found[1]
         return response
 

@@ -15,6 +15,7 @@ PACKAGES = {
     "promtool": "prometheus",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
+    "pngquant": "pngquant",
 }
 
 # Debian keeps servers out of the PATH of an ordinary user.

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from models.tables import AUDIT_LOG, DEAD_LETTERS
 from receiver.console.session import COOKIE
 from sync.devtools.simulate.traffic import generate
+from sync.events.event import Reason
 from sync.reports.queries import ReportSelection, report_campaigns, report_daily, report_failures
 from sync.terminal.masking import masked_address
 from sync.users.accounts import Role
@@ -162,8 +163,9 @@ def test_how_did_the_campaign_go_is_answered_with_the_numbers_of_the_report(
 
 
 def test_a_dead_letter_is_read_and_put_aside(user: ConsoleUser, console: ConsolePlatform) -> None:
+    is_unreadable = DEAD_LETTERS.c.reason == Reason.NOT_JSON
     with console.engine.connect() as connection:
-        waits = select(DEAD_LETTERS.c.digest).where(DEAD_LETTERS.c.resolved_at.is_(None))
+        waits = select(DEAD_LETTERS.c.digest).where(DEAD_LETTERS.c.resolved_at.is_(None), is_unreadable)
         digest = connection.execute(waits.order_by(DEAD_LETTERS.c.digest).limit(1)).scalar_one()
     user.enter()
     user.follow("Dead letters")
@@ -178,6 +180,25 @@ def test_a_dead_letter_is_read_and_put_aside(user: ConsoleUser, console: Console
         assert connection.execute(noted).scalar_one() == "Maria"
 
 
+def test_a_dead_letter_is_replayed_by_a_worker_and_its_outcome_counted(
+    user: ConsoleUser, console: ConsolePlatform
+) -> None:
+    digest, message_id = console.refused()
+    user.enter()
+    user.follow("Dead letters")
+    user.follow("refused")
+    user.follow(digest[:12])
+    user.follow("Replay it")
+    user.sees("Waits for a worker", "h2")
+    with console.worker():
+        user.sees("Done: 1 applied", "h2")  # the page loads itself again
+    user.sees("Maria", "dl")
+    user.follow("Messages")
+    user.write("A message id", message_id)
+    user.follow("Find")
+    user.sees("It arrived", "h2")
+
+
 def test_the_most_frequent_reason_of_failure_is_said_first(user: ConsoleUser, console: ConsolePlatform) -> None:
     user.enter()
     user.follow("Failures")
@@ -188,7 +209,8 @@ def test_the_most_frequent_reason_of_failure_is_said_first(user: ConsoleUser, co
     for row in rows:
         sums[row["channel"], row["failure_code"], row["failure_reason"]] += row["messages"]
     ((_, code, reason), most) = max(sums.items(), key=lambda item: item[1])
-    user.sees(f"Most often: {reason or code} ({most / sum(sums.values()) * 100:.1f}%)")
+    name = " · ".join(filter(None, (code, reason)))
+    user.sees(f"Most often: {name} ({most / sums.total() * 100:.1f}%)")
 
 
 def test_numbers_and_dates_follow_the_language_that_the_switch_chooses(
@@ -228,7 +250,7 @@ def test_a_viewer_sees_no_address_and_can_do_nothing_by_page_or_by_request(
     user.follow("Dead letters")
     token = user.window.attribute("input[name='form_token']", "value")
     before, asked = console.stated(), {"address": recipient, "reason": "asked by phone", "form_token": token}
-    for action in ("opt-outs/add", "opt-outs/remove", "dead-letter/resolve"):
+    for action in ("opt-outs/add", "opt-outs/remove", "dead-letter/resolve", "dead-letter/replay", "work/cancel"):
         cookie = f"{COOKIE}={user.window.cookies()[COOKIE]}"
         answer = urllib3.request("POST", f"{console.url}/{action}", fields=asked, headers={"Cookie": cookie})
         assert answer.status == 403, action

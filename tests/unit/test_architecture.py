@@ -103,7 +103,9 @@ DOORS = {
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
-    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_marks"),
+    *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_hints"),
+    *("sync.opt_outs.list_tasks", "sync.opt_outs.uploaded_list"),
+    *("sync.doctor.in_console", "sync.outages.find", "sync.outages.losses", "sync.outages.resolve"),
     *("sync.person.find", "sync.person.search"),
     *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
     *("sync.failure_codes.store", "sync.trace.gather"),
@@ -115,6 +117,7 @@ MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "rec
 CHORES = {
     *("sync.failure_codes", "sync.provider.reconcile_chore"),
     *("sync.dead_letters.replay_request", "sync.dead_letters.replay_task"),
+    "sync.opt_outs.list_tasks",
 }
 OPEN_DOORS = {
     **dict.fromkeys(FEATURES, DOORS | MARKS),

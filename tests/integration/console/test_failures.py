@@ -50,7 +50,7 @@ def failing(filled: Engine) -> Engine:
 
 
 def number_links(html: str) -> list[tuple[int, str]]:
-    links = re.findall(r'<a href="/console(/failures/messages[^"]*)">([\d,]+)</a>', html)
+    links = re.findall(r'<a[^>]* href="/console(/(?:failed|messages)\?[^"]*)">([\d,]+)</a>', html)
     return [(int(number.replace(",", "")), unescape(path)) for path, number in links]
 
 
@@ -124,8 +124,8 @@ def test_no_url_of_the_page_names_an_address_though_a_reason_does(operator: Visi
 
 @on_sqlite
 def test_a_reason_of_a_message_that_is_gone_leads_to_no_rows(operator: Visitor) -> None:
-    assert FAILED in operator.get(f"/failures/messages?like={FAILED}").text
-    gone = operator.get("/failures/messages?like=nobody")
+    assert FAILED in operator.get(f"/failed?like={FAILED}").text
+    gone = operator.get("/failed?like=nobody")
     assert gone.status_code == 200
     assert FAILED not in gone.text
 
@@ -136,16 +136,16 @@ def test_a_day_is_one_of_the_reports_time_zone(operator: Visitor, failing: Engin
     at = datetime(2026, 6, 23, 23, 30, tzinfo=UTC)
     late = delivery("message.failed", at, message_id="late", channel="sms", to=RUI)
     apply(failing, [late], options=ParseOptions(default_region="AO"), now=datetime.now(UTC))
-    assert ids_behind(operator, "/failures/messages?since=2026-06-24&until=2026-06-24") == ["late"]
-    assert ids_behind(operator, "/failures/messages?since=2026-06-23&until=2026-06-23") == []
+    assert ids_behind(operator, "/failed?since=2026-06-24&until=2026-06-24") == ["late"]
+    assert ids_behind(operator, "/failed?since=2026-06-23&until=2026-06-23") == []
 
 
 @on_sqlite
 @pytest.mark.usefixtures("failing")
 def test_days_are_at_most_a_month(operator: Visitor) -> None:
-    assert "late" not in ids_behind(operator, "/failures/messages?since=2000-01-01")
-    assert operator.get("/failures/messages?since=0001-01-01&until=0001-01-01").status_code == 200
-    assert operator.get("/failures/messages?since=9999-12-31&until=9999-12-31").status_code == 200
+    assert "late" not in ids_behind(operator, "/failed?since=2000-01-01")
+    assert operator.get("/failed?since=0001-01-01&until=0001-01-01").status_code == 200
+    assert operator.get("/failed?since=9999-12-31&until=9999-12-31").status_code == 200
 
 
 def proposal(entry: str, *, received_before: int = 40) -> JudgedCode:

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlmodel import SQLModel
 
-from models.tables import DEAD_LETTERS, HISTORY
+from models.tables import DEAD_LETTERS, HISTORY, OUTAGES
 from receiver.console.app import HEADERS, OPEN
 from receiver.console.session import COOKIE, ENDS_AFTER
 from sync.tasks import add_task
@@ -87,7 +87,10 @@ ACTIONS = {
     "/dead-letters/replay": {"until": "2026-06-24T10:00:00+00:00"},
     "/dead-letter/resolve": {},
     "/work/cancel": {},
+    "/outage/resolve": {"number": "1", "reason": "imported Zexa's list"},
 }
+# Held to the same rules in test_lists.py, with lists.
+LIST_ACTIONS = {"/lists", "/list/confirm", "/list/cancel", "/list/download"}
 
 
 def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
@@ -96,7 +99,11 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
     of = {"digest": digest, "id": waiting_task(filled)}
-    assert set(ACTIONS) | {"/login", "/logout", "/link/x", "/messages", "/person"} == {
+    began = datetime.now(UTC) - timedelta(hours=3)
+    with filled.begin() as connection:
+        row = {"began_at": began, "ended_at": began + timedelta(hours=2), "kind": "no_process"}
+        connection.execute(OUTAGES.insert(), row)
+    assert set(ACTIONS) | LIST_ACTIONS | {"/login", "/logout", "/link/x", "/messages", "/person"} == {
         path for path, endpoint in paths(app, "POST") if endpoint != "console.nothing"
     }
     operator.get("/")

@@ -17,7 +17,8 @@ from models.database import open_database
 from models.tables import HISTORY, OPT_OUTS
 from sync.cli import main
 from sync.opt_outs import import_file
-from sync.opt_outs.import_file import Defaults, ImportCounts, import_opt_outs
+from sync.opt_outs.import_file import ImportCounts, import_opt_outs
+from sync.opt_outs.import_rows import Defaults
 from sync.opt_outs.remove import Resubscription, resubscribe
 from sync.store.apply import apply
 from sync.terminal.csv_file import named, opened_csv
@@ -104,6 +105,15 @@ def test_options_hold_where_a_row_says_nothing(engine: Engine, command: Command)
     assert imported(command, content, *options) == {"new": 2}
     rows = [(row["channel"], row["address"], row["sender"], row["opted_out_at"]) for row in table(engine, OPT_OUTS)]
     assert rows == [("sms", ANA, "A", minute(1)), ("whatsapp", RUI, "B", minute(2))]
+
+
+def test_a_reason_holds_where_a_row_gives_none(engine: Engine, command: Command) -> None:
+    content = "to,reason\n912345678,by post\n923000111,\n"
+    assert imported(command, content, "--reason", "list of the shop") == {"new": 2}
+    assert {row["address"]: row["reason"] for row in table(engine, HISTORY)} == {
+        ANA: "by post",
+        RUI: "list of the shop",
+    }
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from sync.queue.jobs import enqueue
 from sync.store.apply import apply
 from sync.store.singly import Held
 from sync.suppression import Lookup
+from sync.tasks import add_task
 from tests.integration.person.forgetting import BY, KEY, OPTIONS, REASON, dumped, forget
 from tests.support.events_builder import ANA, AO, RECEIVED, RUI, body, minute, raw
 from tests.support.people import NUMBERS
@@ -236,6 +237,18 @@ def test_what_waits_in_inbox_queue_and_failed_jobs_goes_too(
 
 def job_status(redis: Redis, job_id: str) -> JobStatus | None:
     return Job.fetch(job_id, connection=redis, serializer=SERIALIZER).get_status()
+
+
+def test_what_was_uploaded_and_asked_for_in_the_console_goes_too(engine: Engine, command: Command) -> None:
+    with engine.begin() as connection:
+        for parameters in ({"address": f"00{DIGITS}"}, {"digests": [sha256(STOP).hexdigest()]}):
+            add_task(connection, "a kind", by=BY, parameters=parameters, now=RECEIVED)
+        list_of_numbers = [DIGITS[:4].encode(), DIGITS[4:].encode()]
+        add_task(connection, "a kind", by=BY, parameters={"name": "a list"}, now=RECEIVED, files=list_of_numbers)
+    forgotten = command("person", "forget", ANA, "--by", BY, "--reason", REASON)
+    assert (forgotten.exit_code, "3 tasks" in forgotten.output) == (0, True)
+    assert [text for text in (DIGITS, sha256(STOP).hexdigest()) if text in dumped(engine)] == []
+    assert set(read(engine, "SELECT state, failure FROM tasks")) == {("failed", "forgotten")}
 
 
 def test_without_the_key_nothing_is_applied_and_look_ups_say_unknown(engine: Engine, redis: Redis) -> None:

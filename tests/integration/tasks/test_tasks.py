@@ -3,29 +3,33 @@
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from structlog.testing import capture_logs
 
+from sync.status import measure_database
 from sync.tasks import (
     OwnFailure,
     TaskFailed,
+    TaskRunner,
     TaskState,
     TaskWork,
     cancel_task,
     erase_tasks,
     latest_tasks,
     read_file,
-    tasks_waiting_since,
 )
+from sync.tasks import work as work_module
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, delete_old_files, file_bytes
 from sync.tasks.run import DEATHS_MAX
 from sync.tasks.take import DEAD_AFTER
+from sync.tasks.work import WORKED_SECONDS
 from tests.conftest import NOW
 from tests.integration.tasks.working import age, ask, counting, task, worker
-from tests.support.events_builder import ANA, rows
+from tests.support.events_builder import ANA, AO, rows
 
 HOUR = timedelta(hours=1)
 
@@ -48,9 +52,26 @@ def test_tasks_are_done_in_the_order_in_which_they_were_asked_for(engine: Engine
     later, first = ask(engine), ask(engine, now=NOW)
     assert worker(engine, reader, counting(1)).do_next()
     assert (task(engine, first).state, task(engine, later).state) == (TaskState.DONE, TaskState.WAITING)
-    with engine.connect() as connection:
-        since = tasks_waiting_since(connection)
-    assert since == task(engine, later).asked_at
+
+
+def test_it_is_known_since_when_a_task_waits_unless_a_worker_is_busy_with_another(
+    engine: Engine, reader: Engine
+) -> None:
+    def waits_since() -> datetime | None:
+        measured = measure_database(engine)
+        assert measured is not None
+        return measured.tasks_wait_since
+
+    assert waits_since() is None
+    asked = ask(engine)
+    ask(engine)
+    assert waits_since() == task(engine, asked).asked_at
+
+    def look(_work: TaskWork, _number: int) -> None:
+        assert waits_since() is None
+
+    assert worker(engine, reader, counting(1, before=look)).do_next()
+    assert waits_since() is not None
 
 
 def test_a_kind_that_a_worker_does_not_know_waits_for_a_worker_that_does(engine: Engine, reader: Engine) -> None:
@@ -174,6 +195,25 @@ def _away() -> Exception:
     return OperationalError()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_while_events_are_applied_a_task_rests_for_twice_as_long_as_it_works(
+    engine: Engine, reader: Engine, monkeypatch: pytest.MonkeyPatch, is_busy: bool
+) -> None:
+    now, rests = [0.0], []
+
+    def take_time(_work: TaskWork, number: int) -> None:
+        now[0] += WORKED_SECONDS * (number + 0.5)
+
+    monkeypatch.setattr(work_module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=rests.append))
+    ask(engine)
+    kinds = {"count": counting(3, before=take_time)}
+    runner = TaskRunner(engine, reader, kinds, options=AO, is_stop_asked=lambda: False, is_busy=lambda: is_busy)
+    assert runner.do_next()
+    # The first step is too short for a rest, and counts with the second.
+    assert rests == pytest.approx([2 * 2 * WORKED_SECONDS, 2 * 2.5 * WORKED_SECONDS] if is_busy else [])
+
+
 # Files
 
 
@@ -226,13 +266,15 @@ def test_files_are_deleted_a_day_after_the_task_has_ended_and_never_before(engin
 def test_no_file_and_no_parameter_is_left_that_may_name_a_person_who_is_forgotten(engine: Engine) -> None:
     of_list, of_person, of_none = ask(engine, files=[b"x"]), ask(engine, parameters={"address": ANA}), ask(engine)
     over = ask(engine, files=[b"x"], parameters={"reason": "too_long"})
+    of_letter = ask(engine, parameters={"digests": ["0" * 64]})
     with engine.begin() as connection:
         cancel_task(connection, over, NOW)
-        assert erase_tasks(connection, lambda content: ANA.encode() in content, NOW) == 3
+        assert erase_tasks(connection, lambda content: ANA.encode() in content, NOW) == 4
         assert erase_tasks(connection, lambda content: ANA.encode() in content, NOW) == 0
     assert rows(engine, "task_files") == []
     assert ANA not in repr(rows(engine, "tasks"))
-    for asked in (of_list, of_person):
+    assert "0" * 64 not in repr(rows(engine, "tasks"))
+    for asked in (of_list, of_person, of_letter):
         assert (task(engine, asked).state, task(engine, asked).failure) == (TaskState.FAILED, OwnFailure.FORGOTTEN)
     assert (task(engine, of_none).state, task(engine, over).state) == (TaskState.WAITING, TaskState.CANCELLED)
     assert task(engine, over).parameters == {"reason": "too_long"}

@@ -135,6 +135,8 @@ def test_a_healthy_installation_is_ok_throughout() -> None:
         ),
         (numbers(failed_jobs=1), "failed_jobs", "problem", "failed jobs that wait for a person: 1"),
         (numbers(database=replace(DATABASE, dead_letters=2)), "dead_letters", "warning", "for a person: 2"),
+        (numbers(database=replace(DATABASE, tasks_wait_since=ago(seconds=59))), "tasks", "ok", "no work"),
+        (numbers(database=replace(DATABASE, tasks_wait_since=ago(seconds=61))), "tasks", "warning", "for 1 min 1 s"),
         (
             numbers(database=replace(DATABASE, dead_letters=2), held_by="dead_letters"),
             *("dead_letters", "problem", "one may be an opt-out"),
@@ -183,8 +185,8 @@ def test_what_is_counted_is_judged(found: Numbers, check: str, status: str, word
 
 
 def test_a_store_that_did_not_answer_is_judged_by_nothing() -> None:
-    assert judged(numbers(database=None)).keys().isdisjoint({"inbox", "dead_letters", "outages"})
-    assert judged(replace(numbers(), redis=None)).keys() == {"inbox", "dead_letters", "outages"}
+    assert judged(numbers(database=None)).keys().isdisjoint({"inbox", "dead_letters", "outages", "tasks"})
+    assert judged(replace(numbers(), redis=None)).keys() == {"inbox", "dead_letters", "outages", "tasks"}
 
 
 def outage(began: datetime, ended: datetime | None, resolved_at: datetime | None = None) -> KnownOutage:

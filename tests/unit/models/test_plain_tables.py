@@ -18,6 +18,7 @@ from models.plain_tables import (
     NAMELESS_OPT_OUTS,
     OPT_OUTS,
     OUTAGES,
+    TASKS,
     WRITTEN,
 )
 
@@ -26,7 +27,7 @@ assert all_tables.__all__  # importing the module fills the metadata
 
 @pytest.mark.parametrize(
     "plain",
-    [INBOX, DEAD_LETTERS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS, OUTAGES, LAST_REACHABLE, FORGET_KEYS],
+    [INBOX, DEAD_LETTERS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS, OPT_OUTS, OUTAGES, LAST_REACHABLE, FORGET_KEYS, TASKS],
     ids=lambda table: table.name,
 )
 def test_the_columns_of_a_plain_table_are_those_of_its_model(plain: Table) -> None:

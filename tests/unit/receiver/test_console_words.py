@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 from flask import Flask, g
 
-from receiver.console import dead_letters, language, tasks
+from receiver.console import dead_letters, findings, language, tasks
 from receiver.console.listing import _TITLES
 from receiver.console.needs import _HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
+from sync.doctor import traffic_findings
+from sync.doctor.in_console import CHECKED, findings_of_pages
 from sync.users.audit import Action
 
 CONSOLE = Path(language.__file__).parent
 PLACES = re.compile(r"{(\w+)}")
 OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_letters.STATES)
 OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values()}
+OF_VALUES |= {*findings.NAMES.values()}
+OF_VALUES |= {text for finding in findings_of_pages() for text in (finding.found, finding.remedy)}
 OF_VALUES |= {*_TITLES.values(), *map(str, Action)}
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
@@ -96,3 +100,16 @@ def test_why_a_message_has_its_status_is_told_in_portuguese() -> None:
         "prevalece sobre message.failed (ocorreu em 2026-06-24 09:00:00Z)."
     )
     assert in_portuguese("a sentence of another form, delivered") == "a sentence of another form, delivered"
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_what_doctor_finds_is_told_in_portuguese_with_its_values_and_commands() -> None:
+    assert findings.NAMES.keys() == set(CHECKED)
+    gone = traffic_findings.WORKERS_GONE(ago="5 min ago")
+    assert (
+        findings.found_text(gone)
+        == "nenhum worker foi visto no último minuto, o último há 5 min: o que é aceite espera"
+    )
+    assert "<code>zexa-sync worker</code>" in findings.remedy_text(gone)
+    assert "&lt;b&gt;" in findings.found_text(traffic_findings.CLOCKS_DRIFT(seconds="2", lines="<b>"))

@@ -120,6 +120,18 @@ def test_a_silence_is_found_by_the_usual_gap_or_by_the_bound_that_was_given() ->
     assert found(numbers(last_counted_at=None)) == []
 
 
+def test_work_of_the_console_that_waits_for_over_a_minute_is_found_if_a_worker_runs() -> None:
+    def waiting(seconds: float, **changes: Any) -> Numbers:
+        return replace(numbers(**changes), database=replace(DATABASE, tasks_wait_since=ago(seconds=seconds)))
+
+    assert found(waiting(60)) == []
+    assert found(waiting(61)) == [
+        "Work that somebody asked for in the console waits for 1 min 1 s, though a worker runs."
+    ]
+    assert found(waiting(61, workers=ProcessesSeen(known=(), latest=None))) == []
+    assert found(replace(waiting(61), redis=None))[1:] == []
+
+
 @pytest.mark.parametrize("offset", [-6.0, 6.0])
 def test_clocks_that_differ_are_found(offset: float) -> None:
     assert found(numbers(clock_offset_seconds=offset / 2)) == []

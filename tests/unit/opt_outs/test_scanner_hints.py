@@ -1,4 +1,4 @@
-"""Which e-mail opt-outs are marked as possibly a mail scanner's."""
+"""Which e-mail opt-outs may be a mail scanner's."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.opt_outs.scanner_marks import (
+from sync.opt_outs.scanner_hints import (
     BURST_ADDRESSES,
     BURST_SECONDS,
     DELIVERY_SECONDS,
     PUBLIC_DOMAINS,
     MailOptOut,
-    scanner_marks,
+    scanner_hints,
 )
 
 AT = datetime(2026, 6, 24, 10, tzinfo=UTC)
@@ -29,35 +29,35 @@ def opt_out(
 
 
 @pytest.mark.parametrize("after", [0, 2, DELIVERY_SECONDS, -3])
-def test_an_opt_out_within_seconds_of_the_delivery_is_marked(after: float) -> None:
-    (mark,) = scanner_marks([opt_out(1, 0, after=after)]).values()
-    assert (mark.seconds_after_delivery, mark.burst) == (after, 0)
+def test_an_opt_out_within_seconds_of_the_delivery_has_a_hint(after: float) -> None:
+    (hint,) = scanner_hints([opt_out(1, 0, after=after)]).values()
+    assert (hint.seconds_after_delivery, hint.burst) == (after, 0)
 
 
 @pytest.mark.parametrize("after", [None, DELIVERY_SECONDS + 0.1, 3600, -DELIVERY_SECONDS - 0.1])
 def test_one_long_after_the_delivery_is_not(after: float | None) -> None:
-    assert scanner_marks([opt_out(1, 0, after=after)]) == {}
+    assert scanner_hints([opt_out(1, 0, after=after)]) == {}
 
 
-def test_many_of_one_domain_within_a_minute_are_marked_and_one_fewer_are_not() -> None:
+def test_many_of_one_domain_within_a_minute_have_hints_and_one_fewer_have_none() -> None:
     burst = [opt_out(number, number * BURST_SECONDS / (BURST_ADDRESSES - 1)) for number in range(BURST_ADDRESSES)]
-    marks = scanner_marks(burst)
-    assert {mark.burst for mark in marks.values()} == {BURST_ADDRESSES}
-    assert {mark.domain for mark in marks.values()} == {"example.com"}
-    assert marks.keys() == set(range(BURST_ADDRESSES))
-    assert scanner_marks(burst[1:]) == {}
-    assert scanner_marks([*burst[1:], opt_out(99, BURST_SECONDS * 1.5)]) == {}
+    hints = scanner_hints(burst)
+    assert {hint.burst for hint in hints.values()} == {BURST_ADDRESSES}
+    assert {hint.domain for hint in hints.values()} == {"example.com"}
+    assert hints.keys() == set(range(BURST_ADDRESSES))
+    assert scanner_hints(burst[1:]) == {}
+    assert scanner_hints([*burst[1:], opt_out(99, BURST_SECONDS * 1.5)]) == {}
 
 
 def test_one_person_who_says_stop_often_is_no_burst() -> None:
-    assert scanner_marks([opt_out(number, number, person="a@example.com") for number in range(50)]) == {}
+    assert scanner_hints([opt_out(number, number, person="a@example.com") for number in range(50)]) == {}
 
 
 @pytest.mark.parametrize("domain", ["gmail.com", "outlook.pt"])
 def test_many_of_a_public_provider_are_no_burst(domain: str) -> None:
     assert domain in PUBLIC_DOMAINS
-    assert scanner_marks([opt_out(number, 0, domain=domain) for number in range(50)]) == {}
-    assert len(scanner_marks([opt_out(number, 0, domain=domain, after=1) for number in range(50)])) == 50
+    assert scanner_hints([opt_out(number, 0, domain=domain) for number in range(50)]) == {}
+    assert len(scanner_hints([opt_out(number, 0, domain=domain, after=1) for number in range(50)])) == 50
 
 
 @given(
@@ -72,8 +72,8 @@ def test_a_burst_is_the_fullest_minute_that_an_opt_out_is_in(opt_outs: list[tupl
         opt_out(number, seconds, person=f"{person}@{domain}")
         for number, (person, seconds, domain) in enumerate(opt_outs)
     ]
-    marks = scanner_marks(known)
-    assert scanner_marks(known[::-1]) == marks
+    hints = scanner_hints(known)
+    assert scanner_hints(known[::-1]) == hints
     for one in known:
         near = [other for other in known if other.domain == one.domain]
         fullest = max(
@@ -87,5 +87,5 @@ def test_a_burst_is_the_fullest_minute_that_an_opt_out_is_in(opt_outs: list[tupl
             for first in near
             if timedelta() <= one.occurred_at - first.occurred_at <= timedelta(seconds=BURST_SECONDS)
         )
-        found = marks.get(one.statement_id)
+        found = hints.get(one.statement_id)
         assert (found.burst if found else 0) == (fullest if fullest >= BURST_ADDRESSES else 0)

@@ -1,4 +1,4 @@
-"""Finds what is needed to mark e-mail opt-outs that may be a mail scanner's, by keys and within bounds."""
+"""Finds e-mail opt-outs that may be a mail scanner's, by keys and within bounds."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from models.statements import is_one_of
 from models.tables import HISTORY, MESSAGES
-from sync.opt_outs.scanner_marks import MailOptOut, ScannerMark, scanner_marks
+from sync.opt_outs.scanner_hints import MailOptOut, ScannerHint, scanner_hints
 
 # Statements are numbered as they are applied, so those of one minute stand near each other.
 NEIGHBOURS = 500
@@ -20,34 +20,34 @@ Statement = Row[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatestMarks:
+class LatestHints:
     """Of the LATEST statements: how many are e-mail opt-outs, and those that may be a scanner's, the latest first."""
 
     mail_opt_outs: int
-    marked: Sequence[tuple[Statement, ScannerMark]]
+    hinted: Sequence[tuple[Statement, ScannerHint]]
 
 
-def find_scanner_marks(connection: Connection, ids: Sequence[int]) -> dict[int, ScannerMark]:
-    """Return the marks of those of the statements `ids`, at most the latest IDS_MAX, that may be a scanner's.
+def find_scanner_hints(connection: Connection, ids: Sequence[int]) -> dict[int, ScannerHint]:
+    """Return the hints of those of the statements `ids`, at most the latest IDS_MAX, that may be a scanner's.
 
-    Bursts are counted among the NEIGHBOURS before and after each, so a burst may be larger than its mark says.
+    Bursts are counted among the NEIGHBOURS before and after each, so a burst may be larger than its hint says.
     """
     own = _mail_opt_outs(connection, is_one_of(connection, HISTORY.c.id, sorted(ids)[-IDS_MAX:]))
     if not own:
         return {}
     is_near = [and_(HISTORY.c.id >= first, HISTORY.c.id <= last) for first, last in _spans([row.id for row in own])]
     near = _mail_opt_outs(connection, or_(*is_near))
-    marks = _marks(connection, {row.id: row for row in (*near, *own)}.values())
-    return {row.id: marks[row.id] for row in own if row.id in marks}
+    hints = _hints(connection, {row.id: row for row in (*near, *own)}.values())
+    return {row.id: hints[row.id] for row in own if row.id in hints}
 
 
-def latest_scanner_marks(connection: Connection) -> LatestMarks:
-    """Return the marks of the latest statements."""
+def latest_scanner_hints(connection: Connection) -> LatestHints:
+    """Return the hints of the latest statements."""
     last = connection.execute(select(func.max(HISTORY.c.id))).scalar_one() or 0
     rows = _mail_opt_outs(connection, HISTORY.c.id > last - LATEST)
-    marks = _marks(connection, rows)
-    marked = sorted((row for row in rows if row.id in marks), key=lambda row: (row.occurred_at, row.id), reverse=True)
-    return LatestMarks(mail_opt_outs=len(rows), marked=[(row, marks[row.id]) for row in marked])
+    hints = _hints(connection, rows)
+    hinted = sorted((row for row in rows if row.id in hints), key=lambda row: (row.occurred_at, row.id), reverse=True)
+    return LatestHints(mail_opt_outs=len(rows), hinted=[(row, hints[row.id]) for row in hinted])
 
 
 def _spans(ids: Iterable[int]) -> list[tuple[int, int]]:
@@ -72,13 +72,13 @@ def _mail_opt_outs(connection: Connection, condition: ColumnElement[bool]) -> Se
     return connection.execute(query.order_by(columns.id)).all()
 
 
-def _marks(connection: Connection, statements: Iterable[Statement]) -> dict[int, ScannerMark]:
+def _hints(connection: Connection, statements: Iterable[Statement]) -> dict[int, ScannerHint]:
     rows = list(statements)
     columns, ids = MESSAGES.c, sorted({row.message_id for row in rows if row.message_id})
     is_delivered = and_(is_one_of(connection, columns.message_id, ids), columns.delivered_at.is_not(None))
     found = connection.execute(select(columns.message_id, columns.delivered_at).where(is_delivered)) if ids else ()
     delivered = {row.message_id: row.delivered_at for row in found}
-    return scanner_marks(
+    return scanner_hints(
         MailOptOut(
             statement_id=row.id,
             person=row.person,

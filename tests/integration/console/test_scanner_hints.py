@@ -1,4 +1,4 @@
-"""E-mail opt-outs that may be a mail scanner's are marked on every page that shows them, and hold all the same."""
+"""Every page that shows an e-mail opt-out which may be a mail scanner's says so, and the opt-out holds."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,13 +8,13 @@ from sqlalchemy import Engine, func, select
 
 from models.tables import HISTORY, OPT_OUTS
 from sync.events.interpretation import ParseOptions
-from sync.opt_outs import find_scanner_marks as finding
-from sync.opt_outs.find_scanner_marks import find_scanner_marks, latest_scanner_marks
+from sync.opt_outs import find_scanner_hints as finding
+from sync.opt_outs.find_scanner_hints import find_scanner_hints, latest_scanner_hints
 from sync.store.apply import apply
 from tests.integration.console.conftest import delivery
 from tests.support.consoles import Visitor
 
-MARK = "perhaps a mail scanner"
+HINT = "perhaps a mail scanner"
 SOON, LATE = "soon@example.org", "late@example.org"
 BURST = [f"p{number}@burst.example" for number in range(12)]
 
@@ -39,49 +39,49 @@ def ids(engine: Engine) -> dict[str, int]:
         return {row.address: row.id for row in connection.execute(select(HISTORY.c.address, HISTORY.c.id))}
 
 
-def marks(engine: Engine, *addresses: str) -> dict[str, tuple[float | None, int]]:
+def hints(engine: Engine, *addresses: str) -> dict[str, tuple[float | None, int]]:
     known = ids(engine)
     with engine.connect() as connection:
-        found = find_scanner_marks(connection, [known[address] for address in addresses])
+        found = find_scanner_hints(connection, [known[address] for address in addresses])
     names = {number: address for address, number in known.items()}
-    return {names[number]: (mark.seconds_after_delivery, mark.burst) for number, mark in found.items()}
+    return {names[number]: (hint.seconds_after_delivery, hint.burst) for number, hint in found.items()}
 
 
-def test_soon_after_the_delivery_and_in_a_burst_of_one_domain_is_marked(scanned: Engine) -> None:
+def test_soon_after_the_delivery_and_in_a_burst_of_one_domain_has_a_hint(scanned: Engine) -> None:
     everybody = ids(scanned)
-    assert marks(scanned, *everybody) == {SOON: (2.0, 0)} | dict.fromkeys(BURST, (None, 12))
+    assert hints(scanned, *everybody) == {SOON: (2.0, 0)} | dict.fromkeys(BURST, (None, 12))
     # Of one alone the neighbours tell too.
-    assert marks(scanned, BURST[3]) == {BURST[3]: (None, 12)}
-    assert marks(scanned, LATE) == {}
+    assert hints(scanned, BURST[3]) == {BURST[3]: (None, 12)}
+    assert hints(scanned, LATE) == {}
     with scanned.connect() as connection:
-        latest = latest_scanner_marks(connection)
+        latest = latest_scanner_hints(connection)
         # The person stays suppressed.
         assert connection.execute(select(func.count()).where(OPT_OUTS.c.opted_in_at.is_(None))).scalar_one() >= 14
     assert latest.mail_opt_outs == 14
-    assert [row.address for row, _ in latest.marked] == [*reversed(BURST), SOON]
+    assert [row.address for row, _ in latest.hinted] == [*reversed(BURST), SOON]
 
 
 def test_what_is_read_is_bounded(scanned: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "NEIGHBOURS", 4)
-    assert marks(scanned, BURST[0]) == {}  # only five of them are looked at
+    assert hints(scanned, BURST[0]) == {}  # only five of them are looked at
     monkeypatch.setattr(finding, "LATEST", 3)
     with scanned.connect() as connection:
-        assert latest_scanner_marks(connection).mail_opt_outs == 3
+        assert latest_scanner_hints(connection).mail_opt_outs == 3
     monkeypatch.setattr(finding, "IDS_MAX", 1)
     known = ids(scanned)
     with scanned.connect() as connection:
-        assert find_scanner_marks(connection, [known[SOON], max(known.values()) + 1]) == {}
+        assert find_scanner_hints(connection, [known[SOON], max(known.values()) + 1]) == {}
 
 
 def test_pages_say_why_and_that_it_holds(operator: Visitor, scanned: Engine) -> None:
     known = ids(scanned)
     listed = operator.get("/opt-outs").text
-    assert listed.count(MARK) == 13
+    assert listed.count(HINT) == 13
     assert "2.0\u00a0s after the delivery" in listed
-    assert listed.count("12 of burst.example within 60 s") == 12
+    assert listed.count("12 addresses of burst.example within 60 s") == 12
     for page in ("person", "evidence"):
-        assert MARK in operator.get(f"/{page}?statement={known[SOON]}").text
-        assert MARK not in operator.get(f"/{page}?statement={known[LATE]}").text
+        assert HINT in operator.get(f"/{page}?statement={known[SOON]}").text
+        assert HINT not in operator.get(f"/{page}?statement={known[LATE]}").text
     person = operator.get(f"/person?statement={known[SOON]}").text
     assert "Must not be messaged" in person
     failures = operator.get("/failures").text
@@ -89,7 +89,7 @@ def test_pages_say_why_and_that_it_holds(operator: Visitor, scanned: Engine) -> 
     assert "These people stay opted out all the same" in failures
 
 
-def test_a_viewer_sees_the_marks_and_no_address(viewer: Visitor, scanned: Engine) -> None:
+def test_a_viewer_sees_the_hints_and_no_address(viewer: Visitor, scanned: Engine) -> None:
     for page in ("opt-outs", "failures", f"person?statement={ids(scanned)[SOON]}"):
         text = viewer.get(f"/{page}").text
         assert "2.0\u00a0s after the delivery" in text

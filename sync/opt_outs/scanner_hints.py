@@ -1,6 +1,6 @@
 """Which e-mail opt-outs may be those of a mail scanner, which follows the links of a message before its reader. Pure.
 
-A mark only tells a person. The opt-out holds all the same, until the recipient's own word ends it.
+Hints are for people. The opt-out holds all the same, until the recipient's own word ends it.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ class MailOptOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScannerMark:
+class ScannerHint:
     """Why an opt-out may be a scanner's: seconds after the delivery, or people of its domain within BURST_SECONDS."""
 
     seconds_after_delivery: float | None
@@ -61,12 +61,12 @@ class ScannerMark:
     burst: int  # 0 if there was none
 
 
-def scanner_marks(opt_outs: Iterable[MailOptOut]) -> dict[int, ScannerMark]:
-    """Return the mark of each of `opt_outs` that may be a scanner's, by its statement. Bursts are of those given."""
+def scanner_hints(opt_outs: Iterable[MailOptOut]) -> dict[int, ScannerHint]:
+    """Return the hint of each of `opt_outs` that may be a scanner's, by its statement. Bursts are of those given."""
     known = list(opt_outs)
     bursts = _bursts(known)
     return {
-        opt_out.statement_id: ScannerMark(seconds_after_delivery=seconds, domain=opt_out.domain, burst=burst)
+        opt_out.statement_id: ScannerHint(seconds_after_delivery=seconds, domain=opt_out.domain, burst=burst)
         for opt_out in known
         for seconds, burst in [(opt_out.seconds_after_delivery, bursts.get(opt_out.statement_id, 0))]
         if burst or seconds is not None
