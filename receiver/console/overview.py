@@ -8,8 +8,8 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection, select
 
+from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS
-from receiver.console.campaigns import counts_of
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.listing import asked_day
@@ -110,8 +110,12 @@ def _no_latency(_connection: Connection) -> Latency | None:
     return None
 
 
-def running_campaigns(connection: Connection) -> list[Mapping[str, Any]]:
+def running_campaigns(connection: Connection) -> list[dict[str, object]]:
     """Return the campaigns that were sent last and are not completed, with their counts."""
     sent = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
     ids = list(connection.execute(sent.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
-    return counts_of(connection, ids)
+    rows = []
+    for campaign_id in ids:
+        query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
+        rows += [dict(row) for row in connection.execute(query).mappings()]
+    return rows
