@@ -17,6 +17,7 @@ from receiver.console.session import account
 from receiver.console.stores import Stores, begin_page
 from receiver.console.tasks import OF_LISTS, REFRESH_SECONDS, failure_text
 from receiver.console.uploads import INCOMPLETE, LIST_BYTES_MAX, TOO_LARGE
+from sync.events.addresses import CHANNELS
 from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, problems_of
 from sync.opt_outs.uploaded_list import ListHead, ListOptions, list_head
 from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file
@@ -47,7 +48,8 @@ def lists_page(status: HTTPStatus = HTTPStatus.OK, problem_text: object = None) 
     with stores().reader.connect() as connection:
         records = [it for it in latest_tasks(connection, limit=TASKS_LOOKED_AT) if it.kind in OF_LISTS][:LISTS_SHOWN]
     most = LIST_BYTES_MAX // 1024 // 1024
-    return rendered("lists.html", status, records=records, most=most, problem_text=problem_text, form=request.form)
+    shown = {"records": records, "most": most, "channels": sorted(CHANNELS), "form": request.form}
+    return rendered("lists.html", status, problem_text=problem_text, **shown)
 
 
 def untaken(why: str) -> Response:

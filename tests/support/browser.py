@@ -122,12 +122,12 @@ class Browser:
         """Show pages as they come out of a printer."""
         self._devtools("Emulation.setEmulatedMedia", {"media": "print" if is_printed else ""})
 
-    def picture(self, path: Path) -> None:
-        """Keep the whole page as a PNG file."""
+    def picture(self, path: Path, *, height_max: int) -> None:
+        """Keep the page, or so many of its upper pixels, as a PNG file."""
         width, height = self.script(
             "return [document.documentElement.clientWidth, document.documentElement.scrollHeight]"
         )
-        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, height_max), "scale": 1}
         shot = self._devtools("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
         path.write_bytes(base64.b64decode(shot["data"]))
 

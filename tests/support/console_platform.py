@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import URL, select
 
 from models.database import open_database
-from models.tables import DEAD_LETTERS, HISTORY, MESSAGES
+from models.tables import CAMPAIGNS, DEAD_LETTERS, HISTORY, MESSAGES
 from sync.devtools.simulate.traffic import generate
 from sync.events.event import Reason
 from sync.events.interpretation import ParseOptions
@@ -74,6 +74,13 @@ class ConsolePlatform:
         with self.engine.connect() as connection:
             query = select(MESSAGES.c.message_id).where(*has_opted_out).order_by(MESSAGES.c.message_id).limit(1)
             return str(connection.execute(query).scalar_one())
+
+    def campaign(self) -> str:
+        """The id of the completed campaign with the most messages."""
+        query = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "completed")
+        ordered = query.order_by(CAMPAIGNS.c.message_total.desc(), CAMPAIGNS.c.campaign_id)
+        with self.engine.connect() as connection:
+            return str(connection.execute(ordered.limit(1)).scalar_one())
 
     def undelivered(self) -> tuple[str, str, str]:
         """A message by SMS that did not arrive: its id, its recipient and the reason."""

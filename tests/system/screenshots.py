@@ -15,7 +15,7 @@ from tests.system.packages import find_command
 
 FOLDER = ROOT / "docs" / "console"
 BUTTON = "button.primary"
-PAGES = ("overview", "message")
+HEIGHT_MAX = 1600
 # By name: language, width, height, dark.
 LOOKS = {
     "light": ("en", 1280, 900, False),
@@ -23,12 +23,22 @@ LOOKS = {
     "phone": ("en", 390, 800, False),
     "pt": ("pt", 1280, 900, False),
 }
-WANTED = {"overview-light", "overview-dark", "overview-phone", "message-pt"}
+WANTED = {
+    *(f"overview-{look}" for look in ("light", "dark", "phone")),
+    *("message-pt", "campaign-light", "failures-dark", "person-phone"),
+}
 
 
 def take(console: ConsolePlatform, driver: str, chromium: str, folder: Path) -> None:
     """Take every wanted picture into `folder`."""
-    pages = {"overview": f"{console.url}/", "message": f"{console.url}/message?id={console.message()}"}
+    message = console.message()
+    pages = {
+        "overview": f"{console.url}/",
+        "message": f"{console.url}/message?id={message}",
+        "campaign": f"{console.url}/campaign?id={console.campaign()}",
+        "failures": f"{console.url}/failures?days=30",
+        "person": f"{console.url}/person?message={message}",
+    }
     for look, (language, width, height, is_dark) in LOOKS.items():
         with browser(driver, chromium, language=language) as window:
             window.show_as(width=width, height=height, is_dark=is_dark)
@@ -38,7 +48,7 @@ def take(console: ConsolePlatform, driver: str, chromium: str, folder: Path) -> 
             for page, url in pages.items():
                 if f"{page}-{look}" in WANTED:
                     window.open(url)
-                    window.picture(folder / f"{page}-{look}.png")
+                    window.picture(folder / f"{page}-{look}.png", height_max=HEIGHT_MAX)
 
 
 def shrink(quantiser: str, folder: Path) -> None:

@@ -91,6 +91,7 @@ MAY_IMPORT = {
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
+    "sync.failure_codes",
     "sync.doctor",
     "sync.opt_outs",
     "sync.outages.text",

@@ -20,7 +20,7 @@ from sync.reports.messages import CountedKind, CountedMessages, counted_messages
 from sync.reports.provider_counts import FINAL
 from sync.store.apply import apply
 from tests.integration.console.conftest import deliveries
-from tests.integration.console.test_pages import reported
+from tests.integration.console.test_pages import cells, reported
 from tests.support.consoles import Visitor
 
 NUMBER_LINK = re.compile(r'<a class="n" href="/console([^"]+)">([\d,]+)</a>')
@@ -99,6 +99,10 @@ def filters(**given: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(given.items()))
 
 
+def text_of(number: int | None) -> str:
+    return "—" if number is None else f"{number:,}"
+
+
 COUNTS = {"finalised": "ended", **{name: name for name in ("delivered", "failed", "undeliverable", "opt_outs")}}
 
 
@@ -121,6 +125,12 @@ def test_every_number_is_that_of_the_report_of_this_moment(
     campaigns = {row["campaign_id"]: row for row in reported("campaigns", migrated_url, monkeypatch)}
     listed = linked(operator, "/campaigns")
     assert len(listed) == min(len(campaigns), CAMPAIGNS_ON_A_PAGE) * 6
+    header, *rows_of_campaigns = cells(operator.get("/campaigns").text)
+    places = {name: header.index(name) for name in ("by Zexa's count", "known", "silent")}
+    told = {"by Zexa's count": "message_total", "known": "messages", "silent": "silent"}
+    shown_counts = sorted(tuple(row[place] for place in places.values()) for row in rows_of_campaigns)
+    assert len(campaigns) <= CAMPAIGNS_ON_A_PAGE
+    assert shown_counts == sorted(tuple(text_of(row[told[name]]) for name in places) for row in campaigns.values())
     of_campaign = {"messages": "all", "unfinished": "unfinished", **COUNTS}
     for campaign_id in [key for key, row in campaigns.items() if row["failed"]][:CAMPAIGNS]:
         row, shown = campaigns[campaign_id], linked(operator, f"/campaign?id={quote(campaign_id)}")

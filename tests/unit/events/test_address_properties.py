@@ -43,6 +43,8 @@ addresses = st.one_of(
 @example("", "\u0130@EXAMPLE.COM", "AO")
 @example("sms", "tel: tel:912345678", "AO")
 @example("sms", "tel:  ", "AO")
+@example("email", '"\'ana"@example.com', "AO")
+@example("email", '"ana"@example.com\'', "AO")
 def test_normalising_twice_changes_nothing(channel: str, address: str, region: str) -> None:
     once = normalise(channel, address, region)
     assert normalise(channel, once, region) == once

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from receiver.console import charts
+from receiver.console.failures import REASONS_IN_CHART
 
 SHEET = (Path(charts.__file__).parent / "static" / "console.css").read_text()
-KINDS = ("delivered", "failed", "undeliverable", "opt-outs", "unfinished")
+OF_MESSAGES = ("delivered", "failed", "undeliverable", "opt-outs", "unfinished")
+OF_REASONS = (*(f"reason-{place}" for place in range(1, REASONS_IN_CHART + 1)), "unfinished")
+KINDS = sorted({*OF_MESSAGES, *OF_REASONS})
+BESIDE_EACH_OTHER = [*combinations(OF_MESSAGES, 2), *combinations(OF_REASONS, 2)]
 CONTRAST_MIN = 3.0  # https://www.w3.org/TR/WCAG22/#non-text-contrast
 DIFFERENCE_MIN = 20.0  # of CIE 1976; a person begins to see a difference at about 2
 Triple = tuple[float, float, float]
@@ -74,7 +78,7 @@ def test_a_part_of_a_chart_stands_out_from_its_card(kind: str, theme: int) -> No
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("sight", SIGHTS)
-@pytest.mark.parametrize(("one", "other"), [*combinations(KINDS, 2)])
+@pytest.mark.parametrize(("one", "other"), BESIDE_EACH_OTHER)
 def test_no_two_parts_look_alike_to_whoever_sees_red_and_green_alike(
     one: str, other: str, sight: str, theme: int
 ) -> None:
