@@ -21,7 +21,6 @@ NAMES = {
     "workers": "Workers",
     "queue": "Queue",
     "failed_jobs": "Failed jobs",
-    "tasks": "Work",
     "dead_letters": "Dead letters",
     "inbox": "Inbox",
     "refusals": "Refused deliveries",
