@@ -123,7 +123,7 @@ def test_who_names_no_channel_asks_for_the_spellings_of_all(address: str, region
 @given(addresses, regions)
 def test_a_number_that_every_channel_spells_alike_is_one(address: str, region: str) -> None:
     if module.is_spelled_alike(address):
-        assert {normalise(of, address, region) for of in ("", "sms", "email", "slack")} == {address}
+        assert {normalise(channel, address, region) for channel in ("", "sms", "email", "slack")} == {address}
         assert spellings(None, address, region) == (address,)
         assert is_address(None, address)
 
