@@ -22,13 +22,18 @@ NAMES = {
     "queue": "Queue",
     "failed_jobs": "Failed jobs",
     "dead_letters": "Dead letters",
+    "tasks": "Work that people asked for",
     "inbox": "Inbox",
     "refusals": "Refused deliveries",
     "silence": "Silence",
     "copies": "Copies",
     "outages": "Outages",
 }
-PAGES = {"dead_letters": "console.dead_letters", "failed_jobs": "console.dead_letters"}
+PAGES = {
+    "dead_letters": "console.dead_letters",
+    "failed_jobs": "console.dead_letters",
+    "tasks": "console.tasks",
+}
 # How values that doctor wrote in English are told.
 _VALUES = [
     (re.compile(english), portuguese)
