@@ -27,6 +27,7 @@ NAMES = {
     "silence": "Silence",
     "copies": "Copies",
     "outages": "Outages",
+    "tasks": "Work",
 }
 PAGES = {"dead_letters": "console.dead_letters", "failed_jobs": "console.dead_letters"}
 # How values that doctor wrote in English are told.
