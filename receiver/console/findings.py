@@ -28,6 +28,7 @@ NAMES = {
     "silence": "Silence",
     "copies": "Copies",
     "outages": "Outages",
+    "tasks": "Work",
 }
 PAGES = {
     "dead_letters": "console.dead_letters",
