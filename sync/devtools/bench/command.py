@@ -169,7 +169,7 @@ def bench(
         zexa-sync bench growth --messages 0,1000000,5000000
       How long do the reports take with ten million messages? (some ten minutes, 20 GB)
         zexa-sync bench reports --messages 10000000 --database postgresql
-      Are the console's pages quick? (a minute)
+      Are the console's pages quick? (a minute or two; with --messages 10000000 half an hour and 25 GB)
         zexa-sync bench console
 
     Starts a Redis (nothing of it on disk) and a PostgreSQL of its own and throws them away. Servers given by
