@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Integer, Text
+from sqlalchemy import CheckConstraint, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
@@ -13,7 +13,12 @@ class CampaignStatus(SQLModel, table=True):
     document its fields. `message_total` is how many messages the campaign has, if an event says so."""
 
     __tablename__ = "campaign_status"
-    __table_args__ = (CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),)
+    __table_args__ = (
+        CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
+        # For lists of campaigns: those last heard of first, and those that run by when they were sent.
+        Index("ix_campaign_status_updated_at", "updated_at", "campaign_id"),
+        Index("ix_campaign_status_status", "status", "sent_at"),
+    )
 
     campaign_id: str = Field(primary_key=True, sa_type=KeyText)
     status: str = Field(sa_type=Text)

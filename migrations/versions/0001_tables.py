@@ -221,6 +221,8 @@ def create_status() -> None:
         sa.Column("message_total", sa.Integer()),
         sa.CheckConstraint("status IN ('sent', 'completed')", name="ck_campaign_status_status"),
     )
+    op.create_index("ix_campaign_status_updated_at", "campaign_status", ["updated_at", "campaign_id"])
+    op.create_index("ix_campaign_status_status", "campaign_status", ["status", "sent_at"])
 
 
 def create_indexes_of_messages() -> None:

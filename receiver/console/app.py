@@ -227,6 +227,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "free_text": shown_text,
     "check_name": findings.name_text,
     "found": findings.found_text,
+    "page_of": findings.page_of,
     "remedy": findings.remedy_text,
     "event": language.event_text,
     "reason": language.reason_text,

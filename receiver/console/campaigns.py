@@ -11,12 +11,12 @@ from typing import Any
 from flask import Response
 from sqlalchemy import Connection, exists, literal, select, tuple_, union
 
-from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS, ROLLUP_CAMPAIGNS, ROLLUP_DELTAS
 from models.types import KeyText, UTCDateTime
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.pages import Pages, asked, problem, rendered, stores
+from sync.reports.few_campaigns import few_campaigns
 from sync.reports.progress import CampaignProgress, report_progress
 from sync.reports.provider_counts import FINAL, ProviderCounts, provider_counts
 from sync.reports.reasons import LOOKED_AT, campaign_reasons
@@ -44,7 +44,7 @@ def campaigns() -> Response:
     """Show those first that anything was last heard of; after them those of which only messages are known."""
     with stores().reader.connect() as connection:
         ids = campaign_ids(connection, after=asked("after"))
-        rows = counts_of(connection, ids)
+        rows = few_campaigns(connection, ids)
     older = ids[-1] if len(ids) == CAMPAIGNS_ON_A_PAGE else None
     return rendered("campaigns.html", rows=[(row, parts_of(row)) for row in rows], older=older)
 
@@ -78,15 +78,6 @@ def eventless_ids(connection: Connection, *, after: str, limit: int) -> list[str
     return list(connection.execute(found.order_by("campaign_id").limit(limit)).scalars()) if limit > 0 else []
 
 
-def counts_of(connection: Connection, ids: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the rows of `report_campaigns`, in the order of `ids`. One may have none: its messages moved elsewhere."""
-    found: list[Mapping[str, Any]] = []
-    for campaign_id in ids:
-        query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
-        found += [dict(row) for row in connection.execute(query).mappings()]
-    return found
-
-
 def parts_of(row: Mapping[str, Any]) -> Any:
     """Return the bar of a campaign: all that is known of its messages, `silent` ones and unfinished ones last."""
     kinds = [(kind, row[kind] or 0) for kind in (*FINAL, "unfinished")]
@@ -96,7 +87,7 @@ def parts_of(row: Mapping[str, Any]) -> Any:
 def campaign() -> Response:
     campaign_id = asked("id")
     with stores().reader.connect() as connection:
-        rows = counts_of(connection, [campaign_id])
+        rows = few_campaigns(connection, [campaign_id])
         if not rows:
             return problem(HTTPStatus.NOT_FOUND)
         row = rows[0]

@@ -21,7 +21,6 @@ NAMES = {
     "workers": "Workers",
     "queue": "Queue",
     "failed_jobs": "Failed jobs",
-    "tasks": "Work",
     "dead_letters": "Dead letters",
     "inbox": "Inbox",
     "refusals": "Refused deliveries",
@@ -29,6 +28,7 @@ NAMES = {
     "copies": "Copies",
     "outages": "Outages",
 }
+PAGES = {"dead_letters": "console.dead_letters", "failed_jobs": "console.dead_letters"}
 # How values that doctor wrote in English are told.
 _VALUES = [
     (re.compile(english), portuguese)
@@ -61,12 +61,20 @@ def name_text(check: Check) -> Markup:
 
 def found_text(check: Check) -> Markup:
     """Return what was found; what nobody translates stays as doctor says it."""
-    return _said(check, check.found, check.finding.found if check.finding else None)
+    return _with_code(_said(check, check.found, check.finding.found if check.finding else None))
 
 
 def remedy_text(check: Check) -> Markup:
-    """Return what to do, with commands marked as code."""
-    said = _said(check, check.remedy, check.finding.remedy if check.finding else None)
+    """Return what to do about it."""
+    return _with_code(_said(check, check.remedy, check.finding.remedy if check.finding else None))
+
+
+def page_of(check: Check) -> str | None:
+    """Return the page of the console where to see or mend it, None if there is none but Health."""
+    return PAGES.get(check.check)
+
+
+def _with_code(said: Markup) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(said)))  # noqa: S704 - it is escaped already
 
 

@@ -27,13 +27,15 @@ def health() -> Response:
         secrets=opened.secrets,
         is_journalled=opened.is_journalled,
     )
+    wrong = [check for check in checks if check.status in (Severity.PROBLEM, Severity.WARNING)]
+    named = {check.check for check in wrong}
     counts = Counter(check.status for check in checks)
     return rendered(
         "health.html",
         numbers=numbers,
         held_by=held_by_text(numbers.freshness.held_by),
-        found=[check for check in checks if check.status in (Severity.PROBLEM, Severity.WARNING)],
-        fine=[check for check in checks if check.status is Severity.OK],
+        found=wrong,
+        fine=[check for check in checks if check.status is Severity.OK and check.check not in named],
         unknown=[check for check in checks if check.status is Severity.UNKNOWN],
         problems=counts[Severity.PROBLEM],
         warnings=counts[Severity.WARNING],

@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 
 from receiver.console.language import _, counted, duration_text, number_text
 from sync.status import CLOCK_SECONDS_MAX, InRedis, Numbers
 from sync.suppression import MAX_STALENESS
+from sync.tasks import TaskState, latest_tasks
 
 INBOX_SECONDS = 60
+FAILED_WITHIN = timedelta(days=7)
+# So many of the latest are looked at.
+TASKS_LOOKED_AT = 50
 
 _HELD_BY = {
     "queue": "a later opt-out waits in the queue",
@@ -31,9 +37,15 @@ class Need:
     page: str = "health"
 
 
-def needs(numbers: Numbers) -> list[Need]:
+def count_failed_work(connection: Connection, now: datetime) -> int:
+    """Return how much of what people asked a worker for did not succeed of late."""
+    latest = latest_tasks(connection, limit=TASKS_LOOKED_AT)
+    return sum(task.state is TaskState.FAILED and now - task.asked_at < FAILED_WITHIN for task in latest)
+
+
+def needs(numbers: Numbers, *, failed_work: int) -> list[Need]:
     """Return what needs a person; nothing if all is well."""
-    return sorted(_needs(numbers), key=lambda need: not need.is_urgent)
+    return sorted([*_needs(numbers), *_of_work(failed_work)], key=lambda need: not need.is_urgent)
 
 
 def held_by_text(held_by: str | None) -> Markup:
@@ -74,6 +86,16 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
     if spread is not None and spread > CLOCK_SECONDS_MAX:
         text = _("The clocks of this machine and of the stores differ by {spread}.", spread=duration_text(spread))
         yield Need(is_urgent=False, text=text)
+
+
+def _of_work(failed: int) -> Iterator[Need]:
+    if failed:
+        text = counted(
+            failed,
+            "{n} piece of work that somebody asked for did not succeed this week.",
+            "{n} pieces of work that somebody asked for did not succeed this week.",
+        )
+        yield Need(is_urgent=False, text=text, page="tasks")
 
 
 def _of_redis(numbers: Numbers, redis: InRedis) -> Iterator[Need]:

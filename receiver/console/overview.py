@@ -1,22 +1,22 @@
 """The overview: what became of the messages today and in thirty days, and what needs a person."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response
 from sqlalchemy import Connection, select
 
-from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.listing import asked_day
-from receiver.console.needs import held_by_text, needs
+from receiver.console.needs import count_failed_work, held_by_text, needs
 from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
 from receiver.console.pages import Pages, asked, problem, rendered, stores
-from sync.reports.queries import ReportSelection, report_daily
+from sync.reports.few_campaigns import few_campaigns
+from sync.reports.queries import ReportSelection, Row, report_daily
 from sync.status import Latency, Numbers, measure
 
 DAYS = 30
@@ -38,6 +38,7 @@ def overview() -> Response:
     with stores().reader.connect() as connection:
         report = report_daily(connection, ReportSelection(since=days[0], until=today))
         running = running_campaigns(connection)
+        failed_work = count_failed_work(connection, datetime.now(UTC))
     numbers = measured()
     of_today = [row for row in report.rows if row["day"] == today]
     channels = by_channel(of_today)
@@ -48,6 +49,7 @@ def overview() -> Response:
         "overview.html",
         today=today,
         few=FEW_MESSAGES,
+        first_day=days[0],
         total=summed(of_today),
         today_parts=share_bar(summed(of_today).parts, summed(of_today).finalised),
         of_days=summed(report.rows),
@@ -60,7 +62,7 @@ def overview() -> Response:
         worst=worst_day(chosen),
         channel=channel,
         every_channel=[name for name, _ in by_channel(report.rows) if name],
-        needs=needs(numbers),
+        needs=needs(numbers, failed_work=failed_work),
         numbers=numbers,
         held_by=held_by_text(numbers.freshness.held_by),
         running=running,
@@ -110,12 +112,8 @@ def _no_latency(_connection: Connection) -> Latency | None:
     return None
 
 
-def running_campaigns(connection: Connection) -> list[dict[str, object]]:
+def running_campaigns(connection: Connection) -> list[Row]:
     """Return the campaigns that were sent last and are not completed, with their counts."""
     sent = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
     ids = list(connection.execute(sent.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
-    rows = []
-    for campaign_id in ids:
-        query = select(REPORT_CAMPAIGNS).where(REPORT_CAMPAIGNS.c.campaign_id == campaign_id)
-        rows += [dict(row) for row in connection.execute(query).mappings()]
-    return rows
+    return few_campaigns(connection, ids)

@@ -9,6 +9,8 @@ import unicodedata
 
 import idna
 
+from sync.events.written_text import QUOTES
+
 # Of letters beyond ASCII only those of which folding makes nothing else, as in `graça`.
 _PLAIN = re.compile(r"[a-z0-9._+\-\u00e0-\u00f6\u00f8-\u00ff]+@[a-z0-9\-]+(?:\.[a-z0-9\-]+)+")
 _EMAIL = re.compile(r"[^@\s,;:<>()\[\]|\"\x00-\x1f\x7f]+@[^@\s,;:<>()\[\]|\"\x00-\x1f\x7f]+")
@@ -25,7 +27,7 @@ def quickly_folded_email(text: str) -> str | None:
 def folded_email(text: str) -> str | None:
     """Return the one spelling of an e-mail address that is visible and unwrapped; None if `text` is none."""
     if quoted := _QUOTED.fullmatch(text):
-        text = quoted[1] + quoted[2]
+        text = (quoted[1] + quoted[2]).strip(QUOTES)
     # Folding may give a character that folds again, for a few of Unicode's letters.
     for _ in range(_ROUNDS):
         local, at, domain = text.rpartition("@")

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 _ALSO_INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_QUOTES = "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb"
+QUOTES = "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb"
 _QUOTED_LOCAL_PART = re.compile(r'"[^"@]+"@')
 _AT_THE_END = ".,;:\u3002"
 _SCHEME = re.compile(r"(?:mailto|tel|smsto|sms|whatsapp|telegram):(?://)?", re.IGNORECASE)
@@ -46,7 +46,7 @@ def unwrap(text: str) -> str:
 def _without_one_wrapper(text: str) -> str:
     text = text.strip().rstrip(_AT_THE_END).rstrip()
     if not _QUOTED_LOCAL_PART.match(text):
-        text = text.strip(_QUOTES)
+        text = text.strip(QUOTES)
     if scheme := _SCHEME.match(text):
         link = _AFTER_A_LINK.sub("", text[scheme.end() :])
         return unquote(link, errors="ignore") if scheme[0][0] in "mM" else link

@@ -1,18 +1,19 @@
 """A worker's chore: once an hour, in the whole installation, it counts which failures look like opt-outs.
 
-It only proposes. It has a thread and connections of its own, rests most of the time, and waits while anything waits to
+It only proposes. It has a thread and a connection of its own, rests most of the time, and waits while anything waits to
 be applied.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
@@ -79,23 +80,32 @@ class FailureCodesChore:
     def _count(self, pace: "_Pace") -> None:
         now = datetime.now(UTC)
         since, until = now - WINDOW, now - AGAIN_AFTER
-        options = {"pool_size": 1, "statement_seconds": STATEMENT_SECONDS, "busy_seconds": BUSY_SECONDS}
-        reader = open_database(self.database_url, is_read_only=True, **options)  # type: ignore[arg-type]
-        writer = open_database(self.database_url, **options)  # type: ignore[arg-type]
-        try:
+        with self._database(is_read_only=True) as reader:
             counter, reached = count_failures(reader, since, until, may_go_on=pace.may_go_on)
-            seconds = round(time.monotonic() - pace.begun, 1)
-            if self.is_stop_asked() or reached < since + WINDOW / 2:
-                log.info("failure_codes.put_off", seconds=seconds)
-                return
-            codes = judge(counter.counts(), self.options.opt_out_failures)
-            already = ",".join(sorted(self.options.opt_out_failures))
+        seconds = round(time.monotonic() - pace.begun, 1)
+        if self.is_stop_asked() or reached < since + WINDOW / 2:
+            log.info("failure_codes.put_off", seconds=seconds)
+            return
+        codes = judge(counter.counts(), self.options.opt_out_failures)
+        already = ",".join(sorted(self.options.opt_out_failures))
+        with self._database() as writer:
             store_count(writer, codes, counted_at=now, since=since, until=reached, already=already)
-            proposed = sum(code.is_proposed for code in codes)
-            log.info("failure_codes.counted", codes=len(codes), proposed=proposed, seconds=seconds)
+        proposed = sum(code.is_proposed for code in codes)
+        log.info("failure_codes.counted", codes=len(codes), proposed=proposed, seconds=seconds)
+
+    @contextmanager
+    def _database(self, *, is_read_only: bool = False) -> Iterator[Engine]:
+        engine = open_database(
+            self.database_url,
+            pool_size=1,
+            statement_seconds=STATEMENT_SECONDS,
+            busy_seconds=BUSY_SECONDS,
+            is_read_only=is_read_only,
+        )
+        try:
+            yield engine
         finally:
-            reader.dispose()
-            writer.dispose()
+            engine.dispose()
 
 
 class _Pace:

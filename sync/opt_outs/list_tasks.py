@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -46,8 +46,8 @@ AS_OF = "as_of"
 
 REDIS_SECONDS = 2
 PROBLEMS_TOLD_MAX = 20
-# Rows read between two looks whether the worker shall stop.
-ROWS_PER_CHECK = 1_000
+# Rows read between two looks whether the worker shall stop, or has events to apply.
+ROWS_PER_CHECK = 200
 
 
 def look_at_list(work: TaskWork) -> Mapping[str, int]:
@@ -109,7 +109,8 @@ def import_list(work: TaskWork) -> Mapping[str, int]:
     rows = int(work.bookmark or 0)
     shown = work.steps_done
     with _opened(work) as (asked, file):
-        _skip(file.records, rows, work)
+        for _ in islice(file.records, rows):
+            pass
 
         def note(connection: Connection, counts: ImportCounts) -> None:
             nonlocal rows, shown
@@ -130,22 +131,23 @@ def import_list(work: TaskWork) -> Mapping[str, int]:
     return {}
 
 
-def _skip(records: Iterator[Record], rows: int, work: TaskWork) -> None:
-    """Read over what an earlier worker has done."""
-    for number, _ in enumerate(islice(records, rows)):
-        if number % ROWS_PER_CHECK == 0:
-            work.check()
-
-
 @contextmanager
 def _opened(work: TaskWork) -> Iterator[tuple[ListOptions, CsvFile]]:
     """Open the list of the task. Fails the task with what is wrong with the list, which quotes no row."""
     asked = ListOptions.of(work.parameters)
     try:
         with opened_list(work.input(), asked, work.options.default_region) as file:
-            yield asked, file
+            yield asked, replace(file, records=_checked(file.records, work))
     except FileError as error:
         raise TaskFailed(str(error)) from None
+
+
+def _checked(records: Iterator[Record], work: TaskWork) -> Iterator[Record]:
+    """Yield `records`, which are read outside of transactions, so that the work may rest or stop between them."""
+    for number, record in enumerate(records):
+        if number % ROWS_PER_CHECK == 0:
+            work.check()
+        yield record
 
 
 @contextmanager

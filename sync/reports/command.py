@@ -151,9 +151,15 @@ def failures(**options: Any) -> None:
     """Why messages failed or are undeliverable, by channel.
 
     The table adds up the days, the most frequent reason first, and the bar is its share of the channel's failures;
-    --csv and --json have a row for each day.
+    --csv and --json have a row for each day. Beneath the table stands which codes look like opt-outs, if any does, by
+    what became of their addresses in 90 days. Reads ZEXA_OPT_OUT_FAILURES too.
     """
     _show("failures", "30d", **options)
+    if not (options["as_csv"] or options["as_json"]):
+        # Other reports need nothing of what this loads.
+        from sync.reports.proposals import say_proposals  # noqa: PLC0415
+
+        say_proposals()
 
 
 @report.command("opt-outs")

@@ -72,10 +72,13 @@ class TaskRunner:
             return False
         log.info("task.taken", task=record.id, kind=record.kind)
         begun = time.monotonic()
-        ended_as = self._do(record, holder)
-        milliseconds = round((time.monotonic() - begun) * 1000, 1)
-        log.info("task.left", task=record.id, kind=record.kind, how=ended_as, milliseconds=milliseconds)
-        self.close()
+        ended_as = "given_back"  # if the database is away
+        try:
+            ended_as = self._do(record, holder)
+        finally:
+            milliseconds = round((time.monotonic() - begun) * 1000, 1)
+            log.info("task.left", task=record.id, kind=record.kind, how=ended_as, milliseconds=milliseconds)
+            self.close()
         return True
 
     def close(self) -> None:

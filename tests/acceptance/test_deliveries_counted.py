@@ -3,17 +3,18 @@
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from redis import Redis
 from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer
-from tests.conftest import ROOT, migrate
+from tests.conftest import migrate
+from tests.support.forked import Forked, run_forked
 from tests.support.processes import SECRET, Platform, platform, signature, wait_for
 
 TOKEN = "a-token-of-the-tests"
@@ -26,6 +27,14 @@ SIGNATURES = {
     "malformed": {"X_Zexa_Signature": "0" * 63},
     "wrong": {"X_Zexa_Signature": signature(BODY, "another secret")},
     "retired": {"X_Zexa_Signature": signature(BODY, RETIRED)},
+}
+TOO_LARGE = 3
+EXPECTED = {
+    **{f'zexa_deliveries_refused_total{{reason="{reason}"}}': EACH for reason in SIGNATURES},
+    'zexa_deliveries_refused_total{reason="too_large"}': TOO_LARGE,
+    'zexa_deliveries_total{code="200"}': EACH,
+    'zexa_deliveries_total{code="403"}': 4 * EACH,
+    'zexa_deliveries_total{code="413"}': TOO_LARGE,
 }
 
 
@@ -50,47 +59,42 @@ def metrics(web: Platform) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def run(web: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sync", *arguments],
-        cwd=ROOT,
-        env=web.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Counted(NamedTuple):
+    """What is said once everything of `EXPECTED` was sent, and nothing else."""
+
+    metrics: dict[str, float]
+    status: subprocess.CompletedProcess[str]
 
 
-def test_refusals_and_deliveries_are_counted_exactly_over_all_processes(web: Platform) -> None:
-    too_large = [("too_large", b" " * (256 * 1024 + 1), {})] * 3
-    refused = [(reason, BODY, headers) for reason, headers in SIGNATURES.items()] * EACH
-    genuine = [("", BODY, {"X_Zexa_Signature": signature(BODY)})] * EACH
+@pytest.fixture(scope="module", autouse=True)
+def counted(web: Platform) -> Counted:
+    """Comes before every test of this module: some send deliveries of their own."""
+    too_large = [(b" " * (256 * 1024 + 1), {})] * TOO_LARGE
+    refused = [(BODY, headers) for headers in SIGNATURES.values()] * EACH
+    genuine = [(BODY, {"X_Zexa_Signature": signature(BODY)})] * EACH
 
-    def deliver(given: tuple[str, bytes, dict[str, str]]) -> int:
-        return web.request("POST", "/webhooks/zexa", given[1], **given[2])[0]
+    def deliver(delivery: tuple[bytes, dict[str, str]]) -> int:
+        body, headers = delivery
+        return web.request("POST", "/webhooks/zexa", body, **headers)[0]
 
     with ThreadPoolExecutor(8) as senders:
-        answers = list(
-            senders.map(
-                lambda given: web.request("POST", "/webhooks/zexa", given[1], **given[2])[0],
-                [*refused, *genuine, *too_large],
-            )
-        )
-    assert answers == [403] * 4 * EACH + [200] * EACH + [413] * 3
-    expected = {f'zexa_deliveries_refused_total{{reason="{reason}"}}': EACH for reason in SIGNATURES}
-    expected |= {'zexa_deliveries_refused_total{reason="too_large"}': 3, 'zexa_deliveries_total{code="200"}': EACH}
-    expected |= {'zexa_deliveries_total{code="403"}': 4 * EACH, 'zexa_deliveries_total{code="413"}': 3}
-    wait_for(lambda: expected.items() <= metrics(web).items(), seconds=10, what=f"{expected} being counted")
-    told = metrics(web)
-    assert told['zexa_deliveries_total{code="503"}'] == 0
-    # The second secret signed them; the first one is new.
-    assert 'zexa_secret_last_matched_timestamp_seconds{secret="2"}' in told
-    assert 'zexa_secret_last_matched_timestamp_seconds{secret="1"}' not in told
-
-
-def test_status_says_what_was_refused_and_that_no_worker_runs(web: Platform) -> None:
+        answers = list(senders.map(deliver, [*refused, *genuine, *too_large]))
+    assert answers == [403] * 4 * EACH + [200] * EACH + [413] * TOO_LARGE
+    wait_for(lambda: EXPECTED.items() <= metrics(web).items(), seconds=10, what=f"{EXPECTED} being counted")
     wait_for(lambda: metrics(web)["zexa_queue_jobs"] > 0, seconds=10, what="jobs waiting")
-    ended = run(web, "status", "--json")
+    return Counted(metrics(web), run_forked(["python", "-m", "sync", "status", "--json"], env=web.environ))
+
+
+def test_refusals_and_deliveries_are_counted_exactly_over_all_processes(counted: Counted) -> None:
+    assert EXPECTED.items() <= counted.metrics.items()
+    assert counted.metrics['zexa_deliveries_total{code="503"}'] == 0
+    # The second secret signed them; the first one is new.
+    assert 'zexa_secret_last_matched_timestamp_seconds{secret="2"}' in counted.metrics
+    assert 'zexa_secret_last_matched_timestamp_seconds{secret="1"}' not in counted.metrics
+
+
+def test_status_says_what_was_refused_and_that_no_worker_runs(counted: Counted) -> None:
+    ended = counted.status
     document = json.loads(ended.stdout)
     assert ended.returncode == 1
     assert document["refused_last_hour"] | dict.fromkeys(SIGNATURES, EACH) == document["refused_last_hour"]
@@ -123,23 +127,22 @@ def test_a_refused_delivery_has_a_line_with_digest_client_and_request(web: Platf
 
 def test_tail_shows_deliveries_as_they_come_with_masked_addresses(web: Platform, tmp_path: Path) -> None:
     shown = tmp_path / "shown"
-    with (
-        shown.open("wb") as output,
-        subprocess.Popen(
-            [sys.executable, "-m", "sync", "tail", "--json"], cwd=ROOT, env=web.environ, stdout=output
-        ) as tail,
-    ):
 
-        def documents() -> list[dict[str, object]]:
-            return [json.loads(line) for line in shown.read_text().splitlines()]
+    def documents() -> list[dict[str, object]]:
+        return [json.loads(line) for line in shown.read_text().splitlines()]
 
-        def is_shown() -> bool:
-            web.deliver(BODY)
-            web.request("POST", "/webhooks/zexa", BODY, **SIGNATURES["retired"])
-            return {200, 403} <= {document["code"] for document in documents()}
+    def is_shown() -> bool:
+        web.deliver(BODY)
+        web.request("POST", "/webhooks/zexa", BODY, **SIGNATURES["retired"])
+        return {200, 403} <= {document["code"] for document in documents()}
 
+    with shown.open("wb") as output:
+        tail = Forked(["python", "-m", "sync", "tail", "--json"], env=web.environ, stdout=output)
+    try:
         wait_for(is_shown, seconds=30, what="both deliveries being shown")
+    finally:
         tail.terminate()
+        tail.wait(20)
     accepted = next(document for document in documents() if document["code"] == 200)
     refused = next(document for document in documents() if document["code"] == 403)
     assert (accepted["event"], accepted["recipient"]) == ("message.delivered", "+244…678")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forked import CAN_FORK, Forked, run_forked
+from tests.support.forked import CAN_FORK, Forked
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="there is no fork server elsewhere")
 
@@ -19,6 +19,7 @@ print(json.dumps({
     "pid": os.getpid(), "folder": os.getcwd(), "environ": dict(os.environ), "words": sys.argv[1:],
     "loaded": [name for name in sys.modules if name.partition(".")[0] in OURS], "threads": threading.active_count(),
     "is_interrupted": signal.getsignal(signal.SIGINT) is signal.default_int_handler, "input": sys.stdin.read(),
+    "sought": [file.seekable() for file in (sys.stdin, sys.stdout, sys.stderr)],
     "is_loaded": "sqlalchemy" in sys.modules, "files": sorted(os.listdir("/proc/self/fd"), key=int)[:-1],
 }))
 print("to the other", file=sys.stderr)
@@ -29,9 +30,14 @@ sys.exit(3)
 def test_it_has_the_environment_folder_files_and_status_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "told.py").write_text(TOLD)
     environ = {"PYTHONPATH": str(tmp_path), "ZEXA_WEBHOOK_SECRET": "a secret"}
-    ended = run_forked(["python", "-m", "told", "--all"], env=environ, cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (3, "to the other\n")
-    told = json.loads(ended.stdout)
+    reader, writer = os.pipe()
+    command = ["python", "-m", "told", "--all"]
+    process = Forked(command, env=environ, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert process.communicate(20) == ("", "to the other\n")
+    assert process.wait() == 3
+    with open(reader) as output:
+        told = json.loads(output.read())
     assert told.pop("pid") != os.getpid()
     assert told == {
         "folder": str(tmp_path),
@@ -41,6 +47,7 @@ def test_it_has_the_environment_folder_files_and_status_of_its_own(tmp_path: Pat
         "threads": 1,
         "is_interrupted": True,
         "input": "",
+        "sought": [True, False, True],
         "is_loaded": True,
         "files": ["0", "1", "2"],
     }

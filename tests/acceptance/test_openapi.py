@@ -54,5 +54,5 @@ def test_the_description_names_what_the_code_does() -> None:
     assert SCHEMAS["Question"]["properties"].keys() == MEMBERS
     assert SCHEMAS["Result"]["properties"]["status"]["enum"] == list(LookupStatus)
     assert list(SCHEMAS["Match"]["properties"]) == list(Match._fields)
-    (constraint,) = [of for of in OptOut.__table_args__ if isinstance(of, CheckConstraint)]
+    (constraint,) = [argument for argument in OptOut.__table_args__ if isinstance(argument, CheckConstraint)]
     assert SCHEMAS["Match"]["properties"]["source"]["enum"] == re.findall(r"'(\w+)'", str(constraint.sqltext))

@@ -3,20 +3,21 @@
 import json
 import signal
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, text
 
 from tests.support.events_builder import ANA, body
-from tests.support.processes import ROOT, Platform, wait_for
+from tests.support.forked import run_forked
+from tests.support.processes import Platform, wait_for
 
 DIGITS = ANA.removeprefix("+244")
 
 
 def run(platform: Platform, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sync", "person", *words]
-    return subprocess.run(command, check=True, cwd=ROOT, env=platform.environ, capture_output=True, text=True)
+    ended = run_forked(["python", "-m", "sync", "person", *words], env=platform.environ)
+    assert ended.returncode == 0, ended.stderr
+    return ended
 
 
 def test_a_person_is_shown_and_exported_wherever_the_events_are(migrated_platform: Platform, reader: Engine) -> None:

@@ -1,7 +1,5 @@
 """A thousand simulated events through HTTP, queue and two workers, against a plain fold in memory."""
 
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,7 +15,8 @@ from sync.events.opt_outs import opt_out_rows, opt_outs_of
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
 from tests.support.events_builder import AO
-from tests.support.processes import ROOT, SECRET, Platform, wait_for
+from tests.support.forked import run_forked
+from tests.support.processes import SECRET, Platform, wait_for
 
 START = "2026-06-24T08:00:00Z"
 EVENTS, SEED = 1000, 20260624
@@ -51,13 +50,9 @@ def test_the_tables_are_the_plain_fold_of_what_was_sent(migrated_platform: Platf
         migrated_platform.start_worker()
     url = f"http://127.0.0.1:{migrated_platform.port}/webhooks/zexa"
     options = ["--events", str(EVENTS), "--seed", str(SEED), "--start", START, "--duplicates", "10%", "--shuffle"]
-    simulated = subprocess.run(
-        [sys.executable, "-m", "sync", "simulate", url, *options, "--concurrency", "16"],
-        cwd=ROOT,
+    simulated = run_forked(
+        ["python", "-m", "sync", "simulate", url, *options, "--concurrency", "16"],
         env=migrated_platform.environ | {"ZEXA_WEBHOOK_SECRET": SECRET},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert simulated.returncode == 0, simulated.stdout + simulated.stderr
 

@@ -150,7 +150,7 @@ def test_a_stop_is_never_allowed_once_the_answer_is_as_of_later_than_its_receipt
         posted = [pool.submit(post_and_ask, number, way) for number, way in enumerate(islice(cycle(WAYS), STOPS))]
 
         def are_done(share: float) -> bool:
-            return sum(one.done() for one in posted) > STOPS * share
+            return sum(post.done() for post in posted) > STOPS * share
 
         for share, worker in zip((1 / 3, 2 / 3), workers, strict=True):
             wait_for(lambda share=share: are_done(share), seconds=240, what=f"{share:.0%} of the STOPs")  # type: ignore[misc]

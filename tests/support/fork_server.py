@@ -120,6 +120,7 @@ def become(task: dict[str, Any]) -> NoReturn:
     os.environ.update(task["environ"])
     time.tzset()
     os.execvp = _become_loaded(os.execvp)  # type: ignore[assignment]
+    _reopen()
     _customize()
     words: list[str] = task["words"]
     try:
@@ -128,6 +129,17 @@ def become(task: dict[str, Any]) -> NoReturn:
         words = become_other.words
     _run(words)
     sys.exit()
+
+
+def _reopen() -> None:
+    """Make the standard streams anew: those of the server remember whether its files can be sought."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        old = getattr(sys, name)
+        new = open(number, mode, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
+        if name == "stderr":
+            new.reconfigure(line_buffering=True)
+        for place in (name, f"__{name}__"):
+            setattr(sys, place, new)
 
 
 def _customize() -> None:

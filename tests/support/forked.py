@@ -4,6 +4,7 @@ For what a test needs beside what it tests. A start itself is tested with proces
 """
 
 import json
+import math
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 MESSAGE_BYTES = 1 << 16
 POLL_SECONDS = 0.005
 CAN_FORK = sys.platform == "linux"
+File = IO[Any] | int
 
 
 class ForkServer:
@@ -72,9 +75,29 @@ class ForkServer:
         return True
 
 
+class Executor:
+    """Executes what is asked for instead, on systems where not every library may be used after a fork."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], files: Sequence[int]) -> int:
+        python = [sys.executable, *words[1:]] if words[0] == "python" else words
+        stdin, stdout, stderr = files
+        process = subprocess.Popen(python, cwd=folder, env=environ, stdin=stdin, stdout=stdout, stderr=stderr)
+        self._processes[process.pid] = process
+        return process.pid
+
+    def status(self, pid: int) -> int | None:
+        return self._processes[pid].poll()
+
+    def stop(self) -> None:
+        pass
+
+
 @cache
-def fork_server() -> ForkServer:
-    return ForkServer()
+def fork_server() -> ForkServer | Executor:
+    return ForkServer() if CAN_FORK else Executor()
 
 
 def stop_fork_server() -> None:
@@ -85,27 +108,36 @@ def stop_fork_server() -> None:
 
 
 class Forked:
-    """A forked process, with as much of `subprocess.Popen` as tests use."""
+    """A forked process, with as much of `subprocess.Popen` as tests use. What it writes is read once it has ended."""
 
     def __init__(
         self,
         args: Sequence[str],
         *,
-        cwd: Path,
         env: Mapping[str, str],
-        stdout: IO[Any],
-        stderr: IO[Any] | int = subprocess.STDOUT,
-        stdin: int = subprocess.DEVNULL,
+        cwd: Path = ROOT,
+        stdin: File = subprocess.DEVNULL,
+        stdout: File = subprocess.DEVNULL,
+        stderr: File = subprocess.DEVNULL,
     ) -> None:
-        """`args` are those of a command of the Procfile, or `python -m` and a module; standard input is empty."""
-        assert stdin == subprocess.DEVNULL
+        """`args` are those of a command of the Procfile, or `python -m`, a module, and its arguments."""
         self.args = list(args)
         self.returncode: int | None = None
         self._server = fork_server()
-        with open(os.devnull) as nothing:
-            said = stdout if isinstance(stderr, int) else stderr
-            files = [file.fileno() for file in (nothing, stdout, said)]
+        self._written: dict[str, IO[str]] = {}
+        with ExitStack() as stack:
+            files = [self._opened(stack, "stdin", stdin), self._opened(stack, "stdout", stdout)]
+            files.append(files[1] if stderr == subprocess.STDOUT else self._opened(stack, "stderr", stderr))
             self.pid = self._server.start(self.args, cwd, env, files)
+
+    def _opened(self, stack: ExitStack, name: str, file: File) -> int:
+        """Return the number of `file`; what is to be read later is written into a file that is kept."""
+        if file == subprocess.DEVNULL:
+            return stack.enter_context(open(os.devnull, "r+")).fileno()
+        if file == subprocess.PIPE:
+            self._written[name] = tempfile.TemporaryFile("w+")  # noqa: SIM115
+            return self._written[name].fileno()
+        return file if isinstance(file, int) else file.fileno()
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -113,12 +145,22 @@ class Forked:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        deadline = time.monotonic() + timeout if timeout is not None else None
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         while (status := self.poll()) is None:
-            if deadline and timeout is not None and time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(self.args, timeout)
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
             time.sleep(POLL_SECONDS)
         return status
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end; return what it wrote to the outputs that are `PIPE`."""
+        self.wait(timeout)
+        texts = {}
+        for name, file in self._written.items():
+            with file:
+                file.seek(0)
+                texts[name] = file.read()
+        return texts.get("stdout", ""), texts.get("stderr", "")
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -132,18 +174,17 @@ class Forked:
 
 
 def run_forked(
-    args: Sequence[str], *, env: Mapping[str, str], cwd: Path = ROOT, timeout: float = 60
+    args: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path = ROOT,
+    stdin: File = subprocess.DEVNULL,
+    timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; return what it wrote, as `subprocess.run` does."""
-    if not CAN_FORK:
-        options = {"capture_output": True, "text": True, "timeout": timeout}
-        return subprocess.run(args, check=False, env=env, cwd=cwd, stdin=subprocess.DEVNULL, **options)
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        process = Forked(args, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
-        try:
-            status = process.wait(timeout)
-        finally:
-            process.kill()
-        for file in (stdout, stderr):
-            file.seek(0)
-        return subprocess.CompletedProcess(process.args, status, stdout.read(), stderr.read())
+    process = Forked(args, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        stdout, stderr = process.communicate(timeout)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.wait(), stdout, stderr)

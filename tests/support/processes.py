@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL
 
 from sync.devtools.dev.embedded import free_port
-from tests.support.forked import CAN_FORK, ROOT, Forked
+from tests.support.forked import ROOT, Forked
 
 SECRET = "a secret of the tests"
 START_SECONDS = 90  # for a machine that is busy with everything else too
@@ -71,7 +71,7 @@ class Platform:
         """Start one process of the Procfile; its output goes to `NAME-N.log`."""
         log = self.folder / f"{name}-{len(self.processes)}.log"
         with log.open("wb") as output:
-            begin = Forked if self.forks and CAN_FORK else subprocess.Popen
+            begin = Forked if self.forks else subprocess.Popen
             process = begin(
                 shlex.split(procfile()[name]),
                 cwd=ROOT,

@@ -91,6 +91,7 @@ MAY_IMPORT = {
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
+    "sync.failure_codes",
     "sync.doctor",
     "sync.opt_outs",
     "sync.outages.text",
@@ -107,7 +108,10 @@ CONSOLE_DOORS = {
     *("sync.opt_outs.list_tasks", "sync.opt_outs.uploaded_list"),
     *("sync.doctor.in_console", "sync.outages.find", "sync.outages.losses", "sync.outages.resolve"),
     *("sync.person.find", "sync.person.search"),
-    *(f"sync.reports.{name}" for name in ("messages", "progress", "provider_counts", "queries", "reasons")),
+    *(
+        f"sync.reports.{name}"
+        for name in ("few_campaigns", "messages", "progress", "provider_counts", "queries", "reasons")
+    ),
     *("sync.failure_codes.store", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }

@@ -17,6 +17,7 @@ from sync.dead_letters.find import LetterSelection
 from sync.dead_letters.replay_request import KIND as REPLAY
 from sync.dead_letters.replay_request import parameters_of
 from sync.devtools.bench.report_rows import fill as fill_messages
+from sync.devtools.bench.reports import let_deltas_wait
 from sync.devtools.bench.stage import Bench
 from sync.rollups.recount import remake
 from sync.settings.worker import DEFAULT_REPORT_TIMEZONE
@@ -120,6 +121,7 @@ def fill(bench: Bench, engine: Engine, messages: int) -> None:
     bench.say("console: counting the roll-ups")
     remake(engine, DEFAULT_REPORT_TIMEZONE)
     _settle(engine, kind)
+    let_deltas_wait(engine, now)
 
 
 def _state_opt_outs(connection: Connection, kind: str) -> None:

@@ -57,7 +57,7 @@ def _measure(bench: Bench, database: Database, engine: Engine, messages: int) ->
             connection.execute(
                 text("VACUUM (ANALYZE) rollup_daily, rollup_campaigns, rollup_campaign_quarters, rollup_deltas")
             )
-    _let_deltas_wait(engine, now)
+    let_deltas_wait(engine, now)
     month = ReportSelection(since=(now - timedelta(days=30)).date())
     figures = [anew]
     for name, ask, plain in (
@@ -87,7 +87,7 @@ def _measure(bench: Bench, database: Database, engine: Engine, messages: int) ->
     return [*figures, _measure_compact(bench, engine, about)]
 
 
-def _let_deltas_wait(engine: Engine, now: datetime) -> None:
+def let_deltas_wait(engine: Engine, now: datetime) -> None:
     """Deltas of the last hours that cancel each other, so that every figure stays what it is."""
     counts = {"failed": 0, "undeliverable": 0, "unfinished": 0, "opt_outs": 0, "conflicts": 0}
     deltas = [

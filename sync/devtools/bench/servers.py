@@ -140,10 +140,13 @@ def empty(engine: Engine) -> None:
         triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
         for name, _ in triggers:
             connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        # Else all that is deleted is overwritten, in the log too: minutes and as much room again for millions of rows.
+        connection.exec_driver_sql("PRAGMA secure_delete = OFF")
         for table in TABLES:
             connection.execute(table.delete())
         for _, definition in triggers:
             connection.exec_driver_sql(definition)
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
 def version(database: Database) -> str:

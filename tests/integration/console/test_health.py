@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from models.tables import AUDIT_LOG, OUTAGES
+from models.tables import AUDIT_LOG, OUTAGES, TASKS
 from receiver.console.pages import STORES
 from receiver.console.stores import Stores
 from sync.doctor.check import CHECKS
 from sync.doctor.in_console import CHECKED, NOT_CHECKED, check_for_page
 from sync.status import measure
+from sync.tasks import add_task
 from tests.support.consoles import Visitor
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -81,3 +82,15 @@ def test_an_outage_that_is_not_there_is_no_mistake_of_ours(operator: Visitor) ->
     for number in ("", "0", "x", "9" * 30, "12"):
         assert operator.get(f"/outage?number={number}").status_code == 404, number
         assert operator.post("/outage/resolve", number=number, reason="done").status_code == 404, number
+
+
+def test_work_that_failed_needs_somebody(operator: Visitor, filled: Engine) -> None:
+    now = datetime.now(UTC)
+    with filled.begin() as connection:
+        for back in (1, 9):
+            at = now - timedelta(days=back)
+            failed = add_task(connection, "replay_dead_letters", by="Ana", parameters={}, now=at)
+            ended = {"state": "failed", "ended_at": at, "failure": "died"}
+            connection.execute(TASKS.update().where(TASKS.c.id == failed).values(ended))
+    page = operator.get("/").text
+    assert "1 piece of work that somebody asked for did not succeed this week." in page

@@ -403,12 +403,16 @@ def test_a_scrub_that_cannot_know_who_has_opted_out_makes_no_list(
 def test_a_viewer_can_do_nothing_with_lists_by_page_or_by_request(lists: Lists, viewer: Visitor) -> None:
     look, _ = lists.looked_at(b"phone\n912345678\n")
     task, _ = lists.done(b"phone\n923000111\n")
-    third, _ = lists.looked_at(b"phone\n912345678\n")
+    third, _ = lists.looked_at(b"phone\n912345678\n", "import")
     before = [lists.rows(table, *table.c.keys()) for table in (TASKS, TASK_FILES, AUDIT_LOG, HISTORY)]
     viewer.get("/")
     assert "/console/lists" not in viewer.get("/opt-outs").text
     for path in ("/lists", f"/list?id={task}", f"/list?id={third}"):
         assert viewer.get(path).status_code == 403
+    for path in ("/work", f"/work/task?id={third}", f"/work/task?id={task}"):
+        page = viewer.get(path)
+        assert page.status_code == 200
+        assert not re.search("list of the shop|912345678|923000111", page.text)
     fields = {"purpose": "scrub", "file": b"phone\n923000111\n"}
     for path in LIST_ACTIONS:
         for task_id in (look, task, third):

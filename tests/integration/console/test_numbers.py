@@ -9,18 +9,22 @@ from urllib.parse import parse_qsl, quote
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, delete, select
 
+from models.report_views import REPORT_CAMPAIGNS
+from models.tables import CAMPAIGNS
 from receiver.console.campaigns import CAMPAIGNS_ON_A_PAGE
 from sync.devtools.simulate.traffic import generate
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.reports import messages as counted
+from sync.reports.few_campaigns import few_campaigns
 from sync.reports.messages import CountedKind, CountedMessages, counted_messages
 from sync.reports.provider_counts import FINAL
+from sync.rollups.compact import compact
 from sync.store.apply import apply
 from tests.integration.console.conftest import deliveries
-from tests.integration.console.test_pages import reported
+from tests.integration.console.test_pages import cells, reported
 from tests.support.consoles import Visitor
 
 NUMBER_LINK = re.compile(r'<a class="n" href="/console([^"]+)">([\d,]+)</a>')
@@ -28,7 +32,7 @@ MESSAGE_LINK = re.compile(r'href="/console/message\?id=([^"]+)"')
 NEXT_LINK = re.compile(r'rel="next" href="/console([^"]+)"')
 # So many links are followed of a page, and so many campaigns looked at.
 FOLLOWED = 12
-CAMPAIGNS = 4
+CAMPAIGNS_SEEN = 4
 TODAY = datetime.now(ZoneInfo("Africa/Luanda")).date()
 DAYS = [f"/day?day={TODAY - timedelta(days=back)}" for back in (0, 1)]
 
@@ -70,7 +74,7 @@ def campaign_pages(visitor: Visitor) -> list[str]:
 
 
 def test_every_number_leads_to_as_many_messages(operator: Visitor) -> None:
-    pages = ["/", "/?channel=sms", *DAYS, "/campaigns", *campaign_pages(operator)[:CAMPAIGNS]]
+    pages = ["/", "/?channel=sms", *DAYS, "/campaigns", *campaign_pages(operator)[:CAMPAIGNS_SEEN]]
     seen: dict[str, int] = {}
     for page in pages:
         found = dict(numbers_of(operator, page))
@@ -99,6 +103,10 @@ def filters(**given: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(given.items()))
 
 
+def text_of(number: int | None) -> str:
+    return "—" if number is None else f"{number:,}"
+
+
 COUNTS = {"finalised": "ended", **{name: name for name in ("delivered", "failed", "undeliverable", "opt_outs")}}
 
 
@@ -121,8 +129,14 @@ def test_every_number_is_that_of_the_report_of_this_moment(
     campaigns = {row["campaign_id"]: row for row in reported("campaigns", migrated_url, monkeypatch)}
     listed = linked(operator, "/campaigns")
     assert len(listed) == min(len(campaigns), CAMPAIGNS_ON_A_PAGE) * 6
+    header, *rows_of_campaigns = cells(operator.get("/campaigns").text)
+    places = {name: header.index(name) for name in ("by Zexa's count", "known", "silent")}
+    told = {"by Zexa's count": "message_total", "known": "messages", "silent": "silent"}
+    shown_counts = sorted(tuple(row[place] for place in places.values()) for row in rows_of_campaigns)
+    assert len(campaigns) <= CAMPAIGNS_ON_A_PAGE
+    assert shown_counts == sorted(tuple(text_of(row[told[name]]) for name in places) for row in campaigns.values())
     of_campaign = {"messages": "all", "unfinished": "unfinished", **COUNTS}
-    for campaign_id in [key for key, row in campaigns.items() if row["failed"]][:CAMPAIGNS]:
+    for campaign_id in [key for key, row in campaigns.items() if row["failed"]][:CAMPAIGNS_SEEN]:
         row, shown = campaigns[campaign_id], linked(operator, f"/campaign?id={quote(campaign_id)}")
         for name, status in of_campaign.items():
             assert shown[filters(campaign=campaign_id, status=status)] == row[name], (campaign_id, name)
@@ -160,6 +174,24 @@ def walked(engine: Engine, asked: CountedMessages, limit: int) -> list[str]:
             after = page.after
     assert len(set(ids)) == len(ids)
     return ids
+
+
+def test_a_few_campaigns_are_read_as_the_view_has_them(filled: Engine) -> None:
+    """Before and after compacting, also those of which only events or only messages are known."""
+    with filled.begin() as connection:
+        connection.execute(delete(CAMPAIGNS).where(CAMPAIGNS.c.campaign_id == "cmp_spring"))
+        event = {"campaign_id": "cmp_empty", "status": "completed", "details": "{}", "message_total": 3}
+        connection.execute(CAMPAIGNS.insert(), event | {"updated_at": datetime.now(UTC)})
+    for _ in range(2):
+        with filled.connect() as connection:
+            rows = [dict(row) for row in connection.execute(select(REPORT_CAMPAIGNS)).mappings()]
+            ids = [row["campaign_id"] for row in rows]
+            assert {"cmp_spring", "cmp_empty"} <= set(ids)
+            assert few_campaigns(connection, [*ids, "unknown"]) == [
+                {name: pytest.approx(value) if isinstance(value, float) else value for name, value in row.items()}
+                for row in rows
+            ]
+        compact(filled)
 
 
 def test_what_no_index_finds_is_not_listed(operator: Visitor) -> None:

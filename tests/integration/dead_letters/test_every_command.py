@@ -3,8 +3,6 @@
 import os
 import pty
 import re
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from sqlalchemy import URL, Engine, insert
 
 from models import DeadLetter
 from sync.cli import main
-from tests.conftest import ROOT
 from tests.integration.dead_letters.letters import (
     STOP,
     TRACEBACK,
@@ -29,6 +26,7 @@ from tests.integration.dead_letters.letters import (
     raw,
 )
 from tests.support.events_builder import ANA, RECEIVED, REFUSED, RUI, TEN, body
+from tests.support.forked import Forked
 
 # What holds for all of them
 
@@ -162,15 +160,13 @@ def test_many_letters_are_replayed_under_a_bar_on_the_terminal(
     reading.start()
     lines = tmp_path / "lines"
     with lines.open("wb") as output:
-        status = subprocess.call(
-            [sys.executable, "-m", "sync", "dead-letters", "replay", "--all"],
-            cwd=ROOT,
+        replay = Forked(
+            ["python", "-m", "sync", "dead-letters", "replay", "--all"],
             env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
-            stdin=subprocess.DEVNULL,
             stdout=end if is_stdout_watched else output,
             stderr=end,
-            timeout=60,
         )
+        status = replay.wait(60)
     os.close(end)
     reading.join(30)
     os.close(terminal)

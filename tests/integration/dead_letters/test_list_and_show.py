@@ -42,7 +42,9 @@ def test_letters_are_listed_oldest_first_with_their_size_and_counts_per_reason(
     first, names, *listed = result.stdout.splitlines()
     assert first == "Dead letters: 3"
     assert names.split() == ["received", "digest", "reason", "attempts", "bytes", "resolved", "error"]
-    assert [line.split()[2] for line in listed[:3]] == [digest(one)[:12] for one in (UNREADABLE, DELIVERED, STOP)]
+    assert [line.split()[2] for line in listed[:3]] == [
+        digest(content)[:12] for content in (UNREADABLE, DELIVERED, STOP)
+    ]
     assert listed[2].split(maxsplit=7) == [
         "2026-06-24",
         "10:05:00Z",

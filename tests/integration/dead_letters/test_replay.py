@@ -29,7 +29,7 @@ from tests.support.events_builder import ANA, AO, REFUSED, RUI, TEN, body, minut
 
 
 def replayed(result: Result) -> dict[str, str]:
-    return {one["digest"]: one["verdict"] for one in json.loads(result.stdout)["dead_letters"]}
+    return {letter["digest"]: letter["verdict"] for letter in json.loads(result.stdout)["dead_letters"]}
 
 
 def test_a_letter_that_is_understood_now_is_applied_resolved_and_keeps_when_it_was_received(
@@ -60,7 +60,7 @@ def test_a_replay_as_json_has_a_verdict_for_each_and_counts(engine: Engine, comm
     result = command("replay", "--all", "--json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
-    assert sorted(document.pop("dead_letters"), key=lambda one: one["verdict"]) == [
+    assert sorted(document.pop("dead_letters"), key=lambda letter: letter["verdict"]) == [
         {"digest": digest(STOP), "verdict": "applied", "reason": None, "error": None},
         {"digest": digest(unknown), "verdict": "ignored", "reason": None, "error": None},
         {
@@ -174,9 +174,9 @@ def test_letters_are_read_in_pages_and_each_comes_once_though_it_stays_dead(engi
     found = list(replay(engine, LetterSelection(), options=AO, page_size=2))
     event.remove(engine, "after_cursor_execute", count)
     assert len(pages) == 7
-    digests = [one.digest for one in found]
+    digests = [letter.digest for letter in found]
     assert digests == sorted(map(digest, (*good, *dead)))
-    assert {one.digest for one in found if one.verdict is ReplayVerdict.APPLIED} == set(map(digest, good))
+    assert {letter.digest for letter in found if letter.verdict is ReplayVerdict.APPLIED} == set(map(digest, good))
     assert [letter["attempts"] for content, letter in letters(engine).items() if content in dead] == [2] * 6
 
 
@@ -185,7 +185,9 @@ def test_two_bodies_of_one_fact_are_both_applied(engine: Engine, page_size: int)
     early, late = (body("message.failed", minute(at), message_id="msg_1", to=ANA) for at in (1, 2))
     for content in (early, late):
         keep(engine, content)
-    found = {one.digest: one.verdict for one in replay(engine, LetterSelection(), options=AO, page_size=page_size)}
+    found = {
+        letter.digest: letter.verdict for letter in replay(engine, LetterSelection(), options=AO, page_size=page_size)
+    }
     assert found == {digest(early): ReplayVerdict.APPLIED, digest(late): ReplayVerdict.APPLIED}
     assert sorted(row["body"] for row in rows(engine, "bodies")) == sorted([early, late])
     assert [row["digest"] for row in rows(engine, "events")] == [digest(late)]

@@ -3,8 +3,6 @@
 import os
 import pty
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from sync.queue.jobs import enqueue
 from sync.worker.applier import Applier
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop
-from tests.conftest import NOW, ROOT
+from tests.conftest import NOW
 from tests.integration.dead_letters.letters import (
     DELIVERED,
     STOP,
@@ -32,6 +30,7 @@ from tests.integration.dead_letters.letters import (
     raw,
 )
 from tests.support.events_builder import ANA, AO
+from tests.support.forked import run_forked
 
 
 def waiting(queue: Queue) -> list[list[RawEvent]]:
@@ -86,15 +85,7 @@ def test_on_a_terminal_resolving_all_is_asked_for(engine: Engine, answer: bytes,
     terminal, end = pty.openpty()
     try:
         os.write(terminal, answer)
-        asked = subprocess.run(
-            [sys.executable, "-m", "sync", "dead-letters", "resolve", "--all"],
-            cwd=ROOT,
-            stdin=end,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        asked = run_forked(["python", "-m", "sync", "dead-letters", "resolve", "--all"], env=os.environ, stdin=end)
     finally:
         os.close(terminal)
         os.close(end)

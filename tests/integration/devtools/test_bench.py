@@ -90,15 +90,15 @@ def keep_one_row(engine: Engine, table: str) -> None:
 def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
     found = figures("receive", "--connections", "2")
     journalled = found.pop("receive: 2 connections, journalled on SQLite")
-    assert [of["name"] for of in journalled["yardsticks"]] == ["ours"]
-    assert found.keys() == {f"receive: 2 connections{of}" for of in ("", ", p50", ", p99")}
+    assert [yardstick["name"] for yardstick in journalled["yardsticks"]] == ["ours"]
+    assert found.keys() == {f"receive: 2 connections{ending}" for ending in ("", ", p50", ", p99")}
     for figure in found.values():
-        assert [of["name"] for of in figure["yardsticks"]] == [
+        assert [yardstick["name"] for yardstick in figure["yardsticks"]] == [
             "an empty Flask route",
             "an empty ASGI route",
             "the plain way",
         ]
-        assert all(of["value"] > 0 for of in figure["yardsticks"])
+        assert all(yardstick["value"] > 0 for yardstick in figure["yardsticks"])
         assert figure["note"] == ""  # no delivery was refused or lost
 
 
@@ -106,12 +106,14 @@ def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
 def test_applying_stands_beside_the_database_alone_and_a_stock_worker() -> None:
     found = figures("apply")
     copies = found.pop("apply: SQLite, 1 worker, copies")
-    assert [of["name"] for of in copies["yardsticks"]] == ["the same events, new"]
+    assert [yardstick["name"] for yardstick in copies["yardsticks"]] == ["the same events, new"]
     taken = found.pop("apply: SQLite, 1 worker: processor time")
     assert (taken["unit"], taken["value"] > 1) == ("µs/event", True)
-    assert found.keys() == {f"apply: SQLite, {of}" for of in ("1 worker", "2 workers", "1 worker, one event a job")}
+    assert found.keys() == {
+        f"apply: SQLite, {workers}" for workers in ("1 worker", "2 workers", "1 worker, one event a job")
+    }
     for figure in found.values():
-        names = [of["name"] for of in figure["yardsticks"]]
+        names = [yardstick["name"] for yardstick in figure["yardsticks"]]
         plainly = "the database alone, by SQLAlchemy's lists of rows"
         assert names == ["the database alone", plainly, "a stock SimpleWorker"]
         assert figure["yardsticks"][2]["ratio"] > 1
@@ -131,7 +133,7 @@ def test_the_way_from_a_post_to_its_row_is_timed() -> None:
 def test_growth_is_measured_against_the_least_filled_tables() -> None:
     found = figures("growth", "--messages", "0,200")
     grown = found["growth: SQLite, 1 worker, 200 messages in the tables"]
-    assert [of["name"] for of in grown["yardsticks"]] == ["0 messages", "the database alone"]
+    assert [yardstick["name"] for yardstick in grown["yardsticks"]] == ["0 messages", "the database alone"]
     assert found["growth: Redis, per queued event"]["unit"] == "bytes"
 
 
@@ -139,7 +141,9 @@ def test_reports_stand_beside_counting_from_the_messages() -> None:
     found = figures("reports", "--messages", "3000")
     about = "reports: SQLite, 3,000 messages, 9,000 facts"
     for name in ("report_daily, all days", "report_campaigns, all"):
-        assert [of["name"] for of in found[f"{about}: {name}"]["yardsticks"]] == ["counted from the messages"]
+        assert [yardstick["name"] for yardstick in found[f"{about}: {name}"]["yardsticks"]] == [
+            "counted from the messages"
+        ]
         assert found[f"{about}: {name}"]["target"] == {"at_least": None, "at_most": 100}
     others = {"report_opt_outs", "report_failures", "report_lag", "report_recipients", "5,000 deltas compacted"}
     assert all(any(other in name for name in found) for other in others)
@@ -154,7 +158,9 @@ def test_a_database_that_holds_a_row_is_refused_and_keeps_it(engine: Engine, mig
     assert finished.stderr.splitlines()[-1].startswith(f"Error: the database of --database-url holds rows in {table}")
     reader = open_database(migrated_url, is_read_only=True)
     with reader.connect() as connection:
-        rows = [connection.execute(select(func.count()).select_from(of)).scalar_one() for of in (LEDGER, OPT_OUTS)]
+        rows = [
+            connection.execute(select(func.count()).select_from(table_)).scalar_one() for table_ in (LEDGER, OPT_OUTS)
+        ]
     reader.dispose()
     assert sum(rows) == 1
 
@@ -179,7 +185,7 @@ def test_a_missed_target_is_told_and_met_ones_are_not_required_to_be_all() -> No
     assert [is_met for _, is_met in figure.verdicts] == [False, True]
     document = as_document(figure)
     assert document["is_met"] is False
-    assert [of["ratio"] for of in document["yardsticks"]] == [5, None]
+    assert [yardstick["ratio"] for yardstick in document["yardsticks"]] == [5, None]
 
 
 def test_opt_outs_are_measured_behind_a_backlog() -> None:

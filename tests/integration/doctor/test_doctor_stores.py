@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +24,9 @@ from tests.support.doctors import (
     installation,
     spelled,
 )
+from tests.support.forked import run_forked
 from tests.support.postgres_servers import following, role
-from tests.support.processes import ROOT, wait_for
+from tests.support.processes import wait_for
 from tests.support.redis_servers import redis_with
 from tests.support.tls import tls_front
 
@@ -263,9 +262,7 @@ def test_no_table_of_ours_is_taken_for_one_of_another_program(tmp_path: Path) ->
     migrate(make_url(f"sqlite:///{tmp_path}/zexa.db"))
     environ = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path}/zexa.db"}
     # A process of its own: in this one the tests have loaded every table.
-    said = subprocess.run(
-        [sys.executable, "-m", "sync", "doctor"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-    )
+    said = run_forked(["python", "-m", "sync", "doctor"], env=environ)
     assert re.search(r"^ok +foreign_tables +the tables are ours$", said.stdout, re.MULTILINE), said.stdout
 
 
@@ -288,8 +285,8 @@ def test_a_network_that_swallows_everything_ends_in_time(house: Installation) ->
         "PATH": house.platform.environ["PATH"],
     }
     begun = time.monotonic()
-    command = [sys.executable, "-m", "sync", "doctor", "--url", f"http://{NOWHERE}/webhooks/zexa"]
-    process = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    command = ["python", "-m", "sync", "doctor", "--url", f"http://{NOWHERE}/webhooks/zexa"]
+    process = run_forked(command, env=environ)
     assert time.monotonic() - begun < SECONDS_MAX
     assert process.returncode == 1
     assert process.stderr == ""

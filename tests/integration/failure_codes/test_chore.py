@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from click.testing import Result
 from redis import Redis
 from sqlalchemy import Engine, insert
 from structlog.testing import capture_logs
@@ -95,6 +96,22 @@ def test_a_code_after_which_nobody_receives_again_is_proposed_with_its_numbers(
     assert found.line == "ZEXA_OPT_OUT_FAILURES=103,21610"
     assert {code.counted.entry for code in found.codes} == {"21610", "30003"}
     assert rows(traffic, "opt_outs") == []  # it only proposes
+
+
+def test_the_report_of_failures_says_what_is_proposed(
+    traffic: Engine, make: MakeChore, redis: Redis, request: pytest.FixtureRequest
+) -> None:
+    make("103").take_turn()
+    assert traffic
+    redis.flushdb()
+    command_line: Callable[..., Result] = request.getfixturevalue("command_line")
+    printed = command_line("report", "failures").stdout
+    assert (
+        "21610 (sms) looks like an opt-out: of 30 addresses that were tried again 30 never received again." in printed
+    )
+    assert "set ZEXA_OPT_OUT_FAILURES=103,21610 and run" in printed
+    assert "looks like" not in command_line("report", "failures", env={"ZEXA_OPT_OUT_FAILURES": "21610"}).stdout
+    assert "looks like" not in command_line("report", "failures", "--json").stdout
 
 
 def test_what_is_set_by_now_is_no_proposal(traffic: Engine, make: MakeChore) -> None:

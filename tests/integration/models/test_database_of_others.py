@@ -1,6 +1,5 @@
 """A database that others use too: their schema, their settings, their encoding. zexa-sync works beside all of it."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +18,7 @@ from sync.suppression import Lookup, LookupStatus
 from tests.conftest import NOW, alembic_config
 from tests.integration.models.test_schema import TABLE_NAMES, alembic, spelled, upgrade
 from tests.support.events_builder import ANA, AO, body, raw, rows
+from tests.support.forked import Forked
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 FOREIGN = [f"CREATE TABLE IF NOT EXISTS public.{name} (id integer)" for name in ("events", "alembic_version")]
 
 
-def said_by(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def said_by(process: Forked) -> tuple[int, str]:
     said, _ = process.communicate(timeout=60)
     return process.returncode, said
 

@@ -4,7 +4,6 @@ import ast
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from models.schema import COMPATIBILITY_TABLE, HEAD, VERSION_TABLE, SchemaBehind
 from sync.rollups.calendar import calendar
 from tests.conftest import ROOT, alembic_config, migrate
 from tests.support.events_builder import ROLLUPS, TABLES
+from tests.support.forked import Forked
 from tests.support.processes import wait_for
 
 RECORDED = ("outages", "last_reachable", "webhook_registrations", "forgotten_people", "failure_counts")
@@ -299,22 +299,14 @@ def test_a_table_of_one_of_our_names_in_another_schema_is_not_in_the_way(databas
 # The command itself
 
 
-def upgrade(**environ: str) -> subprocess.Popen[str]:
+def upgrade(**environ: str) -> Forked:
     """`alembic upgrade head` as a platform runs it."""
     return alembic("upgrade", "head", **environ)
 
 
-def alembic(*arguments: str, **environ: str) -> subprocess.Popen[str]:
+def alembic(*arguments: str, **environ: str) -> Forked:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=ROOT,
-        env=inherited | environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return Forked(["alembic", *arguments], env=inherited | environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def spelled(url: URL) -> str:

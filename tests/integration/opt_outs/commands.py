@@ -25,7 +25,7 @@ def stop(at: datetime, to: str = ANA, **data: object) -> bytes:
 
 
 def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED) -> None:
-    apply(engine, [raw(one, received) for one in bodies], options=AO, now=NOW)
+    apply(engine, [raw(content, received) for content in bodies], options=AO, now=NOW)
 
 
 def table(engine: Engine, of: Any) -> list[dict[str, Any]]:
@@ -38,4 +38,4 @@ def history(engine: Engine) -> list[dict[str, Any]]:
 
 
 def status(command: Command, *arguments: str) -> list[str]:
-    return [one["status"] for one in json.loads(command("check", "--json", *arguments).stdout)["results"]]
+    return [result["status"] for result in json.loads(command("check", "--json", *arguments).stdout)["results"]]

@@ -59,7 +59,7 @@ def test_addresses_may_come_from_standard_input_one_a_line(engine: Engine, comma
     give(engine, stop(minute(1)))
     lines = b"\xef\xbb\xbf912345678\r\n\r\n" + RUI.encode() + b"\n\xff912345678"
     result = command("check", "-", "--json", input=lines)
-    assert [one["status"] for one in json.loads(result.stdout)["results"]] == ["suppressed", "allowed", "invalid"]
+    assert [answer["status"] for answer in json.loads(result.stdout)["results"]] == ["suppressed", "allowed", "invalid"]
     assert command("check", "-", input=b"\n").exit_code == 2
 
 

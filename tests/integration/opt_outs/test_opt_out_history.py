@@ -23,7 +23,7 @@ STRICT = ParseOptions(default_region="AO", opt_out_failures=frozenset({"21610", 
 
 
 def give(engine: Engine, *bodies: bytes, options: ParseOptions = AO, received: datetime = RECEIVED) -> None:
-    apply(engine, [raw(one, received) for one in bodies], options=options, now=NOW)
+    apply(engine, [raw(content, received) for content in bodies], options=options, now=NOW)
 
 
 def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, Any]]:
@@ -151,12 +151,12 @@ def test_who_ends_opt_outs_is_noted_once_for_their_scope_also_where_none_stands(
     remove(engine, minute(81), channel="sms")
     remove(engine, minute(82), channel="email", sender="NEWS")
     noted = history(engine)
-    assert [(of["kind"], of["address"], of["channel"], of["sender"], of["occurred_at"]) for of in noted] == [
+    assert [(row["kind"], row["address"], row["channel"], row["sender"], row["occurred_at"]) for row in noted] == [
         ("opted_in", ANA, None, None, minute(80)),
         ("opted_in", ANA, "sms", None, minute(81)),
         ("opted_in", ANA, "email", "NEWS", minute(82)),
     ]
-    assert {(of["stated_by"], of["reason"], of["message_id"], of["subject_id"]) for of in noted} == {
+    assert {(row["stated_by"], row["reason"], row["message_id"], row["subject_id"]) for row in noted} == {
         ("Rosa", "asked for it", None, None)
     }
     assert rows(engine, "opt_outs") == []

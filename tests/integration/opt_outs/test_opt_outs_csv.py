@@ -4,8 +4,6 @@ import csv
 import io
 import os
 import pty
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +15,9 @@ from sqlalchemy import URL, Engine, delete, insert, select
 from models.tables import OPT_OUTS
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
-from tests.conftest import NOW, ROOT
+from tests.conftest import NOW
 from tests.support.events_builder import ANA, RUI
+from tests.support.forked import Forked
 
 Command = Callable[..., Result]
 
@@ -77,19 +76,19 @@ def test_no_cell_of_an_export_is_a_formula_and_import_reads_each_as_it_was(engin
 
 def test_an_export_on_a_terminal_cannot_steer_it(engine: Engine, environ: dict[str, str], tmp_path: Path) -> None:
     opt_out(engine, ANA, sender="\x1b]0;gone\x07", note="\x1b[2J")
-    command = [sys.executable, "-m", "sync", "opt-outs", "export", "-"]
+    command = ["python", "-m", "sync", "opt-outs", "export", "-"]
     leader, follower = pty.openpty()
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environ, stdout=follower) as process:
-        os.close(follower)
-        shown = b""
-        while b"event" not in shown or not shown.endswith(b"\n"):
-            shown += os.read(leader, 65536)
-        assert process.wait(20) == 0
+    process = Forked(command, env=os.environ | environ, stdout=follower)
+    os.close(follower)
+    shown = b""
+    while b"event" not in shown or not shown.endswith(b"\n"):
+        shown += os.read(leader, 65536)
+    assert process.wait(20) == 0
     os.close(leader)
     assert b"\x1b" not in shown
     assert b"\\x1b[2J" in shown
     with (tmp_path / "piped.csv").open("wb") as piped:
-        subprocess.run(command, cwd=ROOT, env=os.environ | environ, stdout=piped, check=True)
+        assert Forked(command, env=os.environ | environ, stdout=piped).wait(60) == 0
     assert b"\x1b[2J" in (tmp_path / "piped.csv").read_bytes()
 
 

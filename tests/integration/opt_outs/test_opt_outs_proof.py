@@ -27,7 +27,7 @@ def command(command_line: Command) -> Command:
 
 
 def give(engine: Engine, *bodies: bytes, now: datetime | None = None) -> None:
-    apply(engine, [raw(one) for one in bodies], options=AO, now=now or datetime.now(UTC))
+    apply(engine, [raw(content) for content in bodies], options=AO, now=now or datetime.now(UTC))
 
 
 STOP = body("message.optout", minute(5), to="912345678", channel="sms", message_id="m1")

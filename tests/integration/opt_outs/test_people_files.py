@@ -172,6 +172,9 @@ def test_what_a_person_says_holds_for_every_spelling(engine: Engine, command: Co
         list(EMAILS.values()),
         *([*pair, pair[0][1:], pair[1][1:]] for pair in TWO_NUMBERS.values()),
     ]
+    if engine.dialect.name == "postgresql":
+        # Which spellings are one person's is known before any database is asked, so one database shows all of them.
+        spellings = [of_one[:3] for of_one in spellings]
     for of_one in spellings:
         for said, asked in zip(of_one, (*of_one[1:], of_one[0]), strict=True):
             assert command("add", said, *BY).exit_code == 0, said

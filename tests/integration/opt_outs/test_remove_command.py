@@ -35,9 +35,9 @@ def test_a_re_subscription_ends_every_scope_of_an_address_in_any_spelling(engine
     moments = {row["opted_in_at"] for row in ended}
     assert all(begun <= moment <= datetime.now(UTC) for moment in moments)
     noted = [row for row in history(engine) if row["kind"] == "opted_in"]
-    assert [(of["address"], of["channel"], of["sender"]) for of in noted] == [(ANA, None, None)]
-    assert {of["occurred_at"] for of in noted} == moments
-    assert {(of["source"], of["stated_by"], of["reason"]) for of in noted} == {("manual", *STATED.values())}
+    assert [(row["address"], row["channel"], row["sender"]) for row in noted] == [(ANA, None, None)]
+    assert {row["occurred_at"] for row in noted} == moments
+    assert {(row["source"], row["stated_by"], row["reason"]) for row in noted} == {("manual", *STATED.values())}
 
 
 def test_a_narrowed_re_subscription_says_what_remains_in_force(engine: Engine, command: Command) -> None:

@@ -2,9 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +20,9 @@ from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
-from tests.conftest import ROOT
 from tests.integration.provider.asking import KEY, Command, ids_file, said, statuses
 from tests.support.events_builder import ANA, AO, body, minute, rows
+from tests.support.forked import Forked, run_forked
 from tests.support.processes import wait_for
 
 # So many messages are asked for through a kill in the middle. The demand is 10,000, which take minutes.
@@ -188,18 +185,16 @@ def test_a_kill_in_the_middle_makes_no_message_be_asked_for_twice(
     names = [f"msg_{number}" for number in range(IDS)]
     account.messages = {name: said(name, "delivered", 5) for name in names}
     account.limit_per_second = max(40, IDS // 100)  # so that it must wait more than once
-    words = [sys.executable, "-m", "sync", "reconcile", "--ids", ids_file(tmp_path, *names), "--rate", "1000", "--json"]
+    words = ["python", "-m", "sync", "reconcile", "--ids", ids_file(tmp_path, *names), "--rate", "1000", "--json"]
 
-    def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(words, env=os.environ | environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-    with start() as first:
-        wait_for(lambda: len(account.asked) > IDS // 3, seconds=1800, what="a third to be asked for")
-        first.send_signal(signal.SIGKILL)
+    first = Forked(words, env=os.environ | environ)
+    wait_for(lambda: len(account.asked) > IDS // 3, seconds=1800, what="a third to be asked for")
+    first.kill()
+    first.wait()
     asked_before = len(account.asked)
     assert asked_before < IDS
-    with start() as second:
-        document = json.loads(second.communicate(timeout=1800)[0])
+    second = run_forked(words, env=os.environ | environ, timeout=1800)
+    document = json.loads(second.stdout)
     assert second.returncode == 0
     assert {name: count for name, count in Counter(account.asked).items() if count > 1} == {}
     # What was under way may be lost, and nothing else is.

@@ -97,7 +97,10 @@ def test_facts_and_right_rows_are_counted(engine: Engine, reader: Engine) -> Non
     store(engine)
     damage(engine, DAMAGES["a changed status"][0], DAMAGES["a missing campaign"][0], DAMAGES["a missing row"][0])
     counts = rebuilt(reader, engine, 2)
-    tables = {name: (of.right, of.changed, of.missing, of.surplus) for name, of in counts.tables.items()}
+    tables = {
+        name: (counted.right, counted.changed, counted.missing, counted.surplus)
+        for name, counted in counts.tables.items()
+    }
     assert (counts.facts, counts.unreadable, counts.is_complete) == (FACTS, 0, True)
     assert tables == {
         "events": (len(EVENTS), 0, 0, 0),
@@ -120,7 +123,9 @@ def test_after_any_deliveries_and_words_nothing_drifts(engine: Engine, story: St
     assert counts.facts == len(stored["events"])
     stored["events"] += stored["further_bodies"]
     stored["opt_out_history"] = [row for row in stored["opt_out_history"] if row["digest"]]  # words are not compared
-    assert {name: of.right for name, of in counts.tables.items()} == {name: len(stored[name]) for name in counts.tables}
+    assert {name: counted.right for name, counted in counts.tables.items()} == {
+        name: len(stored[name]) for name in counts.tables
+    }
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -152,7 +157,7 @@ def test_the_size_of_a_slice_changes_nothing(engine: Engine, reader: Engine, see
     sizes = (1, 2, 7, ROWS_PER_SLICE)
     checks = [checked(reader, size, story.options) for size in sizes]
     assert len(checks[0][0]) > 3
-    assert all(one == checks[0] for one in checks)
+    assert all(check == checks[0] for check in checks)
 
     repaired = []
     for size in sizes:
@@ -160,7 +165,7 @@ def test_the_size_of_a_slice_changes_nothing(engine: Engine, reader: Engine, see
         counts = rebuilt(reader, engine, size, story.options)
         assert checked(reader, options=story.options)[0] == []
         repaired.append((everything(engine), counts.tables))
-    assert all(one == repaired[0] for one in repaired)
+    assert all(outcome == repaired[0] for outcome in repaired)
     # An opt-out that was put right together with its message counts as right.
     tables = [counted.keys() - {"opt_outs"} for counted in (repaired[0][1], checks[0][1].tables)]
     assert tables[0] == tables[1]

@@ -196,7 +196,7 @@ def test_a_ledger_that_was_emptied_leaves_the_opt_outs_and_what_stated_them(engi
     assert after["opt_out_history"] == before["opt_out_history"]
     assert [keyed(row) for row in after["opt_outs"]] == [keyed(row) for row in before["opt_outs"]]
     assert all(row["opted_in_at"] is None for row in after["opt_outs"])
-    assert {name: of.surplus for name, of in counts.tables.items() if of.surplus} == {
+    assert {name: counted.surplus for name, counted in counts.tables.items() if counted.surplus} == {
         "message_status": 6,
         "campaign_status": 2,
         "nameless_opt_outs": 1,
@@ -211,10 +211,10 @@ def test_a_slice_holds_a_bounded_number_of_rows_of_each_table(engine: Engine, re
     store(engine)
     damage(engine, *(add(MessageStatus, message_id=f"msg_1{number}", conflict=False) for number in range(9)))
     slices = list(compare(reader, options=AO, rows_per_slice=2))
-    assert sum(one.facts for one in slices) == FACTS
-    assert max(one.facts for one in slices) <= 3  # a subject has its facts together
-    assert sum(len(one.drifts) for one in slices) == 9
-    assert max(len(one.drifts) for one in slices) == 2
+    assert sum(part.facts for part in slices) == FACTS
+    assert max(part.facts for part in slices) <= 3  # a subject has its facts together
+    assert sum(len(part.drifts) for part in slices) == 9
+    assert max(len(part.drifts) for part in slices) == 2
 
 
 def test_an_opt_out_that_a_worker_has_added_by_the_end_of_check_is_no_drift(engine: Engine, reader: Engine) -> None:

@@ -25,6 +25,7 @@ from sync.store.apply import apply
 from sync.terminal.csv_cells import defused
 from tests.conftest import NOW, ROOT
 from tests.support.events_builder import ANA, AO, TEN, body, minute, raw
+from tests.support.forked import Forked
 
 Command = Callable[..., Result]
 
@@ -238,9 +239,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_says_so(migrated_url: URL) -> 
         "COLUMNS": "80",
         "TERM": "xterm",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sync", "report", "campaigns", *JUNE], cwd=ROOT, env=environ, stdout=theirs
-    )
+    process = Forked(["python", "-m", "sync", "report", "campaigns", *JUNE], env=environ, stdout=theirs)
     os.close(theirs)
     shown = b""
     while True:
@@ -258,6 +257,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_says_so(migrated_url: URL) -> 
     assert lines[-1].startswith("No room for: name, channel")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_output_without_block_characters_gets_letters(engine: Engine, migrated_url: URL) -> None:
     apply(engine, [of_message(1, "failed"), of_message(2, "delivered")], options=AO, now=NOW)
     environ = os.environ | {

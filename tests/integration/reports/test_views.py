@@ -31,7 +31,7 @@ def _quiet() -> Iterator[None]:
 
 
 def test_the_code_knows_every_column_of_every_view(engine: Engine) -> None:
-    found = {name: [of["name"] for of in inspect(engine).get_columns(name)] for name in COMMENTS}
+    found = {name: [column["name"] for column in inspect(engine).get_columns(name)] for name in COMMENTS}
     assert found == {view.name: [column.name for column in view.columns] for view in REPORT_VIEWS}
 
 
@@ -40,7 +40,7 @@ def test_every_column_carries_a_comment(engine: Engine) -> None:
     with engine.connect() as connection:
         for name, (about, columns) in COMMENTS.items():
             found = inspect(connection).get_columns(name)
-            assert {of["name"]: of["comment"] for of in found} == columns
+            assert {column["name"]: column["comment"] for column in found} == columns
             told = connection.execute(text("SELECT obj_description(CAST(:name AS regclass))"), {"name": name})
             assert told.scalar_one() == about
 

@@ -75,7 +75,7 @@ def test_rebuilding_damaged_rows_keeps_the_books(engine: Engine) -> None:
         connection.execute(change.values(status="delivered", status_at=NOW + timedelta(days=9), channel="slack"))
         surplus = {"message_id": "msg_surplus", "status": "failed", "status_at": NOW, "campaign_id": "c"}
         connection.execute(insert(MessageStatus).values(surplus | {"conflict": False, "updated_at": NOW}))
-    assert any(any(of) for of in drifts(engine).values())
+    assert any(any(columns) for columns in drifts(engine).values())
     counts = rebuilt(engine)
     assert counts.is_complete
     assert counts.tables["rollup_daily"].drifting
@@ -138,7 +138,7 @@ def test_replaying_dead_letters_keeps_the_books(engine: Engine) -> None:
             connection, [NewDeadLetter(letter, Reason.REFUSED, "a mistake of ours") for letter in letters], AO
         )
     replayed = list(replay(engine, LetterSelection(), options=AO))
-    assert [one.verdict for one in replayed] == [ReplayVerdict.APPLIED] * 2
+    assert [letter.verdict for letter in replayed] == [ReplayVerdict.APPLIED] * 2
     assert viewed(engine) == counted(engine)
     assert list(viewed(engine)["campaigns"]) == [("b",)]
 

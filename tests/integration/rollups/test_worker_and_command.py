@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -16,9 +15,9 @@ from structlog.testing import capture_logs
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.rollups.compact import compact
-from tests.conftest import ROOT
 from tests.integration.rollups.books import counted, give, kept, viewed, waiting
 from tests.support.events_builder import TEN, body, raw
+from tests.support.forked import Forked, run_forked
 from tests.support.processes import wait_for
 
 
@@ -42,8 +41,8 @@ def test_a_worker_compacts_and_says_which_days_it_counts_by(
         "REDIS_URL": redis_server.url,
         "ZEXA_REPORT_TIMEZONE": "Europe/Lisbon",
     }
-    command = [sys.executable, "-m", "sync", "worker", "--burst"]
-    finished = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    finished = run_forked(["python", "-m", "sync", "worker", "--burst"], env=environ)
+    assert finished.returncode == 0, finished.stderr
     assert waiting(engine) == 0
     assert kept(engine) == counted(engine)
     said = finished.stdout + finished.stderr
@@ -60,9 +59,7 @@ def test_a_worker_at_work_compacts_now_and_then(
         "DATABASE_URL": migrated_url.render_as_string(hide_password=False),
         "REDIS_URL": redis_server.url,
     }
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "sync", "worker"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
-    )
+    worker = Forked(["python", "-m", "sync", "worker"], env=environ, stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: waiting(engine) == 0, seconds=60, what="compacting")
     finally:

@@ -19,7 +19,7 @@ CODE = "21610"
 
 def give(engine: Engine, *given: RawEvent | bytes, options: ParseOptions = AO) -> Tally:
     """Apply what is given as one batch."""
-    batch = [one if isinstance(one, RawEvent) else raw(one) for one in given]
+    batch = [event if isinstance(event, RawEvent) else raw(event) for event in given]
     return apply(engine, batch, options=options, now=NOW)
 
 

@@ -272,7 +272,7 @@ def test_a_worker_goes_on_by_itself_once_what_held_its_batch_is_over(
 def put(engine: Engine, *events: RawEvent) -> None:
     with engine.begin() as connection:
         at = datetime.now(UTC)
-        rows = [{"body": one.body, "received_at": at, "due_at": at - timedelta(seconds=1)} for one in events]
+        rows = [{"body": event.body, "received_at": at, "due_at": at - timedelta(seconds=1)} for event in events]
         connection.execute(insert(INBOX), rows)
 
 

@@ -59,7 +59,7 @@ def drained(engine: Engine, limit: int = 100, *, after: timedelta = timedelta(0)
 
 
 def put(inbox: InboxWriter, *bodies: bytes, due_after: timedelta = timedelta(0)) -> list[int]:
-    raw_events = [raw(one, datetime.now(UTC)) for one in bodies]
+    raw_events = [raw(content, datetime.now(UTC)) for content in bodies]
     return asyncio.run(inbox.put(raw_events, due_after=due_after, may_opt_out=False))
 
 
@@ -258,7 +258,7 @@ def test_where_redis_refuses_to_write_the_inbox_takes_it_and_redis_takes_the_nex
         redis.config_set("min-replicas-to-write", 0)
         time.sleep(0.2)
         intake.store(b'"after"')
-        assert [one.body for one in queued(redis)] == [b'"before"', b'"after"']
+        assert [event.body for event in queued(redis)] == [b'"before"', b'"after"']
         assert bodies_in(engine) == [b'"meanwhile"', b'"meanwhile, too"']
 
 
@@ -285,7 +285,7 @@ def test_as_a_journal_the_inbox_holds_what_the_queue_has_too(
     intake = open_intake(redis_server.url, is_journalled=True)
     assert intake.store_all(delivered(number) for number in range(10)) == [None] * 10
     found = queued(redis)
-    assert [one.body for one in found] == bodies_in(engine)
+    assert [event.body for event in found] == bodies_in(engine)
     assert drained(engine) == Tally()  # the queue has its time
     new_worker(redis, engine).work(burst=True)
     assert (count(engine, "events"), count(engine, "inbox")) == (10, 0)
@@ -330,7 +330,7 @@ def test_a_journal_whose_database_is_away_for_long_leaves_it_to_redis(
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE inbox RENAME TO inbox_away"))
     intake.store(delivered(1))
-    assert [one.inbox_id for one in queued(redis)] == [None]
+    assert [event.inbox_id for event in queued(redis)] == [None]
 
 
 def test_where_neither_takes_it_the_delivery_is_told_so(open_intake: Opener, engine: Engine) -> None:

@@ -20,7 +20,7 @@ def stop(to: str | None = ANA, at: float = 1, name: str = "message.optout", **da
 
 
 def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED, options: ParseOptions = AO) -> None:
-    apply(engine, [raw(one, received) for one in bodies], options=options, now=NOW)
+    apply(engine, [raw(content, received) for content in bodies], options=options, now=NOW)
 
 
 def work(engine: Engine, redis: Redis, options: ParseOptions = AO) -> None:

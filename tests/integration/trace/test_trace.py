@@ -380,6 +380,7 @@ def test_a_body_that_is_not_text_is_base64_and_explains_nothing(engine: Engine, 
     assert "  \\xff\\x00\n" in trace("msg_1", "--bodies").stdout
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("trace")
 def test_characters_that_the_output_cannot_write_are_escaped(engine: Engine) -> None:
     store(engine, happened("message.failed", error="número ŋ"))

@@ -1,6 +1,5 @@
 """`webhooks register`: one webhook for each URL, whatever is killed, refused or asked for at once."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from sync.provider import client as client_module
 from sync.provider import retries
 from tests.integration.webhooks.registering import ADDRESS, KEY, webhooks
 from tests.support.doctors import spelled
+from tests.support.forked import Forked
 from tests.support.processes import ROOT, wait_for
 from tests.support.tls import tls_front
 
@@ -167,10 +167,9 @@ def test_a_kill_between_the_request_and_its_answer_loses_no_webhook(
     provider: FakeProvider, environ: dict[str, str], lists: bool
 ) -> None:
     provider.account.fail(POST, FakeFault.DONE_THEN_SILENCE)
-    command = [sys.executable, "-m", "sync", "webhooks", *REGISTER]
-    killed = subprocess.Popen(command, cwd=ROOT, env=environ)
+    killed = Forked(["python", "-m", "sync", "webhooks", *REGISTER], env=environ)
     wait_for(lambda: provider.account.webhooks, seconds=30, what="the request")
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.wait(10)
     provider.account.lists = lists
     result = webhooks(environ, *REGISTER)

@@ -97,9 +97,9 @@ def test_the_events_of_a_message_agree_on_its_channel_and_recipient(deliveries: 
             names[event.subject_id].add(event.name)
             channels[event.subject_id].add(event.message.channel)
             recipients[event.subject_id] |= {event.message.recipient} - {None}
-    assert any(len(of) > 1 for of in names.values())
-    assert all(len(of) == 1 for of in channels.values())
-    assert all(len(of) == 1 for of in recipients.values())
+    assert any(len(several) > 1 for several in names.values())
+    assert all(len(several) == 1 for several in channels.values())
+    assert all(len(several) == 1 for several in recipients.values())
 
 
 def test_an_opt_out_without_an_address_is_about_a_message_that_has_one(deliveries: list[Delivery]):
@@ -125,8 +125,11 @@ def test_some_messages_fail_and_are_delivered_later_all_the_same(deliveries: lis
 def test_every_spelling_of_channels_addresses_times_and_failures_occurs(documents: list[dict]):
     data = [document["data"] for document in documents]
     times = [document["timestamp"] for document in documents]
-    assert {of["channel"] for of in data} == {"sms", "SMS", "whatsapp", "telegram", "email", "slack"}
-    assert {str(of["to"])[:4] for of in data if of["channel"] == "sms" and "to" in of} == {"+244", "2449"}
+    assert {fields["channel"] for fields in data} == {"sms", "SMS", "whatsapp", "telegram", "email", "slack"}
+    assert {str(fields["to"])[:4] for fields in data if fields["channel"] == "sms" and "to" in fields} == {
+        "+244",
+        "2449",
+    }
     assert {type(time) for time in times} == {str, int, float}
     assert {len(time) for time in times if isinstance(time, str)} == {
         len("2026-06-24T10:05:00"),
@@ -135,8 +138,8 @@ def test_every_spelling_of_channels_addresses_times_and_failures_occurs(document
         len("2026-06-24T11:05:00+01:00"),
         len("2026-06-24T10:05:00.123456000Z"),
     }
-    assert {type(of["error"]) for of in data if "error" in of} == {str, dict}
-    assert any("reason" in of for of in data)
+    assert {type(fields["error"]) for fields in data if "error" in fields} == {str, dict}
+    assert any("reason" in fields for fields in data)
 
 
 @pytest.mark.parametrize("short_name", KINDS)

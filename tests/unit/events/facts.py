@@ -36,8 +36,8 @@ def refused(at: float, **data: Any) -> Event:
 
 def row(*facts: Event) -> MessageRow:
     """The row of these facts, which is the same in every order."""
-    found = [message_row(some) for some in permutations(facts)]
-    assert all(one == found[0] for one in found)
+    found = [message_row(order) for order in permutations(facts)]
+    assert all(row == found[0] for row in found)
     assert found[0] is not None
     return found[0]
 

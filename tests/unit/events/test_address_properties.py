@@ -43,6 +43,8 @@ addresses = st.one_of(
 @example("", "\u0130@EXAMPLE.COM", "AO")
 @example("sms", "tel: tel:912345678", "AO")
 @example("sms", "tel:  ", "AO")
+@example("email", '"\'ana"@example.com', "AO")
+@example("email", '"ana"@example.com\'', "AO")
 def test_normalising_twice_changes_nothing(channel: str, address: str, region: str) -> None:
     once = normalise(channel, address, region)
     assert normalise(channel, once, region) == once
@@ -121,7 +123,7 @@ def test_who_names_no_channel_asks_for_the_spellings_of_all(address: str, region
 @given(addresses, regions)
 def test_a_number_that_every_channel_spells_alike_is_one(address: str, region: str) -> None:
     if module.is_spelled_alike(address):
-        assert {normalise(of, address, region) for of in ("", "sms", "email", "slack")} == {address}
+        assert {normalise(channel, address, region) for channel in ("", "sms", "email", "slack")} == {address}
         assert spellings(None, address, region) == (address,)
         assert is_address(None, address)
 

@@ -13,14 +13,14 @@ from tests.unit.events.facts import fact, row, told
 
 def kept(*facts: Event) -> Event:
     """The body that holds, of these bodies of one key, in every order."""
-    found = {event for some in permutations(facts) for event in holding(some).values()}
+    found = {event for order in permutations(facts) for event in holding(order).values()}
     (event,) = found
     return event
 
 
 def campaign(*facts: Event) -> CampaignRow:
-    found = [campaign_row(some) for some in permutations(facts)]
-    assert all(one == found[0] for one in found)
+    found = [campaign_row(order) for order in permutations(facts)]
+    assert all(row == found[0] for row in found)
     assert found[0] is not None
     return found[0]
 

@@ -70,7 +70,7 @@ def test_which_bodies_hold_does_not_depend_on_how_facts_are_batched(facts: list[
 @patient
 @given(shuffled_with_copies())
 def test_rows_depend_neither_on_order_nor_on_copies(given: tuple[list[Event], list[Event]]) -> None:
-    facts, others = (distinct(some) for some in given)
+    facts, others = (distinct(drawn) for drawn in given)
     others.reverse()
     assert message_row(facts) == message_row(others)
     assert campaign_row(facts) == campaign_row(others)

@@ -49,6 +49,12 @@ def test_many_of_one_domain_within_a_minute_have_hints_and_one_fewer_have_none()
     assert scanner_hints([*burst[1:], opt_out(99, BURST_SECONDS * 1.5)]) == {}
 
 
+def test_the_fullest_minute_counts_of_those_that_an_opt_out_is_in() -> None:
+    at = [0] * 14 + [50] * 5 + [100] * 9
+    hints = scanner_hints(opt_out(number, seconds) for number, seconds in enumerate(at))
+    assert [hints[number].burst for number in range(len(at))] == [19] * 19 + [14] * 9
+
+
 def test_one_person_who_says_stop_often_is_no_burst() -> None:
     assert scanner_hints([opt_out(number, number, person="a@example.com") for number in range(50)]) == {}
 
