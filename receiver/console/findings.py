@@ -21,6 +21,7 @@ NAMES = {
     "workers": "Workers",
     "queue": "Queue",
     "failed_jobs": "Failed jobs",
+    "tasks": "Work",
     "dead_letters": "Dead letters",
     "inbox": "Inbox",
     "refusals": "Refused deliveries",
