@@ -230,6 +230,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "page_of": findings.page_of,
     "remedy": findings.remedy_text,
     "event": language.event_text,
+    "action": language.action_text,
     "reason": language.reason_text,
     "body": body_text,
     "of_file": sentence_text,

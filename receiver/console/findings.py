@@ -21,6 +21,7 @@ NAMES = {
     "workers": "Workers",
     "queue": "Queue",
     "failed_jobs": "Failed jobs",
+    "tasks": "Work",
     "dead_letters": "Dead letters",
     "tasks": "Work that people asked for",
     "inbox": "Inbox",

@@ -121,6 +121,11 @@ def step_text(at: datetime, interval: timedelta) -> str:
     return f"{day_text(local.date())}, {clock}" if interval >= timedelta(hours=1) else clock
 
 
+def action_text(action: str) -> Markup:
+    """Return what somebody did, as `signed in` of `signed_in`."""
+    return _(action.replace("_", " "))
+
+
 def event_text(name: str) -> Markup | str:
     """Return what an event tells, as `delivered` of `message.delivered`; of one that is not known its name."""
     return _(_EVENTS[name]) if name in _EVENTS else visible(name)

@@ -74,6 +74,10 @@ class Browser:
         self._ask("POST", f"/element/{element}/clear", {})
         self._ask("POST", f"/element/{element}/value", {"text": text})
 
+    def attach(self, selector: str, path: Path, *, using: str = CSS) -> None:
+        """Choose the file at `path` in a field."""
+        self._ask("POST", f"/element/{self._find(selector, using)}/value", {"text": str(path)})
+
     def press(self, keys: str, *, holding: str = "") -> None:
         """Type `keys` wherever the focus is, as somebody without a mouse."""
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]

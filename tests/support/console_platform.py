@@ -27,7 +27,7 @@ from tests.support.processes import Platform, platform
 KEY = "a key of the tests, 32 or more characters"
 DAYS = 30
 EVENTS_A_DAY = 200
-UNREADABLE = 3
+NO_OBJECTS = 3
 OPTIONS = ParseOptions(default_region="AO")
 
 
@@ -106,9 +106,11 @@ class ConsolePlatform:
     def worker(self) -> Iterator[None]:
         """Run a worker meanwhile."""
         worker = self.running.start_worker()
-        yield
-        worker.terminate()
-        assert worker.wait(30) == 0
+        try:
+            yield
+        finally:
+            worker.terminate()
+            worker.wait(30)
 
     def stated(self) -> list[tuple[str, str, str, str]]:
         """What people stated, in order: kind, address, by whom and why."""
@@ -119,7 +121,7 @@ class ConsolePlatform:
 
 
 def fill(database_url: URL) -> None:
-    """Apply thirty days of traffic, fewer messages on Saturdays and Sundays, and a few bodies that nobody can read."""
+    """Apply thirty days of traffic, fewer messages on Saturdays and Sundays, and a few that are no event."""
     engine, now, random = open_database(database_url), datetime.now(UTC), Random(4)
     for back in range(DAYS - 1, -1, -1):
         start = now - timedelta(days=back, hours=2, minutes=30)
@@ -129,8 +131,8 @@ def fill(database_url: URL) -> None:
             RawEvent(body=it.body, received_at=received_at) for it in generate(events=events, start=start, seed=back)
         ]
         apply(engine, raw, options=OPTIONS, now=received_at)
-    unreadable = [RawEvent(body=b"{no json %d" % number, received_at=now) for number in range(UNREADABLE)]
-    apply(engine, unreadable, options=OPTIONS, now=now)
+    bodies = [b'["message %d"]' % number for number in range(NO_OBJECTS)]
+    apply(engine, [RawEvent(body=body, received_at=now) for body in bodies], options=OPTIONS, now=now)
     engine.dispose()
 
 

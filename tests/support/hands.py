@@ -3,6 +3,7 @@
 Links, buttons and fields are named by what a person reads on them, never by how a page is built.
 """
 
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from sync.users.accounts import Role
@@ -43,6 +44,9 @@ class Hands(Protocol):
     def write(self, name: str, text: str) -> None:
         """Write in a field instead of what stands there."""
 
+    def attach(self, name: str, path: Path) -> None:
+        """Choose a file in the field."""
+
     def unfold(self, name: str) -> None:
         """Show what is folded away."""
 
@@ -58,8 +62,10 @@ class Mouse:
             self._window.click(f"//*[self::a or self::button][normalize-space()={quoted(name)}]", using=XPATH)
 
     def write(self, name: str, text: str) -> None:
-        field = f"//*[@id=//label[starts-with(normalize-space(), {quoted(name)})]/@for]"
-        self._window.write(field, text, using=XPATH)
+        self._window.write(labelled(name), text, using=XPATH)
+
+    def attach(self, name: str, path: Path) -> None:
+        self._window.attach(labelled(name), path, using=XPATH)
 
     def unfold(self, name: str) -> None:
         self._window.click(f"//summary[normalize-space()={quoted(name)}]", using=XPATH)
@@ -80,6 +86,10 @@ class Keyboard:
         self.reach(name, "INPUT", "SELECT", "TEXTAREA")
         self._window.press("a", holding=CONTROL)
         self._window.press(text)
+
+    def attach(self, name: str, path: Path) -> None:
+        self.reach(name, "INPUT")  # what Enter opens is the browser's own
+        self._window.attach(labelled(name), path, using=XPATH)
 
     def unfold(self, name: str) -> None:
         self.reach(name, "SUMMARY")
@@ -108,6 +118,11 @@ def quoted(text: str) -> str:
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 
+def labelled(name: str) -> str:
+    """Return the XPath of the field whose label begins with `name`."""
+    return f"//*[@id=//label[starts-with(normalize-space(), {quoted(name)})]/@for]"
+
+
 class ConsoleUser:
     """Somebody in front of a browser of their own, whose session is kept from one task to the next."""
 
@@ -116,7 +131,8 @@ class ConsoleUser:
         self.console = console
         self.hands = hands
         self._name = ""
-        self.follow, self.write, self.unfold, self.sees = hands.follow, hands.write, hands.unfold, window.wait_for_text
+        self.follow, self.write, self.attach, self.unfold = hands.follow, hands.write, hands.attach, hands.unfold
+        self.sees = window.wait_for_text
 
     def enter(self, name: str = "Maria", role: Role = Role.OPERATOR) -> None:
         """Begin at the overview, signed in as `name`."""

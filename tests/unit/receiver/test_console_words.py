@@ -24,7 +24,7 @@ OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_lett
 OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values()}
 OF_VALUES |= {*findings.NAMES.values()}
 OF_VALUES |= {text for finding in findings_of_pages() for text in (finding.found, finding.remedy)}
-OF_VALUES |= {*_TITLES.values(), *map(str, Action)}
+OF_VALUES |= {*_TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
 
