@@ -23,13 +23,11 @@ NAMES = {
     "failed_jobs": "Failed jobs",
     "tasks": "Work",
     "dead_letters": "Dead letters",
-    "tasks": "Work that people asked for",
     "inbox": "Inbox",
     "refusals": "Refused deliveries",
     "silence": "Silence",
     "copies": "Copies",
     "outages": "Outages",
-    "tasks": "Work",
 }
 PAGES = {
     "dead_letters": "console.dead_letters",
