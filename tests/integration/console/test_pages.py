@@ -119,6 +119,11 @@ def test_the_evidence_has_the_signed_body_and_who_made_the_page(operator: Visito
     assert "by Maria" in page
 
 
+@on_sqlite
+def test_a_dead_letter_that_may_be_an_opt_out_is_urgent(operator: Visitor) -> None:
+    assert re.search(r'<li class="urgent">.*1 dead letter waits for a decision', operator.get("/").text)
+
+
 def test_a_dead_letter_is_put_aside_by_name(operator: Visitor, filled: Engine) -> None:
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
