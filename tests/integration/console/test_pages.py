@@ -66,7 +66,9 @@ def test_a_message_says_which_fact_decided_its_status_and_why(operator: Visitor)
     assert "is a decision of the recipient and changes no status" in page
     (decisive,) = re.findall(r'<li class="decides">(.*?)</li>', page, re.DOTALL)
     assert "delivered" in decisive
-    assert operator.get("/message?id=unknown").status_code == 404
+    unknown = operator.get("/message?id=unknown")
+    assert unknown.status_code == 404
+    assert "<title>Nothing is known of this message · zexa-sync</title>" in unknown.text
 
 
 def test_an_opt_out_is_added_found_explained_and_removed_with_the_name_of_who_did_it(
