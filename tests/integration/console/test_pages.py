@@ -148,6 +148,7 @@ def test_campaigns_and_failures_say_how_it_went(operator: Visitor) -> None:
     assert "30007" in campaign
     failures = operator.get("/failures").text
     assert "1 of 3 messages did not arrive, 33.3% of all" in failures
+    assert re.search(r"Most often: 30007[^(]*, (SMS|WhatsApp) \(100.0%\)", failures)
 
 
 @on_sqlite

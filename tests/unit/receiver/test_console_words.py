@@ -84,6 +84,14 @@ def test_numbers_and_times_in_portuguese() -> None:
     assert language.duration_text(1.5) == "1,5\u00a0s"
 
 
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["en"], indirect=True)
+def test_one_message_is_told_of_in_the_singular() -> None:
+    one, many = "In 30 days {share} of {n} message arrived", "In 30 days {share} of {n} messages arrived"
+    assert language.counted(1, one, many, share="100.0%") == "In 30 days 100.0% of 1 message arrived"
+    assert language.counted(2_000, one, many, share="95.4%") == "In 30 days 95.4% of 2,000 messages arrived"
+
+
 def test_values_in_a_text_are_escaped() -> None:
     with Flask(__name__).app_context():
         g.language = "en"
