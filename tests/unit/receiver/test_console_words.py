@@ -16,6 +16,10 @@ from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
 from sync.doctor import traffic_findings
 from sync.doctor.in_console import CHECKED, findings_of_pages
+from sync.events.event import Unreadable
+from sync.events.interpretation import ParseOptions
+from sync.events.parse import parse
+from sync.events.raw import RawEvent
 from sync.users.audit import Action
 
 CONSOLE = Path(language.__file__).parent
@@ -25,6 +29,7 @@ OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY
 OF_VALUES |= {*findings.NAMES.values()}
 OF_VALUES |= {text for finding in findings_of_pages() for text in (finding.found, finding.remedy)}
 OF_VALUES |= {*_TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
+OF_VALUES |= dead_letters.ERRORS
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
 
@@ -108,6 +113,20 @@ def test_why_a_message_has_its_status_is_told_in_portuguese() -> None:
         "prevalece sobre message.failed (ocorreu em 2026-06-24 09:00:00Z)."
     )
     assert in_portuguese("a sentence of another form, delivered") == "a sentence of another form, delivered"
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_why_a_body_cannot_be_read_is_told_in_portuguese() -> None:
+    nested, nul = b"[" * 100_000, b'{"event": "message.delivered", "data": {"message_id": "a\\u0000"}}'
+    half = nul.replace(b"\\u0000", b"\\ud800")
+    long = nul.replace(b"\\u0000", b"a" * 10_000)
+    nameless = b'{"event": "message.optout", "data": {}}'
+    for body in (b"\xff", b"{", b"[]", nested, nul, half, long, nameless):
+        with pytest.raises(Unreadable) as unreadable:
+            parse(RawEvent(body=body, received_at=datetime(2026, 6, 4, tzinfo=UTC)), ParseOptions(default_region="AO"))
+        told = dead_letters.error_text(unreadable.value.detail)
+        assert re.match("(o corpo|a recusa|um campo) ", told), told
 
 
 @pytest.mark.usefixtures("speaking")
