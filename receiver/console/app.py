@@ -225,6 +225,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "value": language.shown_value,
     "address": shown_address,
     "free_text": shown_text,
+    "letter_error": dead_letters.error_text,
     "check_name": findings.name_text,
     "found": findings.found_text,
     "page_of": findings.page_of,
