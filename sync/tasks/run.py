@@ -16,7 +16,7 @@ from sync.logs.sentry import report
 from sync.queue.backoff import Backoff
 from sync.tasks.files import FilesKept, delete_old_files
 from sync.tasks.find import OwnFailure, TaskRecord
-from sync.tasks.take import end_task, give_back, take_task
+from sync.tasks.take import end_task, give_back, is_any_free, take_task
 from sync.tasks.work import Kind, ShownAlive, TaskFailed, TaskGivenUp, TaskWork
 
 # A person waits in front of a page.
@@ -65,6 +65,9 @@ class TaskRunner:
 
     def do_next(self) -> bool:
         """Do a task, to its end or until asked to stop; return False if none waits. Its errors are DBAPIError."""
+        with self._reader.connect() as connection:
+            if not is_any_free(connection, self._kinds.keys(), datetime.now(UTC)):
+                return False
         holder = secrets.token_hex(8)
         with self._engine.begin() as connection:
             record = take_task(connection, self._kinds.keys(), holder, datetime.now(UTC))
@@ -131,6 +134,7 @@ class TaskRunner:
             with self._engine.begin() as connection:
                 delete_old_files(connection, datetime.now(UTC), self._files_kept)
             self._cleaned_at = time.monotonic()
+            self._engine.dispose()  # whether a task waits is asked over the other one
 
     def _say_failed(self, record: TaskRecord | None, error: Exception) -> None:
         # Only the kind of the error: its text may quote a person.

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.pool import QueuePool
 from structlog.testing import capture_logs
 
 from sync.status import measure_database
@@ -72,6 +73,29 @@ def test_it_is_known_since_when_a_task_waits_unless_a_worker_is_busy_with_anothe
 
     assert worker(engine, reader, counting(1, before=look)).do_next()
     assert waits_since() is not None
+
+
+def test_a_worker_that_finds_nothing_to_do_keeps_nobody_from_writing_and_one_connection_at_the_most(
+    engine: Engine, reader: Engine
+) -> None:
+    works = worker(engine, reader, counting(1))
+    begun: list[object] = []
+
+    @event.listens_for(engine, "begin")
+    def note(connection: object) -> None:
+        begun.append(connection)
+
+    assert not works.do_next()
+    event.remove(engine, "begin", note)
+    assert begun == []
+
+    def once(_seconds: float) -> None:
+        nonlocal is_stop_asked
+        is_stop_asked = True
+
+    is_stop_asked = False
+    worker(engine, reader, counting(1), is_stop_asked=lambda: is_stop_asked).run(once)
+    assert [pool.checkedin() for pool in (engine.pool, reader.pool) if isinstance(pool, QueuePool)] == [0, 1]
 
 
 def test_a_kind_that_a_worker_does_not_know_waits_for_a_worker_that_does(engine: Engine, reader: Engine) -> None:
