@@ -212,6 +212,34 @@ def test_if_the_database_is_away_meanwhile_the_task_is_begun_again(engine: Engin
     assert task(engine, asked).outcome == {"numbers": 3, "ends": 1}
 
 
+def test_a_task_that_cannot_be_given_back_as_the_database_is_away_is_given_back_once_it_is_there(
+    engine: Engine, reader: Engine
+) -> None:
+    asked, is_away = ask(engine), False
+
+    def lose(_work: TaskWork, number: int) -> None:
+        nonlocal is_away
+        if number == 1:
+            is_away = True
+            raise OperationalError("SELECT", None, _away())
+
+    @event.listens_for(engine, "begin")
+    def refuse(_connection: object) -> None:
+        if is_away:
+            raise OperationalError("BEGIN", None, _away())
+
+    works = worker(engine, reader, counting(3, before=lose))
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            works.do_next()
+    event.remove(engine, "begin", refuse)
+    assert task(engine, asked).state is TaskState.RUNNING
+    with pytest.raises(OperationalError):
+        works.do_next()
+    left = task(engine, asked)
+    assert (left.state, left.deaths, left.outcome) == (TaskState.WAITING, 0, {"numbers": 1})
+
+
 def _away() -> Exception:
     class OperationalError(Exception):
         """As a driver says it whose connection is gone."""
