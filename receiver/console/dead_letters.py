@@ -131,9 +131,9 @@ def ask_for_replay(selection: LetterSelection) -> Response:
 def resolve_letter() -> Response:
     """Put a letter aside, because the person who is signed in decided so."""
     digest, now = asked("digest"), datetime.now(UTC)
-    if not resolve(stores().writer, LetterSelection(digests=(digest,)), now=now):
-        return problem(HTTPStatus.NOT_FOUND)
     with stores().writer.begin() as connection:
+        if not resolve(connection, LetterSelection(digests=(digest,)), now=now):
+            return problem(HTTPStatus.NOT_FOUND)
         note(connection, account().name, Action.DEAD_LETTER_RESOLVED, now, digest)
     return done(_("Put aside. It stays in the table, and can be replayed."), "dead_letters")
 
