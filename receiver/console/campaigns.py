@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -106,7 +105,6 @@ def campaign() -> Response:
         reasons=reasons,
         looked_at=LOOKED_AT if max(row["failed"], row["undeliverable"]) > LOOKED_AT else None,
         progress=progress,
-        is_by_day=progress.interval >= timedelta(days=1),
         most_after=time_until(progress, row),
         chart=chart,
         provider=provider_of(row, details),

@@ -19,10 +19,11 @@ from receiver.server.paths import CONSOLE_PATH
 from sync.events.times import EARLIEST, LATEST
 from sync.reports.messages import CountedKind, CountedMessages, MessagePage, counted_messages
 
-# What stands for "no event names one", as '' stands for any.
+# What stands for "no event names one", as '' stands for any. A name that is nothing but this has one more of it.
 NONE = "-"
+KEY_CHARACTERS_MAX = 1200  # of an id, which may have 1,024, and what stands before it
 TIME = "%Y-%m-%dT%H:%M:%SZ"
-FILTERS = ("campaign", "status", "day", "until", "channel", "sender", "code", "like", "from", "before")
+FILTERS = ("campaign", "status", "day", "until", "channel", "sender", "like", "from", "before")
 _TITLES = {
     CountedKind.ALL: "Messages that are known",
     CountedKind.ENDED: "Messages that ended",
@@ -79,7 +80,7 @@ def asked_messages(connection: Connection) -> CountedMessages:
         until=asked_day("until"),
         channel=_named("channel"),
         sender=_named("sender"),
-        code=_named("code") if like is None else like.failure_code or "",
+        code=None if like is None else like.failure_code or "",
         reason=None if like is None else like.failure_reason or "",
         begins_at=asked_time("from"),
         ends_at=asked_time("before"),
@@ -88,7 +89,7 @@ def asked_messages(connection: Connection) -> CountedMessages:
 
 def _named(name: str) -> str | None:
     text = asked(name)
-    return None if not text else "" if text == NONE else text
+    return None if not text else text if text.strip(NONE) else text[:-1]
 
 
 def rows_link(**filters: Any) -> str:
@@ -102,7 +103,9 @@ def rows_link(**filters: Any) -> str:
     if (last := filters.pop("until_step", None)) is not None:
         filters["before"] = last.ends_at.strftime(TIME)
     given: dict[str, Any] = {
-        name: NONE if value == "" else value for name, value in filters.items() if value is not None
+        name: f"{value}{NONE}" if isinstance(value, str) and not value.strip(NONE) else value
+        for name, value in filters.items()
+        if value is not None
     }
     # Quicker than `url_for`, for the hundreds of numbers that a page may have.
     return f"{CONSOLE_PATH}messages?{urlencode(given)}"
@@ -110,7 +113,7 @@ def rows_link(**filters: Any) -> str:
 
 def listed(connection: Connection, wanted: CountedMessages) -> Listing:
     """Return the page of `wanted`, which is bounded, that the address asks for."""
-    page = counted_messages(connection, wanted, after=asked("after"), limit=ROWS_ON_A_PAGE)
+    page = counted_messages(connection, wanted, after=asked("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE)
     name = select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.campaign_id == wanted.campaign_id)
     given = {name: asked(name) for name in FILTERS}
     shown: dict[str, Any] = {name: text for name, text in given.items() if text}

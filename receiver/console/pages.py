@@ -54,8 +54,11 @@ def done(text: Markup, endpoint: str, **values: Any) -> Response:
 
 
 def asked(name: str, characters_max: int = 1024) -> str:
-    """Return what stands in the address or the form under `name`, without blanks around it; '' if it is too long."""
-    text = request.values.get(name, "").strip()
+    """Return what stands in the address or the form under `name`; '' if it is too long.
+
+    People fill in forms, so blanks around it do not count there. In an address they may be of an id.
+    """
+    text = request.args.get(name) or request.form.get(name, "").strip()
     return text if len(text) <= characters_max and "\0" not in text else ""
 
 

@@ -6,6 +6,7 @@ The reasons for every number here are in docs/decisions/0029-codes-that-look-lik
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from shlex import quote
 
 # So many addresses got the failure and were tried again, or nothing is proposed.
 ADDRESSES_MIN = 20
@@ -69,9 +70,11 @@ def judge(counts: Iterable[FailureCode], already: frozenset[str]) -> list[Judged
     others = [counted for counted in known if counted.entry not in already and not _is_suspect(counted)]
     judged = [_judged(counted, others, by_entry[counted.entry], already) for counted in known]
     proposed = {(one.counted.channel, one.counted.entry) for one in judged if one.is_proposed}
-    # If the code says it, its reasons say it too.
+    # If the code says it, or is set, its reasons need not.
     final = [
-        replace(one, is_proposed=False) if (one.counted.channel, one.counted.code) in proposed else one
+        replace(one, is_proposed=False)
+        if one.counted.code in already or (one.counted.channel, one.counted.code) in proposed
+        else one
         for one in judged
     ]
     return sorted(final, key=lambda one: (not one.is_proposed, -one.counted.addresses))
@@ -116,7 +119,12 @@ def _compared_with(counted: FailureCode, others: Sequence[FailureCode]) -> tuple
 
 
 def setting_line(already: Iterable[str], proposed: Iterable[str]) -> str:
-    """Return the line that sets ZEXA_OPT_OUT_FAILURES to what it has and what is proposed, quoted if it has blanks."""
+    """Return the line that sets ZEXA_OPT_OUT_FAILURES to what it has and what is proposed, quoted if it has blanks.
+
+    Reasons are the provider's words: a shell that the line is pasted into takes them for nothing else.
+    """
     value = ",".join(dict.fromkeys((*sorted(already), *proposed)))
-    is_plain = all(letter.isalnum() or letter in ",._-+" for letter in value)
-    return f"ZEXA_OPT_OUT_FAILURES={value}" if is_plain else f'ZEXA_OPT_OUT_FAILURES="{value}"'
+    if all(letter.isalnum() or letter in ",._-+" for letter in value):
+        return f"ZEXA_OPT_OUT_FAILURES={value}"
+    quoted = quote(value) if any(letter in '"$`\\!' for letter in value) else f'"{value}"'
+    return f"ZEXA_OPT_OUT_FAILURES={quoted}"

@@ -82,7 +82,7 @@ def latest_count(connection: Connection, already: frozenset[str]) -> CountedFail
             at_least=row.at_least,
             others=row.others,
             others_never_again=row.others_never_again,
-            is_proposed=row.is_proposed and row.entry not in known,
+            is_proposed=row.is_proposed and row.entry not in known and row.code not in known,
         )
         for row in connection.execute(query.limit(ROWS_MAX))
     ]

@@ -26,5 +26,7 @@ def resolve(connection: Connection, numbers: Collection[int], *, by: str, reason
     unresolved = [row.id for row in rows if row.id in ended and row.resolved_at is None]
     meant = [number for number in unresolved if not numbers or number in numbers]
     values = {"resolved_by": by, "resolved_reason": reason, "resolved_at": now}
-    connection.execute(update(OUTAGES).where(OUTAGES.c.id.in_(meant)).values(values))
-    return meant
+    # Of two people who do so at once the first one is kept.
+    still = OUTAGES.c.id.in_(meant), OUTAGES.c.resolved_at.is_(None)
+    resolved = connection.execute(update(OUTAGES).where(*still).values(values).returning(OUTAGES.c.id))
+    return sorted(resolved.scalars())

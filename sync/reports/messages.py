@@ -101,8 +101,12 @@ Condition = Callable[[Columns], ColumnElement[bool]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """Messages in the order of one index. `within` is what the index finds, `matching` what is meant of that."""
+    """Messages in the order of one index. `within` is what the index finds, `matching` what is meant of that.
 
+    Runs are in the order of their names, which stay the same if one is added between two pages.
+    """
+
+    name: str
     within: tuple[Any, ...]
     order: tuple[Column[Any], ...]
     matching: tuple[Condition, ...] = ()
@@ -118,19 +122,19 @@ def counted_messages(connection: Connection, asked: CountedMessages, *, after: s
         raise ValueError("neither a campaign nor days")
     first, key = read_key(after)
     rows: list[Row[Any]] = []
-    for number, run in enumerate(_runs(connection, asked)):
-        if number < first:
+    for run in _runs(connection, asked):
+        if run.name < first:
             continue
-        begin = key if number == first else ()
+        begin = key if run.name == first else ()
         # An end only if some are left out: without that, as many are looked at as are shown.
         end = _last_looked_at(connection, run, begin) if run.matching else None
         found = _read(connection, run, begin, end, limit + 1 - len(rows))
         if len(rows) + len(found) > limit:
             kept = found[: limit - len(rows)]
-            return MessagePage(rows=[*rows, *kept], after=key_text(number, _place(run, kept[-1]) if kept else begin))
+            return MessagePage(rows=[*rows, *kept], after=key_text(run.name, _place(run, kept[-1]) if kept else begin))
         rows += found
         if end is not None:
-            return MessagePage(rows=rows, after=key_text(number, end))
+            return MessagePage(rows=rows, after=key_text(run.name, end))
     return MessagePage(rows=rows, after=None)
 
 
@@ -146,9 +150,11 @@ def _of_campaign(connection: Connection, asked: CountedMessages, days: ReportSel
         matching += tuple(_between(begin, end))
     of_campaign = _C.campaign_id == asked.campaign_id
     if asked.kind is CountedKind.OPT_OUTS:
-        yield _Run(within=(of_campaign, _C.opted_out_at.is_not(None)), order=(_C.message_id,), matching=matching)
-    for status in _STATUSES[asked.kind]:
-        yield _Run(within=(of_campaign, _is(_C.status, status)), order=(_C.message_id,), matching=matching)
+        opted_out = (of_campaign, _C.opted_out_at.is_not(None))
+        yield _Run(name="", within=opted_out, order=(_C.message_id,), matching=matching)
+    for place, status in enumerate(_STATUSES[asked.kind]):
+        of_status = (of_campaign, _is(_C.status, status))
+        yield _Run(name=str(place), within=of_status, order=(_C.message_id,), matching=matching)
 
 
 def _of_days(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[_Run]:
@@ -160,12 +166,14 @@ def _of_days(connection: Connection, asked: CountedMessages, days: ReportSelecti
     matching = (of_status, *_matching(asked))
     if asked.kind is CountedKind.OPT_OUTS:
         opted_out = (*within, _C.opted_out_at.is_not(None))
-        yield _Run(within=opted_out, order=order, matching=(*matching, *_of_channel(asked)))
+        yield _Run(name="", within=opted_out, order=order, matching=(*matching, *_of_channel(asked)))
     elif asked.kind in (CountedKind.FAILED, CountedKind.UNDELIVERABLE, CountedKind.MISSED):
-        yield _Run(within=(*within, _HAS_FAILED), order=order, matching=(*matching, *_of_channel(asked)))
+        failed = (*within, _HAS_FAILED)
+        yield _Run(name="", within=failed, order=order, matching=(*matching, *_of_channel(asked)))
     else:
         for channel in _channels(connection, asked, days):
-            yield _Run(within=(_is(_C.channel, channel or None), *within, _HAS_ENDED), order=order, matching=matching)
+            ended = (_is(_C.channel, channel or None), *within, _HAS_ENDED)
+            yield _Run(name=channel, within=ended, order=order, matching=matching)
 
 
 def _between(begin: datetime | None, end: datetime | None) -> Iterator[Condition]:

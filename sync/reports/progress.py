@@ -5,7 +5,7 @@ Read from the messages themselves if they are few, else from a roll-up by quarte
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ INTERVALS = tuple(
     for seconds in (10, 30, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400)
 )
 _QUARTER = timedelta(minutes=15)
+_HOUR = timedelta(hours=1)
 _FINAL = ("delivered", "failed", "undeliverable")
 # A Monday, so that weeks begin on Mondays.
 _EPOCH = datetime(2000, 1, 3)  # noqa: DTZ001 - by the clocks of any zone
@@ -102,25 +103,31 @@ def progress_of(
     is_cut: bool = False,
 ) -> CampaignProgress:
     """Return `found` in steps that begin at round times of `zone`: the shortest interval with few enough of them."""
-    ended = [(_local(at, zone), counts) for at, counts in found if any(counts)]
+    ended = [(at, counts) for at, counts in found if any(counts)]
     if not ended:
         return CampaignProgress(interval=least, steps=())
     first, last = min(at for at, _ in ended), max(at for at, _ in ended)
     if since is not None:
-        first = min(first, _local(since, zone))
-    interval = _interval(last - first, least)
-    begin = (first - _EPOCH) // interval
-    sums = [(0, 0, 0)] * ((last - _EPOCH) // interval - begin + 1)
+        first = min(first, since)
+    interval = _interval(max(last - first, _local(last, zone) - _local(first, zone)), least)
+    clocks = zone if interval > _HOUR else _still(zone, first)
+    begin = (_local(first, clocks) - _EPOCH) // interval
+    sums = [(0, 0, 0)] * ((_local(last, clocks) - _EPOCH) // interval - begin + 1)
     for at, counts in ended:
-        place = (at - _EPOCH) // interval - begin
+        place = (_local(at, clocks) - _EPOCH) // interval - begin
         sums[place] = _plus(sums[place], counts)
     begins = [_EPOCH + (begin + number) * interval for number in range(len(sums) + 1)]
-    times = [time.replace(tzinfo=zone).astimezone(UTC) for time in begins]
+    times = [time.replace(tzinfo=clocks).astimezone(UTC) for time in begins]
     return CampaignProgress(interval=interval, steps=tuple(_steps(times, sums)), is_cut=is_cut)
 
 
-def _local(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone).replace(tzinfo=None)
+def _local(at: datetime, clocks: tzinfo) -> datetime:
+    return at.astimezone(clocks).replace(tzinfo=None)
+
+
+def _still(zone: ZoneInfo, at: datetime) -> tzinfo:
+    """Return the clocks of `zone` as they are at `at`, and never change: no step comes twice or is left out."""
+    return timezone(at.astimezone(zone).utcoffset() or timedelta())
 
 
 def _interval(length: timedelta, least: timedelta) -> timedelta:

@@ -193,7 +193,9 @@ def test_of_many_counted_codes_the_most_frequent_are_shown(viewer: Visitor, fill
 
 @on_sqlite
 def test_what_web_has_set_by_now_is_no_proposal(viewer: Visitor, filled: Engine, app: Flask) -> None:
-    propose(filled, proposal("21610"))
+    reason = proposal("has opted out")
+    reason = replace(reason, counted=replace(reason.counted, code="21610"))
+    propose(filled, proposal("21610"), reason)
     stores = app.extensions[STORES]
     options = ParseOptions(default_region="AO", opt_out_failures=frozenset({"21610"}))
     object.__setattr__(stores, "options", options)

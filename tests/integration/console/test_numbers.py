@@ -23,7 +23,7 @@ from sync.reports.messages import CountedKind, CountedMessages, counted_messages
 from sync.reports.provider_counts import FINAL
 from sync.rollups.compact import compact
 from sync.store.apply import apply
-from tests.integration.console.conftest import deliveries
+from tests.integration.console.conftest import RUI, deliveries, delivery
 from tests.integration.console.test_pages import cells, reported
 from tests.support.consoles import Visitor
 
@@ -90,6 +90,51 @@ def test_every_number_leads_to_as_many_messages(operator: Visitor) -> None:
     for link, number in seen.items():
         ids = rows_behind(operator, link)
         assert (len(ids), len(set(ids))) == (number, number), link
+
+
+def test_odd_ids_and_names_are_counted_and_listed_alike(operator: Visitor, filled: Engine) -> None:
+    """Blanks around an id are of the id, and names may look like the sign for none."""
+    at = datetime.now(UTC) - timedelta(seconds=30)
+    campaign, long_id = " 50% & <off>/? ", "m" * 1023
+    raw = [
+        delivery(
+            "message.failed",
+            at,
+            message_id=message_id,
+            to=RUI,
+            channel=channel,
+            error="é" * 1024,
+            campaign_id=campaign,
+            **{"from": sender} if sender else {},
+        )
+        for message_id, channel, sender in (
+            (" odd 1 ", "-", "-"),
+            (f"{long_id}1", "--", "--"),
+            (f"{long_id}2", "sms", "50%_off"),
+            *((f"odd{place:02}", "-", "") for place in range(60)),
+        )
+    ]
+    apply(filled, raw, options=ParseOptions(default_region="AO"), now=at)
+    page = f"/campaign?id={quote(campaign)}"
+    assert operator.get(f"/message?id={quote(' odd 1 ')}").status_code == 200
+    for path in (page, DAYS[0]):
+        found = {link: number for link, number in numbers_of(operator, path) if number}
+        for link, number in found.items():
+            ids = rows_behind(operator, link)
+            assert (len(ids), len(set(ids))) == (number, number), link
+    assert linked(operator, page)[filters(campaign=campaign, status="missed", like=" odd 1 ")] == 63
+
+
+def test_a_channel_that_appears_between_two_pages_repeats_no_message(filled: Engine) -> None:
+    asked, at = CountedMessages(kind=CountedKind.ENDED, since=TODAY, until=TODAY), datetime.now(UTC)
+    with filled.connect() as connection:
+        every = {row.message_id for row in counted_messages(connection, asked, after="", limit=1000).rows}
+        first = counted_messages(connection, asked, after="", limit=len(every) - 1)
+    late = delivery("message.delivered", at - timedelta(seconds=10), message_id="late", to=RUI, channel="aaa")
+    apply(filled, [late], options=ParseOptions(default_region="AO"), now=at)
+    with filled.connect() as connection:
+        rest = counted_messages(connection, asked, after=first.after or "", limit=1000)
+    assert [row.message_id for row in rest.rows] == sorted(every - {row.message_id for row in first.rows})
 
 
 def linked(visitor: Visitor, path: str) -> dict[tuple[tuple[str, str], ...], int]:

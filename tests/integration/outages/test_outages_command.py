@@ -1,7 +1,9 @@
 """`zexa-sync outages`: what it names of an outage, and how a person resolves it. On both databases."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from models.tables import OUTAGES
 from sync.cli import main
 from sync.events.raw import RawEvent
 from sync.outages.in_redis import REACHABLE
+from sync.outages.resolve import resolve
 from sync.queue.counts import LATEST_KEY
 from sync.rollups.compact import compact
 from sync.store.apply import merge, read
@@ -140,6 +143,23 @@ def test_an_outage_is_a_problem_until_a_person_resolves_it(
     assert "by Ana: imported the list" in run().output
     assert run("resolve", "--by", "Rui", "--reason", "all").output == "Resolved 1 outage.\n"
     assert [outage["resolved_by"] for outage in shown(run)["outages"]] == ["Ana", "Rui"]
+
+
+def test_of_two_people_who_resolve_an_outage_at_once_the_first_is_kept(engine: Engine, run: Run) -> None:
+    record(engine, ago(120), ago(71))
+
+    def by(name: str) -> list[int]:
+        with engine.begin() as connection:
+            return resolve(connection, [1], by=name, reason="done", now=NOW)
+
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection:
+            assert resolve(connection, [1], by="Ana", reason="imported the list", now=NOW) == [1]
+            second = threads.submit(by, "Rui")
+            time.sleep(0.3)  # the second one has looked, and waits for the row or for the file
+        assert second.result() == []
+    (outage,) = shown(run)["outages"]
+    assert outage["resolved_by"] == "Ana"
 
 
 def test_an_outage_that_lasts_or_is_not_there_cannot_be_resolved(engine: Engine, run: Run) -> None:

@@ -1,5 +1,7 @@
 """Which failures are proposed as opt-outs: only those after which addresses surely never receive again."""
 
+import shlex
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -90,6 +92,8 @@ def test_two_codes_of_opt_outs_do_not_hide_each_other() -> None:
 def test_what_is_set_already_is_neither_proposed_nor_compared_with() -> None:
     assert proposed(counted("21610", 100, 100), OFF, already=("21610",)) == []
     assert proposed(counted("21610", 100, 100), counted("30003", 1, 100), already=("30003",)) == []
+    reason = counted("has opted out", 100, 100, code="21610")
+    assert proposed(counted("21610", 100, 100), reason, OFF, already=("21610",)) == []
 
 
 def test_a_code_that_means_something_else_on_another_channel_is_not_proposed() -> None:
@@ -139,3 +143,15 @@ def test_the_line_keeps_what_is_set_and_quotes_blanks() -> None:
     assert setting_line(["21610"], ["103"]) == "ZEXA_OPT_OUT_FAILURES=21610,103"
     assert setting_line([], ["has opted out"]) == 'ZEXA_OPT_OUT_FAILURES="has opted out"'
     assert setting_line(["1"], ["1", "2"]) == "ZEXA_OPT_OUT_FAILURES=1,2"
+
+
+@pytest.mark.parametrize("reason", ['said "stop"', "$(touch x)", "`touch x`", "a\\", "it's $HOME", "50% & more; #1"])
+def test_a_shell_reads_the_line_as_the_reason(reason: str) -> None:
+    assert shlex.split(setting_line(["103"], [reason])) == [f"ZEXA_OPT_OUT_FAILURES=103,{reason}"]
+    shown = subprocess.run(
+        ["sh", "-c", f'{setting_line([], [reason])}; printf %s "$ZEXA_OPT_OUT_FAILURES"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == reason

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.reports.progress import STEPS_MAX, Counts, progress_of
+from sync.reports.progress import STEPS_MAX, CampaignProgress, Counts, progress_of
 
 LUANDA = ZoneInfo("Africa/Luanda")
 TEN = datetime(2026, 6, 24, 10, tzinfo=UTC)
@@ -31,11 +31,27 @@ def test_every_message_is_in_one_step_and_all_are_in_the_last(
         return
     assert progress.steps[-1].so_far == total
     assert progress.steps[0].begins_at <= TEN
+    each_is_in_its_step(progress, found)
+
+
+def each_is_in_its_step(progress: CampaignProgress, found: list[tuple[datetime, Counts]]) -> None:
     for earlier, later in pairwise(progress.steps):
-        assert earlier.ends_at == later.begins_at
+        assert earlier.begins_at < earlier.ends_at == later.begins_at
     for step in progress.steps:
         within = [counts for at, counts in found if step.begins_at <= at < step.ends_at]
         assert step.counts == tuple(sum(counts[place] for counts in within) for place in range(3))
+
+
+@pytest.mark.parametrize("minutes", [4, 50, 90, 300, 600, 1800, 6000])
+@pytest.mark.parametrize("turn", [datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)])
+def test_every_message_is_in_its_step_when_clocks_change(turn: datetime, minutes: int) -> None:
+    begin = turn - timedelta(minutes=minutes / 3)
+    found: list[tuple[datetime, Counts]] = [
+        (begin + timedelta(minutes=minutes * place / 60), (1, 0, 0)) for place in range(61)
+    ]
+    progress = progress_of(found, since=begin, least=timedelta(seconds=10), zone=ZoneInfo("Europe/Lisbon"))
+    assert len(progress.steps) <= STEPS_MAX
+    each_is_in_its_step(progress, found)
 
 
 @pytest.mark.parametrize(
