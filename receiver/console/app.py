@@ -208,6 +208,7 @@ def _words() -> dict[str, Any]:
     return {
         "_": language._,
         "counted": language.counted,
+        "of_many": language.of_many,
         "form_token": session.form_token,
         "language": language.language(),
         "languages": language.switch_links(),

@@ -18,6 +18,8 @@ _MONTHS = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     "pt": ("jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"),
 }
+# Portuguese has a plural of these, which stands above or beside numbers of messages.
+_OF_MANY = {"delivered": "entregues", "failed": "falhadas", "undeliverable": "impossíveis de entregar"}
 _EVENTS = {
     "message.queued": "queued",
     "message.sent": "sent",
@@ -56,6 +58,11 @@ def _(text: str, **values: object) -> Markup:
 def counted(number: int | None, one: str, many: str, **values: object) -> Markup:
     """Return for example `1 message` or `2,000 messages`; the texts have `{n}`, and places for `values`."""
     return _(one if number == 1 else many, n=number_text(number), **values)
+
+
+def of_many(status: str) -> Markup:
+    """Return a status as it stands with a number of messages."""
+    return Markup(_OF_MANY[status]) if language() == "pt" and status in _OF_MANY else _(status)  # noqa: S704 - ours
 
 
 def number_text(number: float | None) -> str:

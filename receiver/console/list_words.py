@@ -20,4 +20,6 @@ def list_failure_text(failure: str) -> Markup | str:
     if kind != STALE:
         return sentence_text(failure)
     why = held_by_text(held_by or None)
-    return _("It cannot be known now who has opted out ({why}), so no list was made. Try again.", why=why)
+    return _(
+        "It cannot be known now who has opted out ({why}), so no list was made. Try again once that is over.", why=why
+    )

@@ -141,6 +141,20 @@ def test_a_dead_letter_is_put_aside_by_name(operator: Visitor, filled: Engine) -
 
 
 @on_sqlite
+def test_after_today_no_day_is_led_to(operator: Visitor) -> None:
+    today = datetime.now(UTC).date()
+    assert len(re.findall("/day[?]day=", operator.get(f"/day?day={today - timedelta(days=3)}").text)) == 2
+    assert f"day={today + timedelta(days=2)}" not in operator.get(f"/day?day={today + timedelta(days=1)}").text
+
+
+@on_sqlite
+def test_in_portuguese_what_stands_with_numbers_is_in_the_plural(operator: Visitor) -> None:
+    overview = operator.get("/", Accept_Language="pt").text
+    assert '<th scope="col">entregues</th><th scope="col">falhadas</th>' in overview
+    assert ">falhou<" not in overview
+
+
+@on_sqlite
 def test_campaigns_and_failures_say_how_it_went(operator: Visitor) -> None:
     assert "Spring" in operator.get("/campaigns").text
     campaign = operator.get("/campaign?id=cmp_spring").text

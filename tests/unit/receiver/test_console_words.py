@@ -86,6 +86,7 @@ def test_numbers_and_times_in_portuguese() -> None:
     assert language.share_text(0.9345) == "93,5\u00a0%"
     assert language.full_day_text(date(2026, 6, 4)) == "4 de jun de 2026"
     assert language.counted(1, "{n} message", "{n} messages") == "1 mensagem"
+    assert [language.of_many(status) for status in ("delivered", "ended")] == ["entregues", "terminadas"]
     assert language.duration_text(1.5) == "1,5\u00a0s"
 
 
