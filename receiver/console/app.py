@@ -35,6 +35,7 @@ from receiver.console.list_words import sentence_text
 from receiver.console.pages import STORES, Pages, problem, stores
 from receiver.console.stores import Stores, begin_page
 from receiver.console.uploads import BODY_BYTES_MAX as UPLOAD_BYTES_MAX
+from receiver.console.uploads import NO_ROOM
 from receiver.server.paths import CONSOLE_PATH, kept_request_id
 from receiver.server.wsgi import BODY_PROBLEM
 from sync.events.raw import BODY_BYTES_MAX
@@ -112,7 +113,9 @@ def add_console(app: Flask, key: bytes, opened: Stores) -> None:
 def _admit(pages: Pages) -> Response | None:
     """Look who asks, and return a refusal unless they may."""
     begin_page()
-    request.max_content_length = UPLOAD_BYTES_MAX if request.endpoint == lists.UPLOAD else BODY_BYTES_MAX
+    # Of a list only the file may be long, which is not held: fields in another form would be, all of them.
+    is_list = request.endpoint == lists.UPLOAD and request.mimetype == "multipart/form-data"
+    request.max_content_length = UPLOAD_BYTES_MAX if is_list else BODY_BYTES_MAX
     language.choose_language()
     g.account = None
     if request.endpoint == "console.static":
@@ -137,9 +140,11 @@ def _refusal(pages: Pages) -> Response | None:
         return problem(HTTPStatus.FORBIDDEN, "role")
     if untaken := request.environ.get(BODY_PROBLEM):
         return lists.untaken(untaken)
-    if request.method == "POST" and not session.has_form_token():
-        return problem(HTTPStatus.FORBIDDEN, "form")
-    return None
+    try:
+        is_ours = request.method != "POST" or session.has_form_token()
+    except OSError:  # what is long in a form is kept on the disk while it is read
+        return lists.untaken(NO_ROOM)
+    return None if is_ours else problem(HTTPStatus.FORBIDDEN, "form")
 
 
 def may_upload(app: Flask, environ: dict[str, Any]) -> bool:
@@ -225,6 +230,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "value": language.shown_value,
     "address": shown_address,
     "free_text": shown_text,
+    "letter_error": dead_letters.error_text,
     "check_name": findings.name_text,
     "found": findings.found_text,
     "page_of": findings.page_of,

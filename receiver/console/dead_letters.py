@@ -1,13 +1,16 @@
 """Dead letters: authentic deliveries that could not be applied, each with its reason, until somebody decides."""
 
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Response
+from markupsafe import Markup
 from sqlalchemy import Connection, select
 
 from models.tables import DEAD_LETTERS
-from receiver.console.language import _
+from receiver.console.addresses import shown_text
+from receiver.console.language import _, number_text
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
 from receiver.console.session import account
 from sync.dead_letters.find import (
@@ -26,6 +29,18 @@ from sync.users.audit import Action, note
 
 # Counting stops here, so that it holds up nobody.
 COUNTED_MAX = 10_000
+ERRORS = {
+    "the body is compressed, and broken or too long",
+    "the body is not UTF-8",
+    "the body is not JSON",
+    "the body nests too deep",
+    "the body is JSON, but not an object",
+    "the opt-out names neither a message nor an address",
+    "a field that identifies something contains NUL",
+    "a field that identifies something contains half a surrogate pair",
+    "a field that identifies something is over {n} bytes",
+}
+_SIZE = re.compile(r"(?<= over )\d+(?= bytes$)")
 STATES = {State.UNRESOLVED: "those that wait", State.RESOLVED: "those decided", State.ANY: "all"}
 
 
@@ -63,6 +78,15 @@ def dead_letter() -> Response:
             return problem(HTTPStatus.NOT_FOUND)
         letter, body = find_letter(connection, digest), find_body(connection, digest)
     return rendered("dead_letter.html", letter=letter, body=body.decode("utf-8", "backslashreplace"))
+
+
+def error_text(error: str) -> Markup | str:
+    """Return in the person's language why a delivery could not be applied; what a database says stays as it is."""
+    size = _SIZE.search(error)
+    form = _SIZE.sub("{n}", error)
+    if form not in ERRORS:
+        return shown_text(error)
+    return _(form, n=number_text(int(size[0]))) if size else _(form)
 
 
 def replay_question() -> Response:
@@ -107,9 +131,9 @@ def ask_for_replay(selection: LetterSelection) -> Response:
 def resolve_letter() -> Response:
     """Put a letter aside, because the person who is signed in decided so."""
     digest, now = asked("digest"), datetime.now(UTC)
-    if not resolve(stores().writer, LetterSelection(digests=(digest,)), now=now):
-        return problem(HTTPStatus.NOT_FOUND)
     with stores().writer.begin() as connection:
+        if not resolve(connection, LetterSelection(digests=(digest,)), now=now):
+            return problem(HTTPStatus.NOT_FOUND)
         note(connection, account().name, Action.DEAD_LETTER_RESOLVED, now, digest)
     return done(_("Put aside. It stays in the table, and can be replayed."), "dead_letters")
 

@@ -53,9 +53,9 @@ def _(text: str, **values: object) -> Markup:
     return Markup(words).format(**values) if values else Markup(words)  # noqa: S704 - the texts are ours
 
 
-def counted(number: int | None, one: str, many: str) -> Markup:
-    """Return for example `1 message` or `2,000 messages`; the texts have `{n}`."""
-    return _(one if number == 1 else many, n=number_text(number))
+def counted(number: int | None, one: str, many: str, **values: object) -> Markup:
+    """Return for example `1 message` or `2,000 messages`; the texts have `{n}`, and places for `values`."""
+    return _(one if number == 1 else many, n=number_text(number), **values)
 
 
 def number_text(number: float | None) -> str:

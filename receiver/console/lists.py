@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 
 from flask import Response, make_response, redirect, request, url_for
+from markupsafe import Markup
 
 from receiver.console.language import _
 from receiver.console.list_form import FormProblem, asked_of_form
@@ -21,7 +22,7 @@ from sync.events.addresses import CHANNELS
 from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, problems_of
 from sync.opt_outs.uploaded_list import ListHead, ListOptions, list_head
 from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file
-from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, PartsReader, file_bytes, pass_file, remove_files
+from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, PartsReader, file_bytes, pass_file, remove_file, remove_files
 from sync.terminal.csv_file import FileError
 from sync.users.audit import Action, note
 
@@ -150,9 +151,13 @@ def confirm_list() -> Response:
         )
         if not pass_file(connection, record.id, task_id, INPUT):
             transaction.rollback()
-            return done(_("This list is gone: it was confirmed already, or it waited for more than an hour."), "lists")
+            return done(_gone(), "lists")
         note(connection, by, Action.LIST_CONFIRMED, now, task_id)
     return make_response(redirect(url_for("console.one_list", id=task_id), HTTPStatus.SEE_OTHER))
+
+
+def _gone() -> Markup:
+    return _("This list is gone: it was confirmed already, or it waited for more than an hour.")
 
 
 def cancel_list() -> Response:
@@ -161,7 +166,10 @@ def cancel_list() -> Response:
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
     with stores().writer.begin() as connection:
-        cancel_task(connection, record.id, now)
+        is_stopped = cancel_task(connection, record.id, now)
+        if not (remove_file(connection, record.id, INPUT if record.kind == LOOK else OUTPUT) or is_stopped):
+            # Somebody else was faster. What goes on now is another task, with a page and a button of its own.
+            return done(_gone() if record.kind == LOOK else _("It had ended already."), "lists")
         remove_files(connection, record.id)
         note(connection, account().name, Action.LIST_DROPPED, now, record.id)
     return done(_("Dropped. What was recorded until then stays."), "lists")

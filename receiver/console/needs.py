@@ -60,7 +60,9 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
     if numbers.database is not None:
         if letters := numbers.database.dead_letters:
             text = counted(letters, "{n} dead letter waits for a decision.", "{n} dead letters wait for a decision.")
-            yield Need(is_urgent=False, text=text, page="dead_letters")
+            # Nobody may be messaged soon, if one of them may be an opt-out.
+            is_urgent = numbers.freshness.held_by == "dead_letters"
+            yield Need(is_urgent=is_urgent, text=text, page="dead_letters")
         oldest = numbers.database.inbox_oldest_at
         if oldest and (age := (numbers.looked_at - oldest).total_seconds()) > INBOX_SECONDS:
             text = _("Events wait in the inbox, the oldest for {age}. Is a worker running?", age=duration_text(age))

@@ -56,7 +56,10 @@ class Uploads:
         length = announced(header(scope["headers"], b"content-length"))
         if length > UNKEPT_BYTES_MAX:
             return _untaken(TOO_LARGE)
-        file = TemporaryFile()  # noqa: SIM115 - whoever answers the request closes it
+        try:
+            file = TemporaryFile()  # noqa: SIM115 - whoever answers the request closes it
+        except OSError:
+            return _untaken(NO_ROOM)
         try:
             async with asyncio.timeout(UPLOAD_SECONDS), self._places:
                 problem, size = await self._spool(receive, file, is_kept=length <= BODY_BYTES_MAX)

@@ -35,9 +35,10 @@ class RequestBody(NamedTuple):
 
 
 class Streamed(NamedTuple):
-    """A long answer: what of it was made first, the parts that follow, and what ends them."""
+    """A long answer of `length` bytes: what of it was made first, the parts that follow, and what ends them."""
 
     reply: Reply
+    length: int
     parts: Iterator[bytes]
     close: Callable[[], None]
 
@@ -99,14 +100,20 @@ class InThreads:
             return None
 
     async def _stream(self, send: Send, answer: Streamed, *, has_body: bool) -> None:
-        """Send an answer whose head says how long it is: if it ends early its client sees that it is not whole."""
+        """Send an answer whose head says how long it is: if it ends early its client sees that it is not whole.
+
+        Then it is left without an end, which closes the connection: the client would wait for the rest, or take the
+        next answer for it.
+        """
         status, headers, part = answer.reply
+        missing = answer.length if has_body else 0
         try:
             await send({"type": "http.response.start", "status": status.value, "headers": head_of(headers)})
             while part and has_body:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
+                missing -= len(part)
                 part = await self.run(lambda: next(answer.parts, b""))
-            if part is not None:
+            if not missing:
                 await send({"type": "http.response.body", "body": b""})
         finally:
             with suppress(ValueError):  # a part is being made, which nobody waits for any more
@@ -125,9 +132,10 @@ class InThreads:
             iterator = iter(parts)
             body, is_whole = _first_of(iterator)
             ((status, headers),) = started
-            has_length = any(name.lower() == "content-length" for name, _ in headers)
-            if has_length and not is_whole:
-                return Streamed(Reply(HTTPStatus(int(status[:3])), headers, body), iterator, ends.pop_all().close)
+            length = next((int(text) for name, text in headers if name.lower() == "content-length"), None)
+            if length is not None and not is_whole:
+                reply = Reply(HTTPStatus(int(status[:3])), headers, body)
+                return Streamed(reply, length, iterator, ends.pop_all().close)
             body += b"".join(iterator)
         # `send_reply` says how long the body is.
         headers = [(name, text) for name, text in headers if name.lower() != "content-length"]

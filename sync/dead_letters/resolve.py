@@ -2,15 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, update
 
 from models.tables import DEAD_LETTERS
 from sync.dead_letters.find import LetterSelection
 
 
-def resolve(engine: Engine, selection: LetterSelection, *, now: datetime) -> int:
-    """Resolve the selected letters that are not resolved yet, in one transaction; return how many these were."""
+def resolve(connection: Connection, selection: LetterSelection, *, now: datetime) -> int:
+    """Resolve those selected that are not resolved yet, in the caller's transaction; return how many these were."""
     is_unresolved = DEAD_LETTERS.c.resolved_at.is_(None)
-    with engine.begin() as connection:
-        statement = update(DEAD_LETTERS).where(is_unresolved, *selection.conditions).values(resolved_at=now)
-        return connection.execute(statement).rowcount
+    statement = update(DEAD_LETTERS).where(is_unresolved, *selection.conditions).values(resolved_at=now)
+    return connection.execute(statement).rowcount

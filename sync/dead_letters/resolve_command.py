@@ -37,7 +37,8 @@ def resolve_(digests: tuple[str, ...], reason: str | None, is_all: bool, is_conf
         selection = read_selection(engine, digests, reason)
         if is_all and not is_confirmed:
             _confirm(engine, selection)
-        resolved = resolve(engine, selection, now=datetime.now(UTC))
+        with engine.begin() as connection:
+            resolved = resolve(connection, selection, now=datetime.now(UTC))
     before = len(selection.digests) - resolved if digests else 0
     say(f"Resolved {number_text(resolved, 'dead letter')}." + (f" Resolved before: {before:,}." if before else ""))
 

@@ -36,8 +36,10 @@ def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def remove_file(connection: Connection, task_id: str, name: str) -> None:
-    connection.execute(delete(TASK_FILES).where(TASK_FILES.c.task_id == task_id, TASK_FILES.c.name == name))
+def remove_file(connection: Connection, task_id: str, name: str) -> bool:
+    """Remove a file; return False if there is none (any more)."""
+    parts = delete(TASK_FILES).where(TASK_FILES.c.task_id == task_id, TASK_FILES.c.name == name)
+    return connection.execute(parts).rowcount > 0
 
 
 def remove_files(connection: Connection, task_id: str) -> None:

@@ -16,7 +16,7 @@ from sync.logs.sentry import report
 from sync.queue.backoff import Backoff
 from sync.tasks.files import FilesKept, delete_old_files
 from sync.tasks.find import OwnFailure, TaskRecord
-from sync.tasks.take import end_task, give_back, take_task
+from sync.tasks.take import end_task, give_back, is_any_free, take_task
 from sync.tasks.work import Kind, ShownAlive, TaskFailed, TaskGivenUp, TaskWork
 
 # A person waits in front of a page.
@@ -46,6 +46,7 @@ class TaskRunner:
         self._is_stop_asked, self._is_busy = is_stop_asked, is_busy
         self._files_kept = files_kept
         self._cleaned_at = -CHORE_SECONDS
+        self._unreturned: tuple[str, str] | None = None  # a task, and as whom it was held, as the database went away
 
     def run(self, sleep: Callable[[float], None]) -> None:
         """Do tasks until asked to stop. Raises nothing: a thread that ends would say nothing."""
@@ -65,6 +66,12 @@ class TaskRunner:
 
     def do_next(self) -> bool:
         """Do a task, to its end or until asked to stop; return False if none waits. Its errors are DBAPIError."""
+        if self._unreturned is not None:
+            self._give_back(*self._unreturned)
+            self._unreturned = None
+        with self._reader.connect() as connection:
+            if not is_any_free(connection, self._kinds.keys(), datetime.now(UTC)):
+                return False
         holder = secrets.token_hex(8)
         with self._engine.begin() as connection:
             record = take_task(connection, self._kinds.keys(), holder, datetime.now(UTC))
@@ -72,9 +79,11 @@ class TaskRunner:
             return False
         log.info("task.taken", task=record.id, kind=record.kind)
         begun = time.monotonic()
-        ended_as = "given_back"  # if the database is away
+        ended_as = "given_back"  # if the database is away, as soon as it is back
+        self._unreturned = (record.id, holder)
         try:
             ended_as = self._do(record, holder)
+            self._unreturned = None
         finally:
             milliseconds = round((time.monotonic() - begun) * 1000, 1)
             log.info("task.left", task=record.id, kind=record.kind, how=ended_as, milliseconds=milliseconds)
@@ -103,12 +112,12 @@ class TaskRunner:
             with ShownAlive(work, lambda error: self._say_failed(record, error)):
                 counts = self._kinds[record.kind](work)
         except TaskGivenUp:
-            return "lost" if work.is_lost else self._give_back(record, holder)
+            return "lost" if work.is_lost else self._give_back(record.id, holder)
         except TaskFailed as error:
             return self._end(record, holder, failure=error.failure)
         except Exception as error:
             if fault_of(error) is Fault.ABSENCE:
-                self._give_back(record, holder)
+                self._give_back(record.id, holder)
                 raise
             self._say_failed(record, error)
             is_refused = isinstance(error, DBAPIError)
@@ -122,15 +131,16 @@ class TaskRunner:
             is_ours = end_task(connection, record, holder, datetime.now(UTC), counts=counts, failure=failure)
         return "lost" if not is_ours else "failed" if failure else "done"
 
-    def _give_back(self, record: TaskRecord, holder: str) -> str:
+    def _give_back(self, task_id: str, holder: str) -> str:
         with self._engine.begin() as connection:
-            return "given_back" if give_back(connection, record.id, holder) else "lost"
+            return "given_back" if give_back(connection, task_id, holder) else "lost"
 
     def _delete_old_files(self) -> None:
         if time.monotonic() - self._cleaned_at > CHORE_SECONDS:
             with self._engine.begin() as connection:
                 delete_old_files(connection, datetime.now(UTC), self._files_kept)
             self._cleaned_at = time.monotonic()
+            self._engine.dispose()  # whether a task waits is asked over the other one
 
     def _say_failed(self, record: TaskRecord | None, error: Exception) -> None:
         # Only the kind of the error: its text may quote a person.

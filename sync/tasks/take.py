@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, update
 
 from models.tables import TASKS
 from sync.tasks.find import COLUMNS, TaskRecord, TaskState, record_of
@@ -17,13 +17,23 @@ from sync.tasks.find import COLUMNS, TaskRecord, TaskState, record_of
 DEAD_AFTER = timedelta(minutes=1)
 
 
-def take_task(connection: Connection, kinds: Collection[str], holder: str, now: datetime) -> TaskRecord | None:
-    """Take the task of one of `kinds` that waits for the longest time, or whose worker is dead; None if none does."""
+def is_any_free(connection: Connection, kinds: Collection[str], now: datetime) -> bool:
+    """Return whether `take_task` would find a task, without a lock: on SQLite who takes one keeps others waiting."""
+    return connection.execute(_oldest_free(kinds, now)).first() is not None
+
+
+def _oldest_free(kinds: Collection[str], now: datetime) -> Select[tuple[str]]:
     columns = TASKS.c
     is_dead = and_(columns.state == TaskState.RUNNING, columns.seen_at < now - DEAD_AFTER)
     is_free = or_(columns.state == TaskState.WAITING, is_dead)
     oldest = select(columns.id).where(columns.ended_at.is_(None), is_free, columns.kind.in_(kinds))
-    oldest = oldest.order_by(columns.asked_at, columns.id).limit(1).with_for_update(skip_locked=True)
+    return oldest.order_by(columns.asked_at, columns.id).limit(1)
+
+
+def take_task(connection: Connection, kinds: Collection[str], holder: str, now: datetime) -> TaskRecord | None:
+    """Take the task of one of `kinds` that waits for the longest time, or whose worker is dead; None if none does."""
+    columns = TASKS.c
+    oldest = _oldest_free(kinds, now).with_for_update(skip_locked=True)
     taken = update(TASKS).where(columns.id == oldest.scalar_subquery())
     taken = taken.values(
         state=TaskState.RUNNING,

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import click
 
@@ -23,6 +24,20 @@ def person_name(name: str) -> str:
     return name
 
 
+def link_address(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Refuse what a browser could not open: the link is shown once, and the person would be added already."""
+    if text is None:
+        return None
+    try:
+        url = urlsplit(text)
+        is_usable = url.scheme in ("http", "https") and bool(url.hostname) and not (url.query or url.fragment)
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise click.BadParameter("give the URL of the web process, such as https://zexa.example.com")
+    return text
+
+
 @click.command()
 @click.argument("name", type=person_name)
 @click.option(
@@ -32,7 +47,13 @@ def person_name(name: str) -> str:
     show_default=True,
     help="What the person may do.",
 )
-@click.option("--link", "address", metavar="URL", help="Print a link that sets the password, of the console at URL.")
+@click.option(
+    "--link",
+    "address",
+    metavar="URL",
+    callback=link_address,
+    help="Print a link that sets the password, of the console at URL.",
+)
 def add(name: str, role: str, address: str | None) -> None:
     """Let the person called NAME sign in to the console.
 

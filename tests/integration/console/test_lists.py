@@ -1,5 +1,7 @@
 """Lists in the console: looked at before anything happens, then scrubbed and imported as the commands do."""
 
+import errno
+import io
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import URL, Engine, func, select, update
+from werkzeug import formparser
 from werkzeug.test import TestResponse
 
 from models.database import open_database
@@ -305,6 +308,38 @@ def test_a_list_is_confirmed_once_and_one_that_nobody_confirms_is_deleted_after_
         assert {row[0] for row in lists.rows(TASK_FILES, "task_id") if row[0] != second} == left
     lists.visitor.get("/lists")
     assert "kept for a day" in lists.visitor.follow(lists.visitor.post("/list/download", id=task)).text
+
+
+def test_nobody_is_told_that_a_list_is_dropped_which_was_confirmed_before(lists: Lists) -> None:
+    look, _ = lists.looked_at(b"phone\n923000112\n", "import")
+    confirmed = lists.visitor.post("/list/confirm", id=look)
+    page = lists.visitor.follow(lists.visitor.post("/list/cancel", id=look)).text
+    assert "Dropped" not in page
+    assert "it was confirmed already" in page
+    lists.work()
+    assert "1 row opted somebody out" in lists.visitor.follow(confirmed).text
+    task = confirmed.headers["Location"].rpartition("=")[2]
+    assert "It had ended already" in lists.visitor.follow(lists.visitor.post("/list/cancel", id=task)).text
+    assert "list_dropped" not in {row[0] for row in lists.rows(AUDIT_LOG, "action")}
+
+
+@on_sqlite
+def test_a_long_form_that_is_no_file_is_not_held(lists: Lists) -> None:
+    lists.visitor.get("/lists")
+    assert lists.visitor.post("/lists", purpose="scrub", list="x" * 1_000).status_code == 422
+    assert lists.visitor.post("/lists", purpose="scrub", list="x" * 400_000).status_code == 413
+
+
+@on_sqlite
+def test_a_disk_that_is_full_once_the_form_is_read_is_told(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, _content: object, /) -> int:
+            raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(formparser, "SpooledTemporaryFile", lambda **_: Full())
+    answer = lists.upload(b"phone\n" + b"923000111\n" * 100_000)
+    assert answer.status_code == 507
+    assert "There is no room for the list" in answer.text
 
 
 @on_sqlite

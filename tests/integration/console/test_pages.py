@@ -66,7 +66,9 @@ def test_a_message_says_which_fact_decided_its_status_and_why(operator: Visitor)
     assert "is a decision of the recipient and changes no status" in page
     (decisive,) = re.findall(r'<li class="decides">(.*?)</li>', page, re.DOTALL)
     assert "delivered" in decisive
-    assert operator.get("/message?id=unknown").status_code == 404
+    unknown = operator.get("/message?id=unknown")
+    assert unknown.status_code == 404
+    assert "<title>Nothing is known of this message · zexa-sync</title>" in unknown.text
 
 
 def test_an_opt_out_is_added_found_explained_and_removed_with_the_name_of_who_did_it(
@@ -119,6 +121,11 @@ def test_the_evidence_has_the_signed_body_and_who_made_the_page(operator: Visito
     assert "by Maria" in page
 
 
+@on_sqlite
+def test_a_dead_letter_that_may_be_an_opt_out_is_urgent(operator: Visitor) -> None:
+    assert re.search(r'<li class="urgent">.*1 dead letter waits for a decision', operator.get("/").text)
+
+
 def test_a_dead_letter_is_put_aside_by_name(operator: Visitor, filled: Engine) -> None:
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
@@ -141,6 +148,7 @@ def test_campaigns_and_failures_say_how_it_went(operator: Visitor) -> None:
     assert "30007" in campaign
     failures = operator.get("/failures").text
     assert "1 of 3 messages did not arrive, 33.3% of all" in failures
+    assert re.search(r"Most often: 30007[^(]*, (SMS|WhatsApp) \(100.0%\)", failures)
 
 
 @on_sqlite

@@ -70,4 +70,6 @@ def test_what_cannot_be_done_is_one_line(users: Command) -> None:
         assert users.run(*words).exit_code == 1
     for name in ("", " Rui", "a\nb", "a" * 65):
         assert users.run("add", name, "--link", "https://zexa.example.com").exit_code == 2
+    for address in ("", "zexa.example.com", "ftp://zexa.example.com", "https://", "http://["):
+        assert users.run("add", "Rui", "--link", address).exit_code == 2
     assert people(users).keys() == {"Maria"}

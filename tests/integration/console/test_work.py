@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from models.tables import AUDIT_LOG, DEAD_LETTERS, TASKS
 from sync.dead_letters.replay_request import KIND
@@ -119,6 +119,17 @@ def test_letters_come_in_pages_by_reason_and_by_whether_they_are_decided(operato
     assert [digest for digest in kept if digest in decided] == []
     assert "Replay all" not in decided
     assert operator.get("/dead-letters?reason=never&state=never&after=never").status_code == 200
+
+
+@on_sqlite
+def test_a_letter_is_put_aside_only_if_the_log_keeps_by_whom(operator: Visitor, filled: Engine) -> None:
+    digest = unreadable(filled)
+    operator.get(f"/dead-letter?digest={digest}")
+    with filled.begin() as connection:
+        connection.execute(text("CREATE TRIGGER full BEFORE INSERT ON audit_log BEGIN SELECT RAISE(FAIL, 'full'); END"))
+    assert operator.post("/dead-letter/resolve", digest=digest).status_code == 503
+    with filled.connect() as connection:
+        assert connection.execute(select(DEAD_LETTERS.c.resolved_at)).scalars().all() == [None]
 
 
 def test_a_count_ends_at_its_bound(

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.pool import QueuePool
 from structlog.testing import capture_logs
 
 from sync.status import measure_database
@@ -72,6 +73,29 @@ def test_it_is_known_since_when_a_task_waits_unless_a_worker_is_busy_with_anothe
 
     assert worker(engine, reader, counting(1, before=look)).do_next()
     assert waits_since() is not None
+
+
+def test_a_worker_that_finds_nothing_to_do_keeps_nobody_from_writing_and_one_connection_at_the_most(
+    engine: Engine, reader: Engine
+) -> None:
+    works = worker(engine, reader, counting(1))
+    begun: list[object] = []
+
+    @event.listens_for(engine, "begin")
+    def note(connection: object) -> None:
+        begun.append(connection)
+
+    assert not works.do_next()
+    event.remove(engine, "begin", note)
+    assert begun == []
+
+    def once(_seconds: float) -> None:
+        nonlocal is_stop_asked
+        is_stop_asked = True
+
+    is_stop_asked = False
+    worker(engine, reader, counting(1), is_stop_asked=lambda: is_stop_asked).run(once)
+    assert [pool.checkedin() for pool in (engine.pool, reader.pool) if isinstance(pool, QueuePool)] == [0, 1]
 
 
 def test_a_kind_that_a_worker_does_not_know_waits_for_a_worker_that_does(engine: Engine, reader: Engine) -> None:
@@ -186,6 +210,34 @@ def test_if_the_database_is_away_meanwhile_the_task_is_begun_again(engine: Engin
     assert task(engine, asked).state is TaskState.WAITING
     assert works.do_next()
     assert task(engine, asked).outcome == {"numbers": 3, "ends": 1}
+
+
+def test_a_task_that_cannot_be_given_back_as_the_database_is_away_is_given_back_once_it_is_there(
+    engine: Engine, reader: Engine
+) -> None:
+    asked, is_away = ask(engine), False
+
+    def lose(_work: TaskWork, number: int) -> None:
+        nonlocal is_away
+        if number == 1:
+            is_away = True
+            raise OperationalError("SELECT", None, _away())
+
+    @event.listens_for(engine, "begin")
+    def refuse(_connection: object) -> None:
+        if is_away:
+            raise OperationalError("BEGIN", None, _away())
+
+    works = worker(engine, reader, counting(3, before=lose))
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            works.do_next()
+    event.remove(engine, "begin", refuse)
+    assert task(engine, asked).state is TaskState.RUNNING
+    with pytest.raises(OperationalError):
+        works.do_next()
+    left = task(engine, asked)
+    assert (left.state, left.deaths, left.outcome) == (TaskState.WAITING, 0, {"numbers": 1})
 
 
 def _away() -> Exception:

@@ -16,6 +16,10 @@ from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
 from sync.doctor import traffic_findings
 from sync.doctor.in_console import CHECKED, findings_of_pages
+from sync.events.event import Unreadable
+from sync.events.interpretation import ParseOptions
+from sync.events.parse import parse
+from sync.events.raw import RawEvent
 from sync.users.audit import Action
 
 CONSOLE = Path(language.__file__).parent
@@ -25,6 +29,7 @@ OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY
 OF_VALUES |= {*findings.NAMES.values()}
 OF_VALUES |= {text for finding in findings_of_pages() for text in (finding.found, finding.remedy)}
 OF_VALUES |= {*_TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
+OF_VALUES |= dead_letters.ERRORS
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
 
@@ -84,6 +89,14 @@ def test_numbers_and_times_in_portuguese() -> None:
     assert language.duration_text(1.5) == "1,5\u00a0s"
 
 
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["en"], indirect=True)
+def test_one_message_is_told_of_in_the_singular() -> None:
+    one, many = "In 30 days {share} of {n} message arrived", "In 30 days {share} of {n} messages arrived"
+    assert language.counted(1, one, many, share="100.0%") == "In 30 days 100.0% of 1 message arrived"
+    assert language.counted(2_000, one, many, share="95.4%") == "In 30 days 95.4% of 2,000 messages arrived"
+
+
 def test_values_in_a_text_are_escaped() -> None:
     with Flask(__name__).app_context():
         g.language = "en"
@@ -100,6 +113,20 @@ def test_why_a_message_has_its_status_is_told_in_portuguese() -> None:
         "prevalece sobre message.failed (ocorreu em 2026-06-24 09:00:00Z)."
     )
     assert in_portuguese("a sentence of another form, delivered") == "a sentence of another form, delivered"
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_why_a_body_cannot_be_read_is_told_in_portuguese() -> None:
+    nested, nul = b"[" * 100_000, b'{"event": "message.delivered", "data": {"message_id": "a\\u0000"}}'
+    half = nul.replace(b"\\u0000", b"\\ud800")
+    long = nul.replace(b"\\u0000", b"a" * 10_000)
+    nameless = b'{"event": "message.optout", "data": {}}'
+    for body in (b"\xff", b"{", b"[]", nested, nul, half, long, nameless):
+        with pytest.raises(Unreadable) as unreadable:
+            parse(RawEvent(body=body, received_at=datetime(2026, 6, 4, tzinfo=UTC)), ParseOptions(default_region="AO"))
+        told = dead_letters.error_text(unreadable.value.detail)
+        assert re.match("(o corpo|a recusa|um campo) ", told), told
 
 
 @pytest.mark.usefixtures("speaking")

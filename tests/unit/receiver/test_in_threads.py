@@ -116,6 +116,29 @@ def test_a_long_answer_that_breaks_off_has_no_end() -> None:
     assert (long.made, long.is_closed) == (2, True)
 
 
+def test_a_long_answer_that_ends_early_has_no_end_either_so_that_nobody_takes_the_next_answer_for_its_rest() -> None:
+    long = LongAnswer(5)
+
+    def shorter(environ: object, start: START) -> LongAnswer:
+        long(environ, start)
+        long.parts = 3
+        return long
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    path = {"path": "/", "raw_path": b"/", "query_string": b"", "scheme": "http", "client": None}
+    scope = {"type": "http", "method": "GET", "http_version": "1.1", "headers": [], **path}
+    asyncio.run(InThreads(shorter)(scope, receive, send))
+    assert [message.get("more_body") for message in sent[1:]] == [True, True]
+    assert long.is_closed
+
+
 def test_a_body_in_a_file_is_closed_once_it_is_answered_and_a_problem_of_one_is_told() -> None:
     file = io.BytesIO(b"a list")
 

@@ -72,6 +72,9 @@ def test_an_upload_that_breaks_off_or_takes_too_long_is_none(monkeypatch: pytest
 def test_a_disk_without_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: SIM115
     assert problem(read(sender([MIB]))) == module.NO_ROOM
+    # On a disk that was full at the first upload of the process already, no folder counts as one for such files.
+    monkeypatch.setattr(module, "TemporaryFile", lambda: open("/nowhere/at/all", "wb"))  # noqa: SIM115
+    assert problem(read(unread)) == module.NO_ROOM
 
 
 def problem(body: RequestBody | Reply) -> str:
