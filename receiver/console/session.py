@@ -1,6 +1,6 @@
 """Who is signed in: a signed cookie that ends, and the account behind it, read anew for every page.
 
-A session ends after a working day, after two hours without a page, and at once if the person signs out anywhere, sets
+A session ends after a working day, or two hours without a page. It ends at once if the person signs out anywhere, sets
 a password, is disabled or removed.
 """
 

@@ -60,8 +60,8 @@ class FailureCodesChore:
                 return
             try:
                 self.take_turn()
-            except DBAPIError:
-                pass  # the code that applies says so
+            except DBAPIError as error:  # perhaps it only took too long, which nobody else would say
+                log.error("failure_codes.failed", error=type(error.orig).__name__)
             except Exception as error:
                 log.error("failure_codes.failed", error=type(error).__name__)
                 report("failure_codes.failed", type(error).__name__, error)

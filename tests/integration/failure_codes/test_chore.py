@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from redis import Redis
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, text
 from structlog.testing import capture_logs
 
 from models.tables import MESSAGES
@@ -235,6 +235,22 @@ def test_a_count_that_takes_too_long_says_until_when_it_reaches(
     found = latest(traffic)
     assert found is not None
     assert abs((found.counted_at - found.until) - 20 * DAY) < DAY / 24
+
+
+def test_a_count_that_the_database_ends_is_told(
+    traffic: Engine, make: MakeChore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter((False, True))
+
+    def end(*_arguments: object, **_options: object) -> None:
+        with traffic.connect() as connection:
+            connection.execute(text("SELECT no_such_column FROM message_status"))
+
+    monkeypatch.setattr(chore, "count_failures", end)
+    with capture_logs() as logs:
+        make(is_stop_asked=lambda: next(asked)).run()
+    assert [(line["event"], line["log_level"]) for line in logs] == [("failure_codes.failed", "error")]
+    assert latest(traffic) is None
 
 
 def test_without_redis_nobody_counts(traffic: Engine) -> None:
