@@ -144,6 +144,8 @@ def test_a_dead_letter_is_put_aside_by_name(operator: Visitor, filled: Engine) -
 def test_after_today_no_day_is_led_to(operator: Visitor) -> None:
     today = datetime.now(UTC).date()
     assert len(re.findall("/day[?]day=", operator.get(f"/day?day={today - timedelta(days=3)}").text)) == 2
+    of_channel = operator.get(f"/day?day={today - timedelta(days=3)}&channel=sms").text
+    assert len(re.findall("/day[?]day=[0-9-]+&amp;channel=sms", of_channel)) == 2
     assert f"day={today + timedelta(days=2)}" not in operator.get(f"/day?day={today + timedelta(days=1)}").text
 
 
