@@ -57,7 +57,10 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
         return {name: sorted(map(repr, connection.execute(select(table)))) for name, table in tables.items()}
 
 
-def test_every_link_leads_somewhere_and_no_get_changes_a_row(filled: Engine, operator: Visitor, statement: int) -> None:
+def test_every_link_leads_somewhere_and_no_get_changes_a_row(
+    app: Flask, filled: Engine, operator: Visitor, statement: int
+) -> None:
+    app.extensions["stop"]()  # or the process notes by itself, now and then, that it can be reached
     waiting_task(filled)
     before = contents(filled)
     waiting = ["/console/", f"/console/person?statement={statement}", f"/console/message?id={STOPPED}"]
