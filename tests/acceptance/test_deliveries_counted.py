@@ -13,6 +13,7 @@ from redis import Redis
 from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import RedisServer
+from sync.queue.counts import WEB_KEY
 from tests.conftest import migrate
 from tests.support.forked import Forked, run_forked
 from tests.support.processes import SECRET, Platform, platform, signature, wait_for
@@ -38,6 +39,9 @@ EXPECTED = {
 }
 
 
+PROCESSES = 3
+
+
 @pytest.fixture(scope="module")
 def web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Three web processes on one port."""
@@ -48,7 +52,10 @@ def web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
         client.flushall()
     secrets = {"ZEXA_WEBHOOK_SECRET": f"a newer secret,{SECRET}", "ZEXA_RETIRED_SECRETS": RETIRED}
     with platform(folder / "logs", url, redis_server.url, forks=True, **secrets) as started:
-        started.start_web(WEB_CONCURRENCY="3", ZEXA_LOOKUP_TOKEN=TOKEN)
+        started.start_web(WEB_CONCURRENCY=str(PROCESSES), ZEXA_LOOKUP_TOKEN=TOKEN)
+        with Redis.from_url(redis_server.url) as client:
+            # Each says that it runs within a second of its start.
+            wait_for(lambda: client.zcard(WEB_KEY) == PROCESSES, seconds=30, what="all processes being seen")
         yield started
 
 
@@ -98,7 +105,7 @@ def test_status_says_what_was_refused_and_that_no_worker_runs(counted: Counted) 
     document = json.loads(ended.stdout)
     assert ended.returncode == 1
     assert document["refused_last_hour"] | dict.fromkeys(SIGNATURES, EACH) == document["refused_last_hour"]
-    assert document["web_processes"] == 3
+    assert document["web_processes"] == PROCESSES
     assert any("no worker runs" in line for line in document["findings"])
     assert any("100 retired" in line for line in document["findings"])
     assert document["secrets"][1]["matched_at"] is not None
