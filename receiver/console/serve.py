@@ -66,6 +66,7 @@ def console_app(settings: ReceiverSettings) -> InThreads:
         name="console",
         most=PAGES_AT_ONCE,
         waiting=WAITING_MAX,
+        gives_way=True,
         seconds=PAGE_SECONDS,
         read=read,
         late=SLOW,

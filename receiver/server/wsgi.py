@@ -61,13 +61,14 @@ class InThreads:
         name: str = "flask",
         most: int = THREADS,
         waiting: int = WAITING_MAX,
+        gives_way: bool = False,
         seconds: float = ANSWER_SECONDS,
         read: Read | None = None,
         late: Reply = UNAVAILABLE,
         give_up: Callable[[], None] | None = None,
     ) -> None:
         self._app = wsgi_app
-        self._threads = Threads(name, most=most, waiting=waiting)
+        self._threads = Threads(name, most=most, waiting=waiting, gives_way=gives_way)
         self._seconds = seconds
         self._read = read
         self._late = late

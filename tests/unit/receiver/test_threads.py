@@ -1,11 +1,13 @@
 """Work in threads is bounded in number and time, whatever becomes of it."""
 
 import asyncio
-from threading import Event
+import os
+import sys
+from threading import Event, get_native_id
 
 import pytest
 
-from receiver.server.threads import Threads, ThreadsBusy
+from receiver.server.threads import NICENESS, Threads, ThreadsBusy
 
 LATE = 10.0
 
@@ -18,6 +20,18 @@ def test_what_it_returns_and_raises_is_passed_on() -> None:
     assert asyncio.run(threads.run(lambda: 5, seconds=LATE)) == 5
     with pytest.raises(ValueError, match="a mistake"):
         asyncio.run(threads.run(fail, seconds=LATE))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has no priority of its own")
+def test_only_threads_that_give_way_are_nicer_than_their_process() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+    ours = niceness()
+    for gives_way, expected in ((False, ours), (True, max(ours, NICENESS))):
+        threads = Threads("test", most=1, gives_way=gives_way)
+        assert asyncio.run(threads.run(niceness, seconds=LATE)) == expected
+    assert niceness() == ours
 
 
 def test_work_that_takes_too_long_is_not_waited_for_and_keeps_its_thread_until_it_ends() -> None:
