@@ -81,9 +81,9 @@ class TaskInWords:
 
 
 def add_pages(pages: Pages) -> None:
-    pages.page("/work", tasks)
-    pages.page("/work/task", task)
-    pages.action("/work/cancel", cancel)
+    pages.page("/tasks", tasks)
+    pages.page("/task", task)
+    pages.action("/task/cancel", cancel)
 
 
 def tasks() -> Response:

@@ -444,7 +444,7 @@ def test_a_viewer_can_do_nothing_with_lists_by_page_or_by_request(lists: Lists, 
     assert "/console/lists" not in viewer.get("/opt-outs").text
     for path in ("/lists", f"/list?id={task}", f"/list?id={third}"):
         assert viewer.get(path).status_code == 403
-    for path in ("/work", f"/work/task?id={third}", f"/work/task?id={task}"):
+    for path in ("/tasks", f"/task?id={third}", f"/task?id={task}"):
         page = viewer.get(path)
         assert page.status_code == 200
         assert not re.search("list of the shop|912345678|923000111", page.text)

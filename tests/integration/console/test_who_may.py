@@ -89,7 +89,7 @@ ACTIONS = {
     "/dead-letter/replay": {},
     "/dead-letters/replay": {"until": "2026-06-24T10:00:00+00:00"},
     "/dead-letter/resolve": {},
-    "/work/cancel": {},
+    "/task/cancel": {},
     "/outage/resolve": {"number": "1", "reason": "imported Zexa's list"},
 }
 # Held to the same rules in test_lists.py, with lists.

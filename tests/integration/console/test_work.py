@@ -53,7 +53,7 @@ def test_all_of_a_reason_are_replayed_by_a_worker_after_a_question_that_says_how
     page = operator.get(asked.headers["Location"].removeprefix("/console"))
     assert "Refresh" not in page.headers
     assert "Done: 3 applied" in page.text
-    assert "3 applied" in operator.get("/work").text
+    assert "3 applied" in operator.get("/tasks").text
     task_id = asked.headers["Location"].partition("id=")[2]
     assert deeds(filled) == [("Maria", "dead_letters_replayed", task_id)]
     assert task_id in operator.get("/log").text
@@ -77,31 +77,31 @@ def test_one_letter_is_replayed_and_what_is_still_dead_is_said_so_in_both_langua
 @on_sqlite
 def test_a_task_is_cancelled_by_name_once(operator: Visitor, filled: Engine) -> None:
     asked = ask(filled, KIND)
-    assert "Cancel it" in operator.get(f"/work/task?id={asked}").text
-    page = operator.follow(operator.post("/work/cancel", id=asked))
+    assert "Cancel it" in operator.get(f"/task?id={asked}").text
+    page = operator.follow(operator.post("/task/cancel", id=asked))
     assert "Refresh" not in page.headers
     assert "Cancel it" not in page.text
-    assert "It had ended already" in operator.follow(operator.post("/work/cancel", id=asked)).text
-    assert operator.post("/work/cancel", id="of nobody").status_code == 404
+    assert "It had ended already" in operator.follow(operator.post("/task/cancel", id=asked)).text
+    assert operator.post("/task/cancel", id="of nobody").status_code == 404
     assert deeds(filled) == [("Maria", "task_cancelled", asked)]
 
 
 @on_sqlite
 def test_a_task_that_no_worker_takes_says_so_after_a_minute(operator: Visitor, filled: Engine) -> None:
     asked = ask(filled, KIND)
-    assert "Is one running?" not in operator.get(f"/work/task?id={asked}").text
+    assert "Is one running?" not in operator.get(f"/task?id={asked}").text
     age(filled, asked, asked_at=datetime.now(UTC) - timedelta(seconds=61))
-    assert "Is one running?" in operator.get(f"/work/task?id={asked}").text
+    assert "Is one running?" in operator.get(f"/task?id={asked}").text
 
 
 @on_sqlite
 def test_a_viewer_sees_who_asked_for_what_and_no_button(viewer: Visitor, filled: Engine) -> None:
     asked = ask(filled, KIND)
-    for path in ("/work", f"/work/task?id={asked}", "/dead-letters", f"/dead-letter?digest={unreadable(filled)}"):
+    for path in ("/tasks", f"/task?id={asked}", "/dead-letters", f"/dead-letter?digest={unreadable(filled)}"):
         page = viewer.get(path)
         assert page.status_code == 200
         assert page.text.count("<form") == 1, path  # to sign out
-    assert "Maria" in viewer.get("/work").text
+    assert "Maria" in viewer.get("/tasks").text
 
 
 @on_sqlite
