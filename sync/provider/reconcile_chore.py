@@ -60,8 +60,8 @@ class Reconciliation:
                 except AskingFailed as error:
                     log.warning("reconcile.failed", error=str(error))
                     report("reconcile.failed", str(error))
-                except DBAPIError:
-                    pass  # the code that applies says so
+                except DBAPIError as error:  # perhaps it only took too long, which nobody else would say
+                    log.error("reconcile.failed", error=type(error.orig).__name__)
                 except Exception as error:
                     log.error("reconcile.failed", error=type(error).__name__)
                     report("reconcile.failed", type(error).__name__, error)

@@ -1,6 +1,7 @@
 """ZEXA_RECONCILE=1: one worker at a time asks for what is silent, less often the longer it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,3 +111,16 @@ def test_without_redis_nobody_asks(engine: Engine, environ: dict[str, str], prov
         is_stop_asked=lambda: False,
     ).take_turn(engine)
     assert not provider.account.requests
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_asking_that_the_database_ends_is_told(engine: Engine, worker: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_arguments: object) -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT no_such_column FROM message_status"))
+
+    asked = iter((False, True))
+    monkeypatch.setattr(Reconciliation, "take_turn", end)
+    with capture_logs() as logs:
+        replace(worker(), is_stop_asked=lambda: next(asked)).run(lambda _seconds: None)
+    assert [(line["event"], line["log_level"]) for line in logs] == [("reconcile.failed", "error")]
