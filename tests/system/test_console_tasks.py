@@ -283,7 +283,7 @@ def test_a_viewer_sees_no_address_and_can_do_nothing_by_page_or_by_request(
     user.follow("Dead letters")
     token = user.window.attribute("input[name='form_token']", "value")
     before, asked = console.stated(), {"address": recipient, "reason": "asked by phone", "form_token": token}
-    for action in ("opt-outs/add", "opt-outs/remove", "dead-letter/resolve", "dead-letter/replay", "work/cancel"):
+    for action in ("opt-outs/add", "opt-outs/remove", "dead-letter/resolve", "dead-letter/replay", "task/cancel"):
         cookie = f"{COOKIE}={user.window.cookies()[COOKIE]}"
         answer = urllib3.request("POST", f"{console.url}/{action}", fields=asked, headers={"Cookie": cookie})
         assert answer.status == 403, action
