@@ -66,7 +66,7 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.tasks", "sync.terminal"}
 FEATURES = {
-    "sync.failure_codes",
+    "sync.reports.failure_codes",
     *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
     *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.trace", "sync.users", "sync.webhooks"),
 }
@@ -91,7 +91,7 @@ MAY_IMPORT = {
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
-    "sync.failure_codes",
+    "sync.reports.failure_codes",
     "sync.doctor",
     "sync.opt_outs",
     "sync.outages.text",
@@ -112,14 +112,14 @@ CONSOLE_DOORS = {
         f"sync.reports.{name}"
         for name in ("few_campaigns", "messages", "progress", "provider_counts", "queries", "reasons")
     ),
-    *("sync.failure_codes.store", "sync.trace.gather"),
+    *("sync.reports.failure_codes.store", "sync.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
 MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
 # What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
 CHORES = {
-    *("sync.failure_codes", "sync.provider.reconcile_chore"),
+    *("sync.reports.failure_codes", "sync.provider.reconcile_chore"),
     *("sync.dead_letters.replay_request", "sync.dead_letters.replay_task"),
     "sync.opt_outs.list_tasks",
 }

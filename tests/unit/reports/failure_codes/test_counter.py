@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sync.failure_codes import count
-from sync.failure_codes.count import Failed, FailureCounter, Fate, failed_from
-from sync.failure_codes.judge import FailureCode
+from sync.reports.failure_codes import count
+from sync.reports.failure_codes.count import Failed, FailureCounter, Fate, failed_from
+from sync.reports.failure_codes.judge import FailureCode
 
 AT = datetime(2026, 6, 24, 10, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 from models.tables import MESSAGES
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.interpretation import ParseOptions
-from sync.failure_codes import FailureCodesChore, chore, count
-from sync.failure_codes.chore import CHORE_SECONDS, COUNT_SECONDS, LOCK_KEY, REST_FACTOR, WINDOW
-from sync.failure_codes.store import CountedFailures, latest_count
 from sync.queue.connection import QUEUE_NAME
+from sync.reports.failure_codes import FailureCodesChore, chore, count
+from sync.reports.failure_codes.chore import CHORE_SECONDS, COUNT_SECONDS, LOCK_KEY, REST_FACTOR, WINDOW
+from sync.reports.failure_codes.store import CountedFailures, latest_count
 from sync.settings.environment import RedisSettings
 from tests.support.events_builder import rows
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from models.tables import FAILURE_CODES, FAILURE_COUNTS
-from sync.failure_codes.judge import ADDRESSES_MIN, FailureCode, JudgedCode, setting_line
+from sync.reports.failure_codes.judge import ADDRESSES_MIN, FailureCode, JudgedCode, setting_line
 
 ROWS_MAX = 200
 _ID = 1

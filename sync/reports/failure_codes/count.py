@@ -12,7 +12,7 @@ from models.tables import MESSAGES
 from sync.events.forget_keys import PSEUDONYM
 from sync.events.interpretation import failure_key
 from sync.events.statuses import FINAL, Status
-from sync.failure_codes.judge import FailureCode
+from sync.reports.failure_codes.judge import FailureCode
 from sync.terminal.masking import masked_text
 
 # Whoever got a failure was tried again if a message ended so much later: a telephone may be off for an evening.

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.failure_codes.judge import ADDRESSES_MIN, NEVER_AGAIN_MIN, FailureCode, Z, judge, setting_line, share_bounds
+from sync.reports.failure_codes.judge import (
+    ADDRESSES_MIN,
+    NEVER_AGAIN_MIN,
+    FailureCode,
+    Z,
+    judge,
+    setting_line,
+    share_bounds,
+)
 
 COUNTS = st.integers(0, 3000).flatmap(lambda whole: st.tuples(st.integers(0, whole), st.just(whole)))
 
