@@ -30,7 +30,7 @@ COMMANDS = {
     "simulate": "sync.devtools.simulate.command:simulate",
     "status": "sync.status.command:status",
     "tail": "sync.status.tail:tail",
-    "trace": "sync.trace.command:trace",
+    "trace": "sync.reports.trace.command:trace",
     "users": "sync.users.command:users",
     "webhooks": "sync.webhooks.command:webhooks",
     "worker": "sync.worker.command:worker",

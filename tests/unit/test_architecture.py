@@ -66,9 +66,9 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.tasks", "sync.terminal"}
 FEATURES = {
-    "sync.reports.failure_codes",
+    *("sync.reports.failure_codes", "sync.reports.trace"),
     *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
-    *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.trace", "sync.users", "sync.webhooks"),
+    *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.users", "sync.webhooks"),
 }
 MAY_IMPORT = {
     "models": set(),
@@ -99,7 +99,7 @@ DOORS = {
     "sync.suppression",
     "sync.suppression.text",
     "sync.status",
-    "sync.trace",
+    "sync.reports.trace",
 }
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
@@ -112,7 +112,7 @@ CONSOLE_DOORS = {
         f"sync.reports.{name}"
         for name in ("few_campaigns", "messages", "progress", "provider_counts", "queries", "reasons")
     ),
-    *("sync.reports.failure_codes.store", "sync.trace.gather"),
+    *("sync.reports.failure_codes.store", "sync.reports.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.

@@ -11,10 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sync.reports.trace.gather import Fact, FoundBy, OptOutFound, Trace
 from sync.terminal.tables import drawn_lines, output_console
 from sync.terminal.text import POLLED, value_text, visible
 from sync.terminal.times import lag_text, time_text
-from sync.trace.gather import Fact, FoundBy, OptOutFound, Trace
 
 _FOUND_BY: Mapping[FoundBy, str] = {
     FoundBy.MESSAGE_ID: "came with this message",

@@ -17,8 +17,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.merge import by_subject
 from sync.events.parse import disbelieved_times
 from sync.events.raw import RawEvent
+from sync.reports.trace.explain import explain, status_sentence
 from sync.store.ledger_read import event_of, read_events, stored_bodies
-from sync.trace.explain import explain, status_sentence
 
 Row = Mapping[str, Any]
 

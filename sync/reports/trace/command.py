@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from sync.reports.trace.gather import Fact, Trace, trace_message
+from sync.reports.trace.text import trace_text
 from sync.settings.worker import read_parse_options
 from sync.terminal.stores import database
 from sync.terminal.text import body_document, say, visible
 from sync.terminal.times import iso_text, row_in_json
-from sync.trace.gather import Fact, Trace, trace_message
-from sync.trace.text import trace_text
 
 
 @click.command()

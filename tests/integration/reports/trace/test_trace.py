@@ -19,16 +19,16 @@ from models import Body, LedgerEntry, MessageStatus, OptOut
 from sync.cli import main
 from sync.events.polled import answer_body, parse_answer
 from sync.events.raw import RawEvent
+from sync.reports.trace.gather import trace_message
 from sync.store.apply import apply
 from sync.store.polled import merge_answers
 from sync.terminal.text import visible
 from sync.terminal.times import lag_text
-from sync.trace.gather import trace_message
 from tests.support.events_builder import AO
 
 Trace = Callable[..., Result]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 OCCURRED = datetime(2026, 6, 24, 10, 5, tzinfo=UTC)
 RECEIVED = OCCURRED + timedelta(seconds=1.5)
 APPLIED = RECEIVED + timedelta(minutes=2, seconds=5)
