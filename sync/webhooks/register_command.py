@@ -6,17 +6,18 @@ import time
 
 import click
 
-from sync.doctor import Severity, check_probe
 from sync.events.event import EventType
 from sync.provider import ProviderError
 from sync.queue.connection import QueueUnavailable
 from sync.settings.environment import RedisSettings, read_redis_settings
 from sync.settings.provider import ProviderSettings
 from sync.settings.web import read_known_secrets, read_secrets
+from sync.terminal.findings import Severity
 from sync.terminal.options import FiniteRange, WrongUse
 from sync.terminal.program import as_invoked
 from sync.terminal.stores import database
 from sync.terminal.text import say
+from sync.webhooks.follow_probe import check_probe
 from sync.webhooks.lock import Busy
 from sync.webhooks.prove import RegistrationRun
 from sync.webhooks.register import MayExist, NothingMade, Registered

@@ -92,7 +92,6 @@ MAY_IMPORT = {
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
     "sync.reports.failure_codes",
-    "sync.doctor",
     "sync.opt_outs",
     "sync.outages.text",
     "sync.provider",
@@ -100,6 +99,7 @@ DOORS = {
     "sync.suppression.text",
     "sync.status",
     "sync.reports.trace",
+    "sync.webhooks.follow_probe",
 }
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {

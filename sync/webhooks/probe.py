@@ -12,10 +12,10 @@ from hashlib import sha256
 from secrets import token_hex
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from sync.doctor import traffic_findings as findings
-from sync.doctor.check import Check, Finding
 from sync.events.raw import PROBE_MARK
 from sync.events.signature import sign
+from sync.terminal.findings import Check, Finding
+from sync.webhooks import probe_findings as findings
 
 PROBE_EVENT: str = json.loads(PROBE_MARK + b"}")["event"]
 CONNECT_SECONDS = 3.0

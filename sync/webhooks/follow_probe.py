@@ -7,12 +7,12 @@ from sqlalchemy import URL, Engine, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.tables import INBOX, LEDGER
-from sync.doctor import traffic_findings as findings
-from sync.doctor.check import Check, ok, unknown
-from sync.doctor.in_database import open_quickly
-from sync.doctor.probe import PROBE_EVENT, NotAccepted, Probe, make_probe, send_probe
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.waiting import waiting
+from sync.terminal.findings import Check, ok, unknown
+from sync.terminal.stores import open_quickly
+from sync.webhooks import probe_findings as findings
+from sync.webhooks.probe import PROBE_EVENT, NotAccepted, Probe, make_probe, send_probe
 
 FOLLOW_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
