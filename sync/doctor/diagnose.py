@@ -17,12 +17,12 @@ from sync.doctor.in_database import check_database
 from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import check_redis
 from sync.doctor.in_settings import Settings, check_secrets, read_settings
+from sync.provider.webhooks.follow_probe import check_probe
 from sync.queue.connection import opened_queue
 from sync.settings.environment import RedisSettings
 from sync.status import InDatabase, InRedis, Numbers, measure
 from sync.terminal.findings import Check, unknown
 from sync.terminal.stores import open_quickly
-from sync.webhooks.follow_probe import check_probe
 
 # A bound on all of it, the start of the process not included.
 SECONDS = 8.0

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from models.database import open_database
 from sync.events.interpretation import ParseOptions
 from sync.logs.sentry import report
-from sync.provider import ProviderClient
 from sync.provider.ask import Asker, AskingFailed
+from sync.provider.client import ProviderClient
 from sync.provider.silent_messages import find_silent
 from sync.queue.connection import connect
 from sync.queue.counts import RECONCILED, Counts

@@ -21,9 +21,10 @@ TREES = {
 }
 PURE_ROOMS = ("sync.events",)
 PURE_MODULES = {
-    *("sync.outages.losses", "sync.outages.marks", "sync.outages.retries", "sync.queue.backoff"),
+    *(f"sync.provider.outages.{name}" for name in ("losses", "marks", "retries")),
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *(
+        "sync.queue.backoff",
         "sync.reports.page_keys",
         "sync.settings.http_urls",
         "sync.settings.redis_url",
@@ -66,9 +67,10 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 BASE = {"models", "sync.events", "sync.settings", "sync.logs"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.tasks", "sync.terminal"}
 FEATURES = {
-    *("sync.reports.failure_codes", "sync.reports.trace"),
-    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
-    *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.users", "sync.webhooks"),
+    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.person", "sync.provider", "sync.rebuild"),
+    *("sync.reports", "sync.status", "sync.suppression", "sync.users"),
+    # These stand within another one, and are used from there by their doors only, as from anywhere else.
+    *("sync.provider.outages", "sync.provider.webhooks", "sync.reports.failure_codes", "sync.reports.trace"),
 }
 MAY_IMPORT = {
     "models": set(),
@@ -91,23 +93,18 @@ MAY_IMPORT = {
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
-    "sync.reports.failure_codes",
-    "sync.opt_outs",
-    "sync.outages.text",
-    "sync.provider",
-    "sync.suppression",
-    "sync.suppression.text",
-    "sync.status",
-    "sync.reports.trace",
-    "sync.webhooks.follow_probe",
+    *("sync.opt_outs", "sync.reports.failure_codes", "sync.reports.trace", "sync.status", "sync.suppression"),
+    *("sync.provider.outages.text", "sync.suppression.text"),
+    # Whoever reads a mark of outages, as web does, loads `sync.provider`, and must not pay for its client.
+    *("sync.provider.client", "sync.provider.errors", "sync.provider.webhooks.follow_probe"),
 }
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_hints"),
     *("sync.opt_outs.list_tasks", "sync.opt_outs.uploaded_list"),
-    *("sync.doctor.in_console", "sync.outages.find", "sync.outages.losses", "sync.outages.resolve"),
-    *("sync.person.find", "sync.person.search"),
+    *(f"sync.provider.outages.{name}" for name in ("find", "losses", "resolve")),
+    *("sync.doctor.in_console", "sync.person.find", "sync.person.search"),
     *(
         f"sync.reports.{name}"
         for name in ("few_campaigns", "messages", "progress", "provider_counts", "queries", "reasons")
@@ -116,7 +113,7 @@ CONSOLE_DOORS = {
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
-MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
+MARKS = {f"sync.provider.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
 # What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
 CHORES = {
     *("sync.reports.failure_codes", "sync.provider.reconcile_chore"),
@@ -256,11 +253,13 @@ def at_once(module: str) -> set[str]:
 
 
 def test_a_web_process_without_look_ups_and_console_does_not_load_what_only_these_need() -> None:
+    assert {"sync.provider", "sync.provider.outages.marks"} <= at_once("receiver.app")
     for module in ("receiver.app", "receiver.gunicorn_config"):
         assert not at_once(module) & {
             "receiver.api.lookups",
             "receiver.api.endpoint",
             "sync.events.addresses",
+            "sync.provider.client",
             "sync.suppression",
         }
         assert not any(name.startswith(("receiver.console", "sync.users")) for name in at_once(module))

@@ -16,15 +16,15 @@ from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import connection_error_text, memory, persistence, policy
 from sync.doctor.in_settings import check_secrets
 from sync.doctor.text import document, is_well, text
-from sync.outages.losses import KnownOutage
-from sync.outages.marks import DatabaseMark
+from sync.provider.outages.losses import KnownOutage
+from sync.provider.outages.marks import DatabaseMark
+from sync.provider.webhooks import probe_findings
 from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
 from sync.status.document import status_document
 from sync.status.findings import findings
 from sync.suppression import Freshness
 from sync.terminal.findings import Check, Finding, Severity, ok, unknown
 from sync.terminal.times import iso_text
-from sync.webhooks import probe_findings
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
