@@ -262,7 +262,7 @@ def read(deliveries: Iterable[RawEvent], opting_out: frozenset[str]) -> tuple[li
 def canonical(name: str) -> str:
     """The known name that `name` is without case, blanks and separators, else `name` itself."""
     letters = re.sub("[^a-z]", "", name.lower())
-    return next((known for known in KNOWN if known.replace(".", "") == letters), name)
+    return next((known_name for known_name in KNOWN if known_name.replace(".", "") == letters), name)
 
 
 def parties(data: Row) -> tuple[str | None, str | None]:
@@ -485,11 +485,11 @@ def campaign_counts(campaigns: list[Row], messages: list[Row]) -> list[Row]:
     named = {row["campaign_id"] for row in messages if row["campaign_id"]}
     rows = []
     for campaign_id in named | set(events):
-        known = [row for row in messages if row["campaign_id"] == campaign_id]
+        campaign_messages = [row for row in messages if row["campaign_id"] == campaign_id]
         event = events.get(campaign_id, {"status": None, "message_total": None})
         row = {"campaign_id": campaign_id, "status": event["status"], "message_total": event["message_total"]}
-        unfinished = sum(f"message.{row['status']}" not in FINAL for row in known)
-        rows.append(row | {"messages": len(known), "unfinished": unfinished} | counts(known))
+        unfinished = sum(f"message.{row['status']}" not in FINAL for row in campaign_messages)
+        rows.append(row | {"messages": len(campaign_messages), "unfinished": unfinished} | counts(campaign_messages))
     return rows
 
 

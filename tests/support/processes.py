@@ -34,8 +34,8 @@ def wait_for(find: Callable[[], Found], *, seconds: float, what: str) -> Found:
     """Return what `find` returns once it is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := find():
-            return found
+        if result := find():
+            return result
         time.sleep(0.02)
     raise AssertionError(f"{what} did not happen within {seconds} s")
 

@@ -25,7 +25,7 @@ def test_a_probe_is_followed_to_its_row_in_the_ledger(house: Installation) -> No
     answer = house.doctor("--url", house.address)
     assert answer.exit_code == 0
     assert answer.status("probe") == "ok"
-    assert "and in the ledger" in answer.of("probe")["found"]
+    assert "and in the ledger" in answer.check("probe")["found"]
 
 
 # Hops
@@ -120,7 +120,7 @@ def test_a_url_that_cannot_be_one(house: Installation, url: str) -> None:
 def test_without_a_secret_nothing_is_sent(house: Installation) -> None:
     answer = house.doctor("--url", house.address, ZEXA_WEBHOOK_SECRET="")
     assert_first(answer, "settings", "ZEXA_WEBHOOK_SECRET is not set", "correct it in the environment")
-    assert answer.of("probe")["found"] == "it cannot be signed without ZEXA_WEBHOOK_SECRET"
+    assert answer.check("probe")["found"] == "it cannot be signed without ZEXA_WEBHOOK_SECRET"
 
 
 def test_a_person_who_runs_it_sees_the_same(house: Installation) -> None:

@@ -182,9 +182,9 @@ def test_tables_of_another_program(house: Installation, empty: URL) -> None:
     execute(empty, "CREATE TABLE events (id serial PRIMARY KEY, title text)", "CREATE TABLE inbox (id integer)")
     answer = house.doctor(DATABASE_URL=spelled(empty))
     assert_first(answer, "schema", "is empty", "run `alembic upgrade head`")
-    assert answer.of("foreign_tables")["status"] == "problem"
-    assert "names of ours: events, inbox" in answer.of("foreign_tables")["found"]
-    assert "set ZEXA_DATABASE_SCHEMA" in answer.of("foreign_tables")["remedy"]
+    assert answer.check("foreign_tables")["status"] == "problem"
+    assert "names of ours: events, inbox" in answer.check("foreign_tables")["found"]
+    assert "set ZEXA_DATABASE_SCHEMA" in answer.check("foreign_tables")["remedy"]
 
 
 def test_a_table_that_was_changed(house: Installation, spare: URL) -> None:

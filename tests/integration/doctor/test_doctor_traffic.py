@@ -96,12 +96,14 @@ def test_a_probe_with_a_wrong_secret_counts_as_a_wrong_signature(house: Installa
 
 def test_a_probe_is_no_delivery(house: Installation) -> None:
     assert house.platform.deliver(event("msg_before")) == 200
-    wait_for(lambda: "the last delivery came" in house.doctor().of("silence")["found"], seconds=10, what="a delivery")
+    wait_for(
+        lambda: "the last delivery came" in house.doctor().check("silence")["found"], seconds=10, what="a delivery"
+    )
     make_older(house, LATEST_KEY)
     assert house.doctor("--url", house.address).status("probe") == "ok"
-    assert "the last delivery came 2 h" in house.doctor().of("silence")["found"]
+    assert "the last delivery came 2 h" in house.doctor().check("silence")["found"]
     assert house.platform.deliver(event("msg_after")) == 200
-    wait_for(lambda: "came 2 h" not in house.doctor().of("silence")["found"], seconds=10, what="another delivery")
+    wait_for(lambda: "came 2 h" not in house.doctor().check("silence")["found"], seconds=10, what="another delivery")
 
 
 def test_two_webhooks(house: Installation) -> None:
