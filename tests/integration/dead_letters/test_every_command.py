@@ -171,10 +171,10 @@ def test_many_letters_are_replayed_under_a_bar_on_the_terminal(
     reading.join(30)
     os.close(terminal)
     seen = b"".join(shown).decode()
-    told = seen if is_stdout_watched else lines.read_text()
+    lines_shown = seen if is_stdout_watched else lines.read_text()
     assert status == 1
     assert f"{many}/{many}" in seen
     assert "Replaying dead letters" in seen
-    assert len(re.findall(r"(?:^|[\r\n]|\x1b\[2K)still dead  [0-9a-f]{12}  not_json", told)) == many
-    assert f"Replayed {many} dead letters: 0 applied, 0 ignored, 0 unchanged, {many} still dead." in told
-    assert is_stdout_watched or "\x1b" not in told
+    assert len(re.findall(r"(?:^|[\r\n]|\x1b\[2K)still dead  [0-9a-f]{12}  not_json", lines_shown)) == many
+    assert f"Replayed {many} dead letters: 0 applied, 0 ignored, 0 unchanged, {many} still dead." in lines_shown
+    assert is_stdout_watched or "\x1b" not in lines_shown

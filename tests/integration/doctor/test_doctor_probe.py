@@ -73,7 +73,7 @@ def test_another_path(house: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "found", "remedy"),
+    ("status", "finding", "remedy"),
     [
         (413, "413: a proxy refuses a body of 16,", "client_max_body_size 256k"),
         (502, "502: a proxy answers, and does not reach web", "start web"),
@@ -81,9 +81,9 @@ def test_another_path(house: Installation) -> None:
         (401, "401: another program than web answers", "see what stands between"),
     ],
 )
-def test_an_answer_of_another_program(house: Installation, status: int, found: str, remedy: str) -> None:
+def test_an_answer_of_another_program(house: Installation, status: int, finding: str, remedy: str) -> None:
     with answering(status) as url:
-        assert_first(house.doctor("--url", url), "probe", found, remedy)
+        assert_first(house.doctor("--url", url), "probe", finding, remedy)
 
 
 def test_a_page_that_answers_all_requests_with_200_is_no_acknowledgement(house: Installation) -> None:

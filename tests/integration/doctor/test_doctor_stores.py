@@ -136,17 +136,17 @@ def test_a_redis_that_never_waits_for_its_disk(house: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "setting", "found", "remedy"),
+    ("check", "setting", "finding", "remedy"),
     [
         ("redis_persistence", {"appendfsync": "everysec"}, "appendfsync is everysec", "set appendfsync always"),
         ("redis_memory", {"maxmemory": 0}, "maxmemory is not set", "set maxmemory"),
     ],
 )
 def test_a_redis_that_may_lose_a_little_is_a_warning(
-    house: Installation, check: str, setting: dict[str, str], found: str, remedy: str
+    house: Installation, check: str, setting: dict[str, str], finding: str, remedy: str
 ) -> None:
     with configured(house.redis, **setting):
-        assert_first(house.doctor(), check, found, remedy, status="warning")
+        assert_first(house.doctor(), check, finding, remedy, status="warning")
 
 
 # The database
@@ -301,7 +301,7 @@ def test_a_network_that_swallows_everything_ends_in_time(house: Installation) ->
 
 
 @pytest.mark.parametrize(
-    ("environ", "found"),
+    ("environ", "finding"),
     [
         ({"ZEXA_WEBHOOK_SECRET": ""}, "ZEXA_WEBHOOK_SECRET is not set"),
         ({"ZEXA_WEBHOOK_SECRETS": "abc"}, "did you mean ZEXA_WEBHOOK_SECRET?"),
@@ -309,6 +309,6 @@ def test_a_network_that_swallows_everything_ends_in_time(house: Installation) ->
         ({"REDIS_URL": "http://host", "ZEXA_BATCH_SIZE": "0"}, "REDIS_URL is not a redis:// or rediss:// URL; ZEXA_B"),
     ],
 )
-def test_a_wrong_setting(house: Installation, environ: dict[str, str], found: str) -> None:
+def test_a_wrong_setting(house: Installation, environ: dict[str, str], finding: str) -> None:
     answer = house.doctor(**environ)
-    assert_first(answer, "settings", found, "correct it in the environment")
+    assert_first(answer, "settings", finding, "correct it in the environment")

@@ -82,7 +82,7 @@ def making(connection: Connection, table: str) -> str:
 
 def description(connection: Connection) -> dict[str, Any]:
     """All that the database itself says of our tables."""
-    found = inspect(connection)
+    inspector = inspect(connection)
     return {
         table: {
             "columns": [
@@ -94,18 +94,18 @@ def description(connection: Connection) -> dict[str, Any]:
                     "computed": column.get("computed"),
                     "default": column["default"],
                 }
-                for column in found.get_columns(table)
+                for column in inspector.get_columns(table)
             ],
             "never_reuses_ids": connection.dialect.name == "sqlite" and "AUTOINCREMENT" in making(connection, table),
-            "key": found.get_pk_constraint(table)["constrained_columns"],
-            "checks": sorted((check["name"], check["sqltext"]) for check in found.get_check_constraints(table)),
+            "key": inspector.get_pk_constraint(table)["constrained_columns"],
+            "checks": sorted((check["name"], check["sqltext"]) for check in inspector.get_check_constraints(table)),
             "indexes": sorted(
                 (
                     index["name"],
                     index["column_names"],
                     sorted(f"{name}={value}" for name, value in index["dialect_options"].items()),
                 )
-                for index in found.get_indexes(table)
+                for index in inspector.get_indexes(table)
             ),
         }
         for table in sorted(TABLE_NAMES)
@@ -457,8 +457,8 @@ def test_keys_are_sorted_by_their_bytes(engine: Engine) -> None:
                 text("INSERT INTO message_status (message_id, conflict, updated_at) VALUES (:id, :no, :at)"),
                 {"id": name, "no": False, "at": "2026-06-24 10:00:00"},
             )
-        found = connection.execute(text("SELECT message_id FROM message_status ORDER BY message_id")).scalars()
-        assert list(found) == sorted(names, key=str.encode)
+        message_ids = connection.execute(text("SELECT message_id FROM message_status ORDER BY message_id")).scalars()
+        assert list(message_ids) == sorted(names, key=str.encode)
         keys_without_text = {
             *RECORDED,
             "audit_log",

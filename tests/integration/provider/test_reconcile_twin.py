@@ -74,7 +74,7 @@ messages = st.lists(
     ),
     min_size=1,
     max_size=5,
-).map(lambda sent: [Sent(**_fields(one) | {"number": number}) for number, one in enumerate(sent)])
+).map(lambda sent: [Sent(**_fields(message) | {"number": number}) for number, message in enumerate(sent)])
 
 
 def _fields(sent: Sent) -> dict[str, Any]:
@@ -103,10 +103,10 @@ def test_asking_makes_the_statuses_those_of_a_twin_that_was_never_away(
         assert asker.ask(find_due(engine, wanted, datetime.now(UTC)).due)
     everything = [delivery for message in sent for delivery in message.deliveries(with_lost=True)]
     twin = {row["message_id"]: row for row in expected(everything)["message_status"]}
-    found = statuses(engine)
+    statuses_after = statuses(engine)
     for message in sent:
         if message.is_to_be_as_the_twin:
-            status, status_at = found[message.message_id]
+            status, status_at = statuses_after[message.message_id]
             wanted_row = twin[message.message_id]
             assert status == wanted_row["status"], message
             assert not message.is_time_known or status_at == wanted_row["status_at"], message

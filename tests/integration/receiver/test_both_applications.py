@@ -72,7 +72,7 @@ class Both:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        given = headers | {"Host": "localhost", "Content-Length": str(len(body))}
+        sent_headers = headers | {"Host": "localhost", "Content-Length": str(len(body))}
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -81,12 +81,12 @@ class Both:
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
-            "headers": [(name.lower().encode(), text.encode()) for name, text in given.items()],
+            "headers": [(name.lower().encode(), text.encode()) for name, text in sent_headers.items()],
         }
         await self._asgi_app(scope, receive, send)
         start, *parts = sent
-        told = {name.decode(): text.decode() for name, text in start["headers"]}
-        return Answer(start["status"], _shown(told), b"".join(part["body"] for part in parts))
+        answer_headers = {name.decode(): text.decode() for name, text in start["headers"]}
+        return Answer(start["status"], _shown(answer_headers), b"".join(part["body"] for part in parts))
 
 
 def _shown(headers: dict[str, str]) -> dict[str, str]:

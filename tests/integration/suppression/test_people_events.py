@@ -127,10 +127,10 @@ def test_a_stop_that_names_neither_anybody_nor_a_message_is_a_dead_letter_that_h
 
 def test_every_failure_that_tells_the_code_or_reason_of_an_opt_out_opts_out(engine: Engine, lookup: Lookup) -> None:
     numbers = [f"+244{digits(place)}" for place in range(2 * len(FAILURES))]
-    told = [(name, data) for name in ("message.failed", "MESSAGE_UNDELIVERABLE") for data in FAILURES.values()]
+    failures = [(name, data) for name in ("message.failed", "MESSAGE_UNDELIVERABLE") for data in FAILURES.values()]
     bodies = [
         body(name, minute(1), to=number, message_id=number, **data)
-        for number, (name, data) in zip(numbers, told, strict=True)
+        for number, (name, data) in zip(numbers, failures, strict=True)
     ]
     give(engine, bodies, FAILING)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
@@ -149,7 +149,7 @@ def test_a_failure_of_another_reason_opts_out_nobody(engine: Engine) -> None:
         {"message": "21610"},
         {},
     ]
-    give(engine, [body("message.failed", minute(1), to="+244911000001", **told) for told in others], FAILING)
+    give(engine, [body("message.failed", minute(1), to="+244911000001", **fields) for fields in others], FAILING)
     assert opted_out(engine) == set()
 
 
@@ -166,7 +166,7 @@ def test_a_body_that_is_compressed_marked_or_escaped_is_read(engine: Engine, loo
 
 
 def test_a_dead_letter_that_may_be_a_stop_holds_answers_back_and_no_other_does(engine: Engine, lookup: Lookup) -> None:
-    told = {}
+    may_opt_outs = {}
     for name, content in {
         **{name: make(stop("+244911000001")) for name, make in MAY_BE_A_STOP.items()},
         **HOLDS_NOTHING,
@@ -175,9 +175,9 @@ def test_a_dead_letter_that_may_be_a_stop_holds_answers_back_and_no_other_does(e
         with engine.connect() as connection:
             (may_opt_out,) = connection.execute(select(DEAD_LETTERS.c.may_opt_out)).scalars()
         assert lookup.freshness().held_by == ("dead_letters" if may_opt_out else None)
-        told[name] = may_opt_out
+        may_opt_outs[name] = may_opt_out
         clear(engine)
-    assert told == dict.fromkeys(MAY_BE_A_STOP, True) | dict.fromkeys(HOLDS_NOTHING, False)
+    assert may_opt_outs == dict.fromkeys(MAY_BE_A_STOP, True) | dict.fromkeys(HOLDS_NOTHING, False)
 
 
 def nameless(engine: Engine) -> list[str]:

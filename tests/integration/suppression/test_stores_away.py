@@ -63,8 +63,8 @@ def rested(migrated_url: URL, redis: Redis) -> Iterator[tuple[Engine, Lookup]]:
 
 def resting_connections(reader: Engine) -> list[Any]:
     """Return the two that rest, which go on doing so."""
-    with reader.connect() as one, reader.connect() as other:
-        return [of.connection.dbapi_connection for of in (one, other)]
+    with reader.connect() as first, reader.connect() as second:
+        return [connection.connection.dbapi_connection for connection in (first, second)]
 
 
 def end_sessions(engine: Engine) -> None:

@@ -19,7 +19,10 @@ CONFIGURED = ParseOptions(default_region="AO", opt_out_failures=frozenset({"2161
 def escaped(text: str, which: list[bool], upper: bool) -> str:
     """`text` as JSON may spell it, with some of its characters as escapes."""
     digits = "04X" if upper else "04x"
-    return "".join(f"\\u{ord(one):{digits}}" if is_hidden else one for one, is_hidden in zip(text, which, strict=True))
+    return "".join(
+        f"\\u{ord(character):{digits}}" if is_hidden else character
+        for character, is_hidden in zip(text, which, strict=True)
+    )
 
 
 @given(which=st.lists(st.booleans(), min_size=14, max_size=14), upper=st.booleans())

@@ -45,7 +45,7 @@ def is_near_a_bound(time: datetime, intervals: list[Interval]) -> bool:
 
 @given(outages_of_an_evening, st.floats(-10, 250))
 def test_an_event_is_lost_if_each_of_its_tries_falls_into_an_outage(outages: list[KnownOutage], minute: float) -> None:
-    down = [(known.began_at, known.ended_at or LATER) for known in outages]
+    down = [(outage.began_at, outage.ended_at or LATER) for outage in outages]
     tries = [at(minute + after) for after in (0, 1, 6, 36)]
     surely = [window for loss in losses(outages, LATER, SCHEDULE) for window in loss.surely]
     if not any(is_near_a_bound(time, [*down, *surely]) for time in tries):
@@ -56,7 +56,7 @@ def test_an_event_is_lost_if_each_of_its_tries_falls_into_an_outage(outages: lis
 def test_an_event_that_zexa_tried_somewhat_sooner_or_later_is_lost_within_what_is_said(
     outages: list[KnownOutage], minute: float, shares: tuple[float, ...], waited_seconds: float
 ) -> None:
-    down = [(known.began_at, known.ended_at or LATER) for known in outages]
+    down = [(outage.began_at, outage.ended_at or LATER) for outage in outages]
     waits = [number * waited_seconds / 60 for number in (1, 2, 3)]
     offsets = [after * (1 + share) + wait for after, share, wait in zip((1, 6, 36), shares, waits, strict=True)]
     tries = [at(minute), *(at(minute + offset) for offset in offsets)]

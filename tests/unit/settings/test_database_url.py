@@ -35,9 +35,9 @@ def test_libpq_parameters_are_kept() -> None:
 
 
 def test_the_parameters_are_those_of_libpq_but_for_what_we_decide() -> None:
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    parameters = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
     ours = {"options", "client_encoding", "replication"}
-    assert known - ours <= LIBPQ_PARAMETERS
+    assert parameters - ours <= LIBPQ_PARAMETERS
     assert not LIBPQ_PARAMETERS & ours
 
 
