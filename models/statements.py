@@ -118,7 +118,9 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
     if connection.dialect.name == "sqlite":
         # Nobody else writes in this transaction, so what is missing stays so. Insertions that return their
         # keys become statements of hundreds of rows, which take twice as long to make as to execute.
-        there = {name for piece in slices([row[key.name] for row in rows]) for name in _found(connection, key, piece)}
+        there = {
+            name for piece in slices([row[key.name] for row in rows]) for name in _stored_keys(connection, key, piece)
+        }
         rows = [row for row in rows if row[key.name] not in there]
         execute_many(connection, table, sqlite.insert(table), [row | {"updated_at": now} for row in rows])
         return {row[key.name] for row in rows}
@@ -134,7 +136,7 @@ def _insert_missing(table: Table, names: tuple[str, ...]) -> Select[Any]:
     return select(func.array_agg(inserted.c[key.name], type_=ARRAY(key.type)))
 
 
-def _found(connection: Connection, key: Column[Any], keys: Sequence[str]) -> Iterable[str]:
+def _stored_keys(connection: Connection, key: Column[Any], keys: Sequence[str]) -> Iterable[str]:
     return connection.execute(select(key).where(is_one_of(connection, key, keys))).scalars()
 
 

@@ -22,7 +22,7 @@ CONNECTIONS = 2
 # As many again may still wait for a server that does not answer.
 THREADS = 2 * CONNECTIONS
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class InboxUnavailable(Exception):  # noqa: N818 - a state, not a mistake
@@ -73,7 +73,7 @@ class InboxWriter:
     def close(self) -> None:
         self._engine.dispose()
 
-    async def _in_time(self, work: Callable[[], Found]) -> Found:
+    async def _in_time(self, work: Callable[[], Result]) -> Result:
         try:
             return await self._threads.run(work, seconds=INBOX_SECONDS)
         except TimeoutError:

@@ -109,12 +109,12 @@ def _power_loss(configured: Facts) -> Check:
         )
     if fsync == "no":
         return findings.REDIS_FSYNC_NEVER()
-    found = [ok("redis_persistence", "an append-only file is on disk before a write is confirmed")]
+    checks = [ok("redis_persistence", "an append-only file is on disk before a write is confirmed")]
     if fsync != "always":
-        found.append(findings.REDIS_FSYNC_EVERYSEC(fsync=fsync))
+        checks.append(findings.REDIS_FSYNC_EVERYSEC(fsync=fsync))
     elif configured.get("no-appendfsync-on-rewrite") == "yes":
-        found.append(findings.REDIS_FSYNC_PAUSES())
-    return worst(found)
+        checks.append(findings.REDIS_FSYNC_PAUSES())
+    return worst(checks)
 
 
 def memory(info: Facts) -> Check:

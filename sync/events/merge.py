@@ -73,13 +73,13 @@ def distinct(events: Iterable[Event]) -> list[Event]:
 
 def holding(events: Iterable[Event]) -> dict[Key, Event]:
     """Return the event that holds under each key, in the order of `events`."""
-    kept: dict[Key, Event] = {}
+    greatest: dict[Key, Event] = {}
     for event in events:
         key = event.subject_id, event.name
-        other = kept.setdefault(key, event)
+        other = greatest.setdefault(key, event)
         if other is not event:
-            kept[key] = max(event, other, key=precedence)
-    return kept
+            greatest[key] = max(event, other, key=precedence)
+    return greatest
 
 
 def by_subject(events: Iterable[Event]) -> dict[str, list[Event]]:

@@ -135,10 +135,10 @@ def failed_from(row: Any) -> Failed:
     )
 
 
-def _entry(told: str | None) -> str | None:
-    if told is None or len(told) > CHARACTERS_MAX or "," in told or masked_text(told) != told:
+def _entry(text: str | None) -> str | None:
+    if text is None or len(text) > CHARACTERS_MAX or "," in text or masked_text(text) != text:
         return None
-    return failure_key(told)
+    return failure_key(text)
 
 
 def count_failures(

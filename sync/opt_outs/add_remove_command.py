@@ -112,7 +112,7 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     region = default_region()
     for number, address in enumerate(addresses, 1):
         meant = persons_of(channel, address, region)
-        if any(is_keyed(found.person) for found in meant):
+        if any(is_keyed(address.person) for address in meant):
             raise WrongUse("a hash stands for a forgotten person: give the address; nothing was ended")
         if not meant:
             problem = read_address(channel or "", address, region).problem

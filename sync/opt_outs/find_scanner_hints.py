@@ -76,8 +76,8 @@ def _hints(connection: Connection, statements: Iterable[Statement]) -> dict[int,
     rows = list(statements)
     columns, ids = MESSAGES.c, sorted({row.message_id for row in rows if row.message_id})
     is_delivered = and_(is_one_of(connection, columns.message_id, ids), columns.delivered_at.is_not(None))
-    found = connection.execute(select(columns.message_id, columns.delivered_at).where(is_delivered)) if ids else ()
-    delivered = {row.message_id: row.delivered_at for row in found}
+    messages = connection.execute(select(columns.message_id, columns.delivered_at).where(is_delivered)) if ids else ()
+    delivered = {row.message_id: row.delivered_at for row in messages}
     return scanner_hints(
         MailOptOut(
             statement_id=row.id,

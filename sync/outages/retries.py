@@ -49,10 +49,10 @@ class RetrySchedule:
         """
         every = list(outages)
         *earlier, latest = self._offsets()
-        found = _shifted([last], *latest)
+        spans = _shifted([last], *latest)
         for least, most in earlier:
-            found = _common(found, _shifted(every, least, most))
-        return found
+            spans = _common(spans, _shifted(every, least, most))
+        return spans
 
     def _offsets(self) -> list[tuple[timedelta, timedelta]]:
         """Return how long after the first try each one comes, at the least and at the most."""

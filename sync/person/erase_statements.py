@@ -98,9 +98,9 @@ def _erase_from_outages(connection: Connection, people: ForgottenPeople) -> None
     """Take out what a person said of an outage: there are few."""
     columns = ("resolved_by", "resolved_reason")
     for row in connection.execute(select(OUTAGES).where(OUTAGES.c.resolved_at.is_not(None))).mappings().all():
-        kept = {name: row[name] and people.kept_text(row[name]) for name in columns}
-        if any(kept[name] != row[name] for name in columns):
-            connection.execute(update(OUTAGES).where(OUTAGES.c.id == row["id"]).values(**kept))
+        kept_texts = {name: row[name] and people.kept_text(row[name]) for name in columns}
+        if any(kept_texts[name] != row[name] for name in columns):
+            connection.execute(update(OUTAGES).where(OUTAGES.c.id == row["id"]).values(**kept_texts))
 
 
 def _is_named(row: Any, columns: Sequence[str], erasure: Erasure, names: Callable[[bytes], bool]) -> bool:
@@ -114,9 +114,9 @@ def _erase_statements(erasure: Erasure, ids: Sequence[int], connection: Connecti
     for row in rows:
         digest = row["digest"]
         lost = digest if digest and not digest.startswith(KEYED) and not _is_in_ledger(connection, row) else None
-        found = people.find(erasure.person)
-        assert found is not None
-        digests = {lost: found.key.keyed_digest(lost)} if lost else {}
+        forgotten = people.find(erasure.person)
+        assert forgotten is not None
+        digests = {lost: forgotten.key.keyed_digest(lost)} if lost else {}
         ids_renamed = _keyed_if_named(row["message_id"], people)
         name = row["event"] and _keyed_if_named(row["event"], people).get(row["event"])
         names_renamed = {digest: name} if digest and name else {}

@@ -110,11 +110,11 @@ def _are_theirs(connection: Connection, persons: Sequence[str], named: set[str])
 
 def _ids(connection: Connection, condition: ColumnElement[bool], message_ids: set[str]) -> set[str]:
     """Return those of `message_ids` whose rows fulfil `condition`."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for piece in slices(sorted(message_ids)):
         query = select(MESSAGES.c.message_id).where(condition, is_one_of(connection, MESSAGES.c.message_id, piece))
-        found.update(connection.execute(query).scalars())
-    return found
+        ids.update(connection.execute(query).scalars())
+    return ids
 
 
 def _opt_outs(connection: Connection, persons: Sequence[str]) -> list[Row]:

@@ -83,7 +83,7 @@ def _person(address: str, options: ParseOptions) -> str:
     reading = read_address("", address, options.default_region)
     if not reading.addresses and not is_placeholder(address):
         reading = read_on_any(None, address, options.default_region)
-    persons = {found.person for found in reading.addresses}
+    persons = {address.person for address in reading.addresses}
     if len(persons) > 1:
         raise WrongUse("this number may be two people's: give it with a plus; nothing was erased")
     if any(map(is_keyed, persons)):

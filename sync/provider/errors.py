@@ -171,8 +171,8 @@ def error_of_connection(error: HTTPError, seconds: float) -> ProviderError:
     )
 
 
-def _unreachable(found: str, remedy: str) -> ProviderError:
-    return ProviderError(ProviderFailure.UNREACHABLE, f"{found}: {remedy}")
+def _unreachable(failure: str, remedy: str) -> ProviderError:
+    return ProviderError(ProviderFailure.UNREACHABLE, f"{failure}: {remedy}")
 
 
 def _error_of_tls(error: SSLError) -> ProviderError:

@@ -9,9 +9,9 @@ from sync.suppression.text import as_of_text
 from sync.terminal.times import duration_text, time_text
 
 
-def status_text(numbers: Numbers, found: list[str]) -> str:
+def status_text(numbers: Numbers, findings: list[str]) -> str:
     """Return `numbers` in words, what is wrong first."""
-    said = status_document(numbers, found)
+    said = status_document(numbers, findings)
     redis = numbers.redis
 
     def number(name: str) -> str:
@@ -19,7 +19,7 @@ def status_text(numbers: Numbers, found: list[str]) -> str:
 
     oldest = said["oldest_waiting_seconds"]
     lines = [
-        *(f"! {line}" for line in found),
+        *(f"! {line}" for line in findings),
         as_of_text(numbers.freshness.as_of, numbers.freshness.held_by),
         f"  last delivery        {_last_delivery_text(numbers, redis)}",
         f"  last hour            {_last_hour_text(redis)}",
@@ -72,10 +72,10 @@ def _workers_text(numbers: Numbers, redis: InRedis | None) -> str:
     if redis is None:
         return "unknown"
     running = redis.workers.running(numbers.looked_at)
-    if not redis.workers.known:
+    if not redis.workers.processes:
         seen = redis.workers.latest
         return f"none, the last one was seen {ago(numbers, seen)}" if seen else "none was ever seen"
-    each = ", ".join(f"{seen.name} seen {ago(numbers, seen.at)}" for seen in redis.workers.known)
+    each = ", ".join(f"{seen.name} seen {ago(numbers, seen.at)}" for seen in redis.workers.processes)
     return f"{running} seen within {duration_text(SEEN_WITHIN.total_seconds())}: {each}"
 
 

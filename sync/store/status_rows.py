@@ -47,7 +47,9 @@ class Merged(NamedTuple):
         return self._turned(lambda row: row["status"] in FINAL)
 
     def _turned(self, is_so: Callable[[Mapping[str, Any]], bool]) -> int:
-        changed = sum(bool(one.new and is_so(one.new) and not (one.old and is_so(one.old))) for one in self.changes)
+        changed = sum(
+            bool(change.new and is_so(change.new) and not (change.old and is_so(change.old))) for change in self.changes
+        )
         return sum(map(is_so, self.inserted)) + changed
 
 

@@ -185,7 +185,7 @@ def test_a_web_process_shows_that_it_lives_and_since_when_it_has_each_secret(
     reporter = Reporter(RedisSettings(url=redis_server.url, verify_tls=True), SECRETS[:1])
     reporter.start()
     deadline = time.monotonic() + 10
-    while not in_redis(queue).web.known and time.monotonic() < deadline:
+    while not in_redis(queue).web.processes and time.monotonic() < deadline:
         time.sleep(0.05)
     reporter.stop()
     numbers = in_redis(queue)

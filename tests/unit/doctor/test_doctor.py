@@ -44,10 +44,10 @@ def ago(**units: float) -> datetime:
 
 
 def running(at: datetime = NOW) -> ProcessesSeen:
-    return ProcessesSeen(known=(Seen(name="one", at=at),), latest=at)
+    return ProcessesSeen(processes=(Seen(name="one", at=at),), latest=at)
 
 
-NEVER = ProcessesSeen(known=(), latest=None)
+NEVER = ProcessesSeen(processes=(), latest=None)
 EVENTS = {"applied": 100, "ignored": 0, "unchanged": 0, "dead": 0}
 DELIVERIES = {"200": 100, "403": 0, "413": 0, "503": 0}
 REFUSED = {"missing": 0, "malformed": 0, "wrong": 0, "retired": 0, "too_large": 0}

@@ -40,8 +40,8 @@ REDIS = InRedis(
     queue_jobs=0,
     failed_jobs=0,
     oldest_waiting_at=None,
-    workers=ProcessesSeen(known=(Seen(name="host:7", at=ago(seconds=2)),), latest=ago(seconds=2)),
-    web=ProcessesSeen(known=(Seen(name="host:5", at=ago(seconds=3)),), latest=ago(seconds=3)),
+    workers=ProcessesSeen(processes=(Seen(name="host:7", at=ago(seconds=2)),), latest=ago(seconds=2)),
+    web=ProcessesSeen(processes=(Seen(name="host:5", at=ago(seconds=3)),), latest=ago(seconds=3)),
     totals=Totals(
         since=ago(days=30),
         deliveries=CODES,
@@ -86,8 +86,8 @@ def test_nothing_is_found_where_all_is_well() -> None:
 
 
 def test_jobs_that_wait_without_a_worker_are_found() -> None:
-    nobody = ProcessesSeen(known=(), latest=None)
-    late = ProcessesSeen(known=(Seen(name="host:7", at=ago(seconds=61)),), latest=ago(seconds=61))
+    nobody = ProcessesSeen(processes=(), latest=None)
+    late = ProcessesSeen(processes=(Seen(name="host:7", at=ago(seconds=61)),), latest=ago(seconds=61))
     assert findings_of(numbers(queue_jobs=112, workers=nobody)) == [
         "112 jobs wait and no worker runs: none was ever seen. Start a worker."
     ]
@@ -128,7 +128,7 @@ def test_work_of_the_console_that_waits_for_over_a_minute_is_found_if_a_worker_r
     assert findings_of(waiting(61)) == [
         "Work that somebody asked for in the console waits for 1 min 1 s, though a worker runs."
     ]
-    assert findings_of(waiting(61, workers=ProcessesSeen(known=(), latest=None))) == []
+    assert findings_of(waiting(61, workers=ProcessesSeen(processes=(), latest=None))) == []
     assert findings_of(replace(waiting(61), redis=None))[1:] == []
 
 
