@@ -47,7 +47,9 @@ def lists() -> Response:
 
 def lists_page(status: HTTPStatus = HTTPStatus.OK, problem_text: object = None) -> Response:
     with stores().reader.connect() as connection:
-        records = [it for it in latest_tasks(connection, limit=TASKS_LOOKED_AT) if it.kind in OF_LISTS][:LISTS_SHOWN]
+        records = [record for record in latest_tasks(connection, limit=TASKS_LOOKED_AT) if record.kind in OF_LISTS][
+            :LISTS_SHOWN
+        ]
     most = LIST_BYTES_MAX // 1024 // 1024
     shown = {"records": records, "most": most, "channels": sorted(CHANNELS), "form": request.form}
     return rendered("lists.html", status, problem_text=problem_text, **shown)

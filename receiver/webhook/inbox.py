@@ -50,8 +50,8 @@ class InboxWriter:
         Returns once the database confirmed the commit; raises InboxUnavailable within INBOX_SECONDS.
         """
         due_at = datetime.now(UTC) + due_after
-        same = {"due_at": due_at, "may_opt_out": may_opt_out}
-        rows = [{"body": raw.body, "received_at": raw.received_at} | same for raw in raw_events]
+        shared_columns = {"due_at": due_at, "may_opt_out": may_opt_out}
+        rows = [{"body": raw.body, "received_at": raw.received_at} | shared_columns for raw in raw_events]
         statement = insert(INBOX).returning(INBOX.c.id, sort_by_parameter_order=True)
 
         def put() -> list[int]:

@@ -127,10 +127,14 @@ def _foreign_tables(connection: Connection) -> Check:
     inspector = inspect(connection)
     ours = SQLModel.metadata.tables
     columns = inspector.get_multi_columns(schema, filter_names=list(ours))
-    there = {name: {column["name"] for column in columns[_, name]} for _, name in columns}
+    stored_columns = {name: {column["name"] for column in columns[_, name]} for _, name in columns}
     if current_revision(connection) is None:
-        return findings.TABLES_OF_OTHERS(names=_listed(there)) if there else ok("foreign_tables", "none in the way")
-    changed = [name for name, table in ours.items() if not there.get(name, set()) >= set(table.columns.keys())]
+        return (
+            findings.TABLES_OF_OTHERS(names=_listed(stored_columns))
+            if stored_columns
+            else ok("foreign_tables", "none in the way")
+        )
+    changed = [name for name, table in ours.items() if not stored_columns.get(name, set()) >= set(table.columns.keys())]
     if changed:
         return findings.TABLES_CHANGED(names=_listed(changed))
     others = len(set(inspector.get_table_names(schema)) - {*ours, VERSION_TABLE})

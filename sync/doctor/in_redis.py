@@ -163,7 +163,7 @@ _REASONS = {
 }
 
 
-def connection_error_text(said: str) -> str:
+def connection_error_text(error_text: str) -> str:
     """Return why a connection failed, out of what the system says, without the address."""
-    lower = said.lower()
+    lower = error_text.lower()
     return next((reason for sign, reason in _REASONS.items() if sign in lower), "the connection failed")

@@ -200,11 +200,11 @@ def is_late(event: Event, status: str | None, status_at: datetime | None) -> boo
 
     A row does not say whether its status was signed: of two events at one time the rank alone decides here.
     """
-    own = status_of(event)
-    if own is None or status is None or status_at is None:
+    own_status = status_of(event)
+    if own_status is None or status is None or status_at is None:
         return False
     present = Status(status)
-    return (own in FINAL, event.occurred_at, _RANK[own]) < (present in FINAL, status_at, _RANK[present])
+    return (own_status in FINAL, event.occurred_at, _RANK[own_status]) < (present in FINAL, status_at, _RANK[present])
 
 
 def _status_time(event: Event | None) -> datetime | None:

@@ -174,9 +174,9 @@ class _Eraser:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._text(key): self._value(each) for key, each in value.items()}
+            return {self._text(key): self._value(member) for key, member in value.items()}
         if isinstance(value, list):
-            return [self._value(each) for each in value]
+            return [self._value(member) for member in value]
         if isinstance(value, str):
             return self._text(value)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -68,7 +68,11 @@ def resubscribe_patiently(
     most.
     """
     deadline = time.monotonic() + AHEAD_SECONDS_MAX
-    every = [it for address in addresses for it in persons_of(resubscription.channel, address, default_region)]
+    every = [
+        person_address
+        for address in addresses
+        for person_address in persons_of(resubscription.channel, address, default_region)
+    ]
     while True:
         with engine.begin() as connection:
             people = forgotten_by(connection, forget_keys)

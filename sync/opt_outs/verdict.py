@@ -51,9 +51,9 @@ def verdict_text(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         return f"1 message {verdict_sentence(worst)}."
     counts = Counter(knowledge_of(row) for row in rows)
-    each = ", ".join(f"{counts[knowledge]:,} {words}" for knowledge, words in _COUNTED.items() if counts[knowledge])
+    counted = ", ".join(f"{counts[knowledge]:,} {words}" for knowledge, words in _COUNTED.items() if counts[knowledge])
     worst_text = f"The worst, {worst['message_id']}: {verdict_sentence(worst)}."
-    return f"{len(rows):,} messages after an opt-out: {each}. {worst_text}"
+    return f"{len(rows):,} messages after an opt-out: {counted}. {worst_text}"
 
 
 def verdict_cell(row: Row) -> str:

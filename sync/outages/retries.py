@@ -79,6 +79,6 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def _common(these: Iterable[Interval], those: Sequence[Interval]) -> list[Interval]:
-    common = ((max(a[0], b[0]), min(a[1], b[1])) for a in these for b in those)
+def _common(spans: Iterable[Interval], other_spans: Sequence[Interval]) -> list[Interval]:
+    common = ((max(a[0], b[0]), min(a[1], b[1])) for a in spans for b in other_spans)
     return [(began, ended) for began, ended in common if began < ended]

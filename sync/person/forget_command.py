@@ -127,11 +127,11 @@ def _forget(person: str, options: ParseOptions, queue: OpenQueue, *, by: str, re
 
 
 def _say_waiting() -> Callable[[int], None]:
-    said: list[int] = []
+    shown_jobs: list[int] = []
 
     def say_once(jobs: int) -> None:
-        if not said:
-            said.append(jobs)
+        if not shown_jobs:
+            shown_jobs.append(jobs)
             click.echo(f"waiting for workers to take {jobs:,} jobs of the queue that name the person", err=True)
 
     return say_once

@@ -144,9 +144,9 @@ def no_such_path() -> ProviderError:
     )
 
 
-def not_offered(what: str) -> ProviderError:
+def not_offered(ability: str) -> ProviderError:
     """Return what it means that an undocumented call is not answered; `what` is as in "list webhooks"."""
-    return ProviderError(ProviderFailure.NOT_OFFERED, f"the provider does not {what}")
+    return ProviderError(ProviderFailure.NOT_OFFERED, f"the provider does not {ability}")
 
 
 def error_of_connection(error: HTTPError, seconds: float) -> ProviderError:

@@ -241,10 +241,10 @@ def _history_drifts(statements: Iterable[OptOutStatement], noted: set[tuple[Any,
     drifts, right = [], 0
     names = [field.name for field in fields(OptOutStatement)]
     for statement in statements:
-        said = dict(zip(names, astuple(statement), strict=True))
-        key = {name: said[name] for name in _HISTORY_KEY}
+        expected_row = dict(zip(names, astuple(statement), strict=True))
+        key = {name: expected_row[name] for name in _HISTORY_KEY}
         if tuple(key.values()) in noted:
             right += 1
         else:
-            drifts.append(Drift(table=HISTORY.name, key=key, stored=None, expected=said))
+            drifts.append(Drift(table=HISTORY.name, key=key, stored=None, expected=expected_row))
     return drifts, right

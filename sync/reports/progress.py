@@ -132,7 +132,7 @@ def _still(zone: ZoneInfo, at: datetime) -> tzinfo:
 
 def _interval(length: timedelta, least: timedelta) -> timedelta:
     longest = INTERVALS[-1]
-    enough = (each for each in INTERVALS if each >= least and length // each + 2 <= STEPS_MAX)
+    enough = (interval for interval in INTERVALS if interval >= least and length // interval + 2 <= STEPS_MAX)
     return next(enough, longest * ceil(length / (longest * (STEPS_MAX - 2))))
 
 

@@ -40,11 +40,11 @@ def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime)
     if not bodies:
         return Taken([], [])
     held = holding(bodies)
-    there = insert_missing(connection, list(held.values()), now)
-    if not there and len(held) == len(bodies):
+    stored_keys = insert_missing(connection, list(held.values()), now)
+    if not stored_keys and len(held) == len(bodies):
         return Taken(bodies, [], quick_copies)
-    new = [event for key, event in held.items() if key not in there]
-    rest = [event for event in bodies if event.key in there or held[event.key] is not event]
+    new = [event for key, event in held.items() if key not in stored_keys]
+    rest = [event for event in bodies if event.key in stored_keys or held[event.key] is not event]
     further, stored_copies = _without_copies(connection, rest)
     taken = _take_further(connection, further, now) if further else Taken([], [])
     return Taken(new + taken.new, taken.earlier, quick_copies + stored_copies)
@@ -110,7 +110,8 @@ def _take_further(connection: Connection, events: list[Event], now: datetime) ->
     earlier = [
         event
         for event in events
-        if (had := bodies[event.key].get(event.digest)) is not None and event.received_at < had.received_at
+        if (stored_copy := bodies[event.key].get(event.digest)) is not None
+        and event.received_at < stored_copy.received_at
     ]
     places = new_body_ids(connection, len(new)) if new else []
     if new:

@@ -58,14 +58,14 @@ def verified_text(evidence: ArrivalEvidence, registration: Registration, secrets
     signed = f"with secret {evidence.position} of {secrets}" if evidence.position else "with a secret of web's"
     assert evidence.proved_at
     seconds = max(0.0, (evidence.proved_at - registration.asked_at).total_seconds())
-    what = "" if evidence.proved_by is ProvedBy.TEST_EVENT else ", by a delivery"
-    return f"verified {signed} after {duration_text(seconds)}{what}"
+    by_what = "" if evidence.proved_by is ProvedBy.TEST_EVENT else ", by a delivery"
+    return f"verified {signed} after {duration_text(seconds)}{by_what}"
 
 
 def already_text(registration: Registration, position: int | None, secrets: int) -> str:
     signed = f", with secret {position} of {secrets}" if position else ""
-    what = _WHAT[ProvedBy(registration.proved_by or ProvedBy.DELIVERY)]
-    return f"already verified: by {what} of {minute_text(registration.proved_at)}{signed}"
+    proof = _WHAT[ProvedBy(registration.proved_by or ProvedBy.DELIVERY)]
+    return f"already verified: by {proof} of {minute_text(registration.proved_at)}{signed}"
 
 
 def none_came_text(seconds: float) -> str:

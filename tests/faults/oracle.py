@@ -220,8 +220,10 @@ def differences(wanted: Tables, stored_tables: Tables) -> Differences:
     names = list(wanted)
     missing = {name: sorted(wanted[name].keys() - stored_tables[name].keys()) for name in names}
     too_many = {name: sorted(stored_tables[name].keys() - wanted[name].keys()) for name in names}
-    both = {name: sorted(wanted[name].keys() & stored_tables[name].keys()) for name in names}
-    differing = {name: [key for key in both[name] if wanted[name][key] != stored_tables[name][key]] for name in names}
+    shared_keys = {name: sorted(wanted[name].keys() & stored_tables[name].keys()) for name in names}
+    differing = {
+        name: [key for key in shared_keys[name] if wanted[name][key] != stored_tables[name][key]] for name in names
+    }
     return Differences(
         *(
             {name: keys for name, keys in rows_by_name.items() if keys}

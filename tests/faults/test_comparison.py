@@ -145,11 +145,11 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_single_row_that_is_missing_too_many_or_different_is_found(
-    compare: Callable[[], Differences], engine: Engine, what: str
+    compare: Callable[[], Differences], engine: Engine, change: str
 ) -> None:
-    statement, counts = CHANGES[what]
+    statement, counts = CHANGES[change]
     with engine.begin() as connection:
         assert connection.execute(text(statement)).rowcount == 1
     assert compare().counts == counts, compare()

@@ -39,7 +39,7 @@ def test_no_body_and_no_address_is_printed_unless_it_is_asked_for(
         keep(refusing, content)
     ignore(refusing, body("message.delivered", TEN, id="msg_7", to=RUI), "msg_7", "message.delivered")
     job_id = fail(queue, [raw(STOP)], TRACEBACK)
-    said = ""
+    output = ""
     for arguments in (
         ["list", "--all"],
         ["show", digest(bad)],
@@ -52,10 +52,10 @@ def test_no_body_and_no_address_is_printed_unless_it_is_asked_for(
         for options in ([], ["--json"] if arguments[0] in ("list", "show", "replay") else []):
             result = command(*arguments, *options)
             assert result.exit_code in (0, 1), result.output
-            said += result.output
-    assert len(said) > 2000
+            output += result.output
+    assert len(output) > 2000
     for secret in (ANA, RUI, ANA.removeprefix("+"), "message.optout", '"to"', REFUSED):
-        assert secret not in said
+        assert secret not in output
 
 
 @pytest.mark.parametrize(

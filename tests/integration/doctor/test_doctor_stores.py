@@ -262,8 +262,8 @@ def test_no_table_of_ours_is_taken_for_one_of_another_program(tmp_path: Path) ->
     migrate(make_url(f"sqlite:///{tmp_path}/zexa.db"))
     environ = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path}/zexa.db"}
     # A process of its own: in this one the tests have loaded every table.
-    said = run_forked(["python", "-m", "sync", "doctor"], env=environ)
-    assert re.search(r"^ok +foreign_tables +the tables are ours$", said.stdout, re.MULTILINE), said.stdout
+    result = run_forked(["python", "-m", "sync", "doctor"], env=environ)
+    assert re.search(r"^ok +foreign_tables +the tables are ours$", result.stdout, re.MULTILINE), result.stdout
 
 
 def test_a_key_of_forgotten_people_that_is_not_set(house: Installation, spare: URL) -> None:

@@ -156,10 +156,10 @@ def test_sql_says_whose_a_number_is_as_the_look_up_does(engine: Engine) -> None:
         @given(addresses=st.lists(_TEXTS, min_size=1, max_size=50))
         def says_the_same(addresses: list[str]) -> None:
             values = {f"a{place}": address for place, address in enumerate(addresses)}
-            each = " UNION ALL ".join(
+            selects = " UNION ALL ".join(
                 f"SELECT {place} AS place, CAST(:a{place} AS text) AS address" for place in range(len(addresses))
             )
-            query = text(f"SELECT {PERSON_OF_ADDRESS} FROM ({each}) AS given ORDER BY place".replace("\\:", ":"))
+            query = text(f"SELECT {PERSON_OF_ADDRESS} FROM ({selects}) AS given ORDER BY place".replace("\\:", ":"))
             persons = connection.execute(query, values).scalars().all()
             assert persons == [person_of(address) for address in addresses]
 

@@ -244,8 +244,8 @@ def test_numbers_and_addresses_in_reasons_are_masked_and_count_as_one(engine: En
 
 def test_opt_outs_are_counted_on_their_own_day(engine: Engine) -> None:
     def stop(channel: str, address: str, at: datetime, source: str = "event", **values: Any) -> dict[str, Any]:
-        own = {"channel": channel, "address": address, "sender": "", "opted_out_at": at, "opted_in_at": None}
-        return own | {"received_at": at, "source": source, "updated_at": NOW} | values
+        columns = {"channel": channel, "address": address, "sender": "", "opted_out_at": at, "opted_in_at": None}
+        return columns | {"received_at": at, "source": source, "updated_at": NOW} | values
 
     give(
         engine,

@@ -59,8 +59,8 @@ def test_who_got_the_message_is_suppressed_whatever_its_stop_has_for_a_name(
         for ends in ({"to": text, "from_": OURS}, {"to": "ZEXA", "from_": text}):
             name = f"m{len(numbers)}"
             numbers.append("+244" + digits(len(numbers)))
-            both = [delivered(numbers[-1], name), stop(number=place, message_id=name, **ends)]
-            bodies += reversed(both) if is_stop_first else both
+            pair = [delivered(numbers[-1], name), stop(number=place, message_id=name, **ends)]
+            bodies += reversed(pair) if is_stop_first else pair
     apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
     assert suppressed(lookup, numbers) == [True] * len(numbers)
     # Of strangers only persons that a STOP names as one address: a numeric sender, and the address in brackets.
@@ -82,8 +82,8 @@ def test_a_stop_alone_opts_out_who_is_named_however_the_name_is_written(
             numbers.append(f"+244{number}")
             name = f"m{len(numbers)}"
             named = {field: form.format(number)}
-            both = [delivered(None, name), body("message.optout", minute(place), message_id=name, **named)]
-            bodies += reversed(both) if is_stop_first else both
+            pair = [delivered(None, name), body("message.optout", minute(place), message_id=name, **named)]
+            bodies += reversed(pair) if is_stop_first else pair
     apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
     # Of two readings that are alike, the other one is opted out too; there is none here.

@@ -86,8 +86,10 @@ def test_the_rest_of_what_a_body_states_is_kept_and_texts_that_name_the_person_a
     assert after.message
     assert after.message.failure_reason == ERASED
     assert after.subject_id == after.message.message_id == KEY.keyed_id(f"m-{DIGITS}")
-    same = ("channel", "recipient", "addresses", "sender", "campaign_id", "status_at", "failure_code")
-    assert [getattr(after.message, name) for name in same] == [getattr(before.message, name) for name in same]
+    unchanged_fields = ("channel", "recipient", "addresses", "sender", "campaign_id", "status_at", "failure_code")
+    assert [getattr(after.message, name) for name in unchanged_fields] == [
+        getattr(before.message, name) for name in unchanged_fields
+    ]
     assert (after.name, after.occurred_at, after.is_dated) == (before.name, before.occurred_at, before.is_dated)
 
 
@@ -117,11 +119,11 @@ def test_remains_are_read_as_the_body_is_whenever_it_was_received(path: object, 
 
 def test_two_people_are_forgotten_in_any_order_with_the_same_remains() -> None:
     content = body("message.optout", minute(0), to=ANA, from_=RUI, channel="sms", message_id="m1")
-    both = kept_event(content, ANA, RUI)
+    both_forgotten = kept_event(content, ANA, RUI)
     one_by_one = without_forgotten(kept_event(content, ANA), forgotten(ANA, RUI))
     other_first = without_forgotten(kept_event(content, RUI), forgotten(ANA, RUI))
-    assert both == one_by_one == other_first
-    assert without_forgotten(both, forgotten(ANA, RUI)) is both
+    assert both_forgotten == one_by_one == other_first
+    assert without_forgotten(both_forgotten, forgotten(ANA, RUI)) is both_forgotten
 
 
 TEXTS = st.one_of(

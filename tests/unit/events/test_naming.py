@@ -22,7 +22,10 @@ MAIL = "ana@xn--mnchen-3ya.example"
 names_mail = names_any([MAIL], "AO")
 KEY = ForgetKey.of(b"k" * 32)
 FORGOTTEN = ForgottenPeople(
-    [ForgottenPerson(number, KEY.pseudonym(who), KEY, marks_of(who, KEY)) for number, who in enumerate((ANA, MAIL))],
+    [
+        ForgottenPerson(number, KEY.pseudonym(person), KEY, marks_of(person, KEY))
+        for number, person in enumerate((ANA, MAIL))
+    ],
     default_region="AO",
 )
 

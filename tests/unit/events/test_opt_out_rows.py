@@ -11,7 +11,7 @@ from tests.support.events_builder import ANA, RECEIVED, RUI, minute
 from tests.unit.events.facts import FINAL, claims, fact, message_fact, opt_outs, refused, stored
 
 
-def said(kind: str, at: float, **data: Any) -> StoredStatement:
+def manual_statement(kind: str, at: float, **data: Any) -> StoredStatement:
     """What a person states of ANA, for any channel and sender unless `data` says so."""
     anything = "" if kind == "opted_out" else None
     scope = {"channel": anything, "sender": anything}
@@ -42,7 +42,9 @@ def test_an_opt_out_holds_for_the_address_in_its_data() -> None:
 
 
 def test_of_two_words_alike_the_same_one_counts_in_whatever_order_they_come() -> None:
-    (opt_out,) = opt_outs([said("opted_out", 1, opt_out_id="b"), said("opted_out", 1, opt_out_id="a")]).values()
+    (opt_out,) = opt_outs(
+        [manual_statement("opted_out", 1, opt_out_id="b"), manual_statement("opted_out", 1, opt_out_id="a")]
+    ).values()
     assert opt_out.opt_out_id == "b"
 
 
@@ -149,10 +151,10 @@ def test_of_two_opt_outs_of_one_moment_one_is_always_told() -> None:
 
 
 def test_what_people_say_of_one_moment_comes_before_a_failure_without_a_message_and_after_a_stop() -> None:
-    word = said("opted_out", 1, reason="by letter")
+    word = manual_statement("opted_out", 1, reason="by letter")
     assert opt_outs([word, *stored(refused(1, id=None, to=ANA))])["", ANA, ""].note == "by letter"
     assert opt_outs([word, *stored(message_fact("optout", 1, id=None, to=ANA))])["", ANA, ""].source == "event"
-    assert opt_outs([said("opted_out", 1, reason="a"), word])["", ANA, ""].note == "by letter"
+    assert opt_outs([manual_statement("opted_out", 1, reason="a"), word])["", ANA, ""].note == "by letter"
 
 
 # The end of an opt-out
@@ -168,25 +170,34 @@ def test_a_row_was_received_when_the_latest_of_its_opt_outs_was_received_first()
     late = message_fact("optout", 1, id="m1", to=ANA, received=minute(90))
     early = message_fact("optout", 5, id="m2", to=ANA, received=minute(60))
     again = replace(late, received_at=minute(200))
-    (opt_out,) = opt_outs([*stored(late, early, again), said("opted_in", 80)]).values()
+    (opt_out,) = opt_outs([*stored(late, early, again), manual_statement("opted_in", 80)]).values()
     assert (opt_out.opted_out_at, opt_out.message_id, opt_out.received_at) == (minute(5), "m2", minute(90))
     assert opt_out.opted_in_at is not None
     assert is_in_force(opt_out.opted_in_at, opt_out.received_at)
 
 
 def test_what_a_person_states_was_received_at_the_time_that_they_state() -> None:
-    (opt_out,) = opt_outs([said("opted_out", 7), said("opted_out", 3)]).values()
+    (opt_out,) = opt_outs([manual_statement("opted_out", 7), manual_statement("opted_out", 3)]).values()
     assert (opt_out.opted_out_at, opt_out.received_at) == (minute(7), minute(7))
 
 
 def test_of_several_ends_the_latest_counts() -> None:
-    statements = [said("opted_out", 1), said("opted_in", 5), said("opted_in", 9), said("opted_in", 7)]
+    statements = [
+        manual_statement("opted_out", 1),
+        manual_statement("opted_in", 5),
+        manual_statement("opted_in", 9),
+        manual_statement("opted_in", 7),
+    ]
     assert opt_outs(statements)["", ANA, ""].opted_in_at == minute(9)
 
 
 def test_an_end_holds_within_its_scope_only() -> None:
     keys = [(channel, address, sender) for channel in ("", "sms") for address in (ANA, RUI) for sender in ("", "ZEXA")]
-    ends = [said("opted_in", 5), said("opted_in", 5, channel="sms"), said("opted_in", 5, channel="", sender="ZEXA")]
+    ends = [
+        manual_statement("opted_in", 5),
+        manual_statement("opted_in", 5, channel="sms"),
+        manual_statement("opted_in", 5, channel="", sender="ZEXA"),
+    ]
     ended = [{key for key in keys if ended_at(key, [end])} for end in ends]
     assert ended == [
         {key for key in keys if key[1] == ANA},
@@ -196,4 +207,4 @@ def test_an_end_holds_within_its_scope_only() -> None:
 
 
 def test_an_end_alone_makes_no_row() -> None:
-    assert opt_outs([said("opted_in", 5)]) == {}
+    assert opt_outs([manual_statement("opted_in", 5)]) == {}

@@ -20,19 +20,19 @@ from tests.unit.events.facts import CODE, STRICT, claims, fact, message_fact, op
 STATUSES = ("queued", "sent", "delivered", "failed", "undeliverable")
 
 
-def polled(status: str, asked: float = 90, **said: Any) -> Event:
+def polled(status: str, asked: float = 90, **fields: Any) -> Event:
     """The answer about message `x`, asked for `asked` minutes after ten."""
-    answer = answered({"id": "x", "status": status} | said, minute(asked))
+    answer = answered({"id": "x", "status": status} | fields, minute(asked))
     assert answer is not None
     return answer
 
 
-def answered(said: Any, asked_at: datetime) -> Event | None:
-    return parse_answer(polled_body(said), asked_at, STRICT)
+def answered(document: Any, asked_at: datetime) -> Event | None:
+    return parse_answer(polled_body(document), asked_at, STRICT)
 
 
-def polled_body(said: Any) -> bytes:
-    return answer_body("x", json.dumps(said).encode())
+def polled_body(document: Any) -> bytes:
+    return answer_body("x", json.dumps(document).encode())
 
 
 # Which fact it is
@@ -51,17 +51,19 @@ def test_a_status_is_compared_by_its_letters(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{"data": {"status": "sent"}}, {"delivery_status": "sent"}, {"deliveryStatus": "sent"}]
+    "document", [{"data": {"status": "sent"}}, {"delivery_status": "sent"}, {"deliveryStatus": "sent"}]
 )
-def test_a_status_is_found_where_providers_put_it(said: dict[str, Any]) -> None:
-    answer = answered(said, minute(90))
+def test_a_status_is_found_where_providers_put_it(document: dict[str, Any]) -> None:
+    answer = answered(document, minute(90))
     assert answer is not None
     assert answer.name == "message.sent"
 
 
-@pytest.mark.parametrize("said", [{}, {"status": "read"}, {"status": None}, {"status": 1}, [], "sent", {"data": []}])
-def test_an_answer_without_a_status_that_is_known_states_nothing(said: Any) -> None:
-    assert answered(said, minute(90)) is None
+@pytest.mark.parametrize(
+    "document", [{}, {"status": "read"}, {"status": None}, {"status": 1}, [], "sent", {"data": []}]
+)
+def test_an_answer_without_a_status_that_is_known_states_nothing(document: Any) -> None:
+    assert answered(document, minute(90)) is None
 
 
 def test_what_is_no_answer_or_too_long_or_too_deep_states_nothing() -> None:
@@ -79,7 +81,7 @@ def test_without_a_time_of_its_own_it_occurred_when_it_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "times"),
     [
         ("delivered", {"delivered_at": 5}),
         ("failed", {"failedAt": 5}),
@@ -91,24 +93,24 @@ def test_without_a_time_of_its_own_it_occurred_when_it_was_asked_for() -> None:
         ("delivered", {"delivered_at": 60 * 60, "updated_at": 5}),  # more than a day ahead is no time
     ],
 )
-def test_the_time_of_a_status_is_its_own_else_when_the_message_changed_last(status: str, said: dict[str, Any]) -> None:
-    answer = polled(status, 90, **{name: minute(at).isoformat() for name, at in said.items()})
+def test_the_time_of_a_status_is_its_own_else_when_the_message_changed_last(status: str, times: dict[str, Any]) -> None:
+    answer = polled(status, 90, **{name: minute(at).isoformat() for name, at in times.items()})
     assert (answer.occurred_at, answer.is_dated) == (minute(5), True)
 
 
 def test_an_answer_describes_its_message_and_says_why_it_failed() -> None:
-    said = {"channel": "SMS", "to": "912345678", "from": "ZEXA", "campaign_id": "cmp_1"}
-    message = row(polled("failed", 90, **said, error={"code": 30003, "message": "no route"}))
+    fields = {"channel": "SMS", "to": "912345678", "from": "ZEXA", "campaign_id": "cmp_1"}
+    message = row(polled("failed", 90, **fields, error={"code": 30003, "message": "no route"}))
     assert (message.channel, message.recipient, message.sender, message.campaign_id) == ("sms", ANA, "ZEXA", "cmp_1")
     assert (message.failure_code, message.failure_reason) == ("30003", "no route")
 
 
 def test_an_answer_is_kept_byte_for_byte_beside_the_message_that_was_asked_for() -> None:
-    said = b'{ "status" : "sent",  "to": "\xc3\xa3" }\n'
-    body = answer_body('m"1', said)
-    assert said in body
-    assert json.loads(body) == {"polled": 'm"1', "answer": json.loads(said)}
-    assert answer_body("x", said) != answer_body("y", said)
+    content = b'{ "status" : "sent",  "to": "\xc3\xa3" }\n'
+    body = answer_body('m"1', content)
+    assert content in body
+    assert json.loads(body) == {"polled": 'm"1', "answer": json.loads(content)}
+    assert answer_body("x", content) != answer_body("y", content)
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -181,7 +183,7 @@ def test_an_answer_that_says_the_recipient_opted_out_opts_nobody_out() -> None:
 
 MOMENTS = st.none() | st.sampled_from([minute(1), minute(2), minute(90)]).map(datetime.isoformat)
 an_answer = st.builds(
-    lambda status, asked, at, said: polled(status, asked, updated_at=at, **said),
+    lambda status, asked, at, fields: polled(status, asked, updated_at=at, **fields),
     st.sampled_from(STATUSES),
     st.sampled_from([1, 2, 90]),
     MOMENTS,

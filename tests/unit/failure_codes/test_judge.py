@@ -87,8 +87,8 @@ def test_other_channels_are_compared_with_if_the_own_has_too_few() -> None:
 
 
 def test_two_codes_of_opt_outs_do_not_hide_each_other() -> None:
-    both = [counted("21610", 990, 1000), counted("blocked", 90, 100)]
-    assert set(proposed(*both, OFF)) == {("sms", "21610"), ("sms", "blocked")}
+    opt_out_codes = [counted("21610", 990, 1000), counted("blocked", 90, 100)]
+    assert set(proposed(*opt_out_codes, OFF)) == {("sms", "21610"), ("sms", "blocked")}
 
 
 def test_what_is_set_already_is_neither_proposed_nor_compared_with() -> None:

@@ -82,7 +82,7 @@ def test_both_counts_stand_beside_each_other_with_what_is_silent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "text"),
     [
         (ProviderCounts(delivered=9982), "ours 9,982, Zexa 9,982"),
         (ProviderCounts(delivered=9980), "ours 9,982, Zexa 9,980; 2 more here"),
@@ -91,5 +91,5 @@ def test_both_counts_stand_beside_each_other_with_what_is_silent() -> None:
         (None, "Zexa does not know it, or not with this key"),
     ],
 )
-def test_what_cannot_be_compared_is_said(counts: ProviderCounts | None, said: str) -> None:
-    assert compared_text(ROW, counts, Silence()) == said
+def test_what_cannot_be_compared_is_said(counts: ProviderCounts | None, text: str) -> None:
+    assert compared_text(ROW, counts, Silence()) == text

@@ -136,8 +136,8 @@ def test_work_of_the_console_that_waits_for_over_a_minute_is_found_if_a_worker_r
 def test_clocks_that_differ_are_found(offset: float) -> None:
     assert findings_of(numbers(clock_offset_seconds=offset / 2)) == []
     assert findings_of(numbers(clock_offset_seconds=offset))[0].startswith("Clocks differ: Redis is 6.0 s")
-    both = replace(numbers(clock_offset_seconds=-3.0), database=replace(DATABASE, clock_offset_seconds=3.0))
-    assert len(findings_of(both)) == 1
+    differing = replace(numbers(clock_offset_seconds=-3.0), database=replace(DATABASE, clock_offset_seconds=3.0))
+    assert len(findings_of(differing)) == 1
 
 
 def test_a_store_that_is_away_is_found_and_its_numbers_are_unknown_not_zero() -> None:
@@ -154,20 +154,20 @@ def test_stale_opt_outs_are_found() -> None:
 
 
 def test_a_secret_that_matched_nothing_since_another_took_over_is_safe_to_remove() -> None:
-    def said(*secrets: SecretUse) -> list[str]:
+    def secret_lines(*secrets: SecretUse) -> list[str]:
         lines = status_text(numbers(secrets=secrets), []).splitlines()
         return [line.split(maxsplit=2)[2] for line in lines if line.startswith("  secret ")]
 
     new = SecretUse(position=1, known_since=ago(days=10), matched_at=ago(seconds=5))
     old = SecretUse(position=2, known_since=ago(days=90), matched_at=ago(days=9))
-    assert said(new, old) == ["matched 5.0 s ago", "matched nothing for 9 d: safe to remove"]
+    assert secret_lines(new, old) == ["matched 5.0 s ago", "matched nothing for 9 d: safe to remove"]
     unused = SecretUse(position=1, known_since=ago(hours=1), matched_at=None)
-    assert said(unused, replace(old, matched_at=ago(seconds=5))) == [
+    assert secret_lines(unused, replace(old, matched_at=ago(seconds=5))) == [
         "matched nothing since 2026-06-24 11:00:00Z",
         "matched 5.0 s ago",
     ]
     # Nothing came at all for nine days: that says nothing of a secret.
-    assert said(old)[0] == "matched 9 d ago"
+    assert secret_lines(old)[0] == "matched 9 d ago"
 
 
 def test_the_oldest_that_waits_is_that_of_queue_and_inbox() -> None:
