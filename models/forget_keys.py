@@ -21,14 +21,14 @@ class ForgetKeyMissing(Exception):  # noqa: N818 - a state, which a setting ends
 
 
 def require_forget_keys(engine: Engine, key_ids: Collection[str]) -> None:
-    """Raise ForgetKeyMissing unless all keys in use are among `given`, by their ids. Database errors pass through."""
+    """Raise ForgetKeyMissing unless the ids of all keys in use are among `key_ids`. Database errors pass through."""
     with engine.connect() as connection:
         if missing := missing_forget_keys(connection, key_ids):
             raise ForgetKeyMissing(missing)
 
 
 def missing_forget_keys(connection: Connection, key_ids: Collection[str]) -> set[str]:
-    """Return the ids of the keys in use that are not among `given`."""
+    """Return the ids of the keys in use that are not among `key_ids`."""
     return set(connection.execute(select(FORGET_KEYS.c.key_id)).scalars()).difference(key_ids)
 
 

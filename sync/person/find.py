@@ -151,8 +151,9 @@ def _late(connection: Connection, are_theirs: ColumnElement[bool], history: Sequ
 
 
 def _facts(connection: Connection, subjects: Sequence[str], own_ids: set[str], names: Names) -> list[Row]:
-    """Return the bodies of `subjects` with what the ledger knows of each: of `own` ones all, else those that name them.
+    """Return the bodies of `subjects` with what the ledger knows of each.
 
+    Of the messages `own_ids` these are all bodies, of the other subjects those that name the person.
     The message of a STOP may have gone to somebody else, by another of its bodies.
     """
     rows: list[Row] = []

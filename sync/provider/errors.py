@@ -145,7 +145,7 @@ def no_such_path() -> ProviderError:
 
 
 def not_offered(ability: str) -> ProviderError:
-    """Return what it means that an undocumented call is not answered; `what` is as in "list webhooks"."""
+    """Return what it means that an undocumented call is not answered; `ability` is as in "list webhooks"."""
     return ProviderError(ProviderFailure.NOT_OFFERED, f"the provider does not {ability}")
 
 

@@ -14,7 +14,7 @@ from sync.provider import ProviderClient
 from sync.provider.ask import Asker, AskingFailed
 from sync.provider.reconcile_counting import RepairedCount
 from sync.provider.reconcile_text import reconcile_document, reconcile_text
-from sync.provider.silent_messages import DueMessages, Wanted, find_due
+from sync.provider.silent_messages import AskSelection, DueMessages, find_due
 from sync.queue.connection import opened_queue
 from sync.settings.environment import read_redis_settings
 from sync.settings.provider import ProviderSettings
@@ -68,7 +68,7 @@ def reconcile(
     redis, why = read_redis_settings(os.environ), None
     listed = _listed(ids_file)
     ids = list(dict.fromkeys(sent.message_id for sent in listed if sent))
-    wanted = Wanted(since=since, campaign_id=campaign_id, ids=ids)
+    wanted = AskSelection(since=since, campaign_id=campaign_id, ids=ids)
     with ExitStack() as stack:
         is_stop_asked = stack.enter_context(stop_signals())
         engine: Engine = stack.enter_context(database())

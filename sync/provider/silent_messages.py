@@ -24,7 +24,7 @@ _KNOWN = select(MESSAGES.c.message_id, ASKED_MESSAGES.c.asked_at).outerjoin(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class AskSelection:
     """Which messages to ask for: known ones, of which something was heard `since`, of one campaign; and these `ids`."""
 
     since: datetime | None = None
@@ -40,7 +40,7 @@ class DueMessages:
     asked_just_now: int
 
 
-def find_due(engine: Engine, wanted: Wanted, now: datetime) -> DueMessages:
+def find_due(engine: Engine, wanted: AskSelection, now: datetime) -> DueMessages:
     """Return the messages that are `wanted` and have no final status. Reads in short transactions of its own."""
     with engine.begin() as connection:
         asked_at_by_id = {row.message_id: row.asked_at for row in connection.execute(_known_unfinished(wanted))}
@@ -56,7 +56,7 @@ def _may_ask(asked_at: datetime | None, now: datetime) -> bool:
     return asked_at is None or asked_at <= now - AGAIN
 
 
-def _known_unfinished(wanted: Wanted) -> Select[Any]:
+def _known_unfinished(wanted: AskSelection) -> Select[Any]:
     query = _KNOWN.where(_IS_UNFINISHED).order_by(MESSAGES.c.updated_at, MESSAGES.c.message_id)
     if wanted.since is not None:
         query = query.where(MESSAGES.c.updated_at >= wanted.since)

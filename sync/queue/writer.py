@@ -55,8 +55,9 @@ class QueueWriter:
             self._connection = None
 
     async def _send(self, commands: Sequence[Command], further_commands: Sequence[Command]) -> bool:
-        """Run all as one transaction; raise what one of `commands` raised, and return whether the last of `rest` is 1.
+        """Run all as one transaction, and return whether the answer to the last of `further_commands` is 1.
 
+        Raises what one of `commands` raised.
         Whatever goes wrong, nobody knows what the connection would say next.
         """
         connection = self._connection or self._pool.make_connection()

@@ -102,7 +102,10 @@ def progress_of(
     zone: ZoneInfo,
     is_cut: bool = False,
 ) -> CampaignProgress:
-    """Return `found` in steps that begin at round times of `zone`: the shortest interval with few enough of them."""
+    """Return what was `counted` in steps that begin at round times of `zone`.
+
+    The interval is the shortest one with few enough steps.
+    """
     ended = [(at, counts) for at, counts in counted if any(counts)]
     if not ended:
         return CampaignProgress(interval=least, steps=())

@@ -26,7 +26,7 @@ from sync.queue.counts import (
 )
 from sync.queue.waiting import waiting
 from sync.rollups.usual_gaps import usual_gap_now
-from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
+from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, ProcessSeen, SecretUse, Totals
 
 MICROSECONDS = 1_000_000
 
@@ -67,7 +67,7 @@ def _last_traffic(latest: Mapping[str, float], *, is_waiting: bool) -> float | N
 
 def _processes(seen: Mapping[str, float], latest: float | None) -> ProcessesSeen:
     processes = tuple(
-        Seen(name=name, at=datetime.fromtimestamp(at, UTC))
+        ProcessSeen(name=name, at=datetime.fromtimestamp(at, UTC))
         for name, at in sorted(seen.items(), key=lambda item: item[1], reverse=True)
     )
     return ProcessesSeen(processes=processes, latest=_time(max([*seen.values(), latest or 0.0]) or None))

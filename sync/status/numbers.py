@@ -26,7 +26,7 @@ SAFE_TO_REMOVE_AFTER = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ProcessSeen:
     """A process that works, by its name, and when it was last seen."""
 
     name: str
@@ -37,7 +37,7 @@ class Seen:
 class ProcessesSeen:
     """Those of one kind that are known. `latest` is when any was seen, None if none was since Redis counts."""
 
-    processes: tuple[Seen, ...]
+    processes: tuple[ProcessSeen, ...]
     latest: datetime | None
 
     def running(self, now: datetime) -> int:

@@ -126,7 +126,7 @@ FilesKept = Mapping[tuple[str, str], timedelta]
 
 
 def delete_old_files(connection: Connection, now: datetime, files_kept: FilesKept = MappingProxyType({})) -> int:
-    """Delete the files of tasks that ended KEPT ago, or as long ago as `kept` has it; return how many parts."""
+    """Delete the files of tasks that ended KEPT ago, or as long ago as `files_kept` has it; return how many parts."""
     columns = TASK_FILES.c
     old: list[ColumnElement[bool]] = [columns.task_id.in_(select(TASKS.c.id).where(TASKS.c.ended_at < now - KEPT))]
     for (kind, name), time in files_kept.items():

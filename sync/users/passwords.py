@@ -17,7 +17,7 @@ def hashed(password: str) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Return whether `kept` is of `password`; takes as long if nothing is kept."""
+    """Return whether `password_hash` is of `password`; takes as long if there is no hash."""
     is_right = check_password_hash(password_hash or _of_nobody(), password[:CHARACTERS_MAX])
     return is_right and password_hash is not None
 

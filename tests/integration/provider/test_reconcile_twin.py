@@ -13,7 +13,7 @@ from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider import ProviderClient
 from sync.provider.ask import Asker
-from sync.provider.silent_messages import Wanted, find_due
+from sync.provider.silent_messages import AskSelection, find_due
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.conftest import NOW
@@ -97,7 +97,7 @@ def test_asking_makes_the_statuses_those_of_a_twin_that_was_never_away(
     apply(engine, received, options=AO, now=NOW)
     before = opt_outs(engine)
     provider.account.messages = {message.message_id: message.answer for message in sent}
-    wanted = Wanted(ids=[message.message_id for message in sent])
+    wanted = AskSelection(ids=[message.message_id for message in sent])
     with ProviderClient(ProviderSettings.read(provider.settings)) as client:
         asker = Asker(engine, client, options=AO, rate=1000)
         assert asker.ask(find_due(engine, wanted, datetime.now(UTC)).due)

@@ -23,7 +23,7 @@ from sync.events.parse import parse
 from sync.events.raw import PROBE_MARK, RawEvent
 from sync.outages.losses import KnownOutage
 from sync.outages.marks import DatabaseMark
-from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
+from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, ProcessSeen, SecretUse, Totals
 from sync.status.document import status_document
 from sync.status.findings import findings
 from sync.suppression import Freshness
@@ -44,7 +44,7 @@ def ago(**units: float) -> datetime:
 
 
 def running(at: datetime = NOW) -> ProcessesSeen:
-    return ProcessesSeen(processes=(Seen(name="one", at=at),), latest=at)
+    return ProcessesSeen(processes=(ProcessSeen(name="one", at=at),), latest=at)
 
 
 NEVER = ProcessesSeen(processes=(), latest=None)

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import pytest
 
 from sync.failure_codes import count
-from sync.failure_codes.count import Failed, FailureCounter, Fate, failed_from
+from sync.failure_codes.count import FailedMessage, FailureCounter, Fate, failed_from
 from sync.failure_codes.judge import FailureCode
 
 AT = datetime(2026, 6, 24, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def failed(recipient: str, code: str | None = "21610", reason: str | None = None, at: datetime = AT) -> Failed:
-    return Failed("sms", recipient, at, code, reason)
+def failed(recipient: str, code: str | None = "21610", reason: str | None = None, at: datetime = AT) -> FailedMessage:
+    return FailedMessage("sms", recipient, at, code, reason)
 
 
-def counts(*pairs: tuple[Failed, Fate | None]) -> dict[str, FailureCode]:
+def counts(*pairs: tuple[FailedMessage, Fate | None]) -> dict[str, FailureCode]:
     counter = FailureCounter()
     for failure, fate in pairs:
         if counter.wanted([failure]):

@@ -14,8 +14,8 @@ from sync.status import (
     Latency,
     Numbers,
     ProcessesSeen,
+    ProcessSeen,
     SecretUse,
-    Seen,
     Totals,
 )
 from sync.status.document import status_document
@@ -40,8 +40,8 @@ REDIS = InRedis(
     queue_jobs=0,
     failed_jobs=0,
     oldest_waiting_at=None,
-    workers=ProcessesSeen(processes=(Seen(name="host:7", at=ago(seconds=2)),), latest=ago(seconds=2)),
-    web=ProcessesSeen(processes=(Seen(name="host:5", at=ago(seconds=3)),), latest=ago(seconds=3)),
+    workers=ProcessesSeen(processes=(ProcessSeen(name="host:7", at=ago(seconds=2)),), latest=ago(seconds=2)),
+    web=ProcessesSeen(processes=(ProcessSeen(name="host:5", at=ago(seconds=3)),), latest=ago(seconds=3)),
     totals=Totals(
         since=ago(days=30),
         deliveries=CODES,
@@ -87,7 +87,7 @@ def test_nothing_is_found_where_all_is_well() -> None:
 
 def test_jobs_that_wait_without_a_worker_are_found() -> None:
     nobody = ProcessesSeen(processes=(), latest=None)
-    late = ProcessesSeen(processes=(Seen(name="host:7", at=ago(seconds=61)),), latest=ago(seconds=61))
+    late = ProcessesSeen(processes=(ProcessSeen(name="host:7", at=ago(seconds=61)),), latest=ago(seconds=61))
     assert findings_of(numbers(queue_jobs=112, workers=nobody)) == [
         "112 jobs wait and no worker runs: none was ever seen. Start a worker."
     ]
