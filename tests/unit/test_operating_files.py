@@ -29,7 +29,9 @@ def test_every_alert_says_how_urgent_it_is_and_what_is_wrong(alert: str) -> None
 
 
 def test_every_alert_has_one_test_in_which_it_fires_and_one_in_which_it_does_not() -> None:
-    assert sorted(ALERT_TESTS) == sorted(f"{alert} {what}" for alert in ALERT_TEXTS for what in ("fires", "is quiet"))
+    assert sorted(ALERT_TESTS) == sorted(
+        f"{alert} {behaviour}" for alert in ALERT_TEXTS for behaviour in ("fires", "is quiet")
+    )
 
 
 def test_the_runbook_names_no_alert_that_is_not_there() -> None:

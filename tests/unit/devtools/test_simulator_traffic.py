@@ -175,7 +175,7 @@ def test_shuffling_changes_the_order_and_nothing_else():
     shuffled = [delivery.body for delivery in generate(events=events, kinds={EventType.CAMPAIGN_SENT}, shuffle=True)]
     assert shuffled != plain
     assert sorted(shuffled) == sorted(plain)
-    unmoved = sum(one == other for one, other in zip(plain, shuffled, strict=True))
+    unmoved = sum(event == other for event, other in zip(plain, shuffled, strict=True))
     assert unmoved < events / 100
 
 
