@@ -5,7 +5,7 @@ import re
 from markupsafe import Markup, escape
 
 from receiver.console.language import _, language
-from sync.doctor import Check
+from sync.terminal.findings import Check
 
 # Of what a check is.
 NAMES = {

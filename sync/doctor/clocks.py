@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sync.doctor import traffic_findings as findings
-from sync.doctor.check import Check, ok, unknown
+from sync.terminal.findings import Check, ok, unknown
 
 PROBLEM_SECONDS = 5.0
 WARNING_SECONDS = 1.0
