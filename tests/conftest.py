@@ -58,7 +58,15 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     stop_fork_server()
-    gc.unfreeze()  # pytest collects once more, and what modules left to each other is looked at too
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_open_by_several() -> Iterator[None]:
+    """Fail the last test if a connection or a file was left open that had outlived the module it was opened in."""
+    yield
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
