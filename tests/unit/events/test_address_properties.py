@@ -82,11 +82,13 @@ def test_an_address_that_is_not_blank_never_becomes_blank(channel: str, address:
     assert normalise(channel, address, region).strip() or not address.strip()
 
 
+marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]
+between = st.text(st.sampled_from(marks), max_size=2)
+
+
 @patient
 @given(st.integers(900_000_000, 999_999_999), st.data())
 def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(number: int, data: st.DataObject) -> None:
-    marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]
-    between = st.text(st.sampled_from(marks), max_size=2)
     spelled = "".join(digit + data.draw(between) for digit in f"+244{number}")
     # A number in no known range may seem to be a known number with something behind it, and is no person's then.
     assert read_address("sms", spelled, "AO").addresses in ((Address(f"+244{number}", f"+244{number}"),), ())

@@ -44,7 +44,7 @@ def texts_of_templates() -> Iterator[str]:
 def texts_of_code() -> Iterator[str]:
     for path in CONSOLE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("_", "counted"):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "counted"):
                 yield from (str(text.value) for text in node.args if isinstance(text, ast.Constant))
 
 
@@ -57,9 +57,10 @@ def test_every_text_is_there_in_portuguese_and_no_other() -> None:
     assert len(TEXTS) > 200
 
 
-@pytest.mark.parametrize("text", sorted(PORTUGUESE))
-def test_a_translation_has_the_places_of_its_text(text: str) -> None:
-    assert set(PLACES.findall(PORTUGUESE[text])) == set(PLACES.findall(text))
+def test_a_translation_has_the_places_of_its_text() -> None:
+    places = {text: (set(PLACES.findall(text)), set(PLACES.findall(other))) for text, other in PORTUGUESE.items()}
+    assert {text: (ours, theirs) for text, (ours, theirs) in places.items() if ours != theirs} == {}
+    assert any(ours for ours, _ in places.values())
 
 
 @pytest.fixture
