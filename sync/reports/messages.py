@@ -7,23 +7,22 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, text
+from sqlalchemy import ColumnElement, Connection, Row, func
 
+from models.indexed import HAS_ENDED, HAS_FAILED
 from models.tables import MESSAGES
-from sync.reports.index_runs import Columns, Condition, IndexRun
+from sync.reports.counting import sender_as_counted
+from sync.reports.index_runs import Condition, IndexRun
 from sync.reports.page_keys import key_text, read_key
 from sync.reports.queries import ReportSelection, day_bounds, report_daily
 from sync.reports.reasons import FailureReason, reason_of
+from sync.rollups.contribution import FINAL
 
 # A page looks at so many messages, and reads so many reasons, at the most. If few are meant it is short and leads on.
 LOOKED_AT = 10_000
 REASONS_READ = 2_000
 
 _C = MESSAGES.c
-_FINAL = ("delivered", "failed", "undeliverable")
-# In these words, not as parameters: the indexes are known by them.
-_HAS_ENDED = text("message_status.status IN ('delivered', 'failed', 'undeliverable')")
-_HAS_FAILED = text("message_status.status IN ('failed', 'undeliverable')")
 
 
 class CountedKind(StrEnum):
@@ -40,8 +39,8 @@ class CountedKind(StrEnum):
 
 
 _STATUSES: dict[CountedKind, tuple[str | None, ...]] = {
-    CountedKind.ALL: (*_FINAL, "sent", "queued", None),
-    CountedKind.ENDED: _FINAL,
+    CountedKind.ALL: (*FINAL, "sent", "queued", None),
+    CountedKind.ENDED: FINAL,
     CountedKind.DELIVERED: ("delivered",),
     CountedKind.FAILED: ("failed",),
     CountedKind.UNDELIVERABLE: ("undeliverable",),
@@ -154,18 +153,18 @@ def _of_days(connection: Connection, asked: CountedMessages, days: ReportSelecti
     begin, end = day_bounds(connection, days)
     within = (_C.status_at >= begin, _C.status_at < end)
     order = (_C.status_at, _C.message_id)
-    statuses = [status for status in _STATUSES[asked.kind] or _FINAL if status]
+    statuses = [status for status in _STATUSES[asked.kind] or FINAL if status]
     of_status: Condition = lambda columns: columns.status.in_(statuses)  # noqa: E731
     matching = (of_status, *_matching(asked))
     if asked.kind is CountedKind.OPT_OUTS:
         opted_out = (*within, _C.opted_out_at.is_not(None))
         yield IndexRun(name="", within=opted_out, order=order, matching=(*matching, *_of_channel(asked)))
     elif asked.kind in (CountedKind.FAILED, CountedKind.UNDELIVERABLE, CountedKind.MISSED):
-        failed = (*within, _HAS_FAILED)
+        failed = (*within, HAS_FAILED)
         yield IndexRun(name="", within=failed, order=order, matching=(*matching, *_of_channel(asked)))
     else:
         for channel in _channels(connection, asked, days):
-            ended = (_is(_C.channel, channel or None), *within, _HAS_ENDED)
+            ended = (_is(_C.channel, channel or None), *within, HAS_ENDED)
             yield IndexRun(name=channel, within=ended, order=order, matching=matching)
 
 
@@ -190,16 +189,10 @@ def _of_channel(asked: CountedMessages) -> tuple[Condition, ...]:
 def _matching(asked: CountedMessages) -> tuple[Condition, ...]:
     found: list[Condition] = []
     if asked.sender is not None:
-        found.append(lambda columns: _counted_sender(columns) == asked.sender)
+        found.append(lambda columns: sender_as_counted(columns.sender) == asked.sender)
     if (like := asked.like) is not None:
         found.append(lambda columns: func.coalesce(columns.failure_code, "") == like.code)
     return tuple(found)
-
-
-def _counted_sender(columns: Columns) -> ColumnElement[str]:
-    """Return under which name a sender is counted, as `contribution.counted_sender` has it."""
-    sender = func.coalesce(columns.sender, "")
-    return case((sender.like("%@%"), sender), else_=func.upper(sender))
 
 
 def _is(column: Any, value: str | None) -> ColumnElement[bool]:

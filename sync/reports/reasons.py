@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, func, select, union_all
 
 from models.tables import MESSAGES
+from sync.rollups.contribution import FINAL
 from sync.terminal.masking import masked_text
 
 LOOKED_AT = 10_000
-_FAILED = ("failed", "undeliverable")
 
 
 class FailureReason(NamedTuple):
@@ -54,7 +54,7 @@ def campaign_reasons(connection: Connection, campaign_id: str, *, limit: int) ->
                 .limit(LOOKED_AT)
                 .subquery()
             )
-            for status in _FAILED
+            for status in FINAL[1:]
         )
     ).subquery()
     code, reason = (func.coalesce(looked_at.c[name], "") for name in ("failure_code", "failure_reason"))
