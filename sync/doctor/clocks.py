@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from sync.doctor import traffic_findings as findings
 from sync.doctor.check import Check, ok, unknown
+from sync.status import CLOCK_SECONDS_MAX
 
-PROBLEM_SECONDS = 5.0
 WARNING_SECONDS = 1.0
 
 
@@ -15,7 +15,7 @@ def judge_clocks(ahead_seconds: Mapping[str, float | None]) -> Check:
     spread = max([*known.values(), 0.0]) - min([*known.values(), 0.0])
     if spread > WARNING_SECONDS:
         lines = ", ".join(_line(name, seconds) for name, seconds in known.items() if abs(seconds) > WARNING_SECONDS)
-        finding = findings.CLOCKS_DIFFER if spread > PROBLEM_SECONDS else findings.CLOCKS_DRIFT
+        finding = findings.CLOCKS_DIFFER if spread > CLOCK_SECONDS_MAX else findings.CLOCKS_DRIFT
         return finding(seconds=f"{spread:,.0f}" if spread >= 10 else f"{spread:.1f}", lines=lines)
     if len(known) < len(ahead_seconds) or not known:
         silent = " and ".join(name for name in ahead_seconds if name not in known)
