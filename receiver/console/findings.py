@@ -6,7 +6,7 @@ from markupsafe import Markup, escape
 
 from receiver.console.language import _, language
 from receiver.console.sentences import forms, reworded
-from sync.doctor import Check
+from sync.terminal.findings import Check
 
 # Of what a check is.
 NAMES = {

@@ -133,7 +133,7 @@ def event_text(name: str) -> Markup | str:
 
 
 def reason_text(sentence: str) -> Markup:
-    """Return a sentence of `sync.trace.explain` in the person's language, with its times as `time_of` shows them."""
+    """Return a sentence of `sync.reports.trace.explain` in the person's language, its times as `time_of` shows them."""
     told = escape(visible(in_portuguese(sentence) if language() == "pt" else sentence))
     return Markup(_UTC.sub(lambda found: time_of(datetime.fromisoformat(found[0])), told))  # noqa: S704 - escaped
 

@@ -10,9 +10,9 @@ from receiver.console.overview import measured
 from receiver.console.pages import Pages, asked, asked_number, done, problem, rendered, stores
 from receiver.console.session import account
 from sync.events.written_text import is_storable
-from sync.outages.find import find_cost
-from sync.outages.losses import Loss
-from sync.outages.resolve import NotToResolve, resolve
+from sync.provider.outages.find import find_cost
+from sync.provider.outages.losses import Loss
+from sync.provider.outages.resolve import NotToResolve, resolve
 from sync.users.audit import Action, note
 
 CAMPAIGNS_SHOWN = 50

@@ -1,4 +1,4 @@
-"""The sentences of `sync.trace.explain` in Portuguese, by their forms. One of another form stays as it is. Pure."""
+"""The sentences of `sync.reports.trace.explain` in Portuguese, by their forms. One of another form stays as it is. Pure."""
 
 import re
 from collections.abc import Sequence

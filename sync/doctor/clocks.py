@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from sync.doctor import traffic_findings as findings
-from sync.doctor.check import Check, ok, unknown
 from sync.status import CLOCK_SECONDS_MAX
+from sync.terminal.findings import Check, ok, unknown
 
 WARNING_SECONDS = 1.0
 

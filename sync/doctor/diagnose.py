@@ -12,16 +12,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import disposing
 from sync.doctor import store_findings
-from sync.doctor.check import CHECKS, Check, ordered, unknown, worst
+from sync.doctor.check import CHECKS, ordered, worst
 from sync.doctor.clocks import judge_clocks
-from sync.doctor.follow import check_probe
-from sync.doctor.in_database import check_database, open_quickly
+from sync.doctor.in_database import check_database
 from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import check_redis
 from sync.doctor.in_settings import Settings, check_secrets, read_settings
+from sync.provider.webhooks.follow_probe import check_probe
 from sync.queue.connection import opened_queue
 from sync.settings.environment import RedisSettings
 from sync.status import InDatabase, InRedis, Numbers, measure
+from sync.terminal.findings import Check, unknown
+from sync.terminal.stores import open_quickly
 
 # A bound on all of it, the start of the process not included.
 SECONDS = 8.0

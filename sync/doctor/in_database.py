@@ -7,7 +7,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from models import all_tables
-from models.database import open_database
 from models.errors import error_line, is_misconfigured
 from models.forget_keys import missing_forget_keys
 from models.schema import (
@@ -21,11 +20,10 @@ from models.schema import (
 from models.sessions import is_pooled
 from models.writable import is_busy, is_standby, missing_rights, write_and_roll_back
 from sync.doctor import store_findings as findings
-from sync.doctor.check import Check, ok, unknown, worst
+from sync.doctor.check import worst
+from sync.terminal.findings import Check, ok, unknown
+from sync.terminal.stores import open_quickly
 
-CONNECT_SECONDS = 3
-STATEMENT_SECONDS = 2.0
-BUSY_SECONDS = 0.5
 NAMES_MAX = 5
 
 assert all_tables.__all__  # importing the module fills the metadata
@@ -33,20 +31,6 @@ _DURABILITY = text(
     "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit, "
     "current_setting('full_page_writes') AS full_page_writes"
 )
-
-
-def open_quickly(url: URL, *, is_read_only: bool = False) -> Engine:
-    """Return an engine of one connection that neither waits long to connect nor for a statement or a lock."""
-    if url.get_backend_name() != "sqlite":
-        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
-    return open_database(
-        url,
-        pool_size=1,
-        pool_seconds=STATEMENT_SECONDS,
-        statement_seconds=STATEMENT_SECONDS,
-        busy_seconds=BUSY_SECONDS,
-        is_read_only=is_read_only,
-    )
 
 
 def check_database(url: URL, forget_key_ids: Collection[str] = ()) -> Iterator[Check]:

@@ -10,7 +10,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from sync.doctor import store_findings as findings
-from sync.doctor.check import Check, ok, unknown, worst
+from sync.doctor.check import worst
+from sync.terminal.findings import Check, ok, unknown
 
 OLDEST_REDIS = (6, 2)  # RQ keeps a job that is being taken in a list of its own from this version on
 PROBE_KEY = "zexa-sync:doctor"

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import URL
 
 from sync.doctor import store_findings as findings
-from sync.doctor.check import Check, ok, worst
+from sync.doctor.check import worst
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import (
     RedisSettings,
@@ -28,6 +28,7 @@ from sync.settings.worker import (
     read_default_region,
     read_report_timezone,
 )
+from sync.terminal.findings import Check, ok
 
 Read = TypeVar("Read")
 

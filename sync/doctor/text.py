@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sync.doctor.check import Check, Severity
+from sync.terminal.findings import Check, Severity
 from sync.terminal.text import number_text, visible
 
 _COUNTED = (Severity.PROBLEM, Severity.WARNING, Severity.UNKNOWN)

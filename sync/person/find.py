@@ -16,8 +16,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.naming import names_any
 from sync.opt_outs import sent_after_of
 from sync.person.search import Names, SearchResult, search_dead_letters, search_facts, search_inbox
+from sync.reports.trace import status_reasons
 from sync.store.ledger_read import stored_bodies
-from sync.trace import status_reasons
 
 Row = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from sync.provider import ProviderClient
 from sync.provider.ask import Asker, AskingFailed
+from sync.provider.client import ProviderClient
 from sync.provider.reconcile_counting import RepairedCount
 from sync.provider.reconcile_text import reconcile_document, reconcile_text
 from sync.provider.silent_messages import Found, Wanted, find_due

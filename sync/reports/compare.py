@@ -9,7 +9,8 @@ import click
 from sqlalchemy import Engine, func, not_, or_, select
 
 from models.tables import MESSAGES
-from sync.provider import ProviderClient, ProviderError, ProviderFailure
+from sync.provider.client import ProviderClient
+from sync.provider.errors import ProviderError, ProviderFailure
 from sync.reports.provider_counts import ProviderCounts, provider_counts
 from sync.reports.queries import Report, Row
 from sync.rollups.contribution import FINAL

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from math import inf
 
-from sync.outages.in_redis import REACHABLE
+from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.counted import Counted, read_counted
 from sync.queue.counts import (

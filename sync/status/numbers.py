@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sync.outages.losses import KnownOutage, Loss, losses
-from sync.outages.marks import DatabaseMark, RedisMarks, unreachable_since
-from sync.outages.record import time_of
-from sync.outages.recorded import with_current
-from sync.outages.retries import RetrySchedule
+from sync.provider.outages.losses import KnownOutage, Loss, losses
+from sync.provider.outages.marks import DatabaseMark, RedisMarks, unreachable_since
+from sync.provider.outages.record import time_of
+from sync.provider.outages.recorded import with_current
+from sync.provider.outages.retries import RetrySchedule
 from sync.status.opt_out_latency import Latency
 from sync.suppression import Freshness
 

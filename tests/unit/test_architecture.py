@@ -21,9 +21,10 @@ TREES = {
 }
 PURE_ROOMS = ("sync.events",)
 PURE_MODULES = {
-    *("sync.outages.losses", "sync.outages.marks", "sync.outages.retries", "sync.queue.backoff"),
+    *(f"sync.provider.outages.{name}" for name in ("losses", "marks", "retries")),
     *("receiver.api.bearer", "receiver.server.head", "sync.terminal.csv_records", "sync.rollups.contribution"),
     *(
+        "sync.queue.backoff",
         "sync.reports.page_keys",
         "sync.settings.http_urls",
         "sync.settings.redis_url",
@@ -63,26 +64,26 @@ def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) ->
 
 
 # Who may import whom, as CONTRIBUTING.md says it under "The map of rooms". A room may always import itself.
-BASE = {"models", "sync.events", "sync.settings", "sync.logs"}
+BASE = {"models", "sync.events", "sync.settings"}
 BEHIND = BASE | {"sync.queue", "sync.store", "sync.rollups", "sync.tasks", "sync.terminal"}
 FEATURES = {
-    "sync.failure_codes",
-    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.outages", "sync.person", "sync.provider"),
-    *("sync.rebuild", "sync.reports", "sync.status", "sync.suppression", "sync.trace", "sync.users", "sync.webhooks"),
+    *("sync.dead_letters", "sync.doctor", "sync.opt_outs", "sync.person", "sync.provider", "sync.rebuild"),
+    *("sync.reports", "sync.status", "sync.suppression", "sync.users"),
+    # These stand within another one, and are used from there by their doors only, as from anywhere else.
+    *("sync.provider.outages", "sync.provider.webhooks", "sync.reports.failure_codes", "sync.reports.trace"),
 }
 MAY_IMPORT = {
     "models": set(),
     "migrations": {"models", "sync.settings"},
     "sync.events": set(),
     "sync.settings": {"sync.events"},
-    "sync.logs": {"sync"},  # the version
     **dict.fromkeys(("sync.queue", "sync.rollups", "sync.terminal"), BASE),
     "sync.store": BASE | {"sync.rollups"},
     "sync.tasks": BASE | {"sync.queue"},
     "sync.worker": BEHIND,
     **dict.fromkeys(FEATURES, BEHIND),
     "sync": BASE | {"sync.terminal"},  # the command line names commands as text
-    "receiver.server": {"sync.logs", "sync.settings"},
+    "receiver.server": {"sync.settings"},
     "receiver.webhook": BASE | {"receiver.server", "sync.queue"},
     "receiver.api": BASE | {"receiver.server", "receiver.webhook", "sync.queue"},
     "receiver.console": BASE
@@ -91,44 +92,41 @@ MAY_IMPORT = {
 }
 # A feature is used through what its `__init__` hands on, and what it says is laid out by its `text`.
 DOORS = {
-    "sync.failure_codes",
-    "sync.doctor",
-    "sync.opt_outs",
-    "sync.outages.text",
-    "sync.provider",
-    "sync.suppression",
-    "sync.suppression.text",
-    "sync.status",
-    "sync.trace",
+    *("sync.opt_outs", "sync.reports.failure_codes", "sync.reports.trace", "sync.status", "sync.suppression"),
+    *("sync.provider.outages.text", "sync.suppression.text"),
+    # Whoever reads a mark of outages, as web does, loads `sync.provider`, and must not pay for its client.
+    *("sync.provider.client", "sync.provider.errors", "sync.provider.webhooks.follow_probe"),
 }
 # What the console shows of features, and the actions that people take by it.
 CONSOLE_DOORS = {
     *("sync.dead_letters.find", "sync.dead_letters.replay_request", "sync.dead_letters.resolve"),
     *("sync.opt_outs.add", "sync.opt_outs.evidence", "sync.opt_outs.remove", "sync.opt_outs.find_scanner_hints"),
     *("sync.opt_outs.list_tasks", "sync.opt_outs.uploaded_list"),
-    *("sync.doctor.in_console", "sync.outages.find", "sync.outages.losses", "sync.outages.resolve"),
-    *("sync.person.find", "sync.person.search"),
+    *(f"sync.provider.outages.{name}" for name in ("find", "losses", "resolve")),
+    *("sync.doctor.in_console", "sync.person.find", "sync.person.search"),
     *(
         f"sync.reports.{name}"
         for name in ("few_campaigns", "messages", "progress", "provider_counts", "queries", "reasons")
     ),
-    *("sync.failure_codes.store", "sync.trace.gather"),
+    *("sync.reports.failure_codes.store", "sync.reports.trace.gather"),
     *("sync.users", "sync.users.accounts", "sync.users.audit", "sync.users.passwords", "sync.users.sign_in"),
 }
 # Web leaves marks that deliveries can be acknowledged; the worker and features read them.
-MARKS = {f"sync.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
+MARKS = {f"sync.provider.outages.{name}" for name in ("in_redis", "losses", "marks", "record", "recorded", "retries")}
 # What a worker does beside the queue: chores, and kinds of tasks. No feature imports the worker.
 CHORES = {
-    *("sync.failure_codes", "sync.provider.reconcile_chore"),
+    *("sync.reports.failure_codes", "sync.provider.reconcile_chore"),
     *("sync.dead_letters.replay_request", "sync.dead_letters.replay_task"),
     "sync.opt_outs.list_tasks",
 }
+VERSION = {"sync"}  # the module itself: nobody imports the command line
 OPEN_DOORS = {
     **dict.fromkeys(FEATURES, DOORS | MARKS),
-    **dict.fromkeys(("receiver", "receiver.api"), DOORS),
+    "receiver": DOORS | VERSION,
+    "receiver.api": DOORS,
     "receiver.webhook": MARKS,
     "receiver.console": DOORS | CONSOLE_DOORS,
-    "sync.worker": CHORES | MARKS,
+    "sync.worker": CHORES | MARKS | VERSION,
 }
 
 
@@ -256,11 +254,13 @@ def at_once(module: str) -> set[str]:
 
 
 def test_a_web_process_without_look_ups_and_console_does_not_load_what_only_these_need() -> None:
+    assert {"sync.provider", "sync.provider.outages.marks"} <= at_once("receiver.app")
     for module in ("receiver.app", "receiver.gunicorn_config"):
         assert not at_once(module) & {
             "receiver.api.lookups",
             "receiver.api.endpoint",
             "sync.events.addresses",
+            "sync.provider.client",
             "sync.suppression",
         }
         assert not any(name.startswith(("receiver.console", "sync.users")) for name in at_once(module))

@@ -10,8 +10,8 @@ import pytest
 
 from receiver.server import access_log
 from receiver.webhook.endpoint import RequestSource
-from sync.outages.marks import OutageKind
-from sync.outages.record import NewOutage
+from sync.provider.outages.marks import OutageKind
+from sync.provider.outages.record import NewOutage
 from sync.store.tally import Tally
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,11 @@ from threading import Thread
 
 import pytest
 
-from sync.provider import ProviderClient, ProviderError, ProviderFailure, retries
 from sync.provider import client as client_module
+from sync.provider import retries
 from sync.provider.bounded_answers import ANSWER_BYTES_MAX
+from sync.provider.client import ProviderClient
+from sync.provider.errors import ProviderError, ProviderFailure
 from sync.settings.provider import ProviderSettings
 
 ANSWER_SECONDS = 0.5

@@ -10,8 +10,10 @@ from sync.devtools.dev.embedded import free_port
 from sync.devtools.fake_provider.account import FakeFault
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.devtools.fake_provider.server import SOMEBODY
-from sync.provider import ProviderClient, ProviderError, ProviderFailure, retries
 from sync.provider import client as client_module
+from sync.provider import retries
+from sync.provider.client import ProviderClient
+from sync.provider.errors import ProviderError, ProviderFailure
 from sync.settings.provider import ProviderSettings
 from tests.support.doctors import answering
 from tests.support.tls import tls_front

@@ -13,8 +13,9 @@ from sqlalchemy import Engine, text
 from sync.devtools.fake_provider.account import FakeFault
 from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
-from sync.provider import ProviderClient, retries
+from sync.provider import retries
 from sync.provider.ask import Asker
+from sync.provider.client import ProviderClient
 from sync.provider.silent_messages import Wanted, find_due
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 
 from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
-from sync.provider import ProviderClient
 from sync.provider.ask import Asker
+from sync.provider.client import ProviderClient
 from sync.provider.silent_messages import Wanted, find_due
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply

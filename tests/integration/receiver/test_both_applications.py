@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from receiver.app import create_app, create_asgi_app
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.raw import BODY_BYTES_MAX, from_json
-from sync.outages.in_redis import REACHABLE
+from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.connection import open_queue
 from sync.queue.counts import LATEST_KEY
 from sync.settings.environment import RedisSettings

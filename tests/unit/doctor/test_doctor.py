@@ -1,6 +1,5 @@
 """What `doctor` makes of what it found: pure, with values made up."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,29 +10,27 @@ from typing import Any
 import pytest
 
 from sync.doctor import store_findings, traffic_findings
-from sync.doctor.check import CHECKS, Check, Finding, Severity, ok, ordered, unknown, worst
+from sync.doctor.check import CHECKS, ordered, worst
 from sync.doctor.clocks import judge_clocks
 from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import connection_error_text, memory, persistence, policy
 from sync.doctor.in_settings import check_secrets
-from sync.doctor.probe import PROBE_EVENT, make_probe
 from sync.doctor.text import document, is_well, text
-from sync.events.interpretation import ParseOptions
-from sync.events.parse import parse
-from sync.events.raw import PROBE_MARK, RawEvent
-from sync.outages.losses import KnownOutage
-from sync.outages.marks import DatabaseMark
+from sync.provider.outages.losses import KnownOutage
+from sync.provider.outages.marks import DatabaseMark
+from sync.provider.webhooks import probe_findings
 from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
 from sync.status.document import status_document
 from sync.status.findings import findings
 from sync.suppression import Freshness
+from sync.terminal.findings import Check, Finding, Severity, ok, unknown
 from sync.terminal.times import iso_text
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 FINDINGS = [
     finding
-    for module in (store_findings, traffic_findings)
+    for module in (store_findings, traffic_findings, probe_findings)
     for finding in vars(module).values()
     if isinstance(finding, Finding)
 ]
@@ -314,19 +311,6 @@ def test_a_connection_error_names_no_address() -> None:
     assert (
         connection_error_text("Error -3 connecting to redis.internal:6379. Something new.") == "the connection failed"
     )
-
-
-# The probe
-
-
-def test_a_probe_names_nobody_and_is_an_event_that_no_version_knows() -> None:
-    probe = make_probe(b"secret")
-    assert probe.body.startswith(PROBE_MARK)
-    assert probe.digest != make_probe(b"secret").digest
-    assert json.loads(probe.body).keys() == {"event", "timestamp", "data"}
-    event = parse(RawEvent(body=probe.body, received_at=NOW), ParseOptions(default_region="AO"))
-    assert (event.name, event.subject_id, event.outcome) == (PROBE_EVENT, f"sha256:{probe.digest}", "ignored")
-    assert event.message is None
 
 
 # What is shown
