@@ -9,7 +9,7 @@ from sync.person.find import Holdings
 from sync.person.search import SearchResult
 from sync.suppression.text import STATED, scope_text
 from sync.terminal.masking import masked_address
-from sync.terminal.text import body_text, table_text, value_text, visible
+from sync.terminal.text import body_text, rows_shown_text, table_text, value_text, visible
 from sync.terminal.times import time_text
 
 Row = Mapping[str, Any]
@@ -81,7 +81,7 @@ def _messages_text(rows: Sequence[Row], count: int) -> str:
     told = [lines[0]]
     for line, row in zip(lines[1:], rows, strict=True):
         told += [line, f"    {visible(row['why'])}"] if row["why"] else [line]
-    number = f"{count:,}" if len(rows) == count else f"the latest {len(rows):,} of {count:,}"
+    number = rows_shown_text(len(rows), count, "latest")
     return "\n".join([f"Messages: {number}", *told]) if rows else "Messages: none"
 
 
