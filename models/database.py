@@ -2,6 +2,8 @@
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -73,6 +75,15 @@ def open_database(
     )
     Sessions(schema=schema, statement_seconds=statement_seconds, is_read_only=is_read_only).listen(engine)
     return engine
+
+
+@contextmanager
+def disposing(engine: Engine) -> Iterator[Engine]:
+    """Yield `engine`, and leave no connection of it open at the end."""
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def schema_of(url: URL) -> str | None:

@@ -14,7 +14,6 @@ from models.forget_keys import ForgetKeyMissing
 from receiver.console import (
     campaigns,
     dead_letters,
-    failed_messages,
     failures,
     findings,
     health,
@@ -67,7 +66,6 @@ PARTS = (
     campaigns.add_pages,
     dead_letters.add_pages,
     failures.add_pages,
-    failed_messages.add_pages,
     health.add_pages,
     outages.add_pages,
     tasks.add_pages,

@@ -17,8 +17,9 @@ from receiver.console.language import zone
 from receiver.console.pages import Pages, asked, problem, rendered, stores
 from sync.reports.few_campaigns import few_campaigns
 from sync.reports.progress import CampaignProgress, report_progress
-from sync.reports.provider_counts import FINAL, ProviderCounts, provider_counts
+from sync.reports.provider_counts import ProviderCounts, provider_counts
 from sync.reports.reasons import LOOKED_AT, campaign_reasons
+from sync.rollups.contribution import FINAL
 
 CAMPAIGNS_ON_A_PAGE = 25
 REASONS_SHOWN = 20

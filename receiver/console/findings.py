@@ -5,6 +5,7 @@ import re
 from markupsafe import Markup, escape
 
 from receiver.console.language import _, language
+from receiver.console.sentences import forms, reworded
 from sync.terminal.findings import Check
 
 # Of what a check is.
@@ -35,28 +36,25 @@ PAGES = {
     "tasks": "console.tasks",
 }
 # How values that doctor wrote in English are told.
-_VALUES = [
-    (re.compile(english), portuguese)
-    for english, portuguese in (
-        (r"^(.+) ago$", r"há \1"),
-        (r"^twice$", "duas vezes"),
-        (r"^(\d+) times$", r"\1 vezes"),
-        (r"^1 day$", "1 dia"),
-        (r"^([\d,]+) days$", r"\1 dias"),
-        (r"^no answer in time$", "sem resposta a tempo"),
-        (r"(\w+) is ([\d.,]+) s ahead of this machine", r"\1 está \2 s adiantado em relação a esta máquina"),
-        (r"(\w+) is ([\d.,]+) s behind this machine", r"\1 está \2 s atrasado em relação a esta máquina"),
-        (r"^unreachable since ", "sem confirmar desde "),
-        (r"^unreachable (\S+ \S+) to ", r"sem confirmar de \1 a "),
-        (r"events first tried before", "eventos tentados pela primeira vez antes de"),
-        (r"events first tried between (.*?) and (.*?Z)", r"eventos tentados pela primeira vez entre \1 e \2"),
-        (r"may have had their last try inside it", "podem ter tido nela a última tentativa"),
-        (r"had their last try inside it", "tiveram nela a última tentativa"),
-        (r"nothing was lost, Zexa tried again after it", "nada se perdeu, a Zexa tentou de novo depois"),
-        (r"nothing is lost if it ends within", "nada se perde se acabar dentro de"),
-        (r"; and ([\d,]+) more$", r"; e mais \1"),
-    )
-]
+_VALUES = forms(
+    (r"^(.+) ago$", r"há \1"),
+    (r"^twice$", "duas vezes"),
+    (r"^(\d+) times$", r"\1 vezes"),
+    (r"^1 day$", "1 dia"),
+    (r"^([\d,]+) days$", r"\1 dias"),
+    (r"^no answer in time$", "sem resposta a tempo"),
+    (r"(\w+) is ([\d.,]+) s ahead of this machine", r"\1 está \2 s adiantado em relação a esta máquina"),
+    (r"(\w+) is ([\d.,]+) s behind this machine", r"\1 está \2 s atrasado em relação a esta máquina"),
+    (r"^unreachable since ", "sem confirmar desde "),
+    (r"^unreachable (\S+ \S+) to ", r"sem confirmar de \1 a "),
+    (r"events first tried before", "eventos tentados pela primeira vez antes de"),
+    (r"events first tried between (.*?) and (.*?Z)", r"eventos tentados pela primeira vez entre \1 e \2"),
+    (r"may have had their last try inside it", "podem ter tido nela a última tentativa"),
+    (r"had their last try inside it", "tiveram nela a última tentativa"),
+    (r"nothing was lost, Zexa tried again after it", "nada se perdeu, a Zexa tentou de novo depois"),
+    (r"nothing is lost if it ends within", "nada se perde se acabar dentro de"),
+    (r"; and ([\d,]+) more$", r"; e mais \1"),
+)
 _CODE = re.compile("`([^`]+)`")
 
 
@@ -86,10 +84,4 @@ def _with_code(text: Markup) -> Markup:
 def _finding_text(check: Check, text: str, form: str | None) -> Markup:
     if form is None or language() != "pt":
         return escape(text)
-    return _(form, **{name: _value(str(value)) for name, value in check.values.items()})
-
-
-def _value(text: str) -> str:
-    for english, portuguese in _VALUES:
-        text = english.sub(portuguese, text)
-    return text
+    return _(form, **{name: reworded(str(value), _VALUES) for name, value in check.values.items()})

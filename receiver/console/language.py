@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
 from sync.terminal.text import visible
+from sync.terminal.times import greatest_units
 
 LANGUAGES = {"en": "English", "pt": "Português"}
 _MONTHS = {
@@ -31,8 +32,6 @@ _EVENTS = {
 _UTC = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z")
 _NO_BREAK = "\u00a0"
 _THOUSANDS, _DECIMALS = {"en": ",", "pt": "\u202f"}, {"en": ".", "pt": ","}
-# Seconds, greatest first.
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def choose_language() -> None:
@@ -85,12 +84,7 @@ def duration_text(seconds: float | None) -> str:
         return f"{round(seconds * 1000)}{_NO_BREAK}ms"
     if seconds < 9.95:
         return f"{seconds:.1f}{_NO_BREAK}s".replace(".", _DECIMALS[language()])
-    whole, parts = round(seconds), []
-    for size, unit in _UNITS:
-        count, whole = divmod(whole, size)
-        if count:
-            parts.append(f"{count}{_NO_BREAK}{unit}")
-    return " ".join(parts[:2])
+    return " ".join(f"{count}{_NO_BREAK}{unit}" for count, unit in greatest_units(seconds))
 
 
 def day_text(day: date) -> str:

@@ -3,27 +3,31 @@
 Nobody's address is part of a filter, so it may stand in a URL.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import url_for
+from flask import request, url_for
 from markupsafe import Markup
 from sqlalchemy import Connection, select
 
 from models.tables import CAMPAIGNS, MESSAGES
-from receiver.console.language import _
+from receiver.console.language import _, zone
 from receiver.console.pages import ROWS_ON_A_PAGE, asked
 from receiver.server.paths import CONSOLE_PATH
 from sync.events.times import EARLIEST, LATEST
 from sync.reports.messages import CountedKind, CountedMessages, MessagePage, counted_messages
+from sync.reports.reasons import FailureReason, reason_of
 
 # What stands for "no event names one", as '' stands for any. A name that is nothing but this has one more of it.
 NONE = "-"
 KEY_CHARACTERS_MAX = 1200  # of an id, which may have 1,024, and what stands before it
 TIME = "%Y-%m-%dT%H:%M:%SZ"
-FILTERS = ("campaign", "status", "day", "until", "channel", "sender", "like", "from", "before")
+FILTERS = ("campaign", "status", "since", "day", "until", "channel", "sender", "like", "unlike", "from", "before")
+FAILURE_DAYS_MAX = 31
+REASONS_LEFT_OUT_MAX = 10
 _TITLES = {
     CountedKind.ALL: "Messages that are known",
     CountedKind.ENDED: "Messages that ended",
@@ -66,12 +70,7 @@ def asked_time(name: str) -> datetime | None:
 
 
 def asked_messages(connection: Connection) -> CountedMessages:
-    """Return what the address of this page asks for; it may be too much to be listed.
-
-    A reason of failures may quote an address, so a message is named that failed for the same reason.
-    """
-    of_one = select(MESSAGES.c.failure_code, MESSAGES.c.failure_reason).where(MESSAGES.c.message_id == asked("like"))
-    like = connection.execute(of_one).one_or_none() if asked("like") else None
+    """Return what the address of this page asks for; it may be too much to be listed."""
     named = asked("status")
     return CountedMessages(
         kind=CountedKind(named) if named in set(CountedKind) else CountedKind.ENDED,
@@ -80,11 +79,32 @@ def asked_messages(connection: Connection) -> CountedMessages:
         until=asked_day("until"),
         channel=_named("channel"),
         sender=_named("sender"),
-        code=None if like is None else like.failure_code or "",
-        reason=None if like is None else like.failure_reason or "",
+        like=_reasons_named(connection, [asked("like")]).get(asked("like")),
         begins_at=asked_time("from"),
         ends_at=asked_time("before"),
     )
+
+
+def asked_failures(connection: Connection) -> CountedMessages:
+    """Return which failures the address of this page asks for: of so many days at the most, of this one by itself."""
+    like, unlike = asked("like"), request.args.getlist("unlike")[:REASONS_LEFT_OUT_MAX]
+    until = asked_day("day") or asked_day("until") or datetime.now(zone()).date()
+    reasons = _reasons_named(connection, [like, *unlike])
+    return CountedMessages(
+        kind=CountedKind.MISSED,
+        since=max(asked_day("day") or asked_day("since") or until, until - timedelta(days=FAILURE_DAYS_MAX - 1)),
+        until=until,
+        channel=reasons[like].channel if like in reasons else None,
+        like=reasons.get(like),
+        unlike=frozenset(reasons[name] for name in unlike if name in reasons),
+    )
+
+
+def _reasons_named(connection: Connection, ids: Iterable[str]) -> dict[str, FailureReason]:
+    """Return for which reason these messages failed. A reason may quote an address, so a URL names a message."""
+    columns = [MESSAGES.c[name] for name in ("message_id", "channel", "failure_code", "failure_reason")]
+    query = select(*columns).where(MESSAGES.c.message_id.in_([name for name in ids if name and "\0" not in name]))
+    return {row["message_id"]: reason_of(row) for row in connection.execute(query).mappings()}
 
 
 def _named(name: str) -> str | None:
@@ -113,16 +133,17 @@ def rows_link(**filters: Any) -> str:
 
 def listed(connection: Connection, wanted: CountedMessages) -> Listing:
     """Return the page of `wanted`, which is bounded, that the address asks for."""
-    page = counted_messages(connection, wanted, after=asked("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE)
+    page = MessagePage(rows=(), after=None)
+    if wanted.like or not asked("like"):
+        page = counted_messages(connection, wanted, after=asked("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE)
     name = select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.campaign_id == wanted.campaign_id)
-    parameters = {name: asked(name) for name in FILTERS}
-    shown: dict[str, Any] = {name: text for name, text in parameters.items() if text}
+    shown: dict[str, Any] = {name: request.args.getlist(name) for name in FILTERS}
     return Listing(
         title=title_of(wanted.kind),
         asked=wanted,
         campaign_name=connection.execute(name).scalar() if wanted.campaign_id else None,
         page=page,
-        next_link=url_for("console.messages", **shown, after=page.after) if page.after else None,
+        next_link=url_for(request.endpoint or "", **shown, after=page.after) if page.after else None,
     )
 
 

@@ -8,7 +8,7 @@ from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import Connection, Row, select
 
 from models.tables import MESSAGES
-from receiver.console.listing import NONE, asked_messages, listed, title_of
+from receiver.console.listing import NONE, asked_failures, asked_messages, listed, title_of
 from receiver.console.numbers import CHANNELS
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, problem, rendered, stores
 from sync.events.addresses import is_placeholder, read_on_any, spellings_of
@@ -20,6 +20,7 @@ def add_pages(pages: Pages) -> None:
     pages.page("/messages", messages)
     pages.page("/messages", find_messages, method="POST")
     pages.page("/message", message)
+    pages.page("/failed", failed_messages)
 
 
 def messages() -> Response:
@@ -29,6 +30,12 @@ def messages() -> Response:
         if wanted.is_bounded:
             return messages_page(listing=listed(connection, wanted))
     return messages_page(is_unbounded=bool(request.args.keys() & {"status", "day", "channel"}))
+
+
+def failed_messages() -> Response:
+    """Show the messages behind a reason of *Failures*, by an address that is short: that page has hundreds."""
+    with stores().reader.connect() as connection:
+        return messages_page(listing=listed(connection, asked_failures(connection)))
 
 
 def messages_page(status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from receiver.console.language import _, counted, duration_text, number_text
-from sync.status import CLOCK_SECONDS_MAX, InRedis, Numbers
+from sync.status import InRedis, Numbers
 from sync.suppression import MAX_STALENESS
 from sync.tasks import TaskState, latest_tasks
 
@@ -80,13 +80,12 @@ def _needs(numbers: Numbers) -> Iterator[Need]:
             "{n} outages may have cost deliveries, and nobody has looked after them.",
         )
         yield Need(is_urgent=False, text=text)
-    staleness = numbers.staleness_seconds
-    if numbers.redis and numbers.database and (staleness is None or staleness > MAX_STALENESS.total_seconds()):
+    if numbers.is_stale(MAX_STALENESS.total_seconds()):
         why = held_by_text(numbers.freshness.held_by)
         yield Need(is_urgent=True, text=_("Opt-outs are stale, so nobody may be messaged now: {why}.", why=why))
-    spread = numbers.clock_spread_seconds
-    if spread is not None and spread > CLOCK_SECONDS_MAX:
-        text = _("The clocks of this machine and of the stores differ by {spread}.", spread=duration_text(spread))
+    if numbers.do_clocks_differ:
+        spread = duration_text(numbers.clock_spread_seconds)
+        text = _("The clocks of this machine and of the stores differ by {spread}.", spread=spread)
         yield Need(is_urgent=False, text=text)
 
 
@@ -101,7 +100,7 @@ def _of_work(failed: int) -> Iterator[Need]:
 
 
 def _of_redis(numbers: Numbers, redis: InRedis) -> Iterator[Need]:
-    if redis.queue_jobs and not redis.workers.running(numbers.looked_at):
+    if numbers.lacks_workers:
         text = counted(
             redis.queue_jobs,
             "{n} job waits and no worker runs. Start a worker.",
@@ -109,7 +108,7 @@ def _of_redis(numbers: Numbers, redis: InRedis) -> Iterator[Need]:
         )
         yield Need(is_urgent=True, text=text)
     hour = redis.last_hour
-    if hour.refusals > hour.accepted:
+    if hour.are_most_refused:
         text = _(
             "In the last hour {refused} deliveries were refused and {accepted} accepted. Is the secret right?",
             refused=number_text(hour.refusals),

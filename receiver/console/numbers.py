@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-KINDS = ("delivered", "failed", "undeliverable")
+from sync.rollups.contribution import FINAL
+
 WEEK = 7
 CHANNELS = ("sms", "whatsapp", "telegram", "email", "slack")
 
@@ -29,10 +30,10 @@ class EndCounts:
 
     @property
     def parts(self) -> list[tuple[str, int]]:
-        return [(kind, getattr(self, kind)) for kind in KINDS]
+        return [(kind, getattr(self, kind)) for kind in FINAL]
 
     def plus(self, row: Mapping[str, Any]) -> "EndCounts":
-        return replace(self, **{name: getattr(self, name) + row[name] for name in (*KINDS, "opt_outs")})
+        return replace(self, **{name: getattr(self, name) + row[name] for name in (*FINAL, "opt_outs")})
 
 
 Days = list[tuple[date, EndCounts]]

@@ -1,6 +1,5 @@
 """One person, by any spelling of their address: what `zexa-sync person show` tells."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Response, make_response, redirect, request, url_for
@@ -16,16 +15,6 @@ from sync.person.find import BODIES_LOOKED_AT, Holdings, find_person
 from sync.person.search import search_queue
 
 MESSAGES_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonVerdict:
-    """What is to be said first: may the person be messaged, and was that done all the same?"""
-
-    is_opted_out: bool
-    since: object
-    late: int
-    in_force: int
 
 
 def add_pages(pages: Pages) -> None:
@@ -63,20 +52,9 @@ def person_page(address: str, status: HTTPStatus = HTTPStatus.OK, problem_text: 
     held = holdings(reading)
     with stores().reader.connect() as connection:
         hints = find_scanner_hints(connection, [row["id"] for row in held.history])
-    values = {
-        "held": held,
-        "verdict": verdict_of(held),
-        "meant": meant(held),
-        "problem_text": problem_text,
-        "hints": hints,
-    }
+    known = sum(knowledge_of(row) is Knowledge.IN_FORCE for row in held.late)
+    values = {"held": held, "late_though_known": known, "problem_text": problem_text, "hints": hints}
     return rendered("person.html", status, address=address, **values)
-
-
-def meant(held: Holdings) -> list[str]:
-    """Return the spellings that are likely meant: Slack takes any text for an id, but hardly ever is that meant."""
-    texts = [address.text for address in held.people]
-    return [text for text in texts if text[0] == "+" or "@" in text] or texts
 
 
 def holdings(reading: AddressReading) -> Holdings:
@@ -84,14 +62,3 @@ def holdings(reading: AddressReading) -> Holdings:
     names = names_any({address.person for address in reading.addresses}, opened.region)
     waiting = search_queue(opened.queue, names, at_most=BODIES_LOOKED_AT)
     return find_person(opened.reader, reading.addresses, waiting, options=opened.options, limit=MESSAGES_SHOWN)
-
-
-def verdict_of(held: Holdings) -> PersonVerdict:
-    in_force = [row["opted_out_at"] for row in held.opt_outs if row["is_in_force"]]
-    late_knowledge = [knowledge_of(row) for row in held.late]
-    return PersonVerdict(
-        is_opted_out=bool(in_force),
-        since=min(in_force, default=None),
-        late=len(late_knowledge),
-        in_force=sum(knowledge is Knowledge.IN_FORCE for knowledge in late_knowledge),
-    )

@@ -104,7 +104,7 @@ class Marker:
         if self._take_answers() is False:
             self._has_failed = True
             return
-        marks = self._read_marks()
+        marks = read_marks(self._redis)
         span = self._span_until(wall, elapsed, marks)
         is_due = not span.is_recorded or bool(marks and marks.gaps) or self._is_due(elapsed)
         is_in_database = is_due and self._record(span, marks, elapsed)
@@ -131,14 +131,6 @@ class Marker:
     def _is_due(self, elapsed: float) -> bool:
         return elapsed - self._recorded_at >= (DATABASE_BEAT_SECONDS if self._redis_takes else 0.0)
 
-    def _read_marks(self) -> RedisMarks | None:
-        try:
-            return read_marks(self._redis)
-        except (RedisError, OSError, ValueError):  # ValueError: a name that no name server would be asked for
-            return None
-        finally:
-            self._redis.connection_pool.disconnect()  # small plans have few connections
-
     def _leave_mark(self, span: Span, marks: RedisMarks) -> bool:
         """Mark in Redis, and leave a gap there that the database did not take. Return whether Redis took it."""
         gap = None
@@ -149,7 +141,7 @@ class Marker:
         except (RedisError, OSError):
             return False
         finally:
-            self._redis.connection_pool.disconnect()
+            self._redis.connection_pool.disconnect()  # small plans have few connections
         return True
 
     def _record(self, span: Span, marks: RedisMarks | None, elapsed: float) -> bool:

@@ -14,7 +14,7 @@ from sync.dead_letters.replay_ignored import IgnoredTally
 from sync.events.raw import RawEvent
 from sync.queue.failed import FailedJob
 from sync.terminal.tables import drawn_lines, output_console
-from sync.terminal.text import body_text, number_text, value_text, visible
+from sync.terminal.text import body_text, number_text, rows_shown_text, value_text, visible
 from sync.terminal.times import time_text
 
 # Enough to name one letter of many millions; the whole digest is in `show` and in JSON.
@@ -38,7 +38,7 @@ def letters_text(letters: Sequence[Letter], matching: int) -> str:
         for letter in letters
     ]
     names = ("received", "digest", "reason", "attempts", "bytes", "resolved", "error")
-    return f"Dead letters: {_shown_text(len(letters), matching)}\n{_table_text(names, rows)}"
+    return f"Dead letters: {rows_shown_text(len(letters), matching, 'first')}\n{_table_text(names, rows)}"
 
 
 def jobs_text(jobs: Sequence[FailedJob], matching: int) -> str:
@@ -47,7 +47,7 @@ def jobs_text(jobs: Sequence[FailedJob], matching: int) -> str:
         return "No failed jobs."
     rows = [(_seconds_text(job.failed_at), job.job_id, f"{job.raw_events:,}", job.why) for job in jobs]
     names = ("failed", "job", "raw events", "why")
-    return f"Failed jobs: {_shown_text(len(jobs), matching)}\n{_table_text(names, rows)}"
+    return f"Failed jobs: {rows_shown_text(len(jobs), matching, 'first')}\n{_table_text(names, rows)}"
 
 
 def reasons_text(counts: Mapping[str, int]) -> str:
@@ -84,10 +84,6 @@ def ignored_text(tally: IgnoredTally) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _shown_text(shown: int, matching: int) -> str:
-    return f"{matching:,}" if shown == matching else f"the first {shown:,} of {matching:,}"
 
 
 def _seconds_text(time: datetime | None) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from sync.doctor import traffic_findings as findings
+from sync.status import CLOCK_SECONDS_MAX
 from sync.terminal.findings import Check, ok, unknown
 
-PROBLEM_SECONDS = 5.0
 WARNING_SECONDS = 1.0
 
 
@@ -15,7 +15,7 @@ def judge_clocks(ahead_seconds: Mapping[str, float | None]) -> Check:
     spread = max([*measured.values(), 0.0]) - min([*measured.values(), 0.0])
     if spread > WARNING_SECONDS:
         lines = ", ".join(_line(name, seconds) for name, seconds in measured.items() if abs(seconds) > WARNING_SECONDS)
-        finding = findings.CLOCKS_DIFFER if spread > PROBLEM_SECONDS else findings.CLOCKS_DRIFT
+        finding = findings.CLOCKS_DIFFER if spread > CLOCK_SECONDS_MAX else findings.CLOCKS_DRIFT
         return finding(seconds=f"{spread:,.0f}" if spread >= 10 else f"{spread:.1f}", lines=lines)
     if len(measured) < len(ahead_seconds) or not measured:
         silent = " and ".join(name for name in ahead_seconds if name not in measured)

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.database import disposing
 from sync.doctor import store_findings
 from sync.doctor.check import CHECKS, ordered, worst
 from sync.doctor.clocks import judge_clocks
@@ -75,12 +76,11 @@ def _look_at_redis(redis: RedisSettings, *, is_journalled: bool) -> Iterator[Che
 
 
 def _look_at_numbers(settings: Settings, redis: RedisSettings, database_url: URL) -> Iterator[Check]:
-    engine = open_quickly(database_url, is_read_only=True)
-    try:
-        with opened_queue(redis, seconds=REDIS_SECONDS) as queue:
-            numbers = measure(engine, queue, default_region=settings.default_region, secrets=settings.secrets or None)
-    finally:
-        engine.dispose()
+    with (
+        disposing(open_quickly(database_url, is_read_only=True)) as engine,
+        opened_queue(redis, seconds=REDIS_SECONDS) as queue,
+    ):
+        numbers = measure(engine, queue, default_region=settings.default_region, secrets=settings.secrets or None)
     yield judge_clocks(
         {name: store.clock_offset_seconds if store else None for name, store in _stores(numbers).items()}
     )

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
-from sync.doctor import store_findings, traffic_findings
+from sync.doctor import store_findings
 from sync.doctor.check import CHECKS, ordered
 from sync.doctor.clocks import judge_clocks
 from sync.doctor.diagnose import LATE
@@ -19,7 +19,7 @@ from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import check_redis
 from sync.doctor.in_settings import check_secrets
 from sync.status import Numbers
-from sync.terminal.findings import Check, Finding
+from sync.terminal.findings import Check
 
 NOT_CHECKED = ("settings", "database", "database_writable", "pooler", "foreign_tables", "forget_key", "probe")
 CHECKED = tuple(name for name in CHECKS if name not in NOT_CHECKED)
@@ -49,10 +49,3 @@ def _checks(
     stores = {"Redis": numbers.redis, "the database": numbers.database}
     yield judge_clocks({name: store.clock_offset_seconds if store else None for name, store in stores.items()})
     yield from check_numbers(numbers)
-
-
-def findings_of_pages() -> list[Finding]:
-    """Return every finding that a page may show."""
-    modules = (store_findings, traffic_findings)
-    all_findings = (value for module in modules for value in vars(module).values() if isinstance(value, Finding))
-    return [finding for finding in all_findings if finding.check in CHECKED]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 
 import click
@@ -14,23 +13,12 @@ from sync.opt_outs.evidence import gather_evidence
 from sync.opt_outs.evidence_text import evidence_document, evidence_text, late_document, late_text
 from sync.opt_outs.sent_after import count_sent_after, latest_sent_after
 from sync.settings.forget_keys import read_forget_keys
-from sync.terminal.options import JSON, SHOW_ADDRESSES, WrongUse, limit
+from sync.terminal.options import DURATION, JSON, SHOW_ADDRESSES, WrongUse, limit
 from sync.terminal.stores import database
 from sync.terminal.text import say
 
 # The view reads the messages of everybody who opted out.
 STATEMENT_SECONDS = 600
-
-_DURATION = re.compile(r"(\d{1,9})\s*([smhd]?)", re.ASCII)
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def duration(text: str) -> int:
-    """Return seconds from for example `90`, `90s`, `15m`, `1h` or `2d`."""
-    read = _DURATION.fullmatch(text.strip().lower())
-    if read is None:
-        raise click.BadParameter("give for example 90s, 15m, 1h or 2d")
-    return int(read[1]) * _SECONDS[read[2]]
 
 
 @click.command()
@@ -69,7 +57,7 @@ def evidence(address: str, as_json: bool) -> None:
 @click.command("sent-after")
 @click.option(
     "--grace",
-    type=duration,
+    type=DURATION,
     default="0",
     metavar="TIME",
     help="Leave out messages whose status came within TIME (90s, 15m, 1h, 2d) of the opt-out.  [default: 0]",
@@ -77,7 +65,7 @@ def evidence(address: str, as_json: bool) -> None:
 @limit("messages")
 @SHOW_ADDRESSES
 @JSON
-def sent_after(grace: int, limit: int, show_addresses: bool, as_json: bool) -> None:
+def sent_after(grace: float, limit: int, show_addresses: bool, as_json: bool) -> None:
     """List messages whose status is later than an opt-out of their address: the list nobody wants to be on.
 
     \b

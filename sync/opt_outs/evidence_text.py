@@ -7,15 +7,14 @@ from sync.events.event import Origin
 from sync.events.remains import MARK, is_remains
 from sync.opt_outs.evidence import Evidence
 from sync.opt_outs.verdict import knowledge_of, verdict_cell, verdict_document, verdict_text
-from sync.suppression.text import scope_text
+from sync.suppression.text import STATED, scope_text
 from sync.terminal.masking import masked_address, masked_text
-from sync.terminal.text import POLLED, body_document, body_text, number_text, table_text, visible
+from sync.terminal.text import POLLED, body_document, body_text, number_text, rows_shown_text, table_text, visible
 from sync.terminal.times import duration_text, row_in_json, time_text
 
 Row = Mapping[str, Any]
 
 _STATED_BY = {"event": "the recipient, by Zexa", "failure": "a carrier, by Zexa"}
-_KINDS = {"opted_out": "opted out", "opted_in": "subscribed again"}
 
 
 def evidence_document(evidence: Evidence) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def _statement_text(number: int, row: Row) -> str:
         "event": row["event"],
         "sha-256": row["digest"],
     }
-    title = f"Statement {number}: {_KINDS[row['kind']]}"
+    title = f"Statement {number}: {STATED[row['kind']]}"
     body = "" if row["body"] is None else _body_text(bytes(row["body"]))
     return _titled(title, _fields_text(fields)) + body
 
@@ -170,5 +169,5 @@ def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
         )
         for late in shown
     ]
-    number = f"{count:,}" if count == len(rows) else f"the latest {len(rows):,} of {count:,}"
+    number = rows_shown_text(len(rows), count, "latest")
     return f"Messages with a status later than an opt-out of their address: {number}\n{table_text(names, cells)}"

@@ -12,7 +12,7 @@ from sync.opt_outs.find import OptOutSelection, count_by_channel, latest_opt_out
 from sync.opt_outs.text import opt_out_document, opt_outs_text
 from sync.terminal.options import JSON, SHOW_ADDRESSES, limit, past_time
 from sync.terminal.stores import database
-from sync.terminal.text import say, visible
+from sync.terminal.text import rows_shown_text, say, visible
 
 
 @click.command("list")
@@ -63,7 +63,7 @@ def list_(
         return
     total = sum(counts.values())
     if rows:
-        number = f"{total:,}" if len(rows) == total else f"the latest {len(rows):,} of {total:,}"
+        number = rows_shown_text(len(rows), total, "latest")
         say(f"Opt-outs{'' if is_any else ' in force'}: {number}\n{opt_outs_text(rows, shows_addresses=show_addresses)}")
     numbers = ", ".join(f"{visible(name) or 'any'} {count:,}" for name, count in counts.items())
     say(f"By channel: {numbers}" if rows else "No opt-outs.")

@@ -9,14 +9,14 @@ from models.statements import is_one_of, slices
 from models.views import SENT_AFTER
 
 
-def latest_sent_after(connection: Connection, *, grace_seconds: int, limit: int) -> list[Mapping[str, Any]]:
+def latest_sent_after(connection: Connection, *, grace_seconds: float, limit: int) -> list[Mapping[str, Any]]:
     """Return at most `limit` messages, the latest first, that were later than `grace_seconds` after the opt-out."""
     query = select(*SENT_AFTER.c).where(SENT_AFTER.c.seconds_after_opt_out > grace_seconds)
     ordered = query.order_by(SENT_AFTER.c.status_at.desc(), SENT_AFTER.c.message_id).limit(limit)
     return [dict(row) for row in connection.execute(ordered).mappings()]
 
 
-def count_sent_after(connection: Connection, *, grace_seconds: int) -> int:
+def count_sent_after(connection: Connection, *, grace_seconds: float) -> int:
     """Return how many there are in all."""
     query = select(func.count()).select_from(SENT_AFTER).where(SENT_AFTER.c.seconds_after_opt_out > grace_seconds)
     return connection.execute(query).scalar_one()

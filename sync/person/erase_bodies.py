@@ -5,10 +5,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, and_, delete, select, union_all, update
+from sqlalchemy import Connection, Table, and_, delete, select, update
 
 from models.statements import is_one_of, locked_rows
-from models.tables import ASKED_MESSAGES, BODIES, CAMPAIGNS, FURTHER_BODIES, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
+from models.tables import ASKED_MESSAGES, BODIES, CAMPAIGNS, LEDGER, MESSAGES, NAMELESS_OPT_OUTS
 from sync.events.addresses import person_of
 from sync.events.event import Event, Origin, Outcome
 from sync.events.forgotten import ForgottenPeople
@@ -21,7 +21,7 @@ from sync.rollups.contribution import Change
 from sync.rollups.deltas import keep_deltas
 from sync.store.apply import merge_rows
 from sync.store.ledger import merge_ledger, remove_bodies
-from sync.store.ledger_read import event_of
+from sync.store.ledger_read import event_of, stored_bodies
 
 
 class ErasedBody(NamedTuple):
@@ -91,15 +91,8 @@ def _bodies(
     connection: Connection, subjects: Sequence[str], people: ForgottenPeople, erasure: Erasure
 ) -> list[ErasedBody]:
     """Return every body of `subjects` that states something, or names somebody who was forgotten."""
-    parts = []
-    for table in (LEDGER, FURTHER_BODIES):
-        names = ("subject_id", "event", "digest", "occurred_at", "is_dated", "received_at")
-        source = table.join(BODIES, BODIES.c.id == table.c.body_id)
-        columns = (*(table.c[name] for name in names), BODIES.c.body, BODIES.c.origin)
-        part = select(*columns).select_from(source).where(is_one_of(connection, table.c.subject_id, subjects))
-        parts.append(part)
     bodies = []
-    for row in connection.execute(union_all(*parts)):
+    for row in connection.execute(stored_bodies(lambda subject: is_one_of(connection, subject, subjects))):
         event = event_of(row, erasure.options)
         if event is not None and event.key == (row.subject_id, row.event):
             bodies.append(ErasedBody(event, without_forgotten(event, people)))

@@ -1,15 +1,12 @@
 """What is common to erasing one person: who it is, and the transactions in which rows may be erased."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, text, update
-from sqlalchemy.exc import DBAPIError
 
-from models.errors import is_blocked
 from models.statements import Value
 from models.tables import FORGOTTEN_PEOPLE
 from sync.events.addresses import spellings_of
@@ -17,12 +14,12 @@ from sync.events.forgotten import ForgottenPeople
 from sync.events.interpretation import ParseOptions
 from sync.events.naming import names_any, texts_within
 from sync.store.forgotten import forgotten_people
+from sync.store.retry import patiently
 
 ROWS_PER_FETCH = 1_000
 ROWS_PER_TRANSACTION = 100
 # How long workers may have to wait behind us for a batch that is under way.
 LOCK_SECONDS = 2
-PAUSES_SECONDS = (0.1, 0.5, 1, 2, 4)
 
 Done = TypeVar("Done")
 
@@ -66,14 +63,7 @@ class Erasure:
         It is given who was forgotten. No worker writes meanwhile: all begin with the ledger. Tried again if one is in
         the way for long: it is we who step back.
         """
-        for pause in PAUSES_SECONDS:
-            try:
-                return self._transact(erase)
-            except DBAPIError as error:
-                if not is_blocked(error):
-                    raise
-            time.sleep(pause)
-        return self._transact(erase)
+        return patiently(lambda: self._transact(erase))
 
     def _transact(self, erase: Callable[[Connection, ForgottenPeople], Done]) -> Done:
         is_person = FORGOTTEN_PEOPLE.c.pseudonym == self.pseudonym

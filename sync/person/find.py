@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, func, or_, select
@@ -53,6 +54,17 @@ class Holdings:
         places = (self.other_facts, self.dead_letters, self.inbox, self.queue)
         is_found = any(place.rows for place in places if place is not None)
         return bool(self.messages or self.opt_outs or self.history or is_found)
+
+    @property
+    def opted_out_since(self) -> datetime | None:
+        """Return since when the person must not be messaged, None if they may be."""
+        return min((row["opted_out_at"] for row in self.opt_outs if row["is_in_force"]), default=None)
+
+    @property
+    def likely_meant(self) -> list[str]:
+        """Return the spellings that are likely meant: Slack takes any text for an id, but hardly ever is that meant."""
+        texts = [address.text for address in self.people]
+        return [text for text in texts if text[0] == "+" or "@" in text] or texts
 
 
 def find_person(

@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, Select, select
 
+from models.indexed import IS_IGNORED
 from models.tables import BODIES, DEAD_LETTERS, INBOX, LEDGER
 from sync.queue.connection import OpenQueue, QueueUnavailable
 from sync.queue.held import raw_events_in_jobs, waiting_job_ids
 
 ROWS_PER_FETCH = 100
-# In the words of the index ix_events_ignored: with a parameter SQLite would not use it.
-_IS_IGNORED = text("outcome = 'ignored'")
 # The subjects of facts that name no message; `;` follows `:`.
 _BY_DIGEST, _AFTER_DIGESTS = "sha256:", "sha256;"
 
@@ -50,7 +49,7 @@ def search_facts(connection: Connection, names: Names, *, at_most: int | None) -
     facts = select(*columns, BODIES.c.body).join(BODIES, BODIES.c.id == LEDGER.c.body_id)
     subject = LEDGER.c.subject_id
     by_digest = facts.where(subject >= _BY_DIGEST, subject < _AFTER_DIGESTS, LEDGER.c.outcome != "ignored")
-    ignored = facts.where(_IS_IGNORED).order_by(LEDGER.c.event, subject)
+    ignored = facts.where(IS_IGNORED).order_by(LEDGER.c.event, subject)
     results = [
         _search_rows(connection, query, names, at_most)
         for query in (ignored, by_digest.order_by(subject, LEDGER.c.event))

@@ -7,14 +7,13 @@ from sync.opt_outs import verdict_text
 from sync.person.documents import row_document
 from sync.person.find import Holdings
 from sync.person.search import SearchResult
-from sync.suppression.text import scope_text
+from sync.suppression.text import STATED, scope_text
 from sync.terminal.masking import masked_address
-from sync.terminal.text import body_text, table_text, value_text, visible
+from sync.terminal.text import body_text, rows_shown_text, table_text, value_text, visible
 from sync.terminal.times import time_text
 
 Row = Mapping[str, Any]
 
-_KINDS = {"opted_out": "opted out", "opted_in": "subscribed again"}
 _UNKNOWN = "unknown: Redis did not answer"
 _FACT = ("received_at", "event", "subject_id")
 # Where bodies were searched, and what of each is shown.
@@ -38,13 +37,13 @@ def person_text(held: Holdings, *, shows_addresses: bool, with_bodies: bool = Fa
     return "\n\n".join(_parts(held, shows_addresses, with_bodies))
 
 
-def headline(opt_outs: Sequence[Row], late: Sequence[Row]) -> str:
+def headline(held: Holdings) -> str:
     """Return whether the person may be messaged, and whether that was done all the same."""
-    if not opt_outs and not late:
+    if not held.opt_outs and not held.late:
         return "No opt-out is known."
-    in_force = [row["opted_out_at"] for row in opt_outs if row["is_in_force"]]
-    state = f"Opted out since {time_text(min(in_force))}." if in_force else "Opted out once; no opt-out is in force."
-    return f"{verdict_text(late)} {state}"
+    since = held.opted_out_since
+    state = f"Opted out since {time_text(since)}." if since else "Opted out once; no opt-out is in force."
+    return f"{verdict_text(held.late)} {state}"
 
 
 def _parts(held: Holdings, shows_addresses: bool, with_bodies: bool) -> Iterator[str]:
@@ -52,7 +51,7 @@ def _parts(held: Holdings, shows_addresses: bool, with_bodies: bool) -> Iterator
         return {**row, **row_document(_texts_only(row), shows_addresses=shows_addresses, with_bodies=False)}
 
     yield f"What is held about {_names(held, shows_addresses=shows_addresses)} (all times are UTC)"
-    yield visible(headline(held.opt_outs, held.late))
+    yield visible(headline(held))
     yield _messages_text([shown(row) for row in held.messages], held.message_count)
     yield _titled("Opt-outs", len(held.opt_outs), _opt_outs_text([shown(row) for row in held.opt_outs]))
     yield _titled("Statements about opt-outs", len(held.history), _history_text([shown(row) for row in held.history]))
@@ -69,10 +68,7 @@ def _texts_only(row: Row) -> Row:
 
 
 def _names(held: Holdings, *, shows_addresses: bool) -> str:
-    texts = [address.text for address in held.people]
-    # Slack takes any text for an id, so that a number without a plus may be one too: hardly ever is that meant.
-    meant = [text for text in texts if text[0] == "+" or "@" in text] or texts
-    return " or ".join(visible(text if shows_addresses else masked_address(text)) for text in meant)
+    return " or ".join(visible(text if shows_addresses else masked_address(text)) for text in held.likely_meant)
 
 
 def _titled(title: str, count: int, text: str) -> str:
@@ -85,7 +81,7 @@ def _messages_text(rows: Sequence[Row], count: int) -> str:
     shown_lines = [lines[0]]
     for line, row in zip(lines[1:], rows, strict=True):
         shown_lines += [line, f"    {visible(row['why'])}"] if row["why"] else [line]
-    number = f"{count:,}" if len(rows) == count else f"the latest {len(rows):,} of {count:,}"
+    number = rows_shown_text(len(rows), count, "latest")
     return "\n".join([f"Messages: {number}", *shown_lines]) if rows else "Messages: none"
 
 
@@ -118,7 +114,7 @@ def _history_text(rows: Sequence[Row]) -> str:
         [
             [
                 *(time_text(row[f"{name}_at"]) for name in ("occurred", "received", "applied")),
-                _KINDS[row["kind"]],
+                STATED[row["kind"]],
                 scope_text(row["channel"], row["sender"]),
                 f"{row['stated_by'] or 'Zexa'} ({row['source']})",
                 *(value_text(row[name]) for name in ("message_id", "reason")),

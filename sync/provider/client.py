@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -42,11 +41,10 @@ _MORE = frozenset({b"hasmore", b"hasnext", b"next", b"nextcursor", b"nextpage", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAnswer:
-    """A JSON object as it came: `body` is its exact bytes, `answered_at` when it was read, aware."""
+    """A JSON object as it came: `body` is its exact bytes."""
 
     body: bytes = field(repr=False)
     document: Mapping[str, Any] = field(repr=False)
-    answered_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +137,7 @@ class ProviderClient(AbstractContextManager["ProviderClient"]):
     def _get(self, path: str, id: str) -> ProviderAnswer:  # noqa: A002 - what the API calls it
         response = self._send("GET", f"{path}/{_segment(id)}")
         _require_success(response)
-        document = _object(response)
-        return ProviderAnswer(body=response.data, document=document, answered_at=datetime.now(UTC))
+        return ProviderAnswer(body=response.data, document=_object(response))
 
     def _send(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> BaseHTTPResponse:
         body = None if document is None else encode(document)

@@ -14,12 +14,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from models.database import open_database
+from models.database import disposing, open_database
 from sync.events.interpretation import ParseOptions
 from sync.provider.ask import Asker, AskingFailed
 from sync.provider.client import ProviderClient
 from sync.provider.silent_messages import find_silent
-from sync.queue.connection import connect
+from sync.queue.connection import opened_redis
 from sync.queue.counts import RECONCILED, Counts
 from sync.settings.environment import RedisSettings
 from sync.settings.provider import ProviderSettings
@@ -53,7 +53,7 @@ class Reconciliation:
         engine = open_database(
             self.database_url, pool_size=1, statement_seconds=STATEMENT_SECONDS, busy_seconds=BUSY_SECONDS
         )
-        try:
+        with disposing(engine):
             while not self.is_stop_asked():
                 try:
                     self.take_turn(engine)
@@ -66,8 +66,6 @@ class Reconciliation:
                     log.error("reconcile.failed", error=type(error).__name__)
                     report("reconcile.failed", type(error).__name__, error)
                 sleep(CHORE_SECONDS)
-        finally:
-            engine.dispose()
 
     def take_turn(self, engine: Engine) -> None:
         """Ask for silent messages, unless another worker did within the last minute."""
@@ -102,10 +100,8 @@ class Reconciliation:
 
     def _is_ours(self) -> bool:
         """Return whether this worker may take a turn: without Redis nobody may."""
-        connection = connect(self.redis, connections=1, seconds=REDIS_SECONDS)
         try:
-            return bool(connection.set(LOCK_KEY, 1, nx=True, ex=CHORE_SECONDS))
+            with opened_redis(self.redis, seconds=REDIS_SECONDS) as connection:
+                return bool(connection.set(LOCK_KEY, 1, nx=True, ex=CHORE_SECONDS))
         except RedisError:
             return False
-        finally:
-            connection.connection_pool.disconnect()

@@ -63,13 +63,20 @@ def open_queue(connection: Redis) -> Queue:
 
 
 @contextmanager
-def opened_queue(settings: RedisSettings, *, seconds: float) -> Iterator[Queue]:
-    """Open the queue over one connection, and close that; `seconds` are those of `connect`."""
-    connection = connect(settings, connections=1, seconds=seconds)
+def opened_redis(settings: RedisSettings, *, connections: int = 1, seconds: float) -> Iterator[Redis]:
+    """Yield what `connect` returns, and leave no connection open at the end."""
+    connection = connect(settings, connections=connections, seconds=seconds)
     try:
-        yield open_queue(connection)
+        yield connection
     finally:
         connection.connection_pool.disconnect()
+
+
+@contextmanager
+def opened_queue(settings: RedisSettings, *, seconds: float) -> Iterator[Queue]:
+    """Open the queue over one connection, and close that; `seconds` are those of `connect`."""
+    with opened_redis(settings, seconds=seconds) as connection:
+        yield open_queue(connection)
 
 
 @contextmanager

@@ -26,13 +26,7 @@ def waiting_job_ids(queue: Queue) -> list[str]:
 
 def jobs_holding(queue: Queue, job_ids: list[str], is_wanted: Callable[[RawEvent], bool]) -> list[str]:
     """Return which of these jobs hold an event that `is_wanted`. Raises QueueUnavailable."""
-    holding = []
-    for start in range(0, len(job_ids), JOBS_PER_FETCH):
-        with answered():
-            piece = job_ids[start : start + JOBS_PER_FETCH]
-            jobs = Job.fetch_many(piece, connection=queue.connection, serializer=SERIALIZER)
-        holding += [job.id for job in jobs if job is not None and any(map(is_wanted, _raw_events(job)))]
-    return holding
+    return [job.id for job in _fetched(queue, job_ids) if any(map(is_wanted, _raw_events(job)))]
 
 
 def jobs_there(queue: Queue, job_ids: list[str]) -> list[str]:
@@ -45,13 +39,17 @@ def jobs_there(queue: Queue, job_ids: list[str]) -> list[str]:
 
 def raw_events_in_jobs(queue: Queue, job_ids: list[str]) -> Iterator[RawEvent]:
     """Yield the raw events of these jobs; a job that is gone was applied meanwhile. Raises QueueUnavailable."""
+    for job in _fetched(queue, job_ids):
+        yield from _raw_events(job)
+
+
+def _fetched(queue: Queue, job_ids: list[str]) -> Iterator[Job]:
+    """Yield those of these jobs that are still there, a few round trips for all."""
     for start in range(0, len(job_ids), JOBS_PER_FETCH):
         with answered():
             piece = job_ids[start : start + JOBS_PER_FETCH]
             jobs = Job.fetch_many(piece, connection=queue.connection, serializer=SERIALIZER)
-        for job in jobs:
-            if job is not None:
-                yield from _raw_events(job)
+        yield from filter(None, jobs)
 
 
 def _raw_events(job: Job) -> list[RawEvent]:

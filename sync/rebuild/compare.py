@@ -16,7 +16,7 @@ from sync.events.interpretation import ParseOptions
 from sync.events.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
 from sync.events.opt_outs import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of
 from sync.rebuild.ledger_slices import KnownSubjects, Range, next_range, read_ledger
-from sync.rebuild.retry import patiently
+from sync.store.retry import patiently
 
 Row = Mapping[str, Any]
 Stored = Mapping[str, tuple[Any, ...]]

@@ -13,8 +13,8 @@ from models.tables import HISTORY, OPT_OUTS
 from sync.events.opt_outs import OptOutKey, OptOutRow, opt_out_rows
 from sync.rebuild.compare import Drift
 from sync.rebuild.repair import wait_briefly
-from sync.rebuild.retry import patiently
 from sync.store.opt_outs import read_rows, read_statements, write_rows
+from sync.store.retry import patiently
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,12 @@ from sync.events.opt_outs import nameless_opt_outs
 from sync.events.remains import without_forgotten
 from sync.rebuild.compare import Drift, DriftKind, Slice
 from sync.rebuild.ledger_slices import KnownSubjects, read_ledger
-from sync.rebuild.retry import patiently
 from sync.rollups.contribution import COUNTED, Change
 from sync.rollups.deltas import keep_deltas
 from sync.store.apply import merge_rows
 from sync.store.forgotten import forgotten_people
 from sync.store.ledger import settle_again
+from sync.store.retry import patiently
 
 LOCK_SECONDS = 2
 

@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 
 from models.statements import hold_snapshot
 from sync.rebuild.compare import Drift
-from sync.rebuild.retry import patiently
 from sync.rebuild.walk import TableCounts, WalkCounts
 from sync.rollups.recount import compare_rollups, remake, stored_timezone
+from sync.store.retry import patiently
 
 
 def check_rollups(engine: Engine, counts: WalkCounts, on_drift: Callable[[Drift], None]) -> None:

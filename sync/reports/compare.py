@@ -11,8 +11,9 @@ from sqlalchemy import Engine, func, not_, or_, select
 from models.tables import MESSAGES
 from sync.provider.client import ProviderClient
 from sync.provider.errors import ProviderError, ProviderFailure
-from sync.reports.provider_counts import FINAL, ProviderCounts, provider_counts
+from sync.reports.provider_counts import ProviderCounts, provider_counts
 from sync.reports.queries import Report, Row
+from sync.rollups.contribution import FINAL
 from sync.settings.provider import ProviderSettings
 from sync.terminal.progress import progress
 from sync.terminal.stores import database

@@ -13,19 +13,18 @@ from sqlalchemy import (
     Integer,
     Select,
     Subquery,
+    TextClause,
     and_,
     case,
     cast,
     func,
     select,
-    text,
 )
 from sqlalchemy.ext.compiler import compiles
 
+from models.indexed import HAS_ENDED, HAS_FAILED
 from models.tables import MESSAGES, REPORT_CALENDAR
-
-_FAILED = ("failed", "undeliverable")
-_FINAL = ("delivered", *_FAILED)
+from sync.rollups.contribution import FINAL
 
 
 class day_of(FunctionElement[Any]):  # noqa: N801 - it reads as the function that it is
@@ -50,8 +49,8 @@ def _on_sqlite(element: day_of, compiler: Any, **options: Any) -> str:
 
 def daily(condition: ColumnElement[bool]) -> Select[Any]:
     """Return a query for the columns of `report_daily`, of messages for which `condition` is true."""
-    messages = _messages(condition, _FINAL)
-    counts = {status: _count(messages.c.status == status) for status in _FINAL}
+    messages = _messages(condition, HAS_ENDED)
+    counts = {status: _count(messages.c.status == status) for status in FINAL}
     delivered, opt_outs = counts["delivered"], _count(messages.c.opted_out_at.is_not(None))
     counted = (
         select(
@@ -76,7 +75,7 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
 
     Reasons are as the provider wrote them: the code that shows them masks them.
     """
-    messages = _messages(condition, _FAILED)
+    messages = _messages(condition, HAS_FAILED)
     keys = messages.c.day, messages.c.channel, messages.c.failure_code, messages.c.failure_reason
     reasons = (
         select(
@@ -105,25 +104,27 @@ def failures(condition: ColumnElement[bool]) -> Select[Any]:
     return select(shared)
 
 
-def _messages(condition: ColumnElement[bool], statuses: tuple[str, ...]) -> Subquery:
+def _messages(condition: ColumnElement[bool], has_status: TextClause) -> Subquery:
     columns = MESSAGES.c
-    sender = func.coalesce(columns.sender, "")
     is_of_span = and_(columns.status_at >= REPORT_CALENDAR.c.begins_at, columns.status_at < REPORT_CALENDAR.c.ends_at)
-    # In these words, not as parameters: the index of failures is known by them.
-    is_of_status = text(f"message_status.status IN ({', '.join(repr(status) for status in statuses)})")
     return (
         select(
             day_of(columns.status_at, REPORT_CALENDAR.c.offset_seconds).label("day"),
             func.coalesce(columns.channel, "").label("channel"),
-            # As `contribution.counted_sender` has it.
-            case((sender.like("%@%"), sender), else_=func.upper(sender)).label("sender"),
+            sender_as_counted(columns.sender).label("sender"),
             *(func.coalesce(columns[name], "").label(name) for name in ("failure_code", "failure_reason")),
             *(columns[name] for name in ("message_id", "status", "status_at", "opted_out_at", "conflict")),
         )
         .join(REPORT_CALENDAR, is_of_span)
-        .where(condition, is_of_status)
+        .where(condition, has_status)
         .subquery()
     )
+
+
+def sender_as_counted(sender: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return under which name a sender is counted, as `contribution.counted_sender` has it."""
+    name = func.coalesce(sender, "")
+    return case((name.like("%@%"), name), else_=func.upper(name))
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, func, select, union_all
 from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS, ROLLUP_CAMPAIGNS, ROLLUP_DELTAS
 from sync.reports.queries import Row
-from sync.rollups.contribution import COUNTS
+from sync.rollups.contribution import COUNTS, FINAL
 
 _NONE = dict.fromkeys(COUNTS, 0)
 
@@ -43,7 +43,7 @@ def _counts(connection: Connection, ids: Collection[str]) -> dict[str, Mapping[s
 def _row(campaign_id: str, event: RowMapping | None, counts: Mapping[str, int]) -> Row:
     columns: Mapping[str, Any] = dict.fromkeys(CAMPAIGNS.c.keys()) if event is None else dict(event)
     sent_at, completed_at, total = columns["sent_at"], columns["completed_at"], columns["message_total"]
-    delivered, finalised = counts["delivered"], sum(counts[name] for name in ("delivered", "failed", "undeliverable"))
+    delivered, finalised = counts["delivered"], sum(counts[name] for name in FINAL)
     is_counted = columns["status"] == "completed" and total is not None
     values = {
         **{name: columns[name] for name in ("name", "status", "sent_at", "completed_at", "message_total")},

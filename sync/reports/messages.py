@@ -1,38 +1,28 @@
 """The messages that a number of a report counts, page by page: by an index and a key, never by a count of all."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import partial
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Row,
-    case,
-    func,
-    literal,
-    select,
-    text,
-    tuple_,
-)
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy import ColumnElement, Connection, Row, func
 
+from models.indexed import HAS_ENDED, HAS_FAILED
 from models.tables import MESSAGES
-from sync.reports.page_keys import Key, key_text, read_key
+from sync.reports.counting import sender_as_counted
+from sync.reports.index_runs import Condition, IndexRun
+from sync.reports.page_keys import key_text, read_key
 from sync.reports.queries import ReportSelection, day_bounds, report_daily
+from sync.reports.reasons import FailureReason, reason_of
+from sync.rollups.contribution import FINAL
 
-# A page looks at so many messages at the most. If few of them are meant, it is short and leads on.
+# A page looks at so many messages, and reads so many reasons, at the most. If few are meant it is short and leads on.
 LOOKED_AT = 10_000
+REASONS_READ = 2_000
 
 _C = MESSAGES.c
-_FINAL = ("delivered", "failed", "undeliverable")
-# In these words, not as parameters: the indexes are known by them.
-_HAS_ENDED = text("message_status.status IN ('delivered', 'failed', 'undeliverable')")
-_HAS_FAILED = text("message_status.status IN ('failed', 'undeliverable')")
 
 
 class CountedKind(StrEnum):
@@ -49,8 +39,8 @@ class CountedKind(StrEnum):
 
 
 _STATUSES: dict[CountedKind, tuple[str | None, ...]] = {
-    CountedKind.ALL: (*_FINAL, "sent", "queued", None),
-    CountedKind.ENDED: _FINAL,
+    CountedKind.ALL: (*FINAL, "sent", "queued", None),
+    CountedKind.ENDED: FINAL,
     CountedKind.DELIVERED: ("delivered",),
     CountedKind.FAILED: ("failed",),
     CountedKind.UNDELIVERABLE: ("undeliverable",),
@@ -65,7 +55,8 @@ class CountedMessages:
     """Which messages: of a campaign, of the days from `since` to and with `until`, or of both.
 
     Of a campaign also those whose status came about at `begins_at` or later, and before `ends_at`. `channel` and
-    `sender` are as a report has them: '' if no event names one, None is any. So are `code` and `reason` of a failure.
+    `sender` are as a report has them: '' if no event names one, None is any. Of failures those with the code and the
+    reason of `like`, whichever channel it names, and with none of the reasons `unlike`.
     """
 
     kind: CountedKind
@@ -74,8 +65,8 @@ class CountedMessages:
     until: date | None = None
     channel: str | None = None
     sender: str | None = None
-    code: str | None = None
-    reason: str | None = None
+    like: FailureReason | None = None
+    unlike: frozenset[FailureReason] = frozenset()
     begins_at: datetime | None = None
     ends_at: datetime | None = None
 
@@ -86,6 +77,17 @@ class CountedMessages:
             return True
         return self.since is not None and self.kind not in (CountedKind.ALL, CountedKind.UNFINISHED)
 
+    @property
+    def has_reasons(self) -> bool:
+        """Return whether reasons decide. The database cannot compare them: they are masked."""
+        return self.like is not None or bool(self.unlike)
+
+    def has(self, row: Row[Any]) -> bool:
+        if not self.has_reasons:
+            return True
+        reason = reason_of(row._mapping)
+        return (self.like is None or reason[1:] == self.like[1:]) and reason not in self.unlike
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePage:
@@ -95,28 +97,13 @@ class MessagePage:
     after: str | None
 
 
-Columns = ReadOnlyColumnCollection[str, Any]
-Condition = Callable[[Columns], ColumnElement[bool]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """Messages in the order of one index. `within` is what the index finds, `matching` what is meant of that.
-
-    Runs are in the order of their names, which stay the same if one is added between two pages.
-    """
-
-    name: str
-    within: tuple[Any, ...]
-    order: tuple[Column[Any], ...]
-    matching: tuple[Condition, ...] = ()
-
-
 def counted_messages(connection: Connection, asked: CountedMessages, *, after: str, limit: int) -> MessagePage:
     """Return at most `limit` of the messages that come after the key `after`, '' for the first page.
 
-    A page may be shorter, or empty, and yet lead on: it looks at LOOKED_AT messages at the most. A key that is none of
-    ours begins with the first page. Raises ValueError if `asked` is not bounded.
+    Those of a campaign are in the order of their ids, those of days the latest first, by channel if all are meant that
+    ended. A page may be shorter, or empty, and yet lead on: it looks at LOOKED_AT messages at the most, and reads the
+    reasons of REASONS_READ. A key that is none of ours begins with the first page. Raises ValueError if `asked` is not
+    bounded.
     """
     if not asked.is_bounded:
         raise ValueError("neither a campaign nor days")
@@ -127,55 +114,60 @@ def counted_messages(connection: Connection, asked: CountedMessages, *, after: s
             continue
         begin = key if run.name == first else ()
         # An end only if some are left out: without that, as many are looked at as are shown.
-        end = _last_looked_at(connection, run, begin) if run.matching else None
-        further_rows = _read(connection, run, begin, end, limit + 1 - len(rows))
-        if len(rows) + len(further_rows) > limit:
-            last_rows = further_rows[: limit - len(rows)]
+        end = run.last_looked_at(connection, begin, LOOKED_AT) if run.matching else None
+        room = limit - len(rows)
+        most = REASONS_READ if asked.has_reasons else room + 1
+        read = run.read(connection, begin, end, most)
+        matching_rows = list(islice(filter(asked.has, read), room + 1))
+        if len(matching_rows) > room:
+            last_rows = matching_rows[:room]
             return MessagePage(
-                rows=[*rows, *last_rows], after=key_text(run.name, _place(run, last_rows[-1]) if last_rows else begin)
+                rows=[*rows, *last_rows], after=key_text(run.name, run.place_of(last_rows[-1]) if last_rows else begin)
             )
-        rows += further_rows
+        rows += matching_rows
+        if len(read) == most:
+            return MessagePage(rows=rows, after=key_text(run.name, run.place_of(read[-1])))
         if end is not None:
             return MessagePage(rows=rows, after=key_text(run.name, end))
     return MessagePage(rows=rows, after=None)
 
 
-def _runs(connection: Connection, asked: CountedMessages) -> Iterator[_Run]:
+def _runs(connection: Connection, asked: CountedMessages) -> Iterator[IndexRun]:
     until = asked.until or asked.since
     of_days = ReportSelection(since=asked.since, until=until)
     return _of_campaign(connection, asked, of_days) if asked.campaign_id else _of_days(connection, asked, of_days)
 
 
-def _of_campaign(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[_Run]:
+def _of_campaign(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[IndexRun]:
     matching = (*_of_channel(asked), *_matching(asked))
     for begin, end in (day_bounds(connection, days), (asked.begins_at, asked.ends_at)):
         matching += tuple(_between(begin, end))
     of_campaign = _C.campaign_id == asked.campaign_id
     if asked.kind is CountedKind.OPT_OUTS:
         opted_out = (of_campaign, _C.opted_out_at.is_not(None))
-        yield _Run(name="", within=opted_out, order=(_C.message_id,), matching=matching)
+        yield IndexRun(name="", within=opted_out, order=(_C.message_id,), matching=matching)
     for place, status in enumerate(_STATUSES[asked.kind]):
         of_status = (of_campaign, _is(_C.status, status))
-        yield _Run(name=str(place), within=of_status, order=(_C.message_id,), matching=matching)
+        yield IndexRun(name=str(place), within=of_status, order=(_C.message_id,), matching=matching)
 
 
-def _of_days(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[_Run]:
+def _of_days(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[IndexRun]:
     begin, end = day_bounds(connection, days)
     within = (_C.status_at >= begin, _C.status_at < end)
     order = (_C.status_at, _C.message_id)
-    statuses = [status for status in _STATUSES[asked.kind] or _FINAL if status]
+    statuses = [status for status in _STATUSES[asked.kind] or FINAL if status]
     of_status: Condition = lambda columns: columns.status.in_(statuses)  # noqa: E731
     matching = (of_status, *_matching(asked))
     if asked.kind is CountedKind.OPT_OUTS:
         opted_out = (*within, _C.opted_out_at.is_not(None))
-        yield _Run(name="", within=opted_out, order=order, matching=(*matching, *_of_channel(asked)))
+        yield IndexRun(name="", within=opted_out, order=order, matching=(*matching, *_of_channel(asked)))
     elif asked.kind in (CountedKind.FAILED, CountedKind.UNDELIVERABLE, CountedKind.MISSED):
-        failed = (*within, _HAS_FAILED)
-        yield _Run(name="", within=failed, order=order, matching=(*matching, *_of_channel(asked)))
+        failed = (*within, HAS_FAILED)
+        yield IndexRun(name="", within=failed, order=order, matching=(*matching, *_of_channel(asked)))
     else:
         for channel in _channels(connection, asked, days):
-            ended = (_is(_C.channel, channel or None), *within, _HAS_ENDED)
-            yield _Run(name=channel, within=ended, order=order, matching=matching)
+            ended = (_is(_C.channel, channel or None), *within, HAS_ENDED)
+            yield IndexRun(name=channel, within=ended, order=order, matching=matching)
 
 
 def _between(begin: datetime | None, end: datetime | None) -> Iterator[Condition]:
@@ -199,50 +191,12 @@ def _of_channel(asked: CountedMessages) -> tuple[Condition, ...]:
 def _matching(asked: CountedMessages) -> tuple[Condition, ...]:
     conditions: list[Condition] = []
     if asked.sender is not None:
-        conditions.append(lambda columns: _counted_sender(columns) == asked.sender)
-    for name, value in (("failure_code", asked.code), ("failure_reason", asked.reason)):
-        if value is not None:
-            conditions.append(partial(_says, name, value))
+        conditions.append(lambda columns: sender_as_counted(columns.sender) == asked.sender)
+    if (like := asked.like) is not None:
+        conditions.append(lambda columns: func.coalesce(columns.failure_code, "") == like.code)
     return tuple(conditions)
-
-
-def _says(name: str, value: str, columns: Columns) -> ColumnElement[bool]:
-    return func.coalesce(columns[name], "") == value
-
-
-def _counted_sender(columns: Columns) -> ColumnElement[str]:
-    """Return under which name a sender is counted, as `contribution.counted_sender` has it."""
-    sender = func.coalesce(columns.sender, "")
-    return case((sender.like("%@%"), sender), else_=func.upper(sender))
 
 
 def _is(column: Any, value: str | None) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = column.is_(None) if value is None else column == value
     return condition
-
-
-def _last_looked_at(connection: Connection, run: _Run, begin: Key) -> Key | None:
-    """Return the last of the LOOKED_AT messages after `begin`, None if there are no more than these."""
-    query = select(*run.order).where(*run.within, *_beyond(run, begin)).order_by(*run.order)
-    last = connection.execute(query.offset(LOOKED_AT - 1).limit(1)).one_or_none()
-    return None if last is None else _place(run, last)
-
-
-def _read(connection: Connection, run: _Run, begin: Key, end: Key | None, limit: int) -> Sequence[Row[Any]]:
-    matching = (condition(_C) for condition in run.matching)
-    until = () if end is None else (tuple_(*run.order) <= _values(run, end),)
-    query = select(MESSAGES).where(*run.within, *_beyond(run, begin), *until, *matching)
-    return connection.execute(query.order_by(*run.order).limit(limit)).all()
-
-
-def _beyond(run: _Run, begin: Key) -> tuple[ColumnElement[bool], ...]:
-    # A row of values, so that the index leads to it, on either database.
-    return (tuple_(*run.order) > _values(run, begin),) if len(begin) == len(run.order) else ()
-
-
-def _values(run: _Run, key: Key) -> ColumnElement[Any]:
-    return tuple_(*(literal(value, column.type) for value, column in zip(key, run.order, strict=True)))
-
-
-def _place(run: _Run, row: Row[Any]) -> Key:
-    return tuple(getattr(row, column.name) for column in run.order)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select, union_all
 
 from models.tables import MESSAGES, ROLLUP_CAMPAIGN_QUARTERS, ROLLUP_DELTAS
+from sync.rollups.contribution import FINAL
 
 # Of so many messages the exact times are read.
 COUNTED_MAX = 5_000
@@ -24,7 +25,6 @@ INTERVALS = tuple(
 )
 _QUARTER = timedelta(minutes=15)
 _HOUR = timedelta(hours=1)
-_FINAL = ("delivered", "failed", "undeliverable")
 # A Monday, so that weeks begin on Mondays.
 _EPOCH = datetime(2000, 1, 3)  # noqa: DTZ001 - by the clocks of any zone
 
@@ -70,26 +70,26 @@ def report_progress(
 def _read_messages(connection: Connection, campaign_id: str) -> Sequence[tuple[datetime, Counts]]:
     columns = MESSAGES.c
     query = select(columns.status_at, columns.status).where(
-        columns.campaign_id == campaign_id, columns.status.in_(_FINAL), columns.status_at.is_not(None)
+        columns.campaign_id == campaign_id, columns.status.in_(FINAL), columns.status_at.is_not(None)
     )
     rows = connection.execute(query.limit(COUNTED_MAX))
     return [(row.status_at, _counts_of_one(row.status)) for row in rows]
 
 
 def _counts_of_one(status: str) -> Counts:
-    return (int(status == _FINAL[0]), int(status == _FINAL[1]), int(status == _FINAL[2]))
+    return (int(status == FINAL[0]), int(status == FINAL[1]), int(status == FINAL[2]))
 
 
 def _read_quarters(connection: Connection, campaign_id: str) -> Sequence[tuple[datetime, Counts]]:
     parts = union_all(
         *(
-            select(table.c.quarter_at, *(table.c[name] for name in _FINAL)).where(
+            select(table.c.quarter_at, *(table.c[name] for name in FINAL)).where(
                 table.c.campaign_id == campaign_id, table.c.quarter_at.is_not(None)
             )
             for table in (ROLLUP_CAMPAIGN_QUARTERS, ROLLUP_DELTAS)
         )
     ).subquery()
-    sums = select(parts.c.quarter_at, *(func.sum(parts.c[name]) for name in _FINAL)).group_by(parts.c.quarter_at)
+    sums = select(parts.c.quarter_at, *(func.sum(parts.c[name]) for name in FINAL)).group_by(parts.c.quarter_at)
     rows = connection.execute(sums.order_by(parts.c.quarter_at).limit(QUARTERS_MAX))
     return [(at, (int(delivered), int(failed), int(undeliverable))) for at, delivered, failed, undeliverable in rows]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from sync.events.campaigns import TOTAL_MAX, message_total
 from sync.events.raw import letters_of
+from sync.rollups.contribution import FINAL
 
-FINAL = ("delivered", "failed", "undeliverable")
 DEPTH_MAX = 3
 _NUMBERS = ("count", "total", "messages", "number", "value")
 

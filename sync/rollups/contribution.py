@@ -15,7 +15,9 @@ from sync.events.statuses import Status
 # quarter of an hour lies within one day of any time zone: https://data.iana.org/time-zones/tz-link.html
 QUARTER_SECONDS = 900
 
-COUNTS = ("delivered", "failed", "undeliverable", "unfinished", "opt_outs", "conflicts")
+# The final statuses, in the order in which they are counted and shown.
+FINAL = ("delivered", "failed", "undeliverable")
+COUNTS = (*FINAL, "unfinished", "opt_outs", "conflicts")
 _DELIVERED, _FAILED, _UNDELIVERABLE, _UNFINISHED, _OPT_OUTS, _CONFLICTS = range(len(COUNTS))
 _ZEROS = [0] * len(COUNTS)
 _PLACES: Mapping[str | None, int] = {

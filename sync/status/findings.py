@@ -1,6 +1,6 @@
 """Says what is wrong. Pure."""
 
-from sync.status.numbers import CLOCK_SECONDS_MAX, InRedis, Numbers
+from sync.status.numbers import InRedis, Numbers
 from sync.status.words import ago, clocks_text, refused_text
 from sync.terminal.times import duration_text
 
@@ -23,8 +23,7 @@ def findings(numbers: Numbers, *, silent_after: float | None, max_staleness: flo
 def _store_findings(numbers: Numbers, max_staleness: float) -> list[str]:
     away = [name for name, store in (("Redis", numbers.redis), ("The database", numbers.database)) if store is None]
     lines = [f"{name} does not answer." for name in away]
-    staleness = numbers.staleness_seconds
-    if not away and (staleness is None or staleness > max_staleness):
+    if numbers.is_stale(max_staleness):
         lines.append("Opt-outs are stale: look-ups answer `unknown`.")
     return lines
 
@@ -36,13 +35,12 @@ def _outage_findings(numbers: Numbers) -> list[str]:
 
 def _redis_findings(numbers: Numbers, redis: InRedis) -> list[str]:
     lines = []
-    if redis.queue_jobs and not redis.workers.running(numbers.looked_at):
+    if numbers.lacks_workers:
         seen = redis.workers.latest
         last = f"the last one was seen {ago(numbers, seen)}" if seen else "none was ever seen"
         waiting = "1 job waits" if redis.queue_jobs == 1 else f"{redis.queue_jobs:,} jobs wait"
         lines.append(f"{waiting} and no worker runs: {last}. Start a worker.")
-    hour = redis.last_hour
-    if hour.refusals > hour.accepted:
+    if redis.last_hour.are_most_refused:
         lines.append(f"More deliveries were refused in the last hour than accepted: {refused_text(redis)}.")
     return lines
 
@@ -61,8 +59,7 @@ def _silence_findings(numbers: Numbers, silent_after: float | None) -> list[str]
 
 
 def _clock_findings(numbers: Numbers) -> list[str]:
-    spread = numbers.clock_spread_seconds
-    return [] if spread is None or spread <= CLOCK_SECONDS_MAX else [f"Clocks differ: {clocks_text(numbers)}."]
+    return [f"Clocks differ: {clocks_text(numbers)}."] if numbers.do_clocks_differ else []
 
 
 def _task_findings(numbers: Numbers) -> list[str]:

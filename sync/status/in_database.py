@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, func, select, text, true
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.indexed import IS_IGNORED
 from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.provider.outages.record import read_mark
@@ -21,8 +22,6 @@ COUNTED_MAX = 100_000
 # An installation meets a handful of names that it does not know. At most this many are looked at.
 NAMES_MAX = 10_000
 
-# In the words of the index ix_events_ignored: with a parameter SQLite would not use it.
-_IS_IGNORED = text("outcome = 'ignored'")
 
 ReadLatency = Callable[[Connection], Latency | None]
 
@@ -86,14 +85,14 @@ def _count(connection: Connection, rows: Select[Any]) -> int:
 
 def _ignored_opt_outs(connection: Connection) -> int:
     names = [name for name in _ignored_names(connection) if looks_like_opt_out(name)]
-    return _count(connection, select(LEDGER.c.event).where(_IS_IGNORED, LEDGER.c.event.in_(names))) if names else 0
+    return _count(connection, select(LEDGER.c.event).where(IS_IGNORED, LEDGER.c.event.in_(names))) if names else 0
 
 
 def _ignored_names(connection: Connection) -> list[str]:
     """Return the names of ignored facts. From each name the index leads to the next, however many facts share it."""
-    first = select(func.min(LEDGER.c.event).label("name")).where(_IS_IGNORED)
+    first = select(func.min(LEDGER.c.event).label("name")).where(IS_IGNORED)
     names = first.cte("names", recursive=True)
-    following = select(func.min(LEDGER.c.event)).where(_IS_IGNORED, LEDGER.c.event > names.c.name)
+    following = select(func.min(LEDGER.c.event)).where(IS_IGNORED, LEDGER.c.event > names.c.name)
     names = names.union_all(select(following.correlate(names).scalar_subquery()).where(names.c.name.is_not(None)))
     query = select(names.c.name).where(names.c.name.is_not(None)).limit(NAMES_MAX)
     return list(connection.execute(query).scalars())

@@ -96,6 +96,10 @@ class LastHour:
         """Return how many deliveries were not accepted, whatever the reason."""
         return sum(self.deliveries.values()) - self.accepted
 
+    @property
+    def are_most_refused(self) -> bool:
+        return self.refusals > self.accepted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretUse:
@@ -178,6 +182,16 @@ class Numbers:
         as_of = self.freshness.as_of
         return (self.looked_at - as_of).total_seconds() if as_of else None
 
+    def is_stale(self, max_staleness_seconds: float) -> bool:
+        """Return whether look-ups answer `unknown`, though both stores answer."""
+        age = self.staleness_seconds
+        return bool(self.redis and self.database) and (age is None or age > max_staleness_seconds)
+
+    @property
+    def lacks_workers(self) -> bool:
+        """Return whether jobs wait and no worker runs."""
+        return bool(self.redis and self.redis.queue_jobs and not self.redis.workers.running(self.looked_at))
+
     @property
     def silence_seconds(self) -> float | None:
         """Return for how long no delivery of the provider's traffic came; None if none ever did, or that is unknown."""
@@ -223,3 +237,7 @@ class Numbers:
         """Return how far the clocks of this machine and of the stores that answer differ; None if none answers."""
         offsets = [store.clock_offset_seconds for store in (self.redis, self.database) if store]
         return max(0.0, *offsets) - min(0.0, *offsets) if offsets else None
+
+    @property
+    def do_clocks_differ(self) -> bool:
+        return (self.clock_spread_seconds or 0.0) > CLOCK_SECONDS_MAX

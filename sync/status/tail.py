@@ -16,7 +16,7 @@ from sync.events.event import Event, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
-from sync.queue.connection import connect
+from sync.queue.connection import opened_redis
 from sync.queue.counts import TAIL_CHANNEL, TAIL_KEY
 from sync.settings.environment import read_redis_settings
 from sync.settings.worker import read_parse_options
@@ -47,16 +47,15 @@ def tail(seconds: float | None, as_json: bool) -> None:
     Exit status: 0, or 1 if Redis does not answer. Reads REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
     """
     options = read_parse_options(os.environ)
-    connection = connect(read_redis_settings(os.environ), connections=2, seconds=REDIS_SECONDS)
+    opened = opened_redis(read_redis_settings(os.environ), connections=2, seconds=REDIS_SECONDS)
     try:
-        for shown in _deliveries(connection, None if seconds is None else time.monotonic() + seconds):
-            document = delivery_document(shown, options)
-            say(json.dumps(document) if as_json else delivery_text(document))
+        with opened as connection:
+            for shown in _deliveries(connection, None if seconds is None else time.monotonic() + seconds):
+                document = delivery_document(shown, options)
+                say(json.dumps(document) if as_json else delivery_text(document))
     except (RedisError, ValueError) as error:
         click.echo(f"Redis did not answer: {type(error).__name__}", err=True)
         sys.exit(1)
-    finally:
-        connection.connection_pool.disconnect()
 
 
 def _deliveries(connection: Redis, deadline: float | None) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,9 @@ from sync.terminal.program import program
 from sync.terminal.text import table_text
 from sync.terminal.times import iso_text, time_text
 
+# What a statement says about an opt-out.
+STATED = {"opted_out": "opted out", "opted_in": "subscribed again"}
+
 _HELD_BY: Mapping[str, str] = {
     "queue": "an opt-out received later waits in the queue",
     "inbox": "an opt-out received later waits in the inbox",

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from models.database import open_database
+from models.database import disposing, open_database
 from models.errors import error_line
 from models.schema import require_head
 from sync.settings.database_url import read_database_url
@@ -24,11 +24,10 @@ QUICK_BUSY_SECONDS = 0.5
 def opened(*, is_read_only: bool = False, statement_seconds: float = STATEMENT_SECONDS) -> Iterator[Engine]:
     """Open the database of DATABASE_URL over one connection. Raises SettingError, and the database's own errors."""
     url = read_database_url(os.environ)
-    engine = open_database(url, pool_size=1, statement_seconds=statement_seconds, is_read_only=is_read_only)
-    try:
+    with disposing(
+        open_database(url, pool_size=1, statement_seconds=statement_seconds, is_read_only=is_read_only)
+    ) as engine:
         yield engine
-    finally:
-        engine.dispose()
 
 
 @contextmanager

@@ -31,7 +31,10 @@ def say(text: str) -> None:
 
 
 def body_text(title: str, body: bytes) -> str:
-    """Return `body` exactly, under `title`; only a newline breaks a line, other control characters are shown."""
+    """Return `body` exactly, under `title`, so that it can be copied.
+
+    Only a newline breaks a line, other control characters are shown.
+    """
     lines = body.decode("utf-8", "backslashreplace").split("\n")
     return "\n".join(["", title, *(f"  {visible(line)}" for line in lines)])
 
@@ -52,6 +55,11 @@ def value_text(value: Any) -> str:
 def number_text(number: int, noun: str) -> str:
     """Return for example `1 raw event` or `2,000 raw events`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def rows_shown_text(shown: int, total: int, which: str) -> str:
+    """Return how many rows there are and, if fewer are `shown`, how many: for example `the latest 50 of 2,000`."""
+    return f"{total:,}" if shown == total else f"the {which} {shown:,} of {total:,}"
 
 
 def body_document(body: bytes) -> dict[str, str | None]:

@@ -39,12 +39,17 @@ def duration_text(seconds: float) -> str:
         return f"{round(seconds * 1000)} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
+    return " ".join(f"{count} {unit}" for count, unit in greatest_units(seconds))
+
+
+def greatest_units(seconds: float) -> list[tuple[int, str]]:
+    """Return whole seconds in the two greatest units that say something, each with its number."""
     whole, parts = round(seconds), []
     for size, unit in _UNITS:
         count, whole = divmod(whole, size)
         if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
+            parts.append((count, unit))
+    return parts[:2]
 
 
 def time_text(time: datetime | None) -> str:

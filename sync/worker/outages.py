@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync.provider.outages.in_redis import forget_gaps, read_marks
-from sync.provider.outages.marks import RedisMarks, unreachable_since
+from sync.provider.outages.marks import unreachable_since
 from sync.provider.outages.record import begin_outage, record_gaps
 
 CHORE_SECONDS = 3.0
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 def notice_outage(redis: Redis, engine: Engine) -> None:
     """Record an outage that lasts, and those that web could not record. Raises nothing of the stores'."""
     now = time.time()
-    marks = _marks(redis)
+    marks = read_marks(redis)
     if marks and marks.latest is not None and not marks.gaps and unreachable_since(now, marks, None) is None:
         return  # the usual case, which costs the database nothing
     try:
@@ -37,12 +37,3 @@ def notice_outage(redis: Redis, engine: Engine) -> None:
         log.warning("outage.recorded", **outage.logged())
     for outage in begun:
         log.error("outage.noticed", began_at=outage.logged()["began_at"])
-
-
-def _marks(redis: Redis) -> RedisMarks | None:
-    try:
-        return read_marks(redis)
-    except (RedisError, OSError, ValueError):  # ValueError: a name that no name server would be asked for
-        return None
-    finally:
-        redis.connection_pool.disconnect()  # small plans have few connections

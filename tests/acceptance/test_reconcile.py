@@ -13,13 +13,13 @@ from sqlalchemy import Engine, make_url
 from models.database import open_database
 from sync.cli import main
 from sync.devtools.fake_provider.account import FakeWebhook
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
 from sync.store.apply import apply
 from tests.integration.provider.asking import ids_file, said, statuses
 from tests.support.events_builder import ANA, AO, body, minute, raw
+from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.processes import SECRET, Platform, wait_for
 
 # The provider retries after 1, 5 and 30 minutes; here that are 36 minutes in 1.1 s.

@@ -4,12 +4,10 @@ Everything is made by the database itself, and lies scattered over a year.
 """
 
 import json
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
 from sqlalchemy import Connection, Engine, bindparam, insert, text
-from sqlalchemy.exc import DBAPIError
 
 from models.tables import FAILURE_CODES, FAILURE_COUNTS, HISTORY, OUTAGES, TASKS
 from models.types import UTCDateTime
@@ -18,6 +16,7 @@ from sync.dead_letters.replay_request import KIND as REPLAY
 from sync.dead_letters.replay_request import parameters_of
 from sync.devtools.bench.report_rows import fill as fill_messages
 from sync.devtools.bench.reports import let_deltas_wait
+from sync.devtools.bench.servers import AS_BYTES, settle
 from sync.devtools.bench.stage import Bench
 from sync.rollups.recount import remake
 from sync.settings.worker import DEFAULT_REPORT_TIMEZONE
@@ -43,7 +42,6 @@ _DIGEST = {
     "postgresql": "encode(sha256(convert_to('row ' || {}, 'UTF8')), 'hex')",
     "sqlite": "lower(hex(randomblob(32)))",
 }
-_AS_BYTES = {"postgresql": "convert_to({}, 'UTF8')", "sqlite": "CAST({} AS BLOB)"}
 # Each opt-out was stated by an event, and one in ten by a person beside it.
 _STATEMENTS = (
     "INSERT INTO opt_out_history (kind, channel, address, sender, occurred_at, applied_at, source, message_id, event, "
@@ -94,7 +92,7 @@ def fill(bench: Bench, engine: Engine, messages: int) -> None:
     with engine.begin() as connection:
         _state_opt_outs(connection, kind)
         letters, deeds = (max(ROWS_MIN, messages // every) for every in (MESSAGES_PER_LETTER, MESSAGES_PER_DEED))
-        body = _AS_BYTES[kind].format(_LETTER_BODY.replace(":", r"\:"))
+        body = AS_BYTES[kind].format(_LETTER_BODY.replace(":", r"\:"))
         made = {"digest": _DIGEST[kind].format("n"), "body": body, "series": _SERIES[kind]}
         for statement, rows in ((_LETTERS, letters), (_DEEDS, deeds)):
             at = bindparam("now", now, type_=UTCDateTime())
@@ -120,7 +118,7 @@ def fill(bench: Bench, engine: Engine, messages: int) -> None:
         connection.execute(insert(FAILURE_COUNTS), count)
     bench.say("console: counting the roll-ups")
     remake(engine, DEFAULT_REPORT_TIMEZONE)
-    _settle(engine, kind)
+    settle(engine, _TIDIED)
     let_deltas_wait(engine, now)
 
 
@@ -168,14 +166,3 @@ def _task(now: datetime, number: int) -> dict[str, object]:
         "state": "done",
     }
     return {"id": token_hex(8)} | times | work | asked
-
-
-def _settle(engine: Engine, kind: str) -> None:
-    """Get done what a database would otherwise do after the filling, while we measure."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if kind == "sqlite":
-            connection.execute(text("ANALYZE"))
-            return
-        connection.execute(text(f"VACUUM (ANALYZE) {_TIDIED}"))
-        with suppress(DBAPIError):  # not every user may
-            connection.execute(text("CHECKPOINT"))

@@ -1,19 +1,17 @@
 """Does it stay as fast as the tables grow, and what does a queued event take of Redis?"""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, bindparam, text
-from sqlalchemy.exc import DBAPIError
 
-from models.database import open_database
+from models.database import disposing, open_database
 from models.types import UTCDateTime
 from sync.devtools.bench.apply import ALONE, GROUP_EVENTS, generate_raw_events, measure_alone, measure_workers
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.load import flood, sign_bodies
-from sync.devtools.bench.servers import Database, empty, redis_figures
+from sync.devtools.bench.servers import AS_BYTES, Database, empty, redis_figures, settle
 from sync.devtools.bench.stage import Bench, open_stage
 from sync.devtools.simulate.traffic import generate
 
@@ -34,7 +32,6 @@ _BODY = (
     """"channel":"sms","to":"+2449' || (10000000 + n) || '","campaign_id":"cmp_' || (n / 100) || '","""
     """"status":"delivered","delivered_at":"2026-06-24T10:04:55Z"}}'"""
 )
-_AS_BYTES = {"postgresql": "convert_to({}, 'UTF8')", "sqlite": "CAST({} AS BLOB)"}
 _FILL_BODIES = (
     "INSERT INTO bodies (received_at, subject_id, event, body) "
     "SELECT :now, id, 'message.delivered', {body} FROM ({series}) AS made"
@@ -62,8 +59,7 @@ class Rates:
 def measure_growth(bench: Bench, database: Database, *, events: int, messages: Sequence[int]) -> list[Figure]:
     """Return the rate of one worker with each of so many messages in the tables, and what a burst takes of Redis."""
     rates: dict[int, Rates] = {}
-    engine = open_database(database.url)
-    try:
+    with disposing(open_database(database.url)) as engine:
         empty(engine)
         filled = 0
         for number in sorted(messages):
@@ -73,8 +69,6 @@ def measure_growth(bench: Bench, database: Database, *, events: int, messages: S
             rates[number] = _measure_rates(bench, database, number, events)
         bench.say("growth: removing all of it")
         empty(engine)
-    finally:
-        engine.dispose()
     return [*_rate_figures(database, rates), _measure_queue(bench, database, events)]
 
 
@@ -96,7 +90,7 @@ def _measure_rates(bench: Bench, database: Database, messages: int, events: int)
 def _fill(bench: Bench, engine: Engine, filled: int, number: int) -> None:
     """Bring the tables from `filled` to `number` messages, and let the database tidy up."""
     kind = engine.dialect.name
-    body = _AS_BYTES[kind].format(_BODY)
+    body = AS_BYTES[kind].format(_BODY)
     for first in range(filled, number, FILL_STEP):
         bench.say(f"growth: filling the tables, {first:,} of {number:,} messages")
         last = min(first + FILL_STEP, number) - 1
@@ -109,15 +103,7 @@ def _fill(bench: Bench, engine: Engine, filled: int, number: int) -> None:
             connection.execute(fill, {"last": last_id})
             connection.execute(text(_FILL_MESSAGES).bindparams(now))
     if kind == "postgresql" and number > filled:
-        _settle(engine)
-
-
-def _settle(engine: Engine) -> None:
-    """Get done what PostgreSQL would otherwise do after the filling, while we measure."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE) events, bodies, message_status"))
-        with suppress(DBAPIError):  # not every user may
-            connection.execute(text("CHECKPOINT"))
+        settle(engine, "events, bodies, message_status")
 
 
 def _rate_figures(database: Database, rates: dict[int, Rates]) -> list[Figure]:

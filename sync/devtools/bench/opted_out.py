@@ -1,12 +1,11 @@
 """Fills the table of opt-outs, and makes addresses that are in it, and others that are not."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, bindparam, text
-from sqlalchemy.exc import DBAPIError
 
 from models.types import UTCDateTime
+from sync.devtools.bench.servers import settle
 
 FILL_STEP = 250_000
 NUMBERS_MAX = 10_000_000
@@ -43,7 +42,4 @@ def fill(engine: Engine, filled: int, count: int) -> None:
         with engine.begin() as connection:
             connection.execute(statement.bindparams(now), {"first": first, "last": min(first + FILL_STEP, count) - 1})
     if kind == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM (ANALYZE) opt_outs"))
-            with suppress(DBAPIError):  # not every user may
-                connection.execute(text("CHECKPOINT"))
+        settle(engine, "opt_outs")

@@ -4,13 +4,12 @@ Each message has three facts, of which two are of a type that no row follows fro
 reasons of failures are as many as a marketing account has.
 """
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, bindparam, text
-from sqlalchemy.exc import DBAPIError
 
 from models.types import UTCDateTime
+from sync.devtools.bench.servers import AS_BYTES, settle
 from sync.devtools.bench.stage import Bench
 
 FACTS_PER_MESSAGE = 3
@@ -29,7 +28,6 @@ _LATER = {
     "postgresql": "at + make_interval(secs => {})",
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f', at, ({}) || ' seconds') || '000'",
 }
-_AS_BYTES = {"postgresql": "convert_to({}, 'UTF8')", "sqlite": "CAST({} AS BLOB)"}
 
 _ID = "'msg_' || substr(CAST(1000000000 + n AS text), 2)"
 _ADDRESS = "'+2449' || substr(CAST(100000000 + (n * 7919) % {addresses} AS text), 2)"
@@ -64,15 +62,10 @@ def fill(bench: Bench, engine: Engine, messages: int, now: datetime) -> None:
             for statement in statements:
                 connection.execute(text(statement).bindparams(first_at), values)
     if kind == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with engine.begin() as connection:
             # The ids of bodies were given, not taken.
             connection.execute(text("SELECT setval('bodies_id_seq', (SELECT max(id) FROM bodies))"))
-            connection.execute(text("VACUUM (ANALYZE) events, bodies, message_status, campaign_status, opt_outs"))
-            with suppress(DBAPIError):  # not every user may
-                connection.execute(text("CHECKPOINT"))
-    else:
-        with engine.begin() as connection:
-            connection.execute(text("ANALYZE"))
+    settle(engine, "events, bodies, message_status, campaign_status, opt_outs")
 
 
 def _statements(kind: str) -> list[str]:
@@ -86,7 +79,7 @@ def _statements(kind: str) -> list[str]:
     bodies = (
         "INSERT INTO bodies (id, received_at, subject_id, event, body) "
         f"SELECT {_BODY_ID}, {later.format('0.5 + n % 97')}, {_ID}, 'message.' || name, "
-        f"{_AS_BYTES[kind].format(_literal(_BODY))} FROM ({series}) AS made CROSS JOIN ({_FACTS}) AS facts"
+        f"{AS_BYTES[kind].format(_literal(_BODY))} FROM ({series}) AS made CROSS JOIN ({_FACTS}) AS facts"
     )
     messages = (
         "INSERT INTO message_status (message_id, channel, recipient, sender, campaign_id, status, status_at, "

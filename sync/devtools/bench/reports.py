@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, Table, func, insert, select, text
 
-from models.database import open_database
+from models.database import disposing, open_database
 from models.report_views import REPORT_RECIPIENTS
 from models.tables import ROLLUP_DELTAS
 from sync.devtools.bench.figures import Figure, Target, Yardstick, middle
 from sync.devtools.bench.report_rows import FACTS_PER_MESSAGE, fill
-from sync.devtools.bench.servers import Database, empty
+from sync.devtools.bench.servers import Database, empty, settle
 from sync.devtools.bench.stage import Bench
 from sync.reports.queries import REPORTS, ReportSelection
 from sync.rollups.compact import compact
@@ -30,8 +30,7 @@ Ask = Callable[[Connection], object]
 
 def measure_reports(bench: Bench, database: Database, *, messages: Sequence[int]) -> list[Figure]:
     """Return how many milliseconds each report takes with each of so many messages in the tables."""
-    engine = open_database(database.url)
-    try:
+    with disposing(open_database(database.url)) as engine:
         figures = []
         for number in messages:
             if number:
@@ -39,8 +38,6 @@ def measure_reports(bench: Bench, database: Database, *, messages: Sequence[int]
                 figures += _measure(bench, database, engine, number)
         bench.say("reports: removing all of it")
         empty(engine)
-    finally:
-        engine.dispose()
     return figures
 
 
@@ -53,10 +50,7 @@ def _measure(bench: Bench, database: Database, engine: Engine, messages: int) ->
     remake(engine, DEFAULT_REPORT_TIMEZONE)
     anew = Figure(part=PART, name=f"{about}: the roll-ups counted anew", value=_since(begun), unit="ms")
     if database.kind == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(
-                text("VACUUM (ANALYZE) rollup_daily, rollup_campaigns, rollup_campaign_quarters, rollup_deltas")
-            )
+        settle(engine, "rollup_daily, rollup_campaigns, rollup_campaign_quarters, rollup_deltas")
     let_deltas_wait(engine, now)
     month = ReportSelection(since=(now - timedelta(days=30)).date())
     figures = [anew]

@@ -5,7 +5,7 @@ Tables and queue are emptied between measurements, so a server that holds a sing
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from models import all_tables
-from models.database import open_database
+from models.database import disposing, open_database
 from models.errors import error_line
 from sync.devtools.dev.embedded import private_redis
 from sync.devtools.dev.processes import DevelopmentError
@@ -31,6 +31,8 @@ TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name not i
 
 KINDS = ("postgresql", "sqlite")
 NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+# How each makes bytes of a text.
+AS_BYTES = {"postgresql": "convert_to({}, 'UTF8')", "sqlite": "CAST({} AS BLOB)"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +114,10 @@ def _embedded_postgres() -> Iterator[URL]:
 
 def require_untouched(database: Database) -> None:
     """Raise DevelopmentError if a table of the project holds a row: the benchmark empties them all."""
-    engine = open_database(database.url, pool_size=1, is_read_only=True)
+    opened = disposing(open_database(database.url, pool_size=1, is_read_only=True))
     try:
-        existing = set(inspect(engine).get_table_names())
-        with engine.connect() as connection:
+        with opened as engine, engine.connect() as connection:
+            existing = set(inspect(connection).get_table_names())
             for table in TABLES:
                 if table.name in existing and connection.execute(select(1).select_from(table).limit(1)).first():
                     raise DevelopmentError(
@@ -124,8 +126,6 @@ def require_untouched(database: Database) -> None:
                     )
     except DBAPIError as error:
         raise DevelopmentError(f"the database of --database-url does not answer: {error_line(error)}") from None
-    finally:
-        engine.dispose()
 
 
 def empty(engine: Engine) -> None:
@@ -149,15 +149,22 @@ def empty(engine: Engine) -> None:
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
+def settle(engine: Engine, tables: str) -> None:
+    """Get done what the database would otherwise do after `tables` were filled, while we measure."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("ANALYZE"))
+            return
+        connection.execute(text(f"VACUUM (ANALYZE) {tables}"))
+        with suppress(DBAPIError):  # not every user may
+            connection.execute(text("CHECKPOINT"))
+
+
 def version(database: Database) -> str:
     """Return the server's own words for its version."""
     question = "SHOW server_version" if database.kind == "postgresql" else "SELECT sqlite_version()"
-    engine = open_database(database.url, pool_size=1)
-    try:
-        with engine.connect() as connection:
-            return str(connection.execute(text(question)).scalar_one())
-    finally:
-        engine.dispose()
+    with disposing(open_database(database.url, pool_size=1)) as engine, engine.connect() as connection:
+        return str(connection.execute(text(question)).scalar_one())
 
 
 def redis_figures(client: Redis, section: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from redis import Redis
 from rich.console import Console
 from sqlalchemy import Engine
 
-from models.database import open_database
+from models.database import disposing, open_database
 from receiver.server.paths import DELIVERY_PATH
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.dev.embedded import free_port
@@ -161,8 +161,7 @@ def open_stage(bench: Bench, database: Database, *, keeps_rows: bool = False) ->
         "ZEXA_WEBHOOK_SECRET": bench.secret,
     }
     setup = prepare(bench.folder, free_port(), os.environ | stage_environ)
-    engine = open_database(database.url)
-    try:
+    with disposing(open_database(database.url)) as engine:
         if not keeps_rows:
             empty(engine)
         with (
@@ -177,8 +176,6 @@ def open_stage(bench: Bench, database: Database, *, keeps_rows: bool = False) ->
         ):
             client.flushdb()
             yield Stage(setup, database, processes, client, engine)
-    finally:
-        engine.dispose()
 
 
 def migrate(bench: Bench, database: Database) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.database import open_database
+from models.database import disposing, open_database
 from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, middle
 from sync.devtools.bench.memory import MemoryWatch
 from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out
@@ -71,25 +71,21 @@ def measure_scrub(bench: Bench, database: Database, *, rows: int) -> list[Figure
 
 @contextmanager
 def _filled(bench: Bench, database: Database, opt_outs: int) -> Iterator[None]:
-    engine = open_database(database.url)
-    try:
+    with disposing(open_database(database.url)) as engine:
         empty(engine)
         bench.say(f"{PART}: {database.name}, filling the table with {opt_outs:,} opt-outs")
         fill(engine, 0, opt_outs)
         yield
         empty(engine)
-    finally:
-        engine.dispose()
 
 
 @contextmanager
 def _opened_lookup(bench: Bench, database: Database) -> Iterator[Lookup]:
-    engine = open_database(database.url, pool_size=1, is_read_only=True, is_tested_first=False)
-    try:
-        with opened_queue(RedisSettings(url=bench.redis_url, verify_tls=True), seconds=REDIS_SECONDS) as queue:
-            yield Lookup(engine, queue, default_region=REGION)
-    finally:
-        engine.dispose()
+    with (
+        disposing(open_database(database.url, pool_size=1, is_read_only=True, is_tested_first=False)) as engine,
+        opened_queue(RedisSettings(url=bench.redis_url, verify_tls=True), seconds=REDIS_SECONDS) as queue,
+    ):
+        yield Lookup(engine, queue, default_region=REGION)
 
 
 def _address(number: int, opt_outs: int) -> str:

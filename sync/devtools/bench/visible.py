@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from models.database import open_database
+from models.database import disposing, open_database
 from models.tables import MESSAGES
 from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick
 from sync.devtools.bench.load import Bodies, send_beside, sign_bodies
@@ -86,15 +86,14 @@ def _measure(
         seconds=3600,
         is_once=True,
     )
-    engine = open_database(stage.database.url, pool_size=1, is_read_only=True)
-    try:
-        with engine.connect() as connection:
-            rows = Rows(connection, probes)
-            sent = send_beside(stage.processes, order, watch=rows.look, pause_seconds=LOOK_PAUSE_SECONDS)
-            if not stage.processes.wait_until(lambda: _are_seen(rows), seconds=LAST_ROW_SECONDS):
-                raise DevelopmentError(f"some events were no rows {LAST_ROW_SECONDS} s after the last was sent")
-    finally:
-        engine.dispose()
+    with (
+        disposing(open_database(stage.database.url, pool_size=1, is_read_only=True)) as engine,
+        engine.connect() as connection,
+    ):
+        rows = Rows(connection, probes)
+        sent = send_beside(stage.processes, order, watch=rows.look, pause_seconds=LOOK_PAUSE_SECONDS)
+        if not stage.processes.wait_until(lambda: _are_seen(rows), seconds=LAST_ROW_SECONDS):
+            raise DevelopmentError(f"some events were no rows {LAST_ROW_SECONDS} s after the last was sent")
     latencies = Latencies()
     for position, seen_at in rows.seen_at.items():
         latencies.add(seen_at - sent.departures[position])

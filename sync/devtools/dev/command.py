@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from models.database import open_database
+from models.database import disposing, open_database
 from sync.devtools.dev.console import console_text
 from sync.devtools.dev.data_folder import Claim, claim
 from sync.devtools.dev.embedded import START_SECONDS, EmbeddedError, answers
@@ -155,23 +155,22 @@ def _wait_until_ready(processes: Processes, setup: Setup) -> None:
 def _prove(processes: Processes, setup: Setup, progress: Progress) -> str:
     """Deliver an event and wait for its row; return the message's id."""
     delivery = sample_delivery("msg_dev_", setup.secret)
-    engine = open_database(setup.database_url, pool_size=1)
-    try:
-        with progress.step("proof", "delivering one signed event") as step:
-            begun = time.monotonic()
-            status = post(delivery, setup.port)
-            if status != 200:
-                log = setup.data / "web.log"
-                raise DevelopmentError(f"our own delivery was answered {status or 'not at all'}; see {log}")
-            if not processes.wait_until(
-                lambda: has_row(engine, delivery.message_id), seconds=PROOF_SECONDS, pause_seconds=PROOF_PAUSE_SECONDS
-            ):
-                log = setup.data / "worker.log"
-                raise DevelopmentError(f"our own event was no row within {PROOF_SECONDS} s; see {log}")
-            milliseconds = (time.monotonic() - begun) * 1000
-            step.detail = f"one signed event arrived: from HTTP to its row in message_status in {milliseconds:.0f} ms"
-    finally:
-        engine.dispose()
+    with (
+        disposing(open_database(setup.database_url, pool_size=1)) as engine,
+        progress.step("proof", "delivering one signed event") as step,
+    ):
+        begun = time.monotonic()
+        status = post(delivery, setup.port)
+        if status != 200:
+            log = setup.data / "web.log"
+            raise DevelopmentError(f"our own delivery was answered {status or 'not at all'}; see {log}")
+        if not processes.wait_until(
+            lambda: has_row(engine, delivery.message_id), seconds=PROOF_SECONDS, pause_seconds=PROOF_PAUSE_SECONDS
+        ):
+            log = setup.data / "worker.log"
+            raise DevelopmentError(f"our own event was no row within {PROOF_SECONDS} s; see {log}")
+        milliseconds = (time.monotonic() - begun) * 1000
+        step.detail = f"one signed event arrived: from HTTP to its row in message_status in {milliseconds:.0f} ms"
     return delivery.message_id
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from models.database import open_database
+from models.database import disposing, open_database
 from sync.devtools.dev.setup import Setup
 from sync.users.accounts import LinkKind, Role, add_account, make_link
 from sync.users.add_command import link_text
@@ -22,11 +22,7 @@ def console_text(setup: Setup) -> str | None:
     if setup.database_url.database != str(setup.data / "zexa.db"):
         return f"{address}/console/ (`zexa-sync users add NAME` lets somebody in)"
     now = datetime.now(UTC)
-    engine = open_database(setup.database_url, pool_size=1)
-    try:
-        with engine.begin() as connection:
-            add_account(connection, NAME, Role.OPERATOR, None, now)
-            secret = make_link(connection, NAME, LinkKind.SIGN_IN, now)
-    finally:
-        engine.dispose()
+    with disposing(open_database(setup.database_url, pool_size=1)) as engine, engine.begin() as connection:
+        add_account(connection, NAME, Role.OPERATOR, None, now)
+        secret = make_link(connection, NAME, LinkKind.SIGN_IN, now)
     return f"{link_text(address, secret)} (signs in once)"

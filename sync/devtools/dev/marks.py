@@ -3,7 +3,7 @@
 from redis import Redis
 from sqlalchemy import delete
 
-from models.database import open_database
+from models.database import disposing, open_database
 from models.plain_tables import LAST_REACHABLE
 from sync.devtools.dev.setup import Setup
 from sync.provider.outages.in_redis import GAPS_KEY, REACHABLE
@@ -18,12 +18,8 @@ def forget_marks(setup: Setup) -> None:
     is_own = "redis" in setup.commands and setup.database_url.database == str(setup.data / "zexa.db")
     if setup.provider_port is None or not is_own:
         return
-    engine = open_database(setup.database_url, pool_size=1)
-    try:
-        with engine.begin() as connection:
-            connection.execute(delete(LAST_REACHABLE))
-    finally:
-        engine.dispose()
+    with disposing(open_database(setup.database_url, pool_size=1)) as engine, engine.begin() as connection:
+        connection.execute(delete(LAST_REACHABLE))
     with Redis.from_url(setup.environ["REDIS_URL"]) as redis:
         redis.zrem(LATEST_KEY, REACHABLE)
         redis.delete(GAPS_KEY)

@@ -2,7 +2,7 @@
 
 import time
 
-from models.database import open_database
+from models.database import disposing, open_database
 from sync.devtools.dev.processes import DevelopmentError, Processes
 from sync.devtools.dev.proof import PATH, request
 from sync.devtools.dev.setup import Setup
@@ -26,14 +26,16 @@ def register(processes: Processes, setup: Setup, provider_port: int) -> str:
     """Return in one line what proves the webhook of this run. Raises DevelopmentError if nothing does."""
     if not processes.wait_until(lambda: request("GET", "/", provider_port)[0] is not None, seconds=START_SECONDS):
         raise DevelopmentError(f"the provider did not answer; its log is {setup.data / 'provider.log'}")
-    engine = open_database(setup.database_url, pool_size=1)
     try:
-        with RegistrationRun(
-            engine=engine,
-            settings=ProviderSettings.read(setup.environ),
-            redis=read_redis_settings(setup.environ),
-            secrets=read_secrets(setup.environ),
-        ) as run:
+        with (
+            disposing(open_database(setup.database_url, pool_size=1)) as engine,
+            RegistrationRun(
+                engine=engine,
+                settings=ProviderSettings.read(setup.environ),
+                redis=read_redis_settings(setup.environ),
+                secrets=read_secrets(setup.environ),
+            ) as run,
+        ):
             registered = _registered(run, f"http://127.0.0.1:{setup.port}{PATH}")
             if not registered.is_new:
                 return already_text(registered.registration, run.position(registered.registration), len(run.secrets))
@@ -41,8 +43,6 @@ def register(processes: Processes, setup: Setup, provider_port: int) -> str:
             return f"registered; {verified_text(evidence, registered.registration, len(run.secrets))}"
     except (ProviderError, NothingMade, MayExist, Busy, QueueUnavailable) as error:
         raise DevelopmentError(f"the webhook was not registered: {error}") from None
-    finally:
-        engine.dispose()
 
 
 def _registered(run: RegistrationRun, url: str) -> Registered:

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from sync.devtools.fake_provider.account import FakeAccount
-from sync.devtools.fake_provider.running import started
-from sync.devtools.fake_provider.server import FakeApi
+from sync.devtools.fake_provider.server import FakeApi, started
 from sync.settings.provider import ProviderSettings
 from sync.settings.web import read_secrets
 

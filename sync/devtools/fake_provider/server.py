@@ -26,6 +26,7 @@ CODES = {400: "invalid_request", 401: "unauthorized", 422: "validation_error", 4
 # Somebody's, for a caller who would quote an answer.
 SOMEBODY = "+244912345678"
 AGES = 3600.0
+STOP_SECONDS = 0.1
 _DONE_FIRST = (FakeFault.DONE_THEN_500, FakeFault.DONE_THEN_SILENCE)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -178,3 +179,12 @@ async def _failed(request: web.Request, fault: FakeFault) -> web.StreamResponse:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def started(api: FakeApi, port: int) -> tuple[web.AppRunner, int]:
+    """Listen on `port`, or a free one; return what stops it, and the port."""
+    runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=STOP_SECONDS)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    return runner, runner.addresses[0][1]

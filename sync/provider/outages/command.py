@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
-from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from sync.provider.outages.documents import outages_document
@@ -81,7 +80,7 @@ def outages(
     if context.invoked_subcommand is not None:
         return
     now = time.time()
-    marks = _marks()
+    marks = read_marks(connect(read_redis_settings(os.environ), connections=1, seconds=REDIS_SECONDS))
     with database(is_read_only=True) as engine, engine.connect() as connection:
         shown_losses = _shown(_losses(connection, marks, now, schedule), since, time_of(now))
         costs = [find_cost(connection, loss, time_of(now)) for loss in shown_losses]
@@ -90,16 +89,6 @@ def outages(
         say(json.dumps(outages_document(costs, ids, is_redis_away=marks is None), indent=2))
     else:
         say(as_invoked(outages_text(costs, ids, time_of(now), schedule, is_redis_away=marks is None)))
-
-
-def _marks() -> RedisMarks | None:
-    redis = connect(read_redis_settings(os.environ), connections=1, seconds=REDIS_SECONDS)
-    try:
-        return read_marks(redis)
-    except (RedisError, OSError, ValueError):  # ValueError: a name that no name server would be asked for
-        return None
-    finally:
-        redis.connection_pool.disconnect()
 
 
 def _losses(connection: Connection, marks: RedisMarks | None, now: float, schedule: RetrySchedule) -> list[Loss]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from sync.provider.outages.marks import Gap, OutageKind, RedisMarks, believed
 from sync.queue.counts import LATEST_KEY
@@ -13,12 +14,17 @@ GAPS_KEY = "zexa-sync:gaps"  # a hash: of a gap's begin its end and kind, until 
 _FORGOTTEN = "?"  # for a begin that Redis does not remember
 
 
-def read_marks(redis: Redis) -> RedisMarks:
-    """Return what Redis knows, in one round trip. Raises Redis' errors."""
-    with redis.pipeline(transaction=False) as pipeline:
-        pipeline.zscore(LATEST_KEY, REACHABLE)
-        pipeline.hgetall(GAPS_KEY)
-        latest, gaps = pipeline.execute()
+def read_marks(redis: Redis) -> RedisMarks | None:
+    """Return what Redis knows, in one round trip, None if it does not answer. The connection is closed again."""
+    try:
+        with redis.pipeline(transaction=False) as pipeline:
+            pipeline.zscore(LATEST_KEY, REACHABLE)
+            pipeline.hgetall(GAPS_KEY)
+            latest, gaps = pipeline.execute()
+    except (RedisError, OSError, ValueError):  # ValueError: a name that no name server would be asked for
+        return None
+    finally:
+        redis.connection_pool.disconnect()  # small plans have few connections
     return RedisMarks(latest=latest, gaps=tuple(_gaps(gaps)))
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import URL, text
 
-from models.database import open_database
+from models.database import disposing, open_database
 
 WAIT_SECONDS = 180.0  # more than the provider may take, which may ask to wait
 PAUSE_SECONDS = 0.1
@@ -30,14 +30,10 @@ def registering(url: URL, *, seconds: float = WAIT_SECONDS) -> Iterator[None]:
 
 @contextmanager
 def _locked_database(url: URL, seconds: float) -> Iterator[None]:
-    engine = open_database(url, pool_size=1)
-    try:
-        with engine.begin() as connection:
-            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            _wait(lambda: bool(connection.scalar(text(_TRY))), seconds)
-            yield
-    finally:
-        engine.dispose()
+    with disposing(open_database(url, pool_size=1)) as engine, engine.begin() as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        _wait(lambda: bool(connection.scalar(text(_TRY))), seconds)
+        yield
 
 
 @contextmanager

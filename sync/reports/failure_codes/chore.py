@@ -5,8 +5,8 @@ be applied.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from models.database import open_database
+from models.database import disposing, open_database
 from sync.events.interpretation import ParseOptions
-from sync.queue.connection import connect, open_queue
+from sync.queue.connection import open_queue, opened_redis
 from sync.reports.failure_codes.count import AGAIN_AFTER, count_failures
 from sync.reports.failure_codes.judge import judge
 from sync.reports.failure_codes.store import store_count
@@ -68,14 +68,12 @@ class FailureCodesChore:
 
     def take_turn(self) -> None:
         """Count, unless another worker did within the last hour. Without Redis nobody counts."""
-        connection = connect(self.redis, connections=1, seconds=REDIS_SECONDS)
-        try:
+        with (
+            suppress(RedisError),  # whoever takes the jobs says so
+            opened_redis(self.redis, seconds=REDIS_SECONDS) as connection,
+        ):
             if connection.set(LOCK_KEY, 1, nx=True, ex=CHORE_SECONDS):
                 self._count(_Pace(connection, self.is_stop_asked, self.sleep))
-        except RedisError:
-            return  # whoever takes the jobs says so
-        finally:
-            connection.connection_pool.disconnect()
 
     def _count(self, pace: "_Pace") -> None:
         now = datetime.now(UTC)
@@ -93,19 +91,16 @@ class FailureCodesChore:
         proposed = sum(code.is_proposed for code in codes)
         log.info("failure_codes.counted", codes=len(codes), proposed=proposed, seconds=seconds)
 
-    @contextmanager
-    def _database(self, *, is_read_only: bool = False) -> Iterator[Engine]:
-        engine = open_database(
-            self.database_url,
-            pool_size=1,
-            statement_seconds=STATEMENT_SECONDS,
-            busy_seconds=BUSY_SECONDS,
-            is_read_only=is_read_only,
+    def _database(self, *, is_read_only: bool = False) -> AbstractContextManager[Engine]:
+        return disposing(
+            open_database(
+                self.database_url,
+                pool_size=1,
+                statement_seconds=STATEMENT_SECONDS,
+                busy_seconds=BUSY_SECONDS,
+                is_read_only=is_read_only,
+            )
         )
-        try:
-            yield engine
-        finally:
-            engine.dispose()
 
 
 class _Pace:

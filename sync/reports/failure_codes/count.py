@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, case, func, or_, select, text
+from sqlalchemy import Connection, Engine, Row, and_, case, func, or_, select
 
+from models.indexed import HAS_FAILED
 from models.statements import is_one_of
 from models.tables import MESSAGES
 from sync.events.forget_keys import PSEUDONYM
@@ -26,8 +27,6 @@ SEEN_PER_ENTRY_MAX, SEEN_MAX = 20_000, 200_000
 CHARACTERS_MAX = 200
 # Says nothing, as far as codes go.
 _NO_CODE = ("", "0")
-# In these words, not as parameters: the index of failures is known by them.
-_HAS_FAILED = text("message_status.status IN ('failed', 'undeliverable')")
 
 Key = tuple[str, str]  # channel, recipient
 
@@ -172,7 +171,7 @@ def _slice(connection: Connection, after: datetime, after_id: str, until: dateti
     is_later = or_(columns.status_at > after, columns.message_id > after_id)
     names = ("message_id", "channel", "recipient", "status_at", "failure_code", "failure_reason")
     query = select(*(columns[name] for name in names)).where(
-        _HAS_FAILED, columns.status_at >= after, columns.status_at < until, is_later
+        HAS_FAILED, columns.status_at >= after, columns.status_at < until, is_later
     )
     return connection.execute(query.order_by(columns.status_at, columns.message_id).limit(FAILURES_PER_SLICE)).all()
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sync.reports.trace.gather import Fact, FoundBy, OptOutFound, Trace
 from sync.terminal.tables import drawn_lines, output_console
-from sync.terminal.text import POLLED, value_text, visible
+from sync.terminal.text import POLLED, body_text, value_text, visible
 from sync.terminal.times import lag_text, time_text
 
 _FOUND_BY: Mapping[FoundBy, str] = {
@@ -26,7 +26,7 @@ def trace_text(trace: Trace, *, with_bodies: bool) -> str:
     """Return `trace` as text for standard output, in as many columns and colours as that has."""
     lines = drawn_lines(output_console(), *_parts(trace))
     if with_bodies:
-        lines += [line for fact in trace.facts for line in _body_lines(fact)]
+        lines += map(_body_text, trace.facts)
     return "\n".join(lines)
 
 
@@ -92,9 +92,7 @@ def _section(title: str, row: Mapping[str, Any] | None) -> Iterator[RenderableTy
     yield _indented(table)
 
 
-def _body_lines(fact: Fact) -> list[str]:
-    """Only a newline breaks a line of a body, so that it can be copied; other control characters are shown."""
-    lines = fact.body.decode("utf-8", "backslashreplace").split("\n")
+def _body_text(fact: Fact) -> str:
     title = "Body of" if fact.holds else "Another body of"
     origin = f", {POLLED}" if fact.is_polled else ""
-    return ["", f"{title} {visible(fact.name)}{origin}", *(f"  {visible(line)}" for line in lines)]
+    return body_text(f"{title} {visible(fact.name)}{origin}", fact.body)

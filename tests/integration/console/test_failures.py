@@ -7,11 +7,13 @@ from html import unescape
 
 import pytest
 from flask import Flask
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, select
 
-from receiver.console import failed_messages
+from models.tables import MESSAGES
+from receiver.console import listing
 from receiver.console.pages import STORES
 from sync.events.interpretation import ParseOptions
+from sync.reports import messages as counted
 from sync.reports.failure_codes.judge import FailureCode, JudgedCode
 from sync.reports.failure_codes.store import store_count
 from sync.store.apply import apply
@@ -106,8 +108,8 @@ def test_rows_are_looked_at_by_key_and_no_more_than_a_page_may(
     operator: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links = number_links(operator.get("/failures?days=7").text)
-    monkeypatch.setattr(failed_messages, "ROWS_LOOKED_AT", 3)
-    monkeypatch.setattr(failed_messages, "ROWS_ON_A_PAGE", 2)
+    monkeypatch.setattr(counted, "REASONS_READ", 3)
+    monkeypatch.setattr(listing, "ROWS_ON_A_PAGE", 2)
     for number, path in links:
         ids = ids_behind(operator, path)
         assert len(ids) == len(set(ids)) == number, path
@@ -125,9 +127,34 @@ def test_no_url_of_the_page_names_an_address_though_a_reason_does(operator: Visi
 @on_sqlite
 def test_a_reason_of_a_message_that_is_gone_leads_to_no_rows(operator: Visitor) -> None:
     assert FAILED in operator.get(f"/failed?like={FAILED}").text
-    gone = operator.get("/failed?like=nobody")
-    assert gone.status_code == 200
-    assert FAILED not in gone.text
+    for path in ("/failed?", f"/messages?status=missed&day={datetime.now(UTC).date() - timedelta(days=2)}&"):
+        gone = operator.get(f"{path}like=nobody")
+        assert gone.status_code == 200
+        assert FAILED not in gone.text
+
+
+@on_sqlite
+def test_failures_are_listed_the_latest_first(operator: Visitor, failing: Engine) -> None:
+    with failing.connect() as connection:
+        columns = MESSAGES.c
+        failed = select(columns.message_id).where(columns.status.in_(("failed", "undeliverable")))
+        ids = connection.execute(failed.order_by(columns.status_at.desc(), columns.message_id.desc())).scalars().all()
+    assert ids_behind(operator, "/failed?since=2020-01-01") == ids
+
+
+@on_sqlite
+def test_reasons_of_a_campaign_that_differ_in_an_address_are_one_too(operator: Visitor, failing: Engine) -> None:
+    now = datetime.now(UTC) - timedelta(seconds=60)
+    texts = ("blocked 912345678", "blocked 923000111", "blocked")
+    of_campaign = [
+        delivery("message.failed", now, message_id=text[-3:], channel="sms", to=RUI, error=text, campaign_id="c")
+        for text in texts
+    ]
+    apply(failing, of_campaign, options=ParseOptions(default_region="AO"), now=datetime.now(UTC))
+    (path,) = [
+        path for number, path in number_links(operator.get("/campaign?id=c").text) if "like=" in path and number == 2
+    ]
+    assert sorted(ids_behind(operator, path)) == ["111", "678"]
 
 
 @on_sqlite

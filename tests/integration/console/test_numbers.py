@@ -20,8 +20,8 @@ from sync.events.raw import RawEvent
 from sync.reports import messages as counted
 from sync.reports.few_campaigns import few_campaigns
 from sync.reports.messages import CountedKind, CountedMessages, counted_messages
-from sync.reports.provider_counts import FINAL
 from sync.rollups.compact import compact
+from sync.rollups.contribution import FINAL
 from sync.store.apply import apply
 from tests.integration.console.conftest import RUI, deliveries, delivery
 from tests.integration.console.test_pages import cells, reported

@@ -9,9 +9,9 @@ from sqlalchemy import URL
 
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.provider import retries
 from tests.integration.provider.asking import KEY, Command
+from tests.support.fake_provider import FakeProvider, fake_provider
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 
 from sync.devtools.dev.embedded import free_port
 from sync.devtools.fake_provider.account import FakeFault
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.devtools.fake_provider.server import SOMEBODY
 from sync.provider import client as client_module
 from sync.provider import retries
@@ -16,6 +15,7 @@ from sync.provider.client import ProviderClient
 from sync.provider.errors import ProviderError, ProviderFailure
 from sync.settings.provider import ProviderSettings
 from tests.support.doctors import answering
+from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.tls import tls_front
 
 KEY = "zxk_hunter2"

@@ -9,7 +9,6 @@ from redis import Redis
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider.ask import AskingFailed
 from sync.provider.reconcile_chore import LOCK_KEY, Reconciliation
@@ -19,6 +18,7 @@ from sync.settings.worker import WorkerSettings
 from sync.store.apply import apply
 from tests.integration.provider.asking import said, statuses
 from tests.support.events_builder import ANA, AO, body, minute
+from tests.support.fake_provider import FakeProvider
 
 HOUR = timedelta(hours=1)
 Turn = Callable[[], Reconciliation]

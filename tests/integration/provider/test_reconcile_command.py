@@ -11,7 +11,6 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from sync.devtools.fake_provider.account import FakeFault
-from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider import retries
 from sync.provider.ask import Asker
@@ -23,6 +22,7 @@ from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.integration.provider.asking import KEY, Command, ids_file, said, statuses
 from tests.support.events_builder import ANA, AO, body, minute, rows
+from tests.support.fake_provider import FakeProvider
 from tests.support.forked import Forked, run_forked
 from tests.support.processes import wait_for
 

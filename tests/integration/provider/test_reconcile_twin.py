@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider.ask import Asker
 from sync.provider.client import ProviderClient
@@ -19,6 +18,7 @@ from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.integration.provider.asking import said, statuses
 from tests.support.events_builder import ANA, AO, body, clear, minute, patient, raw
+from tests.support.fake_provider import FakeProvider
 from tests.support.oracle import FINAL, Row, expected
 
 

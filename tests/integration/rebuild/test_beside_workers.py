@@ -16,7 +16,8 @@ from models import CampaignStatus, LedgerEntry, MessageStatus, NamelessOptOut, O
 from models.database import open_database
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
-from sync.rebuild import repair, retry
+from sync.rebuild import repair
+from sync.store import retry
 from tests.integration.rebuild.damage import (
     DAMAGES,
     EVENTS,

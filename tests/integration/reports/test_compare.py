@@ -12,11 +12,11 @@ from sqlalchemy import URL, Engine
 from structlog.testing import capture_logs
 
 from sync.cli import main
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.store.apply import apply
 from tests.conftest import NOW
 from tests.support.doctors import spelled
 from tests.support.events_builder import ANA, AO, TEN, body, minute, raw
+from tests.support.fake_provider import FakeProvider, fake_provider
 
 KEY = "zxk_hunter2"
 SILENT = ["msg_7", "msg_8"]

@@ -17,13 +17,13 @@ from sync.dead_letters.find import LetterSelection
 from sync.dead_letters.replay import ReplayVerdict, replay
 from sync.events.event import Reason
 from sync.events.raw import RawEvent
-from sync.rebuild.retry import patiently
 from sync.rebuild.rollups import check_rollups, rebuild_rollups
 from sync.rebuild.walk import WalkCounts
 from sync.rollups.compact import compact
 from sync.rollups.contribution import COUNTS
 from sync.rollups.recount import remake, stored_timezone
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
+from sync.store.retry import patiently
 from tests.conftest import NOW
 from tests.integration.rollups.books import LUANDA, ZONES, Stream, counted, give, kept, rebuilt, viewed, waiting
 from tests.support.events_builder import AO, TEN, Row, body, clear, raw, rows

@@ -59,7 +59,7 @@ def opt_out(at: float, *, is_in_force: bool) -> dict[str, Any]:
 def test_the_verdict_says_whether_the_person_may_be_messaged_and_was(
     opt_outs: list[Any], late: list[Any], text: str
 ) -> None:
-    assert headline(opt_outs, late) == text
+    assert headline(replace(NOTHING, opt_outs=opt_outs, late=late)) == text
 
 
 def test_of_a_number_its_reading_as_an_id_of_slacks_is_not_told() -> None:

@@ -14,12 +14,13 @@ from receiver.console.listing import _TITLES
 from receiver.console.needs import _HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
-from sync.doctor import traffic_findings
-from sync.doctor.in_console import CHECKED, findings_of_pages
+from sync.doctor import store_findings, traffic_findings
+from sync.doctor.in_console import CHECKED
 from sync.events.event import Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
+from sync.terminal.findings import Finding
 from sync.users.audit import Action
 
 CONSOLE = Path(language.__file__).parent
@@ -27,7 +28,8 @@ PLACES = re.compile(r"{(\w+)}")
 OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_letters.STATES)
 OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values()}
 OF_VALUES |= {*findings.NAMES.values()}
-OF_VALUES |= {text for finding in findings_of_pages() for text in (finding.found, finding.remedy)}
+OF_DOCTOR = [it for it in (vars(store_findings) | vars(traffic_findings)).values() if isinstance(it, Finding)]
+OF_VALUES |= {text for it in OF_DOCTOR if it.check in CHECKED for text in (it.found, it.remedy)}
 OF_VALUES |= {*_TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
 OF_VALUES |= dead_letters.ERRORS
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}

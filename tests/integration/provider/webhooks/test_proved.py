@@ -11,11 +11,11 @@ from redis import Redis
 from sqlalchemy import make_url
 
 from sync.devtools.dev.embedded import free_port, private_redis
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.queue.counts import LATEST_KEY, SECRETS_KEY
 from tests.integration.provider.webhooks.registering import KEY, webhooks
 from tests.support.doctors import answering
 from tests.support.events_builder import body
+from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.processes import SECRET, Platform, platform, wait_for
 
 SECRETS = f"{SECRET},{SECRET} of tomorrow"

@@ -9,12 +9,12 @@ from sqlalchemy import URL, Engine, text
 
 from sync.devtools.dev.embedded import free_port
 from sync.devtools.fake_provider.account import FakeFault, FakeWebhook
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.events.event import EventType
 from sync.provider import client as client_module
 from sync.provider import retries
 from tests.integration.provider.webhooks.registering import ADDRESS, KEY, webhooks
 from tests.support.doctors import spelled
+from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.forked import Forked
 from tests.support.processes import ROOT, wait_for
 from tests.support.tls import tls_front

@@ -13,12 +13,12 @@ from sqlalchemy import make_url
 
 from models.database import open_database
 from sync.devtools.fake_provider.account import FakeFault
-from sync.devtools.fake_provider.running import FakeProvider, fake_provider
 from sync.provider.client import ProviderClient
 from sync.provider.errors import ProviderError
 from sync.provider.webhooks.register import MayExist, NothingMade, Registered, Registrar
 from sync.settings.provider import ProviderSettings
 from tests.integration.provider.webhooks.registering import ADDRESS
+from tests.support.fake_provider import FakeProvider, fake_provider
 
 POST = "POST /webhooks"
 EVENTS = [("*",), ("message.optout",), ("message.failed", "message.optout")]

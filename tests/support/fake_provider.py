@@ -1,4 +1,4 @@
-"""Runs the fake provider: in a thread, for tests, or as a process of `zexa-sync dev`."""
+"""Runs the fake provider in a thread."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -6,14 +6,11 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
-from aiohttp import web
-
 from sync.devtools.fake_provider.account import FakeAccount
-from sync.devtools.fake_provider.server import BASE, FakeApi
+from sync.devtools.fake_provider.server import BASE, FakeApi, started
 from sync.devtools.simulate.counts import SendCounts
 
 START_SECONDS = 10
-STOP_SECONDS = 0.1
 
 
 class FakeProvider:
@@ -62,12 +59,3 @@ def fake_provider(port: int = 0, **account: Any) -> Iterator[FakeProvider]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-async def started(api: FakeApi, port: int) -> tuple[web.AppRunner, int]:
-    """Listen on `port`, or a free one; return what stops it, and the port."""
-    runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=STOP_SECONDS)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    return runner, runner.addresses[0][1]
