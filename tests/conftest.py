@@ -28,6 +28,7 @@ from sync.devtools.dev.embedded import RedisServer, private_redis
 from sync.settings.database_url import read_database_url
 from tests.support.events_builder import patient
 from tests.support.forked import stop_fork_server
+from tests.support.one_dialect import share_dialects
 from tests.support.redis_servers import DEFAULT_SERVER, SERVERS, server_binary
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +51,13 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     stop_fork_server()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_dialect() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        share_dialects(patch)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
