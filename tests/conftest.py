@@ -154,14 +154,18 @@ def postgres_admin(postgres_server: URL) -> Iterator[Connection]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: URL, postgres_admin: Connection) -> Iterator[str]:
     """A database of the server at the newest schema, to be copied, to which nobody is connected."""
-    from sqlalchemy import text
-
     with new_database(postgres_admin, POSTGRES_TEMPLATE) as name:
         migrate(postgres_server.set(database=name))
-        # A pooler keeps its connections, and no database is copied that others are connected to.
-        end_sessions = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
-        postgres_admin.execute(end_sessions, {"name": name})
+        end_sessions(postgres_admin, name)
         yield name
+
+
+def end_sessions(admin: Connection, name: str) -> None:
+    """Let the database `name` be copied: a pooler keeps its connections, and none is copied with others connected."""
+    from sqlalchemy import text
+
+    query = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+    admin.execute(query, {"name": name})
 
 
 @contextmanager

@@ -17,6 +17,14 @@ from sync.queue.connection import open_queue
 from sync.suppression import Lookup
 from tests.conftest import new_database
 from tests.support.events_builder import REFUSED
+from tests.support.one_dialect import share_dialects
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_dialect() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        share_dialects(patch)
+        yield
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
@@ -37,9 +38,28 @@ def console_settings(engine: Engine, redis_url: str) -> ReceiverSettings:
     )
 
 
+class CompiledTemplates(BytecodeCache):
+    """Templates compiled for one application of this process, for the others: that takes longer than most pages."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := self._kept.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
+
+
 def console_app(engine: Engine, redis_url: str) -> Flask:
     """The application of a web process whose console is on."""
-    return create_app(console_settings(engine, redis_url))
+    app = create_app(console_settings(engine, redis_url))
+    app.jinja_env.bytecode_cache = COMPILED
+    return app
 
 
 class Visitor:

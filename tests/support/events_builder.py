@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Engine, delete, select, text
+from sqlalchemy import Connection, Engine, Select, select, text
 from sqlmodel import SQLModel
 
 from models import all_tables
@@ -114,13 +114,22 @@ def padded(content: bytes, size: int) -> bytes:
 
 def rows(engine: Engine, table: str) -> list[Row]:
     """Every row of `table` in a fixed order, without the columns that say when we worked."""
-    columns = [column for column in SQLModel.metadata.tables[table].columns if column.name not in TABLES.get(table, ())]
     with engine.connect() as connection:
-        return sorted((dict(row) for row in connection.execute(select(*columns)).mappings()), key=repr)
+        return _rows(connection, table)
 
 
 def everything(engine: Engine) -> dict[str, list[Row]]:
-    return {table: rows(engine, table) for table in TABLES}
+    with engine.connect() as connection:
+        return {table: _rows(connection, table) for table in TABLES}
+
+
+def _rows(connection: Connection, table: str) -> list[Row]:
+    return sorted((dict(row) for row in connection.execute(_selected(table)).mappings()), key=repr)
+
+
+@cache
+def _selected(table: str) -> Select[Any]:
+    return select(*(each for each in SQLModel.metadata.tables[table].columns if each.name not in TABLES.get(table, ())))
 
 
 def without_random_ids(engine: Engine) -> dict[str, list[Row]]:
@@ -133,19 +142,26 @@ def without_random_ids(engine: Engine) -> dict[str, list[Row]]:
     return tables
 
 
-def clear(engine: Engine) -> None:
-    """Empty the tables. The history refuses that to everybody, so its triggers are away for as long as it takes."""
-    tables = (*TABLES, *ROLLUPS)
+def clear(engine: Engine, *more: str) -> None:
+    """Empty the tables, and those of `more`.
+
+    The history refuses that to everybody, so its triggers are away for as long as it takes.
+    """
+    tables = (*TABLES, *ROLLUPS, *more)
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             # Not TRUNCATE: new files for every table and index take five times as long as these few rows.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
             connection.execute(text("; ".join(f"DELETE FROM {table}" for table in tables)))
             return
-        triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        # Only if there is a history: every connection reads the schema anew once a trigger was dropped.
+        triggers = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'opt_out_history' "
+            "AND EXISTS (SELECT * FROM opt_out_history)"
+        ).all()
         for name, _ in triggers:
             connection.exec_driver_sql(f"DROP TRIGGER {name}")
         for table in tables:
-            connection.execute(delete(SQLModel.metadata.tables[table]))
+            connection.exec_driver_sql(f"DELETE FROM {table}")
         for _, definition in triggers:
             connection.exec_driver_sql(definition)

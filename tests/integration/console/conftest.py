@@ -17,6 +17,7 @@ from sync.devtools.dev.embedded import RedisServer
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import RawEvent
 from sync.store.apply import apply
+from sync.users import passwords
 from sync.users.accounts import Role
 from tests.support.consoles import Visitor, console_app, enter
 
@@ -50,6 +51,15 @@ def deliveries() -> list[RawEvent]:
         delivery("campaign.sent", at, campaign_id="cmp_spring", name="Spring"),
         RawEvent(body=b"{no json", received_at=at),
     ]
+
+
+@pytest.fixture
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A try costs nothing. What it costs in truth is a rule of test_users_command.py."""
+    monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")
+    passwords._of_nobody.cache_clear()
+    yield
+    passwords._of_nobody.cache_clear()
 
 
 @pytest.fixture

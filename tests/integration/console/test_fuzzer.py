@@ -54,6 +54,7 @@ def requests(random: Random, paths: list[str]) -> Iterator[tuple[str, str, dict[
         yield random.choice(METHODS), f"/console{path}?{query}", form
 
 
+@pytest.mark.usefixtures("cheap_passwords")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("is_signed_in", [True, False])
 def test_no_request_is_answered_500(app: Flask, filled: Engine, operator: Visitor, is_signed_in: bool) -> None:

@@ -1,16 +1,19 @@
 """Every number that counts messages is a link to as many, and equals the reports of the same moment."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from random import Random
 from urllib.parse import parse_qsl, quote
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import URL, Engine, delete, select
+from sqlalchemy import URL, Connection, Engine, delete, make_url, select
 
+from models.database import open_database
 from models.report_views import REPORT_CAMPAIGNS
 from models.tables import CAMPAIGNS
 from receiver.console.campaigns import CAMPAIGNS_ON_A_PAGE
@@ -23,6 +26,7 @@ from sync.reports.messages import CountedKind, CountedMessages, counted_messages
 from sync.rollups.compact import compact
 from sync.rollups.contribution import FINAL
 from sync.store.apply import apply
+from tests.conftest import end_sessions, new_database
 from tests.integration.console.conftest import RUI, deliveries, delivery
 from tests.integration.console.test_pages import cells, reported
 from tests.support.consoles import Visitor
@@ -37,16 +41,38 @@ TODAY = datetime.now(ZoneInfo("Africa/Luanda")).date()
 DAYS = [f"/day?day={TODAY - timedelta(days=back)}" for back in (0, 1)]
 
 
+@pytest.fixture(scope="module")
+def migrated_file(migrated_file: Path, databases_folder: Path) -> Path:
+    """Filled once, for each test to copy."""
+    file = shutil.copyfile(migrated_file, databases_folder / "numbers.db")
+    fill(make_url(f"sqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="module")
+def migrated_template(postgres_server: URL, postgres_admin: Connection, migrated_template: str) -> Iterator[str]:
+    """Filled once, for each test to copy."""
+    with new_database(postgres_admin, migrated_template) as name:
+        fill(postgres_server.set(database=name))
+        end_sessions(postgres_admin, name)
+        yield name
+
+
 @pytest.fixture
 def filled(engine: Engine) -> Engine:
-    """Two days of the simulator's traffic besides: several channels, senders and campaigns."""
+    return engine
+
+
+def fill(url: URL) -> None:
+    """Store two days of the simulator's traffic besides: several channels, senders and campaigns."""
+    engine = open_database(url)
     now, options = datetime.now(UTC), ParseOptions(default_region="AO")
     for back in (0, 1):
         at = now - timedelta(days=back, minutes=30)
         events = generate(events=300, start=at - timedelta(minutes=20), seed=back)
         apply(engine, [RawEvent(body=it.body, received_at=at) for it in events], options=options, now=at)
     apply(engine, deliveries(), options=options, now=now)
-    return engine
+    engine.dispose()
 
 
 def rows_behind(visitor: Visitor, path: str) -> list[str]:
@@ -199,13 +225,17 @@ def test_a_page_of_few_that_are_meant_among_many_ends_early_and_leads_on(
     filled: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many are looked at for a page, and however many rows it has, all pages together have each once."""
-    for limit, looked_at in ((50, 10_000), (3, 10_000), (50, 2), (2, 5)):
-        monkeypatch.setattr(counted, "LOOKED_AT", looked_at)
-        for kind in CountedKind:
-            of_campaign = CountedMessages(kind=kind, campaign_id="cmp_spring", sender="ACME", channel="sms")
-            of_day = CountedMessages(kind=kind, since=TODAY - timedelta(days=1), until=TODAY, channel="sms")
-            for asked in filter(lambda asked: asked.is_bounded, (of_campaign, of_day)):
-                assert walked(filled, asked, limit) == walked(filled, asked, 1000), (kind, limit, looked_at)
+    for kind in CountedKind:
+        of_campaign = CountedMessages(kind=kind, campaign_id="cmp_spring", sender="ACME", channel="sms")
+        of_day = CountedMessages(kind=kind, since=TODAY - timedelta(days=1), until=TODAY, channel="sms")
+        for asked, bounds in ((of_campaign, ((1, 10_000), (50, 1), (2, 3))), (of_day, ((9, 10_000), (50, 8), (6, 15)))):
+            if not asked.is_bounded:
+                continue
+            monkeypatch.setattr(counted, "LOOKED_AT", 10_000)
+            wanted = walked(filled, asked, 1000)
+            for limit, looked_at in bounds:
+                monkeypatch.setattr(counted, "LOOKED_AT", looked_at)
+                assert walked(filled, asked, limit) == wanted, (kind, limit, looked_at)
 
 
 def walked(engine: Engine, asked: CountedMessages, limit: int) -> list[str]:

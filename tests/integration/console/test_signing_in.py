@@ -13,6 +13,7 @@ from tests.support.consoles import PASSWORD, Visitor, add_person, link_of
 
 NOW = datetime(2026, 6, 24, 12, 0, tzinfo=UTC)
 WRONG = "a wrong password"
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -42,7 +42,7 @@ def test_people_are_added_listed_disabled_and_removed(users: Command, engine: En
     with engine.connect() as connection:
         kept = connection.execute(select(CONSOLE_USERS.c.password_hash)).scalar_one()
         deeds = connection.execute(select(AUDIT_LOG.c.action, AUDIT_LOG.c.subject).order_by(AUDIT_LOG.c.id)).all()
-    assert kept.startswith("scrypt:")
+    assert kept.startswith("scrypt:32768:8:1$")
     assert [tuple(deed) for deed in deeds] == [
         ("user_added", "Maria"),
         ("user_added", "Rui"),

@@ -349,6 +349,7 @@ def test_where_neither_takes_it_the_delivery_is_told_so(open_intake: Opener, eng
 # A Redis that is full.
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: Any) -> None:
     with private_redis(tmp_path / "redis", is_durable=False) as server, Redis.from_url(server.url) as redis:
         queue = open_queue(redis)

@@ -106,6 +106,7 @@ class Machine(RuleBasedStateMachine):
         self.connection = WatchedRedis(connection_pool=self.redis.connection_pool)
         self.connection.steps = self.steps
         self.queue = EventQueue(QUEUE_NAME, connection=self.connection, serializer=SERIALIZER)
+        self.maintainer = SimpleWorker([self.queue], connection=self.connection, serializer=SERIALIZER)
         self.in_hand: list[list[str]] = [[], []]
         self.stored: set[bytes] = set()
         self.applied: Counter[bytes] = Counter()
@@ -132,8 +133,7 @@ class Machine(RuleBasedStateMachine):
             self.maintain()
 
     def maintain(self) -> None:
-        worker = SimpleWorker([self.queue], connection=self.connection, serializer=SERIALIZER)
-        self.queue.intermediate_queue.cleanup(worker, self.queue)
+        self.queue.intermediate_queue.cleanup(self.maintainer, self.queue)
 
     @rule(events=st.integers(1, 2), at_front=st.booleans())
     def store(self, events: int, at_front: bool) -> None:
@@ -180,6 +180,8 @@ class Machine(RuleBasedStateMachine):
                         break
                     self.step("finish", worker)
             self.maintain()
+            if not self.redis.exists(self.queue.key, self.queue.intermediate_queue_key):
+                break
         assert set(self.applied) == self.stored
         ours = (b"rq:job:", b"rq:results:", b"rq:queue:")
         left = [key for key in self.redis.scan_iter() if key.startswith(ours) and self.redis.ttl(key) < 0]

@@ -1,5 +1,6 @@
 """What is recorded whatever web processes start and die, and however clocks are set: on clocks of the test's own."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,11 +11,14 @@ from redis import Redis
 from sqlalchemy import Engine, delete
 
 from models.plain_tables import LAST_REACHABLE, OUTAGES
-from receiver.webhook.marker import Clocks, Marker
+from receiver.webhook import marker
+from receiver.webhook.marker import REDIS_SECONDS, Clocks, Marker
+from sync.devtools.dev.embedded import RedisServer
 from sync.provider.outages.in_redis import read_marks
 from sync.provider.outages.marks import BEAT_SECONDS, DATABASE_BEAT_SECONDS, GAP_SECONDS
 from sync.provider.outages.record import begin_outage
 from sync.provider.outages.recorded import read_outages
+from sync.queue.connection import connect
 from sync.settings.environment import RedisSettings
 from tests.support.events_builder import patient
 
@@ -22,6 +26,17 @@ START = 1_782_295_200.0
 HOUR = 3600.0
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _one_connection_to_redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Markers close theirs after each mark. To open so many takes longer than the marks, and decides none of them."""
+    client = connect(RedisSettings(url=redis_server.url, verify_tls=True), connections=1, seconds=REDIS_SECONDS)
+    close = client.connection_pool.disconnect
+    monkeypatch.setattr(client.connection_pool, "disconnect", lambda: None)
+    monkeypatch.setattr(marker, "connect", lambda *_, **__: client)
+    yield
+    close()
 
 
 @dataclass
