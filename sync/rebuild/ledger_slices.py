@@ -50,11 +50,12 @@ def next_range(connection: Connection, after: str | None, rows: int) -> Range:
     A subject's facts make it a few more. The range without an end is the last one.
     """
     above = Range(after=after, end=None)
-    ends = []
+    last = []
     for table in _BY_SUBJECT:
         subject, *_ = table.primary_key
         query = select(subject).where(above.holds(subject)).order_by(*table.primary_key)
-        ends.append(connection.execute(query.offset(rows - 1).limit(1)).scalar())
+        last.append(query.offset(rows - 1).limit(1).scalar_subquery())
+    ends = connection.execute(select(*last)).one()
     return Range(after=after, end=min((end for end in ends if end is not None), default=None))
 
 

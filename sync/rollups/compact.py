@@ -36,7 +36,7 @@ def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
             .all()
         )
         if taken:
-            _add(connection, ROLLUP_DAILY, _by_day(taken, _read_calendar(connection)))
+            _add(connection, ROLLUP_DAILY, _by_day(taken, _read_calendar(connection, taken)))
             _add(connection, ROLLUP_CAMPAIGNS, _by_campaign(taken))
             _add(connection, ROLLUP_CAMPAIGN_QUARTERS, _by_campaign_and_quarter(taken))
     return len(taken)
@@ -51,9 +51,14 @@ class _Calendar:
         return (time + self._offsets[bisect_right(self._begins, time) - 1]).date()
 
 
-def _read_calendar(connection: Connection) -> _Calendar:
-    query = select(REPORT_CALENDAR.c.begins_at, REPORT_CALENDAR.c.offset_seconds).order_by(REPORT_CALENDAR.c.begins_at)
-    rows = connection.execute(query).all()
+def _read_calendar(connection: Connection, taken: Iterable[RowMapping]) -> _Calendar:
+    """Return the spans that the times of `taken` are in: a calendar has some two hundred, for two centuries."""
+    times = [delta["quarter_at"] for delta in taken if delta["quarter_at"] is not None]
+    if not times:
+        return _Calendar([], [])
+    begins_at, ends_at = REPORT_CALENDAR.c.begins_at, REPORT_CALENDAR.c.ends_at
+    query = select(begins_at, REPORT_CALENDAR.c.offset_seconds).order_by(begins_at)
+    rows = connection.execute(query.where(begins_at <= max(times), ends_at > min(times))).all()
     return _Calendar([row.begins_at for row in rows], [timedelta(seconds=row.offset_seconds) for row in rows])
 
 

@@ -1,8 +1,9 @@
 """What the tests of forgetting share: how a person is forgotten, and what must be found nowhere afterwards."""
 
 from dataclasses import replace
+from functools import cache
 
-from sqlalchemy import Engine, delete, inspect, text
+from sqlalchemy import Engine, delete, inspect
 
 from models.forget_key_in_use import ForgetKeyInUse
 from models.tables import FORGOTTEN_PEOPLE
@@ -36,7 +37,11 @@ def clear_with_forgotten(engine: Engine) -> None:
 
 def dumped(engine: Engine) -> str:
     """Every row of every table, as text; bytes are read as Latin-1."""
-    names = inspect(engine).get_table_names()
     with engine.connect() as connection:
-        rows = [row for name in names for row in connection.execute(text(f'SELECT * FROM "{name}"'))]
+        rows = [row for name in _tables(engine) for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')]
     return repr([[value.decode("latin-1") if isinstance(value, bytes) else value for value in row] for row in rows])
+
+
+@cache
+def _tables(engine: Engine) -> list[str]:
+    return inspect(engine).get_table_names()

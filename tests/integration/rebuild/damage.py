@@ -2,12 +2,11 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlmodel import SQLModel
 
 from models import Body, CampaignStatus, FurtherBody, LedgerEntry, MessageStatus, NamelessOptOut, OptOut, OptOutHistory
@@ -17,8 +16,9 @@ from sync.rebuild.compare import Drift
 from sync.rebuild.walk import ROWS_PER_SLICE, Walk, WalkCounts, check_rows, rebuild_rows
 from sync.store.apply import apply
 from tests.conftest import NOW
-from tests.integration.store.test_oracle import Story, make_story
+from tests.integration.store.test_oracle import Step, Story, make_story
 from tests.support.events_builder import ANA, AO, RUI, Row, body, minute, raw
+from tests.support.one_database import unguarded
 
 Damage = Callable[[Connection], Any]
 EARLIER = minute(-600)
@@ -108,22 +108,6 @@ def forget(**key: Any) -> Damage:
             connection.execute(delete(OptOutHistory).filter_by(**key))
 
     return do
-
-
-@contextmanager
-def unguarded(connection: Connection) -> Iterator[None]:
-    """Within the block, rows of the history can be deleted."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE opt_out_history DISABLE TRIGGER USER"))
-        yield
-        connection.execute(text("ALTER TABLE opt_out_history ENABLE TRIGGER USER"))
-        return
-    triggers = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
-    for name, _ in triggers:
-        connection.exec_driver_sql(f"DROP TRIGGER {name}")
-    yield
-    for _, definition in triggers:
-        connection.exec_driver_sql(definition)
 
 
 def let_the_other_body_hold(connection: Connection) -> None:
@@ -282,6 +266,12 @@ def long_story(seed: int) -> Story:
         lambda items: chance.sample(items, len(items)),
         **{"deliveries": 80, "copies": 40, "words": 8, "answers": 12},
     )
+
+
+def in_few(steps: Sequence[Step]) -> list[Step]:
+    """The same in fewer transactions, for who needs the rows only: their order and batches change none."""
+    deliveries = [raw_event for step in steps if isinstance(step, list) for raw_event in step]
+    return [deliveries, *(step for step in steps if not isinstance(step, list))]
 
 
 def some_damage(chance: random.Random) -> list[Damage]:

@@ -4,7 +4,6 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from sqlalchemy import URL, Connection, Engine, event, update
@@ -30,6 +29,7 @@ from tests.integration.rebuild.damage import (
     damage,
     forget,
     found,
+    in_few,
     let_the_other_body_hold,
     long_story,
     of_message,
@@ -38,9 +38,11 @@ from tests.integration.rebuild.damage import (
     some_damage,
     store,
 )
-from tests.integration.store.test_merge_meetings import Worker, give, held
-from tests.integration.store.test_oracle import Step, take, work_side_by_side
+from tests.integration.rebuild.meetings import Rebuilder, held_where_others_get_in, take_side_by_side
+from tests.integration.store.test_merge_meetings import Worker, give
+from tests.integration.store.test_oracle import take
 from tests.support.events_builder import RUI, clear, everything, without_random_ids
+from tests.support.one_database import Opened
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +52,6 @@ def _quiet() -> Iterator[None]:
 
 
 # -- Beside workers
-
-
-class Rebuilder(Worker):
-    """Rebuilds in a thread, at each point at which its base class applies."""
-
-    def _work(self, _step: Step) -> None:
-        reader = open_database(self.engine.url, is_read_only=True)
-        try:
-            rebuilt(reader, self.engine)
-        except BaseException as error:
-            self.errors.append(error)
-        finally:
-            reader.dispose()
 
 
 # What was applied and damaged before the two meet, and what the worker applies meanwhile.
@@ -134,8 +123,12 @@ def test_a_rebuild_that_meets_a_worker_leaves_what_all_facts_make(
         clear(engine)
         give(engine, before)
         damage(engine, *damages)
-        other = (Worker if is_rebuild_held else Rebuilder)(second_engine, observer, meanwhile)
-        with held(engine, step, other) as is_held:
+        other = (
+            Worker(second_engine, observer, meanwhile)
+            if is_rebuild_held
+            else Rebuilder(reader, second_engine, observer)
+        )
+        with held_where_others_get_in(engine, step, other) as is_held:
             if is_rebuild_held:
                 rebuilt(reader, engine)
             else:
@@ -154,7 +147,7 @@ def test_what_a_worker_commits_while_check_reads_is_no_drift(
         clear(engine)
         store(engine, *EVENTS[::2])
         other = Worker(second_engine, observer, EVENTS[1::2])
-        with held(reader, step, other) as is_held:
+        with held_where_others_get_in(reader, step, other) as is_held:
             assert found(checked(reader)[0]) == [], f"check was held at step {step}"
         other.join()
         step, is_met = step + 1, is_held.is_set()
@@ -163,30 +156,34 @@ def test_what_a_worker_commits_while_check_reads_is_no_drift(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_rebuild_beside_workers_changes_nothing_that_is_right(
-    engine: Engine, migrated_url: URL, reader: Engine, second_engine: Engine, seed: int
+    engine: Engine, opened: Opened, reader: Engine, second_engine: Engine, seed: int
 ) -> None:
     story = long_story(seed)
-    take(engine, story.steps, story.options)
+    take(engine, in_few(story.steps), story.options)
     at_once = without_random_ids(engine)
     clear(engine)
     with rebuilding_all_the_while(reader, second_engine, story.options):
-        work_side_by_side(migrated_url, [story.steps[::2], story.steps[1::2]], story.options)
+        take_side_by_side(workers(opened, 2), [story.steps[::2], story.steps[1::2]], story.options)
     assert without_random_ids(engine) == at_once
     assert checked(reader, options=story.options)[0] == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_rebuild_of_damaged_rows_beside_workers_ends_with_nothing_that_drifts(
-    engine: Engine, migrated_url: URL, reader: Engine, second_engine: Engine, seed: int
+    engine: Engine, opened: Opened, reader: Engine, second_engine: Engine, seed: int
 ) -> None:
     story = long_story(seed)
     half = len(story.steps) // 2
     shares = [story.steps[half::2], story.steps[half + 1 :: 2], story.steps[:half]]
-    take(engine, story.steps[:half], story.options)
+    take(engine, in_few(story.steps[:half]), story.options)
     damage(engine, *some_damage(random.Random(seed)))
     with rebuilding_all_the_while(reader, second_engine, story.options):
-        work_side_by_side(migrated_url, shares, story.options)
+        take_side_by_side(workers(opened, 3), shares, story.options)
     assert found(checked(reader, options=story.options)[0]) == []
+
+
+def workers(opened: Opened, number: int) -> list[Engine]:
+    return [opened(f"worker {each}") for each in range(number)]
 
 
 @contextmanager
@@ -215,19 +212,15 @@ def rebuilding_all_the_while(reader: Engine, writer: Engine, options: ParseOptio
 
 
 @contextmanager
-def impatient(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Let `engine` wait a moment only; yield the kinds of errors it met."""
+def impatient(url: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Engine, list[str]]]:
+    """Yield an engine that waits a moment only, and the kinds of errors it met."""
     monkeypatch.setattr(repair, "LOCK_SECONDS", 0.1)
     monkeypatch.setattr(retry, "PAUSES_SECONDS", (0.01, 0.01))
     kinds: list[str] = []
-
-    def shorten(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA busy_timeout = 100")
-
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", shorten)
+    engine = open_database(url, busy_seconds=0.1)
     event.listen(engine, "handle_error", lambda context: kinds.append(type(context.original_exception).__name__))
-    yield kinds
+    yield engine, kinds
+    engine.dispose()
 
 
 LOCKED = {"postgresql": "LockNotAvailable", "sqlite": "OperationalError"}
@@ -235,29 +228,29 @@ LOCKED = {"postgresql": "LockNotAvailable", "sqlite": "OperationalError"}
 
 @pytest.mark.parametrize("name", ["a changed status", "a row without any fact", "an opt-out that was made earlier"])
 def test_a_slice_whose_rows_are_locked_is_tried_again(
-    engine: Engine, reader: Engine, second_engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+    engine: Engine, reader: Engine, migrated_url: URL, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     store(engine)
     before = everything(engine)
     damage(engine, DAMAGES[name][0])
-    with engine.connect() as holder, impatient(second_engine, monkeypatch) as kinds:
+    with engine.connect() as holder, impatient(migrated_url, monkeypatch) as (writer, kinds):
         lock_all(holder)
-        event.listen(second_engine, "handle_error", lambda _: holder.rollback())
-        rebuilt(reader, second_engine)
+        event.listen(writer, "handle_error", lambda _: holder.rollback())
+        rebuilt(reader, writer)
     assert kinds == [LOCKED[engine.dialect.name]]
     assert everything(engine) == before
 
 
 def test_where_rows_stay_locked_the_error_passes_through_and_nothing_is_half_done(
-    engine: Engine, reader: Engine, second_engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, reader: Engine, migrated_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(engine)
     damage(engine, DAMAGES["a missing campaign"][0], DAMAGES["a changed status"][0])
     damaged = everything(engine)
-    with engine.connect() as holder, impatient(second_engine, monkeypatch) as kinds:
+    with engine.connect() as holder, impatient(migrated_url, monkeypatch) as (writer, kinds):
         lock_all(holder)
         with pytest.raises(DBAPIError):
-            rebuilt(reader, second_engine)
+            rebuilt(reader, writer)
         assert kinds == [LOCKED[engine.dialect.name]] * 3
         holder.rollback()
     assert everything(engine) == damaged

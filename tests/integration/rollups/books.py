@@ -110,7 +110,7 @@ def rebuilt(engine: Engine, timezone: str = LUANDA) -> WalkCounts:
     return walk.counts
 
 
-# A thousand random streams
+# Random streams
 
 
 class Stream:

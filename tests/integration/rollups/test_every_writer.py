@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +124,25 @@ def test_another_time_zone_makes_other_days(engine: Engine) -> None:
         assert viewed(engine) == counted(engine, timezone)
     remake(engine, LUANDA)
     assert viewed(engine) == counted(engine)
+
+
+@pytest.mark.parametrize("deltas_at_once", [1, 1000])
+def test_days_at_a_change_of_clocks_are_those_of_the_calendar(engine: Engine, deltas_at_once: int) -> None:
+    """In Cairo an hour before midnight comes twice: by the offset until then, the second one would be another day."""
+    change = datetime(2026, 10, 29, 21, tzinfo=UTC)
+    remake(engine, "Africa/Cairo")
+    for number, hours in enumerate((-80 * 24 + 0.5, -0.25, 0, 0.75, 1, 80 * 24 + 0.5)):
+        failed = body("message.failed", change + timedelta(hours=hours), message_id=f"msg_{number}", channel="sms")
+        give(engine, [raw(failed, change + timedelta(days=100))])
+    while compact(engine, limit=deltas_at_once):
+        pass
+    assert kept(engine) == viewed(engine) == counted(engine, "Africa/Cairo")
+    assert {key[0]: counts["failed"] for key, counts in kept(engine)["daily"].items()} == {
+        "2026-08-11": 1,
+        "2026-10-29": 3,
+        "2026-10-30": 1,
+        "2027-01-17": 1,
+    }
 
 
 def test_replaying_dead_letters_keeps_the_books(engine: Engine) -> None:

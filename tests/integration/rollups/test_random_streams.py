@@ -30,19 +30,16 @@ def set_timezone(engine: Engine, timezone: str) -> None:
             connection.execute(insert(REPORT_CALENDAR), [dict(row) for row in calendar(timezone)])
 
 
-@pytest.mark.parametrize("hundred", range(5))
+@pytest.mark.parametrize("timezone", ZONES)
 @settings(
     patient,
-    max_examples=100,
+    max_examples=42,
     suppress_health_check=[*patient.suppress_health_check, HealthCheck.function_scoped_fixture],
 )
-@given(seed=st.integers(0, 2**32), timezone=st.sampled_from(ZONES))
-def test_a_thousand_random_streams_leave_what_the_rows_come_to(
-    engine: Engine, hundred: int, seed: int, timezone: str
-) -> None:
-    """Five hundred on each database, by hundreds so that they share the processors."""
-    seed += hundred
-    chance = random.Random(seed)
+@given(seed=st.integers(0, 2**32))
+def test_five_hundred_random_streams_leave_what_the_rows_come_to(engine: Engine, timezone: str, seed: int) -> None:
+    """Half of them on each database, by time zones, whose calendars take longer to write than a stream."""
+    chance = random.Random(f"{timezone} {seed}")
     clear(engine)
     set_timezone(engine, timezone)
     for batch in Stream(chance).batches():
