@@ -26,10 +26,11 @@ from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import NOW
 from tests.support.forked import Forked
 
-SMALLEST = ["--database", "sqlite", "--events", "400", "--seconds", "0.3", "--rounds", "1"]
+SMALLEST = ["--database", "sqlite", "--events", "300", "--seconds", "0.3", "--rounds", "1"]
 BATCH_SIZE = "20"
 # What no option makes smaller: values are not tested, so nothing need be warm, and few of each are enough.
 SMALLER = {
+    "apply.STOCK_EVENTS": 60,
     "console.EVENTS_PER_SECOND": 50,
     "console.SIGN_INS": 1,
     "console.WARM_UP_ROUNDS": 0,
@@ -40,6 +41,8 @@ SMALLER = {
     "lookups.EVENTS_PER_SECOND": 100,
     "lookups.LOOKUPS_PER_SECOND": 50,
     "lookups.WARM_UP_ROUNDS": 0,
+    "opt_outs_first.DELIVERIES_PER_OPT_OUT": 10_000,
+    "receive.BODIES": 2000,
     "receive.WARM_UP_ROUNDS": 0,
     "suppression.LOOKS": 100,
     "suppression.WARM_UP_LOOKS": 1,
