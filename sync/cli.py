@@ -21,7 +21,7 @@ COMMANDS = {
     "dev": "sync.devtools.dev.command:dev",
     "doctor": "sync.doctor.command:doctor",
     "opt-outs": "sync.opt_outs.command:opt_outs",
-    "outages": "sync.outages.command:outages",
+    "outages": "sync.provider.outages.command:outages",
     "person": "sync.person.command:person",
     "rebuild": "sync.rebuild.command:rebuild",
     "reconcile": "sync.provider.reconcile_command:reconcile",
@@ -30,9 +30,9 @@ COMMANDS = {
     "simulate": "sync.devtools.simulate.command:simulate",
     "status": "sync.status.command:status",
     "tail": "sync.status.tail:tail",
-    "trace": "sync.trace.command:trace",
+    "trace": "sync.reports.trace.command:trace",
     "users": "sync.users.command:users",
-    "webhooks": "sync.webhooks.command:webhooks",
+    "webhooks": "sync.provider.webhooks.command:webhooks",
     "worker": "sync.worker.command:worker",
 }
 # These make a system of their own, or are part of one. Every other command uses the one that `dev` runs here.

@@ -12,8 +12,8 @@ from receiver.console.failed_messages import FailureReason, reason_of
 from receiver.console.language import zone
 from receiver.console.numbers import by_day, last_days, summed
 from receiver.console.pages import Pages, asked, rendered, stores
-from sync.failure_codes.store import latest_count
 from sync.opt_outs.find_scanner_hints import latest_scanner_hints
+from sync.reports.failure_codes.store import latest_count
 from sync.reports.queries import ReportSelection, report_daily, report_failures
 
 # The failures of so many days are counted from the messages themselves; a month of them takes longer.

@@ -7,8 +7,8 @@ from flask import Response
 from receiver.console.needs import held_by_text
 from receiver.console.overview import measured
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked_number, rendered, stores
-from sync.doctor import Severity
 from sync.doctor.in_console import check_for_page
+from sync.terminal.findings import Severity
 from sync.users.audit import latest_entries
 
 

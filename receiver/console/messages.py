@@ -13,7 +13,7 @@ from receiver.console.numbers import CHANNELS
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, problem, rendered, stores
 from sync.events.addresses import is_placeholder, read_on_any, spellings_of
 from sync.reports.messages import CountedKind
-from sync.trace.gather import Fact, Trace, trace_message
+from sync.reports.trace.gather import Fact, Trace, trace_message
 
 
 def add_pages(pages: Pages) -> None:

@@ -10,9 +10,9 @@ from receiver.console.overview import measured
 from receiver.console.pages import Pages, asked, asked_number, done, problem, rendered, stores
 from receiver.console.session import account
 from sync.events.written_text import is_storable
-from sync.outages.find import find_cost
-from sync.outages.losses import Loss
-from sync.outages.resolve import NotToResolve, resolve
+from sync.provider.outages.find import find_cost
+from sync.provider.outages.losses import Loss
+from sync.provider.outages.resolve import NotToResolve, resolve
 from sync.users.audit import Action, note
 
 CAMPAIGNS_SHOWN = 50
@@ -39,8 +39,8 @@ def outage_page(number: int | None, status: HTTPStatus = HTTPStatus.OK, problem_
 
 def loss_of(number: int | None) -> Loss | None:
     """Return one of the latest outages, which are those that `status` tells of."""
-    found = measured().outages or ()
-    return next((loss for loss in found if number is not None and loss.outage.number == number), None)
+    losses = measured().outages or ()
+    return next((loss for loss in losses if number is not None and loss.outage.number == number), None)
 
 
 def resolve_outage() -> Response:

@@ -1,6 +1,6 @@
 """Leaves a mark every few seconds that deliveries can be acknowledged, and records the outages between marks.
 
-In a thread of its own: no delivery waits for a mark. `sync.outages` says what marks mean.
+In a thread of its own: no delivery waits for a mark. `sync.provider.outages` says what marks mean.
 """
 
 import time
@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.database import open_database
 from receiver.server.sockets import OpenSockets
 from receiver.webhook.background import Background
-from sync.outages.in_redis import forget_gaps, leave_mark, read_marks
-from sync.outages.marks import (
+from sync.provider.outages.in_redis import forget_gaps, leave_mark, read_marks
+from sync.provider.outages.marks import (
     BEAT_SECONDS,
     DATABASE_BEAT_SECONDS,
     GAP_SECONDS,
@@ -29,7 +29,7 @@ from sync.outages.marks import (
     Span,
     believed,
 )
-from sync.outages.record import record_span
+from sync.provider.outages.record import record_span
 from sync.queue.connection import connect
 from sync.settings.environment import RedisSettings
 
@@ -139,13 +139,13 @@ class Marker:
         finally:
             self._redis.connection_pool.disconnect()  # small plans have few connections
 
-    def _leave_mark(self, span: Span, known: RedisMarks) -> bool:
+    def _leave_mark(self, span: Span, marks: RedisMarks) -> bool:
         """Mark in Redis, and leave a gap there that the database did not take. Return whether Redis took it."""
         gap = None
         if not span.is_recorded and (span.before is None or span.since - span.before > self._gap_seconds):
             gap = Gap(began=span.before, ended=span.since, kind=span.kind)
         try:
-            leave_mark(self._redis, span.at, known=known, gap=gap)
+            leave_mark(self._redis, span.at, marks=marks, gap=gap)
         except (RedisError, OSError):
             return False
         finally:

@@ -1,8 +1,8 @@
-"""What `doctor` says: one check a name, in a fixed order. Pure."""
+"""The order of what `doctor` says: one check a name. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable
+
+from sync.terminal.findings import Check, Severity
 
 # In the order in which they are shown. What stands first may be why what follows is wrong.
 CHECKS = (
@@ -35,68 +35,6 @@ CHECKS = (
 )
 
 
-class Severity(StrEnum):
-    """How a check ended."""
-
-    PROBLEM = "problem"  # a promise is broken, or will be
-    WARNING = "warning"  # it works, and a person should know
-    UNKNOWN = "unknown"  # it could not be read
-    OK = "ok"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One line each: what was found, and what to do about it, "" if nothing. Neither quotes a person or a secret."""
-
-    check: str
-    status: Severity
-    found: str
-    remedy: str = ""
-    # What `found` and `remedy` were made of, for another language; None if they were made of nothing else.
-    finding: "Finding | None" = field(default=None, compare=False, repr=False)
-    values: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A problem or a warning that a check may end with; `found` and `remedy` have places for values, as `str.format`.
-
-    The runbook has an entry for each: a test finds the text of `found` there.
-    """
-
-    check: str
-    status: Severity
-    found: str
-    remedy: str
-
-    def __call__(self, **values: object) -> Check:
-        """Return the check with `values` in their places."""
-        return Check(
-            check=self.check,
-            status=self.status,
-            found=self.found.format(**values),
-            remedy=self.remedy.format(**values),
-            finding=self,
-            values=values,
-        )
-
-
-def problem(check: str, found: str, remedy: str) -> Finding:
-    return Finding(check, Severity.PROBLEM, found, remedy)
-
-
-def warning(check: str, found: str, remedy: str) -> Finding:
-    return Finding(check, Severity.WARNING, found, remedy)
-
-
-def ok(check: str, found: str) -> Check:
-    return Check(check=check, status=Severity.OK, found=found)
-
-
-def unknown(check: str, found: str, remedy: str = "") -> Check:
-    return Check(check=check, status=Severity.UNKNOWN, found=found, remedy=remedy)
-
-
 def ordered(checks: Iterable[Check]) -> list[Check]:
     """Return `checks`, problems first; of equal status in the order of CHECKS."""
     severities = list(Severity)
@@ -108,6 +46,6 @@ def worst(checks: Iterable[Check]) -> Check:
     first, *others = ordered(checks)
     if all(other.status is Severity.OK for other in others):
         return first
-    told = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
+    all_found = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
     remedies = dict.fromkeys(check.remedy for check in (first, *others) if check.remedy)
-    return Check(check=first.check, status=first.status, found=told, remedy="; ".join(remedies))
+    return Check(check=first.check, status=first.status, found=all_found, remedy="; ".join(remedies))

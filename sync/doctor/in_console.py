@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
 from sync.doctor import store_findings, traffic_findings
-from sync.doctor.check import CHECKS, Check, Finding, ordered
+from sync.doctor.check import CHECKS, ordered
 from sync.doctor.clocks import judge_clocks
 from sync.doctor.diagnose import LATE
 from sync.doctor.in_database import check_kept
@@ -19,6 +19,7 @@ from sync.doctor.in_numbers import check_numbers
 from sync.doctor.in_redis import check_redis
 from sync.doctor.in_settings import check_secrets
 from sync.status import Numbers
+from sync.terminal.findings import Check, Finding
 
 NOT_CHECKED = ("settings", "database", "database_writable", "pooler", "foreign_tables", "forget_key", "probe")
 CHECKED = tuple(name for name in CHECKS if name not in NOT_CHECKED)
@@ -53,5 +54,5 @@ def _checks(
 def findings_of_pages() -> list[Finding]:
     """Return every finding that a page may show."""
     modules = (store_findings, traffic_findings)
-    found = (value for module in modules for value in vars(module).values() if isinstance(value, Finding))
-    return [finding for finding in found if finding.check in CHECKED]
+    all_findings = (value for module in modules for value in vars(module).values() if isinstance(value, Finding))
+    return [finding for finding in all_findings if finding.check in CHECKED]

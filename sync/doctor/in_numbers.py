@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from sync.doctor import traffic_findings as findings
-from sync.doctor.check import Check, ok, unknown
 from sync.doctor.store_findings import SECRET_IDLE
-from sync.outages.text import outage_text
+from sync.provider.outages.text import outage_text
 from sync.status import InDatabase, InRedis, LastHour, Numbers, ProcessesSeen
+from sync.terminal.findings import Check, ok, unknown
 from sync.terminal.text import number_text
 from sync.terminal.times import duration_text
 

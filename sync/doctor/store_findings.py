@@ -3,7 +3,7 @@
 These are the words that are shown. The runbook has an entry for each.
 """
 
-from sync.doctor.check import problem, warning
+from sync.terminal.findings import problem, warning
 
 # Settings
 

@@ -15,8 +15,9 @@ from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.polled import answer_body, parse_answer
 from sync.events.statuses import is_final
-from sync.provider import ProviderAnswer, ProviderClient, ProviderError, ProviderFailure
 from sync.provider.asked import Due, claim, release, tidy
+from sync.provider.client import ProviderAnswer, ProviderClient
+from sync.provider.errors import ProviderError, ProviderFailure
 from sync.store.polled import merge_answers
 
 # After so many messages in a row without an answer nobody asks on.

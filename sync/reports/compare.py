@@ -9,7 +9,8 @@ import click
 from sqlalchemy import Engine, func, not_, or_, select
 
 from models.tables import MESSAGES
-from sync.provider import ProviderClient, ProviderError, ProviderFailure
+from sync.provider.client import ProviderClient
+from sync.provider.errors import ProviderError, ProviderFailure
 from sync.reports.provider_counts import FINAL, ProviderCounts, provider_counts
 from sync.reports.queries import Report, Row
 from sync.settings.provider import ProviderSettings
@@ -98,16 +99,16 @@ def _silence(engine: Engine, row: Row) -> Silence:
 
 
 def _compared(row: Row, counts: ProviderCounts | None, silence: Silence) -> Row:
-    found = counts or ProviderCounts()
+    provider_counts = counts or ProviderCounts()
     return {
         **row,
-        "provider_status": found.status,
-        "provider_total": found.total,
-        **{f"provider_{name}": getattr(found, name) for name in FINAL},
+        "provider_status": provider_counts.status,
+        "provider_total": provider_counts.total,
+        **{f"provider_{name}": getattr(provider_counts, name) for name in FINAL},
         "silent_since": silence.since,
         "silent_ids": " ".join(silence.ids),
         "compared": compared_text(row, counts, silence),
-        "is_lacking": found.is_completed and _missing(row, found) > 0,
+        "is_lacking": provider_counts.is_completed and _missing(row, provider_counts) > 0,
     }
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from sync.failure_codes import latest_count
+from sync.reports.failure_codes import latest_count
 from sync.settings.environment import read_opt_out_failures
 from sync.terminal.program import program
 from sync.terminal.stores import database

@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
 from sync.events.opt_out_names import looks_like_opt_out
-from sync.outages.record import read_mark
-from sync.outages.recorded import read_outages
+from sync.provider.outages.record import read_mark
+from sync.provider.outages.recorded import read_outages
 from sync.queue.clock import clock_offset
 from sync.status.numbers import InDatabase
 from sync.status.opt_out_latency import Latency, latency

@@ -13,7 +13,7 @@ class LazyGroup(click.Group):
     """Finds each subcommand in its module, so that no command loads what the others need."""
 
     def __init__(self, *arguments: Any, places: Mapping[str, str], **options: Any) -> None:
-        """`places` names for each subcommand the module and the command in it, as `sync.trace.command:trace`."""
+        """`places` names for each subcommand the module and the command in it, as `sync.worker.command:worker`."""
         super().__init__(*arguments, **options)
         self.places = places
 

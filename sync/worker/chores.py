@@ -1,6 +1,6 @@
 """The chores of features, each for a thread of its own, until the worker is asked to stop."""
 
-from sync.failure_codes import FailureCodesChore
+from sync.reports.failure_codes import FailureCodesChore
 from sync.settings.provider import ProviderSettings
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import applier

@@ -8,9 +8,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.outages.in_redis import forget_gaps, read_marks
-from sync.outages.marks import RedisMarks, unreachable_since
-from sync.outages.record import begin_outage, record_gaps
+from sync.provider.outages.in_redis import forget_gaps, read_marks
+from sync.provider.outages.marks import RedisMarks, unreachable_since
+from sync.provider.outages.record import begin_outage, record_gaps
 
 CHORE_SECONDS = 3.0
 

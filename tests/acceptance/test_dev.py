@@ -23,7 +23,7 @@ from sqlalchemy import URL, make_url, select, text, update
 from models.database import open_database
 from models.plain_tables import LAST_REACHABLE
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
-from sync.outages.in_redis import REACHABLE
+from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.counts import LATEST_KEY
 from tests.support.processes import ROOT, wait_for
 

@@ -143,7 +143,8 @@ class Quick(NamedTuple):
 @pytest.fixture
 def quick(tmp_path: Path, migrated_url: URL) -> Iterator[Quick]:
     """A platform on a Redis of its own, with marks ten times as often and outages a third as long."""
-    path = preset(tmp_path, "sync.outages.marks.BEAT_SECONDS = 0.4", "sync.outages.marks.GAP_SECONDS = 4.0")
+    marks = "sync.provider.outages.marks"
+    path = preset(tmp_path, f"{marks}.BEAT_SECONDS = 0.4", f"{marks}.GAP_SECONDS = 4.0")
     redis = private_redis(tmp_path / "redis", is_durable=False, binary=server_binary(DEFAULT_SERVER))
     with redis as server, platform(tmp_path / "logs", migrated_url, server.url, forks=True, PYTHONPATH=path) as started:
         yield Quick(started, server.process)

@@ -63,6 +63,7 @@ def test_the_map_names_every_folder_of_the_code() -> None:
     named = {folder.relative_to(ROOT).as_posix() for folder in folders}
     inside = {name for name in named if any(name.startswith(f"{other}/") for other in named - {"sync"})}
     assert {name for name in named - inside if f"`{name}/`" not in text} == set()
+    assert {name for name in inside if f"`{name}/`" not in text and f"`{Path(name).name}/`" not in text} == set()
 
 
 COMMAND_LINES = [
@@ -86,7 +87,7 @@ def test_every_command_to_paste_is_one_that_there_is(
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found, f"{document}: {name}"
-        command = found
+        subcommand = command.get_command(context, name)
+        assert subcommand, f"{document}: {name}"
+        command = subcommand
     command.make_context(command.name, words)

@@ -155,7 +155,7 @@ def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | Non
 
 
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
-    what = f"{database.name}, {opt_outs:,} opt-outs: "
+    title = f"{database.name}, {opt_outs:,} opt-outs: "
     asked = sum(turn.lookups.accepted for turn in turns)
     failed = sum(load.failed for turn in turns for load in (*turn.deliveries.values(), turn.lookups))
     offered = middle([(turn.lookups.accepted + turn.lookups.failed) / turn.lookups.seconds for turn in turns])
@@ -168,21 +168,21 @@ def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[F
     return [
         Figure(
             part=PART,
-            name=f"{what}{checked}, p50",
+            name=f"{title}{checked}, p50",
             value=middle([turn.lookups.p50_seconds for turn in turns]) * MILLISECONDS,
             unit="ms",
             note=note,
         ),
         Figure(
             part=PART,
-            name=f"{what}{checked}, p99",
+            name=f"{title}{checked}, p99",
             value=middle([turn.lookups.p99_seconds for turn in turns]) * MILLISECONDS,
             unit="ms",
             target=Target(at_most=50),
         ),
         Figure(
             part=PART,
-            name=f"{what}{EVENTS_PER_SECOND:,} deliveries/s {LOOKUPS}, p99",
+            name=f"{title}{EVENTS_PER_SECOND:,} deliveries/s {LOOKUPS}, p99",
             value=p99[LOOKUPS],
             unit="ms",
             yardsticks=(

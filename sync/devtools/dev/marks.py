@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from models.database import open_database
 from models.plain_tables import LAST_REACHABLE
 from sync.devtools.dev.setup import Setup
-from sync.outages.in_redis import GAPS_KEY, REACHABLE
+from sync.provider.outages.in_redis import GAPS_KEY, REACHABLE
 from sync.queue.counts import LATEST_KEY
 
 

@@ -7,16 +7,16 @@ from sync.devtools.dev.processes import DevelopmentError, Processes
 from sync.devtools.dev.proof import PATH, request
 from sync.devtools.dev.setup import Setup
 from sync.provider.errors import ProviderError
+from sync.provider.webhooks.lock import Busy
+from sync.provider.webhooks.proof import ArrivalEvidence
+from sync.provider.webhooks.prove import RegistrationRun
+from sync.provider.webhooks.register import MayExist, NothingMade, Registered
+from sync.provider.webhooks.text import already_text, verified_text
+from sync.provider.webhooks.urls import ALL
 from sync.queue.connection import QueueUnavailable
 from sync.settings.environment import read_redis_settings
 from sync.settings.provider import ProviderSettings
 from sync.settings.web import read_secrets
-from sync.webhooks.lock import Busy
-from sync.webhooks.proof import ArrivalEvidence
-from sync.webhooks.prove import RegistrationRun
-from sync.webhooks.register import MayExist, NothingMade, Registered
-from sync.webhooks.text import already_text, verified_text
-from sync.webhooks.urls import ALL
 
 START_SECONDS = 30
 ARRIVAL_SECONDS = 30

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Engine
 from receiver.console import failed_messages
 from receiver.console.pages import STORES
 from sync.events.interpretation import ParseOptions
-from sync.failure_codes.judge import FailureCode, JudgedCode
-from sync.failure_codes.store import store_count
+from sync.reports.failure_codes.judge import FailureCode, JudgedCode
+from sync.reports.failure_codes.store import store_count
 from sync.store.apply import apply
 from tests.integration.console.conftest import FAILED, RUI, delivery
 from tests.integration.console.test_pages import cells, on_sqlite, reported

@@ -10,7 +10,7 @@ from threading import Thread
 from sync.devtools.fake_provider.account import FakeAccount
 from sync.devtools.fake_provider.deliveries import TEST_EVENT
 from sync.devtools.fake_provider.running import FakeProvider, fake_provider
-from sync.provider import ProviderClient
+from sync.provider.client import ProviderClient
 from sync.settings.provider import ProviderSettings
 from tests.support.events_builder import ANA, body
 from tests.support.processes import SECRET, signature, wait_for

@@ -53,5 +53,5 @@ def test_the_web_process_loads_no_models() -> None:
     code = (
         "import sys, receiver.app, receiver.api.endpoint; print(sorted({'sqlmodel', 'pydantic'} & sys.modules.keys()))"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout == "[]\n"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
