@@ -53,6 +53,17 @@ def test_it_has_the_environment_folder_files_and_status_of_its_own(tmp_path: Pat
     }
 
 
+def test_what_returns_has_run_once_in_a_session_of_its_own_if_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "returning.py").write_text("import os\nprint(os.getpid() == os.getsid(0) == os.getpgid(0))\n")
+    environ = {"PYTHONPATH": str(tmp_path)}
+    for leads in (True, False):
+        process = Forked(
+            ["python", "-m", "returning"], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, start_new_session=leads
+        )
+        assert process.communicate(20) == (f"{leads}\n", "")
+        assert process.wait() == 0
+
+
 def test_it_takes_signals_by_its_id_and_says_which_ended_it(tmp_path: Path) -> None:
     (tmp_path / "lasting.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)\n")
     with (tmp_path / "output").open("w+") as output:

@@ -26,6 +26,7 @@ IDLE = 5000
 DAWDLING = 500
 SILENT = 1000
 SPARE = 500
+PAUSE_SECONDS = 0.01  # from one pair of deliveries to the next
 LATE = 1.0  # a delivery alone takes some milliseconds
 MEGABYTES_MAX = 160
 
@@ -67,6 +68,7 @@ def deliver_for(web: Platform, seconds: float) -> int:
             assert lasting.recv(65536).startswith(b"HTTP/1.1 200 ")
             assert time.monotonic() - begun < 2 * LATE
             count += 2
+            time.sleep(PAUSE_SECONDS)
     return count
 
 

@@ -22,10 +22,19 @@ import time
 from typing import Any, NoReturn
 
 LIBRARIES = (
-    *("alembic.autogenerate", "alembic.command", "alembic.config", "alembic.ddl.postgresql", "asyncio", "click"),
+    *(
+        "aiohttp",
+        "alembic.autogenerate",
+        "alembic.command",
+        "alembic.config",
+        "alembic.ddl.postgresql",
+        "asyncio",
+        "click",
+    ),
     *("flask", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "hiredis", "httptools", "idna", "jinja2", "logging.config"),
     *("msgspec.json", "phonenumbers", "prometheus_client", "psycopg", "redis.asyncio", "rich.console", "rich.table"),
     *(
+        "rq.cli",
         "rq.serializers",
         "rq.worker",
         "sqlalchemy.dialects.postgresql.psycopg",
@@ -115,6 +124,8 @@ def become(task: dict[str, Any]) -> NoReturn:
     """Run the words of `task` in its folder and its environment, as the process that this is from now on."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if task["leads"]:
+        os.setsid()
     os.chdir(task["folder"])
     os.environ.clear()
     os.environ.update(task["environ"])
@@ -126,8 +137,7 @@ def become(task: dict[str, Any]) -> NoReturn:
     try:
         _run(words)
     except _Become as become_other:
-        words = become_other.words
-    _run(words)
+        _run(become_other.words)
     sys.exit()
 
 
@@ -179,7 +189,11 @@ def _gunicorn() -> Any:
     return importlib.import_module("gunicorn.app.wsgiapp").run(prog="gunicorn")
 
 
-SCRIPTS = {"alembic": _alembic, "gunicorn": _gunicorn}
+def _rq() -> Any:
+    return importlib.import_module("rq.cli").main(prog_name="rq")
+
+
+SCRIPTS = {"alembic": _alembic, "gunicorn": _gunicorn, "rq": _rq}
 
 
 def main() -> None:

@@ -39,9 +39,11 @@ class ForkServer:
         self._statuses: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def start(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], files: Sequence[int]) -> int:
-        """Return the id of a new process with these standard files."""
-        task = {"words": list(words), "folder": str(folder), "environ": dict(environ)}
+    def start(
+        self, words: Sequence[str], folder: Path, environ: Mapping[str, str], files: Sequence[int], *, leads: bool
+    ) -> int:
+        """Return the id of a new process with these standard files; if it `leads`, a session of its own."""
+        task = {"words": list(words), "folder": str(folder), "environ": dict(environ), "leads": leads}
         with self._lock:
             socket.send_fds(self._channel, [json.dumps(task).encode()], list(files))
             while "started" not in (message := self._read()):
@@ -81,10 +83,14 @@ class Executor:
     def __init__(self) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], files: Sequence[int]) -> int:
+    def start(
+        self, words: Sequence[str], folder: Path, environ: Mapping[str, str], files: Sequence[int], *, leads: bool
+    ) -> int:
         python = [sys.executable, *words[1:]] if words[0] == "python" else words
         stdin, stdout, stderr = files
-        process = subprocess.Popen(python, cwd=folder, env=environ, stdin=stdin, stdout=stdout, stderr=stderr)
+        process = subprocess.Popen(
+            python, cwd=folder, env=environ, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=leads
+        )
         self._processes[process.pid] = process
         return process.pid
 
@@ -119,6 +125,7 @@ class Forked:
         stdin: File = subprocess.DEVNULL,
         stdout: File = subprocess.DEVNULL,
         stderr: File = subprocess.DEVNULL,
+        start_new_session: bool = False,
     ) -> None:
         """`args` are those of a command of the Procfile, or `python -m`, a module, and its arguments."""
         self.args = list(args)
@@ -128,7 +135,7 @@ class Forked:
         with ExitStack() as stack:
             files = [self._opened(stack, "stdin", stdin), self._opened(stack, "stdout", stdout)]
             files.append(files[1] if stderr == subprocess.STDOUT else self._opened(stack, "stderr", stderr))
-            self.pid = self._server.start(self.args, cwd, env, files)
+            self.pid = self._server.start(self.args, cwd, env, files, leads=start_new_session)
 
     def _opened(self, stack: ExitStack, name: str, file: File) -> int:
         """Return the number of `file`; what is to be read later is written into a file that is kept."""

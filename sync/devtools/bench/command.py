@@ -66,7 +66,11 @@ def _size(name: str, default: Any, kind: Any, metavar: str, text: str) -> Callab
     "How many events are queued for one measurement of applying; many batches, or it is refused.",
 )
 @_size(
-    "--seconds", 8.0, FiniteRange(1, 3600), "S", "How long each measurement over HTTP takes, all rounds of it together."
+    "--seconds",
+    8.0,
+    FiniteRange(0.1, 3600),
+    "S",
+    "How long each measurement over HTTP takes, all rounds of it together; wrk takes a second or more for each.",
 )
 @_size(
     "--rounds",

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 
 from sync.devtools.bench.console_pages import (
     PAGE_MILLISECONDS,
@@ -20,7 +21,7 @@ from sync.devtools.bench.console_pages import (
 )
 from sync.devtools.bench.console_rows import fill
 from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick, middle
-from sync.devtools.bench.load import Load, flood, sign_bodies
+from sync.devtools.bench.load import Load, flood, flood_seconds, sign_bodies
 from sync.devtools.bench.memory import child_of, resident_megabytes
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.bench.stage import Bench, Stage, Variant, Web, open_stage
@@ -101,11 +102,10 @@ def _take_turns(
     bench: Bench, stage: Stage, about: str, web: Web, visitor: Visitor, pages: Sequence[ConsolePage], seconds: float
 ) -> list[ConsoleTurn]:
     """Return what the rounds gave, without a short one before them that warms everything up."""
-    turn_seconds = max(1, round(seconds / bench.rounds))
     turns = []
     for turn in range(1 - WARM_UP_ROUNDS, bench.rounds + 1):
         bench.say(f"{PART}: {about}, deliveries alone and beside people, round {turn} of {bench.rounds}")
-        lasts = turn_seconds if turn > 0 else WARM_UP_SECONDS
+        lasts = flood_seconds(seconds / bench.rounds if turn > 0 else WARM_UP_SECONDS)
         alone = _deliver(bench, stage, web, lasts, seed=2 * turn)
         with ThreadPoolExecutor(PEOPLE) as people:
             clicking = [
@@ -118,8 +118,8 @@ def _take_turns(
     return turns[WARM_UP_ROUNDS:]
 
 
-def _deliver(bench: Bench, stage: Stage, web: Web, seconds: int, *, seed: int) -> Load:
-    made = generate(events=EVENTS_PER_SECOND * (seconds + 1), kinds={EventType.DELIVERED}, seed=seed)
+def _deliver(bench: Bench, stage: Stage, web: Web, seconds: float, *, seed: int) -> Load:
+    made = generate(events=ceil(EVENTS_PER_SECOND * (seconds + 1)), kinds={EventType.DELIVERED}, seed=seed)
     bodies = sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in made), bench.secret)
     send = partial(flood, stage.processes, bodies, web.url, connections=CONNECTIONS, seconds=seconds)
     return send(rate_per_second=EVENTS_PER_SECOND)

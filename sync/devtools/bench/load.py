@@ -113,6 +113,11 @@ def sign_bodies(path: Path, bodies: Iterable[bytes], secret: str) -> Bodies:
     return Bodies(path=path, secret=secret, bytes_mean=sum(lengths) / len(lengths))
 
 
+def flood_seconds(seconds: float) -> float:
+    """Return how long a flood that is to last `seconds` does: wrk takes whole seconds, the sender any time."""
+    return max(1, round(seconds)) if shutil.which("wrk") else seconds
+
+
 def flood(
     processes: Processes,
     bodies: Bodies,
@@ -145,7 +150,7 @@ def flood(
         return _load(send_beside(processes, order, watch=watch))
     script = bodies.path.with_suffix(".lua")
     script.write_text(_script(authorization, rate_per_second))
-    options = [f"-c{connections}", f"-d{round(seconds)}s", "--timeout", "10s", "-s", str(script)]
+    options = [f"-c{connections}", f"-d{flood_seconds(seconds):g}s", "--timeout", "10s", "-s", str(script)]
     words = [url, "--", str(bodies.path), "once" if is_once else "again"]
     return _load_of_wrk(_run_beside(processes, ["wrk", "-t1", *options, *words], "", seconds, watch))
 

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from math import ceil
 
 from receiver.server.paths import CHECK_PATH
 from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick, middle
-from sync.devtools.bench.load import Bodies, Load, flood, sign_bodies
+from sync.devtools.bench.load import Bodies, Load, flood, flood_seconds, sign_bodies
 from sync.devtools.bench.opted_out import fill, never_opted_out, opted_out
 from sync.devtools.bench.servers import Database, empty
 from sync.devtools.bench.stage import Bench, Stage, Variant, Web, open_stage
@@ -101,11 +102,10 @@ def _measure(
     seconds: float,
 ) -> list[Turn]:
     """Return what the rounds gave, without those before them, short ones that warm everything up."""
-    turn_seconds = max(1, round(seconds / bench.rounds))
     turns = []
     for turn in range(1 - WARM_UP_ROUNDS, bench.rounds + 1):
         bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
-        lasts = turn_seconds if turn > 0 else WARM_UP_SECONDS
+        lasts = flood_seconds(seconds / bench.rounds if turn > 0 else WARM_UP_SECONDS)
         deliveries: dict[str, Load] = {}
         beside: list[Load] = []
         for number, (name, neighbour) in enumerate(neighbours.items(), start=len(neighbours) * turn):
@@ -138,12 +138,12 @@ def _require_answers(web: Web, opt_outs: int, token: str) -> None:
         raise DevelopmentError("a look-up was not answered as the table says")
 
 
-def _deliveries(bench: Bench, seconds: int, *, seed: int) -> Bodies:
-    made = generate(events=EVENTS_PER_SECOND * seconds, kinds={EventType.DELIVERED}, seed=seed)
+def _deliveries(bench: Bench, seconds: float, *, seed: int) -> Bodies:
+    made = generate(events=ceil(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
     return sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in made), bench.secret)
 
 
-def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | None, seconds: int) -> list[Load]:
+def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | None, seconds: float) -> list[Load]:
     """Return what became of `deliveries`, and of what the `neighbour` sent at the same time."""
     sent = partial(flood, stage.processes, connections=CONNECTIONS, seconds=seconds)
     with ThreadPoolExecutor(2) as senders:

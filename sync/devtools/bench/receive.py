@@ -52,7 +52,7 @@ def _rounds(
     bench: Bench, stage: Stage, webs: dict[str, Web], bodies: Bodies, connections: int, seconds: float
 ) -> Loads:
     loads: Loads = defaultdict(list)
-    round_seconds = max(1, round(seconds / bench.rounds))
+    round_seconds = seconds / bench.rounds
     for turn in range(1, bench.rounds + 1):
         bench.say(f"receive: {connections} connections, round {turn} of {bench.rounds}")
         for name, web in webs.items():

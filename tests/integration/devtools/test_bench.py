@@ -1,6 +1,13 @@
-"""`zexa-sync bench`: every part runs, at the smallest sizes, and shows its figures. Their values are not tested."""
+"""`zexa-sync bench`: every part runs, at the smallest sizes, and shows its figures. Their values are not tested.
+
+Its processes are forked, with the libraries loaded: what is tested is what is measured, and not how they start.
+"""
 
 import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,20 +24,25 @@ from sync.devtools.bench.figures import Figure, Target, Yardstick, as_document
 from sync.devtools.bench.lookups import ALONE, ELSEWHERE, EMPTY
 from sync.devtools.dev.embedded import RedisServer
 from tests.conftest import NOW
+from tests.support.forked import Forked
 
-SMALLEST = ["--database", "sqlite", "--events", "400", "--seconds", "1", "--rounds", "1"]
+SMALLEST = ["--database", "sqlite", "--events", "300", "--seconds", "0.3", "--rounds", "1"]
 BATCH_SIZE = "20"
 # What no option makes smaller: values are not tested, so nothing need be warm, and few of each are enough.
 SMALLER = {
+    "apply.STOCK_EVENTS": 60,
     "console.EVENTS_PER_SECOND": 50,
     "console.SIGN_INS": 1,
     "console.WARM_UP_ROUNDS": 0,
     "console_pages.TIMES": 1,
-    "end_to_end.WARM_UP_SECONDS": 0.2,
-    "growth.BURST_SECONDS": 1,
+    "end_to_end.BODIES_PER_SECOND": 8000,
+    "end_to_end.WARM_UP_SECONDS": 0,
+    "growth.BURST_SECONDS": 0.3,
     "lookups.EVENTS_PER_SECOND": 100,
     "lookups.LOOKUPS_PER_SECOND": 50,
     "lookups.WARM_UP_ROUNDS": 0,
+    "opt_outs_first.DELIVERIES_PER_OPT_OUT": 10_000,
+    "receive.BODIES": 2000,
     "receive.WARM_UP_ROUNDS": 0,
     "suppression.LOOKS": 100,
     "suppression.WARM_UP_LOOKS": 1,
@@ -42,6 +54,24 @@ SMALLER = {
 def _smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SMALLER.items():
         monkeypatch.setattr(f"sync.devtools.bench.{name}", value)
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    forking = SimpleNamespace(Popen=begun, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+    for module in ("dev.processes", "bench.load"):
+        monkeypatch.setattr(f"sync.devtools.{module}.subprocess", forking)
+
+
+@pytest.fixture
+def _without_wrk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing else bounds a flood: wrk sends for a second or more, as fast as it can."""
+    monkeypatch.setattr("sync.devtools.bench.load.shutil", SimpleNamespace(which=lambda _: None))
+
+
+def begun(command: Sequence[str], *, env: Mapping[str, str] = os.environ, **options: Any) -> Any:
+    begin: Any = subprocess.Popen if command[0] == "wrk" else Forked
+    return begin(command, env=env, **options)
 
 
 def bench(*arguments: str) -> Result:
@@ -87,6 +117,7 @@ def keep_one_row(engine: Engine, table: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_without_wrk")
 def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
     found = figures("receive", "--connections", "2")
     journalled = found.pop("receive: 2 connections, journalled on SQLite")
@@ -130,6 +161,7 @@ def test_the_way_from_a_post_to_its_row_is_timed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_without_wrk")
 def test_growth_is_measured_against_the_least_filled_tables() -> None:
     found = figures("growth", "--messages", "0,200")
     grown = found["growth: SQLite, 1 worker, 200 messages in the tables"]

@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from pathlib import Path
+from typing import IO
 
 import click.testing
 import pytest
@@ -28,6 +29,8 @@ from sync.devtools.simulate.sender import Plan, Sender
 from sync.devtools.simulate.traffic import generate
 from sync.events.signature import Verdict, verify
 from tests.faults.servers import steady_port
+from tests.support.forked import Forked
+from tests.support.processes import wait_for
 
 SECRET = b"s3cret"
 SOON = (0.01, 0.01, 0.01)
@@ -347,19 +350,15 @@ def test_kinds_are_given_by_short_or_full_names():
     assert names == {"message.optout", "campaign.completed"}
 
 
-# Under a shell that ignores Ctrl-C for its background jobs, so would a process of its.
-COMMAND = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from sync.cli import main; main()"
-
-
 @contextmanager
-def running(*arguments: str, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen]:
+def running(*arguments: str, stderr: IO[str] | int = subprocess.PIPE) -> Iterator[Forked]:
     environ = os.environ | {"ZEXA_WEBHOOK_SECRET": "s3cret", "TERM": "xterm"}
-    command = [sys.executable, "-c", COMMAND, "simulate", "--json", *arguments]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    command = ["python", "-m", "sync", "simulate", "--json", *arguments]
+    process = Forked(command, env=environ, stdout=subprocess.PIPE, stderr=stderr)
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 def test_ctrl_c_stops_and_tells_what_was_done():
@@ -377,12 +376,13 @@ def test_ctrl_c_stops_and_tells_what_was_done():
     assert "Traceback" not in errors
 
 
-def test_it_says_what_it_waits_for_if_nothing_listens_and_goes_on_once_something_does():
+def test_it_says_what_it_waits_for_if_nothing_listens_and_goes_on_once_something_does(tmp_path: Path):
     port = steady_port()
-    with running("--events", "5", f"http://127.0.0.1:{port}") as process:
-        assert process.stderr
-        line = process.stderr.readline()
-        assert line.startswith(f"nothing listens at http://127.0.0.1:{port}: waiting for it for up to 60 s, Ctrl-C")
+    errors = tmp_path / "errors"
+    with errors.open("w") as file, running("--events", "5", f"http://127.0.0.1:{port}", stderr=file) as process:
+        wait_for(lambda: "\n" in errors.read_text(), seconds=60, what="a line of what it waits for")
+        waited = f"nothing listens at http://127.0.0.1:{port}: waiting for it for up to 60 s, Ctrl-C"
+        assert errors.read_text().startswith(waited)
         with receiving(lambda _body, _nth: 200, port):
             output, _ = process.communicate(timeout=60)
     assert (process.returncode, json.loads(output)["accepted"], json.loads(output)["retries"]) == (0, 5, 0)

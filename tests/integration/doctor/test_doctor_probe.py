@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +9,8 @@ from sqlalchemy import URL
 
 from sync.devtools.dev.embedded import free_port
 from tests.support.doctors import Installation, answering, assert_first, installation
-from tests.support.processes import ROOT, wait_for
+from tests.support.forked import run_forked
+from tests.support.processes import wait_for
 from tests.support.tls import tls_front
 
 
@@ -125,9 +124,7 @@ def test_without_a_secret_nothing_is_sent(house: Installation) -> None:
 
 def test_a_person_who_runs_it_sees_the_same(house: Installation) -> None:
     """As a person runs it, in a process of its own."""
-    command = [sys.executable, "-m", "sync", "doctor", "--url", house.address]
-    environ = house.platform.environ
-    process = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    process = run_forked(["python", "-m", "sync", "doctor", "--url", house.address], env=house.platform.environ)
     assert process.returncode == 0, process.stdout
     assert process.stderr == ""
     assert re.search("^ok       probe              acknowledged within", process.stdout, re.MULTILINE)

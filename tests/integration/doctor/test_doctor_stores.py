@@ -48,11 +48,19 @@ def empty(house: Installation) -> Iterator[URL]:
         yield house.url.set(database=name)
 
 
+@pytest.fixture(scope="module")
+def template(house: Installation) -> Iterator[str]:
+    """A database at the newest schema, to be copied."""
+    with administrating(house.url) as admin, new_database(admin, "template1") as name:
+        migrate(house.url.set(database=name))
+        yield name
+
+
 @pytest.fixture
-def spare(empty: URL) -> URL:
+def spare(house: Installation, template: str) -> Iterator[URL]:
     """A migrated database that no process uses, to be broken for good."""
-    migrate(empty)
-    return empty
+    with administrating(house.url) as admin, new_database(admin, template) as name:
+        yield house.url.set(database=name)
 
 
 def test_a_healthy_installation_has_no_problem_and_no_warning(house: Installation) -> None:

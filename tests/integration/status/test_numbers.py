@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue
 from sqlalchemy import URL, Engine, make_url
 from structlog.testing import capture_logs
@@ -260,7 +262,7 @@ def test_a_store_that_is_away_is_none_and_the_other_is_measured(redis: Redis, tm
     url = make_url(f"sqlite:///{tmp_path}/zexa.db")
     migrate(url)
     engine, missing = open_database(url), open_database(make_url(f"sqlite:///{tmp_path}/none/zexa.db"))
-    with Redis(port=1, socket_connect_timeout=1) as away:
+    with Redis(port=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as away:
         assert measure(engine, open_queue(away), default_region="AO").redis is None
         assert measure(engine, open_queue(away), default_region="AO").database is not None
         assert measure(missing, open_queue(redis), default_region="AO").database is None

@@ -1,6 +1,10 @@
 """The moment of which an answer is: what waits anywhere and may be an opt-out holds it back."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from itertools import count
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -11,6 +15,7 @@ from sync.events.raw import RawEvent, may_opt_out
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.suppression import Lookup
+from sync.suppression.forgotten import PeopleQuery
 from tests.conftest import NOW
 from tests.integration.suppression.waiting import as_of, give, statuses, stop, work
 from tests.support.events_builder import ANA, RUI, body
@@ -61,6 +66,52 @@ def test_an_opt_out_under_any_spelling_of_its_name_is_taken_first_and_holds_the_
     work(engine, redis)
     assert statuses(lookup, ANA) == ["suppressed"]
     assert before < received
+
+
+@pytest.fixture
+def after_question(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+    """Does something between the look-up's questions to the stores, or after both: once the nth was answered."""
+
+    def arrange(nth: int, act: Callable[[], None]) -> None:
+        answered = count(1)
+
+        def acting(ask: Callable[..., Any]) -> Callable[..., Any]:
+            def asked(*words: Any) -> Any:
+                answer = ask(*words)
+                if next(answered) == nth:
+                    act()
+                return answer
+
+            return asked
+
+        module = import_module("sync.suppression.lookup")
+        monkeypatch.setattr(module, "waiting", acting(module.waiting))
+        monkeypatch.setattr(PeopleQuery, "ask", acting(PeopleQuery.ask))
+
+    return arrange
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_an_opt_out_that_comes_between_or_after_the_questions_is_later_than_the_answer_is_of(
+    lookup: Lookup, redis: Redis, after_question: Callable[[int, Callable[[], None]], None], nth: int
+) -> None:
+    received: list[datetime] = []
+
+    def receive() -> None:
+        received.append(datetime.now(UTC))
+        enqueue(open_queue(redis), [RawEvent(body=stop(), received_at=received[0])], at_front=True)
+
+    after_question(nth, receive)
+    assert as_of(lookup) < received[0]
+
+
+def test_an_opt_out_that_is_applied_between_the_questions_is_found(
+    engine: Engine, lookup: Lookup, redis: Redis, after_question: Callable[[int, Callable[[], None]], None]
+) -> None:
+    received = datetime.now(UTC) - timedelta(seconds=1)
+    enqueue(open_queue(redis), [RawEvent(body=stop(), received_at=received)], at_front=True)
+    after_question(1, lambda: work(engine, redis))
+    assert statuses(lookup, ANA) == ["suppressed"]
 
 
 def test_deliveries_that_wait_hold_nothing_back(lookup: Lookup, redis: Redis) -> None:
