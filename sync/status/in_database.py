@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, func, select, text, true
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
+from models.tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.provider.outages.record import read_mark
 from sync.provider.outages.recorded import read_outages

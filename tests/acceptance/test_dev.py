@@ -21,7 +21,7 @@ from redis import Redis
 from sqlalchemy import URL, make_url, select, text, update
 
 from models.database import open_database
-from models.plain_tables import LAST_REACHABLE
+from models.tables import LAST_REACHABLE
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.counts import LATEST_KEY

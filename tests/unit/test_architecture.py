@@ -216,14 +216,15 @@ def test_the_name_of_a_class_stands_once() -> None:
     assert {name for name, count in names.items() if count > 1} == set()
 
 
-def test_a_table_is_named_in_one_module() -> None:
-    named = {
-        module
-        for module, tree in TREES.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == "__table__"
-    }
-    assert named == {"models.tables"}
+def test_statements_name_tables_and_only_migrations_load_their_models() -> None:
+    models = {name for name in TREES if "sqlmodel" in imports(name)} | {"models.all_tables"}
+    assert {name for name in TREES if models & set(imports(name))} - models == {"models", "migrations.env"}
+    names_table = {name for name, tree in TREES.items() if any(is_table_of_model(node) for node in ast.walk(tree))}
+    assert names_table == set()
+
+
+def is_table_of_model(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "__table__"
 
 
 def test_every_folder_with_modules_is_a_room_with_rules() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from redis import Redis
 from sqlalchemy import Engine, delete
 
-from models.plain_tables import LAST_REACHABLE, OUTAGES
+from models.tables import LAST_REACHABLE, OUTAGES
 from receiver.webhook.marker import Clocks, Marker
 from sync.provider.outages.in_redis import read_marks
 from sync.provider.outages.marks import BEAT_SECONDS, DATABASE_BEAT_SECONDS, GAP_SECONDS
