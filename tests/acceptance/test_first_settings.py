@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,16 @@ NEEDED = ("DATABASE_URL", "REDIS_URL", "ZEXA_WEBHOOK_SECRET", "PORT")
 
 
 @pytest.fixture
-def filled_in(tmp_path: Path, migrated_file: Path, redis_server: RedisServer) -> Platform:
+def filled_in(tmp_path: Path, migrated_file: Path, redis_server: RedisServer, forks: bool) -> Iterator[Platform]:
     """What there is after .env.example was copied, what has no default filled in, and sourced."""
     url = make_url(f"sqlite:///{tmp_path}/zexa.db")
     shutil.copyfile(migrated_file, tmp_path / "zexa.db")
-    with platform(tmp_path / "logs", url, redis_server.url) as started:
+    with platform(tmp_path / "logs", url, redis_server.url, forks=forks) as started:
         started.environ |= {name: "" for name in EMPTY if name not in NEEDED}
         yield started
 
 
+@pytest.mark.executed
 def test_the_example_followed_to_the_letter_works(filled_in: Platform) -> None:
     assert {"WEB_CONCURRENCY", "ZEXA_BIND", "ZEXA_JOURNAL"} <= EMPTY.keys()
     assert filled_in.environ["WEB_CONCURRENCY"] == ""
