@@ -49,7 +49,8 @@ def test_an_empty_port_is_the_default_one(filled_in: Platform) -> None:
             pytest.skip("port 8000 is taken on this machine")
     filled_in.port = 8000
     web = filled_in.start("web", PORT="")
-    wait_for(lambda: "Listening at: http://127.0.0.1:8000" in filled_in.log_of(web), seconds=20, what="web listening")
+    wait_for(lambda: filled_in.is_serving(web), seconds=20, what="web serving on it")
+    assert "Listening at: http://127.0.0.1:8000" in filled_in.log_of(web)
 
 
 @pytest.mark.parametrize("name", ["release", "web", "worker"])
@@ -82,10 +83,12 @@ def test_help_is_given_whatever_the_settings() -> None:
     assert shown.stdout.startswith(b"Usage: ")
 
 
-def test_ctrl_c_ends_web_without_a_traceback(filled_in: Platform) -> None:
+def test_ctrl_c_that_reaches_gunicorn_alone_ends_web_at_once_and_without_a_traceback(
+    filled_in: Platform,
+) -> None:
     web = filled_in.start_web()
     web.send_signal(signal.SIGINT)
-    assert web.wait(20) == 0
+    assert web.wait(10) == 0  # it would be killed after 15 s
     assert "Traceback" not in filled_in.log_of(web)
     assert "SystemExit" not in filled_in.log_of(web)
 
