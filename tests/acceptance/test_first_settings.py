@@ -89,6 +89,7 @@ def test_ctrl_c_that_reaches_gunicorn_alone_ends_web_at_once_and_without_a_trace
     web = filled_in.start_web()
     web.send_signal(signal.SIGINT)
     assert web.wait(10) == 0  # it would be killed after 15 s
+    assert "Finished server process" in filled_in.log_of(web)  # the one that serves ends once it has answered
     assert "Traceback" not in filled_in.log_of(web)
     assert "SystemExit" not in filled_in.log_of(web)
 
