@@ -16,11 +16,12 @@ from models.forget_keys import require_forget_keys
 from models.refusals import ForgetKeyMissing, SchemaBehind, SchemaError
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, require_head
 from receiver.server.rooms import IDLE_SECONDS
-from sync.logs.lines import configure_logs, get_logger
-from sync.logs.sentry import start_sentry
+from sync import __version__
 from sync.settings.environment import SettingError
 from sync.settings.listening import read_bind, read_concurrency
+from sync.settings.log_lines import configure_logs, get_logger
 from sync.settings.sentry import read_sentry_dsn
+from sync.settings.sentry_client import start_sentry
 from sync.settings.web import ReceiverSettings
 
 WRONG_USE = 2
@@ -98,7 +99,7 @@ def _end(line: str) -> NoReturn:
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     configure_logs()
-    start_sentry(read_sentry_dsn(os.environ))
+    start_sentry(read_sentry_dsn(os.environ), __version__)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -24,7 +24,7 @@ from receiver.server.threads import Threads, ThreadsBusy
 from receiver.webhook.body import BodyIncomplete, BodyReader, BodyTooLarge, read_stream
 from receiver.webhook.endpoint import announced, flask_response
 from sync.events.raw import BODY_BYTES_MAX
-from sync.logs.sentry import report
+from sync.settings.sentry_client import report
 
 JSON_TYPE = "application/json"
 # If so many wait, the stores are slow, or the process is, and there is no sense in more.

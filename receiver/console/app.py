@@ -39,8 +39,8 @@ from receiver.console.uploads import NO_ROOM
 from receiver.server.paths import CONSOLE_PATH, kept_request_id
 from receiver.server.wsgi import BODY_PROBLEM
 from sync.events.raw import BODY_BYTES_MAX
-from sync.logs.sentry import report
 from sync.rollups.recount import stored_timezone
+from sync.settings.sentry_client import report
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 HEADERS = {

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import structlog
 
 from receiver.server.asgi import AsgiApp, Message, Scope
-from sync.logs.sentry import report
+from sync.settings.sentry_client import report
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 DISCONNECT: Message = {"type": "http.disconnect"}

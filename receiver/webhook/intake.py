@@ -16,11 +16,11 @@ from receiver.webhook.groups import Lane, StoreUnavailable
 from receiver.webhook.inbox import InboxUnavailable, InboxWriter
 from receiver.webhook.reporter import Reporter
 from sync.events.raw import RawEvent, may_opt_out
-from sync.logs.sentry import report
 from sync.queue.connection import QueueUnavailable
 from sync.queue.counts import accepted
 from sync.queue.writer import QueueWriter
 from sync.settings.environment import RedisSettings
+from sync.settings.sentry_client import report
 
 REDIS_SECONDS = 0.8
 # A bound on one try, slow name servers and a second try of the client included.

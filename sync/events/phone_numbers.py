@@ -28,6 +28,8 @@ _DECIMAL = re.compile(r"[^.,]*[0-9][^.,]*[.,][0-9]{1,2}")
 _DOTS = re.compile(r"\.{2,}")
 _NOT_BETWEEN = re.compile(r"[^0-9\s().\-/\u00b7\u2212]+")
 _DIGIT = re.compile(r"[0-9]")
+# Most of the world dials it before a number abroad, also in lists that are read elsewhere.
+_ABROAD = "00"
 _DIGITS_OF_A_NUMBER = 7
 _SHORT_GROUP_DIGITS = 2
 _DIGITS_MAX = 40  # of two numbers in one; there is no need to judge more
@@ -127,7 +129,8 @@ def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Addres
     valid = [_valid_number(*reading) for reading in readings]
     # Several short groups at the end may each be something behind. Longer ones are how a number is grouped.
     short = list(takewhile(lambda group: len(group) <= _SHORT_GROUP_DIGITS, reversed(groups[1:])))
-    for beginning in joined[-max(1, len(short)) :]:
+    is_from_abroad = whole.startswith(_ABROAD) and valid[-1] is not None
+    for beginning in () if is_from_abroad else joined[-max(1, len(short)) :]:
         for number, reading in zip(valid, _readings(beginning, region), strict=True):
             if number is None and _valid_number(*reading):
                 return False, AddressProblem.MORE_BEHIND
@@ -147,8 +150,7 @@ def _readings(digits: str, region: str) -> tuple[tuple[str, str], ...]:
     """Return the ways to read `digits`, each with its region: as a number of it, and with a country code in front."""
     if digits[0] == "+":
         return ((digits, ""),)
-    # Most of the world dials 00 before a number abroad, also in lists that are read elsewhere.
-    return (digits, region), (f"+{digits.removeprefix('00')}", "")
+    return (digits, region), (f"+{digits.removeprefix(_ABROAD)}", "")
 
 
 def is_valid(number: str) -> bool:

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from sync.events.interpretation import ParseOptions
-from sync.logs.sentry import report
 from sync.provider.ask import Asker, AskingFailed
 from sync.provider.client import ProviderClient
 from sync.provider.silent_messages import find_silent
@@ -24,6 +23,7 @@ from sync.queue.connection import connect
 from sync.queue.counts import RECONCILED, Counts
 from sync.settings.environment import RedisSettings
 from sync.settings.provider import ProviderSettings
+from sync.settings.sentry_client import report
 
 LOCK_KEY = "zexa-sync:reconcile:lock"
 RATE = 5.0

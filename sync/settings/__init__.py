@@ -1,1 +1,1 @@
-"""All settings, read from the environment once at start."""
+"""All settings, read from the environment once at start; and what every process sets up then, its log and Sentry."""

@@ -17,8 +17,8 @@ from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent, is_probe, is_rehearsal
 from sync.events.remains import without_forgotten
-from sync.logs.sentry import report
 from sync.rollups.deltas import keep_deltas
+from sync.settings.sentry_client import report
 from sync.store.dead_letters import KeptLetter, NewDeadLetter, keep_dead_letters, log_dead_letters
 from sync.store.forgotten import forgotten_people
 from sync.store.inbox import remove_from_inbox, take_inbox

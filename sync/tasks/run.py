@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from models.errors import Fault, error_kind, fault_of
 from sync.events.interpretation import ParseOptions
-from sync.logs.sentry import report
 from sync.queue.backoff import Backoff
+from sync.settings.sentry_client import report
 from sync.tasks.files import FilesKept, delete_old_files
 from sync.tasks.find import OwnFailure, TaskRecord
 from sync.tasks.take import end_task, give_back, is_any_free, take_task

@@ -18,9 +18,9 @@ from models.database import open_database
 from models.errors import Fault, error_line, error_reason, fault_of
 from sync.events.interpretation import ParseOptions
 from sync.events.raw import BODY_BYTES_MAX, RawEvent, from_json
-from sync.logs.sentry import report
 from sync.queue.counts import Counts
 from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
+from sync.settings.sentry_client import report
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import Read, drain, merge, read
 from sync.store.singly import Held

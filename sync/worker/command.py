@@ -4,8 +4,9 @@ import os
 
 import click
 
-from sync.logs.lines import configure_logs
-from sync.logs.sentry import start_sentry
+from sync import __version__
+from sync.settings.log_lines import configure_logs
+from sync.settings.sentry_client import start_sentry
 from sync.settings.worker import WorkerSettings
 from sync.worker.run import work
 
@@ -21,5 +22,5 @@ def worker(burst: bool) -> None:
     """
     configure_logs()
     settings = WorkerSettings.read(os.environ)
-    start_sentry(settings.sentry_dsn)
+    start_sentry(settings.sentry_dsn, __version__)
     work(settings, burst=burst)

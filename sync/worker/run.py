@@ -14,11 +14,11 @@ from models.errors import error_line, is_misconfigured
 from models.forget_keys import require_forget_keys
 from models.refusals import ForgetKeyMissing, SchemaBehind
 from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, require_head
-from sync.logs.sentry import report
 from sync.queue.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone
 from sync.settings.environment import SettingError
+from sync.settings.sentry_client import report
 from sync.settings.worker import WorkerSettings
 from sync.worker.applier import Applier, NotApplied, applier
 from sync.worker.chores import count_failure_codes, reconcile

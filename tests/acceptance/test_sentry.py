@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine
 
+from sync import __version__
 from sync.devtools.dev.embedded import free_port
 from sync.settings.sentry import read_sentry_dsn
 from tests.support.events_builder import ANA
@@ -86,6 +87,7 @@ def test_an_absent_store_is_one_event_of_each_process_not_one_each_second(
         time.sleep(0.1)
     migrated_platform.stop_all()
     assert [message.partition(":")[0] for message in sentry.messages] == ["redis.away", "redis.away"]
+    assert {event["release"] for event in sentry.events} == {f"zexa-sync@{__version__}"}
     require_nothing_private(sentry, "hunter2")
 
 
@@ -95,8 +97,8 @@ def _delivered(platform: Platform) -> bool:
 
 CRASH = """
 import sys
-from sync.logs.sentry import report, start_sentry
-start_sentry(sys.argv[1])
+from sync.settings.sentry_client import report, start_sentry
+start_sentry(sys.argv[1], "7.8.9")
 for _ in range(3):
     report("redis.away", "ConnectionError")
 try:
@@ -111,6 +113,7 @@ def test_a_process_that_ends_by_a_mistake_says_which_and_quotes_nothing(sentry: 
     assert ended.returncode == 1
     away, crash = sentry.events
     assert away["message"] == "redis.away: ConnectionError"
+    assert (away["release"], crash["release"]) == ("zexa-sync@7.8.9",) * 2
     assert [(each["type"], each["value"]) for each in crash["exception"]["values"]] == [
         ("ValueError", ""),
         ("KeyError", ""),
@@ -128,8 +131,9 @@ def test_a_sentry_that_does_not_answer_holds_up_nobody() -> None:
 
 def test_the_sdk_is_not_loaded_unless_there_is_a_dsn() -> None:
     code = (
-        "import sys, receiver.app, receiver.api.endpoint, sync.worker.run; from sync.logs.sentry import report, "
-        f"start_sentry; start_sentry({read_sentry_dsn({'SENTRY_DSN': ' '})!r}); report('batch.held', 'KeyError'); "
+        "import sys, receiver.app, receiver.api.endpoint, sync.worker.run; "
+        "from sync.settings.sentry_client import report, start_sentry; "
+        f"start_sentry({read_sentry_dsn({'SENTRY_DSN': ' '})!r}, '7.8.9'); report('batch.held', 'KeyError'); "
         "print([name for name in sys.modules if name.startswith('sentry_sdk')])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

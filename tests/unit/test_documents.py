@@ -63,6 +63,7 @@ def test_the_map_names_every_folder_of_the_code() -> None:
     named = {folder.relative_to(ROOT).as_posix() for folder in folders}
     inside = {name for name in named if any(name.startswith(f"{other}/") for other in named - {"sync"})}
     assert {name for name in named - inside if f"`{name}/`" not in text} == set()
+    assert {name for name in inside if f"`{name}/`" not in text and f"`{Path(name).name}/`" not in text} == set()
 
 
 COMMAND_LINES = [

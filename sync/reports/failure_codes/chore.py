@@ -18,12 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from sync.events.interpretation import ParseOptions
-from sync.logs.sentry import report
 from sync.queue.connection import connect, open_queue
 from sync.reports.failure_codes.count import AGAIN_AFTER, count_failures
 from sync.reports.failure_codes.judge import judge
 from sync.reports.failure_codes.store import store_count
 from sync.settings.environment import RedisSettings
+from sync.settings.sentry_client import report
 
 LOCK_KEY = "zexa-sync:failure-codes:lock"
 CHORE_SECONDS = 3600

@@ -163,6 +163,15 @@ def test_the_commonest_forms_are_read_quickly(text: str, region: str, number: st
     assert is_canonical(number)
 
 
+@pytest.mark.parametrize("region", ["BR", "TJ"])
+def test_a_number_dialled_with_00_is_whole_if_its_beginning_is_a_number_of_the_region(region: str) -> None:
+    assert people("00447911 123 456", region) == ["+447911123456"]
+    for number in EXAMPLES[::4]:
+        digits = f"00{number[1:]}"
+        for written in (f"{digits[:9]} {digits[9:]}", f"{digits[:-4]}-{digits[-4:]}"):
+            assert person_of(number) in people(written, region)
+
+
 # What stands in cells of spreadsheets behind a number.
 GLUED = [".0", ".00", ",00", "/02", "-1", " (2)", " / 7", "  3", " -11", "/1/2", " (1) 2"]
 

@@ -82,7 +82,7 @@ def test_no_path_breaks_a_line(capsys: pytest.CaptureFixture[str], path: str) ->
 WRITE = """
 import structlog
 from receiver.server.access_log import log_request
-from sync.logs.lines import configure_logs
+from sync.settings.log_lines import configure_logs
 configure_logs()
 structlog.get_logger().warning("batch.failed", source="queue", tries=1)
 log_request({"path": "/healthz", "method": "GET", "headers": []}, 200, 0.004)

@@ -7,8 +7,6 @@ Sentry's SDK is loaded only if it is used.
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from sync import __version__
-
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
@@ -29,8 +27,11 @@ _sent_at: dict[tuple[str, ...], float] = {}
 _is_on = False
 
 
-def start_sentry(dsn: str | None) -> None:
-    """Send what `report` is given from now on, unless `dsn` is None. For a process that does not fork any more."""
+def start_sentry(dsn: str | None, version: str) -> None:
+    """Send what `report` is given from now on, unless `dsn` is None. For a process that does not fork any more.
+
+    `version` is that of this code, for the name of the release.
+    """
     global _is_on  # noqa: PLW0603 - the SDK has one client a process too
     if dsn is None:
         return
@@ -40,7 +41,7 @@ def start_sentry(dsn: str | None) -> None:
 
     sentry_sdk.init(
         dsn,
-        release=f"zexa-sync@{__version__}",
+        release=f"zexa-sync@{version}",
         # No other: they would collect requests, log lines, arguments of commands and statements.
         default_integrations=False,
         auto_enabling_integrations=False,

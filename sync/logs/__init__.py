@@ -1,1 +1,0 @@
-"""What is said of a process while it runs: its log lines, and what goes wrong to Sentry too."""
