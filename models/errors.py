@@ -143,9 +143,9 @@ def _cleaned(text: str) -> str:
     """Return the line that matters most, without the driver's preface and hints; never a line that quotes a row."""
     lines = [line.strip() for line in text.splitlines() if not re.match(r"\s*(DETAIL|CONTEXT|HINT|STATEMENT):", line)]
     # A host may have several addresses: one refuses, and another says what is wrong.
-    said = next((line for line in lines if _MISCONFIGURED.search(line)), "") or next(filter(None, lines), "")
-    said = re.sub(r"^(- host: .*?: )?(connection failed|connection is bad|consuming input failed): ", "", said)
-    said = re.sub(r"password=\S+", "password=…", said)
+    cause = next((line for line in lines if _MISCONFIGURED.search(line)), "") or next(filter(None, lines), "")
+    cause = re.sub(r"^(- host: .*?: )?(connection failed|connection is bad|consuming input failed): ", "", cause)
+    cause = re.sub(r"password=\S+", "password=…", cause)
     # Numbers of people have seven digits or more, and no dots.
-    said = re.sub(r"(?<![\d.])\+?\d{7,}(?![\d.])", "…", said)
-    return "".join(character for character in said if character.isprintable())[:_LENGTH_MAX]
+    cause = re.sub(r"(?<![\d.])\+?\d{7,}(?![\d.])", "…", cause)
+    return "".join(character for character in cause if character.isprintable())[:_LENGTH_MAX]

@@ -11,24 +11,24 @@ from models.tables import FORGET_KEYS
 _IN_USE = select(FORGET_KEYS.c.key_id).with_for_update(read=True, key_share=True)
 
 
-def require_forget_keys(engine: Engine, given: Collection[str]) -> None:
-    """Raise ForgetKeyMissing unless all keys in use are among `given`, by their ids. Database errors pass through."""
+def require_forget_keys(engine: Engine, key_ids: Collection[str]) -> None:
+    """Raise ForgetKeyMissing unless the ids of all keys in use are among `key_ids`. Database errors pass through."""
     with engine.connect() as connection:
-        if missing := missing_forget_keys(connection, given):
+        if missing := missing_forget_keys(connection, key_ids):
             raise ForgetKeyMissing(missing)
 
 
-def missing_forget_keys(connection: Connection, given: Collection[str]) -> set[str]:
-    """Return the ids of the keys in use that are not among `given`."""
-    return set(connection.execute(select(FORGET_KEYS.c.key_id)).scalars()).difference(given)
+def missing_forget_keys(connection: Connection, key_ids: Collection[str]) -> set[str]:
+    """Return the ids of the keys in use that are not among `key_ids`."""
+    return set(connection.execute(select(FORGET_KEYS.c.key_id)).scalars()).difference(key_ids)
 
 
-def hold_forget_keys(connection: Connection, given: Collection[str]) -> bool:
+def hold_forget_keys(connection: Connection, key_ids: Collection[str]) -> bool:
     """Return whether anybody was forgotten; until the transaction ends nobody else will be.
 
     Raises ForgetKeyMissing. On SQLite a transaction that writes is alone anyway.
     """
     in_use = set(connection.execute(_IN_USE).scalars())
-    if missing := in_use.difference(given):
+    if missing := in_use.difference(key_ids):
         raise ForgetKeyMissing(missing)
     return bool(in_use)

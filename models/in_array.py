@@ -14,8 +14,8 @@ WANTED = "wanted"
 def in_array(dialect: str, column: Any) -> ColumnElement[bool]:
     """Return the condition that `column` is one of the values that the parameter WANTED lists."""
     if dialect == "sqlite":
-        each = func.json_each(bindparam(WANTED, type_=Text())).table_valued("value")
-        chosen = select(each.c.value)
+        elements = func.json_each(bindparam(WANTED, type_=Text())).table_valued("value")
+        chosen = select(elements.c.value)
     else:
         chosen = select(func.unnest(cast(bindparam(WANTED, type_=Text()), ARRAY(Text()))).column_valued("given"))
     condition: ColumnElement[bool] = column.in_(chosen)

@@ -118,8 +118,10 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
     if connection.dialect.name == "sqlite":
         # Nobody else writes in this transaction, so what is missing stays so. Insertions that return their
         # keys become statements of hundreds of rows, which take twice as long to make as to execute.
-        there = {name for piece in slices([row[key.name] for row in rows]) for name in _found(connection, key, piece)}
-        rows = [row for row in rows if row[key.name] not in there]
+        stored_keys = {
+            name for piece in slices([row[key.name] for row in rows]) for name in _stored_keys(connection, key, piece)
+        }
+        rows = [row for row in rows if row[key.name] not in stored_keys]
         execute_many(connection, table, sqlite.insert(table), [row | {"updated_at": now} for row in rows])
         return {row[key.name] for row in rows}
     statement = _insert_missing(table, tuple(rows[0]))
@@ -134,7 +136,7 @@ def _insert_missing(table: Table, names: tuple[str, ...]) -> Select[Any]:
     return select(func.array_agg(inserted.c[key.name], type_=ARRAY(key.type)))
 
 
-def _found(connection: Connection, key: Column[Any], keys: Sequence[str]) -> Iterable[str]:
+def _stored_keys(connection: Connection, key: Column[Any], keys: Sequence[str]) -> Iterable[str]:
     return connection.execute(select(key).where(is_one_of(connection, key, keys))).scalars()
 
 
@@ -205,8 +207,8 @@ def _insert_arrays(table: Table, names: tuple[str, ...], constants: tuple[str, .
     """Return the insert of one array for each of `names`, and one value for each of `constants`, on PostgreSQL."""
     arrays = [bindparam(f"{name}_values", type_=array_of(table.c[name].type)) for name in names]
     source = func.unnest(*arrays).table_valued(*names).render_derived()
-    same = [bindparam(f"{name}_value", type_=table.c[name].type) for name in constants]
-    selected = select(*(source.c[name] for name in names), *same).select_from(source)
+    constant_columns = [bindparam(f"{name}_value", type_=table.c[name].type) for name in constants]
+    selected = select(*(source.c[name] for name in names), *constant_columns).select_from(source)
     return postgresql.insert(table).from_select([*names, *constants], selected)
 
 

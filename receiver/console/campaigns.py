@@ -73,8 +73,8 @@ def eventless_ids(connection: Connection, *, after: str, limit: int) -> list[str
         )
         for table in (ROLLUP_CAMPAIGNS, ROLLUP_DELTAS)
     ]
-    found = union(*(select(part.order_by("campaign_id").distinct().limit(limit).subquery()) for part in parts))
-    return list(connection.execute(found.order_by("campaign_id").limit(limit)).scalars()) if limit > 0 else []
+    campaign_ids = union(*(select(part.order_by("campaign_id").distinct().limit(limit).subquery()) for part in parts))
+    return list(connection.execute(campaign_ids.order_by("campaign_id").limit(limit)).scalars()) if limit > 0 else []
 
 
 def parts_of(row: Mapping[str, Any]) -> Any:

@@ -97,13 +97,13 @@ def find_failed(
         if last := connection.execute(place).one_or_none():
             query = query.where(_is_before(last.status_at, last.message_id))
     most = ROWS_LOOKED_AT if wanted.like or wanted.unlike else ROWS_ON_A_PAGE
-    found: list[Mapping[str, Any]] = []
+    rows: list[Mapping[str, Any]] = []
     for looked_at, row in enumerate(map(dict, connection.execute(query.limit(most)).mappings()), 1):
         if wanted.has(row):
-            found.append(row)
-        if len(found) == ROWS_ON_A_PAGE or looked_at == most:
-            return found, row["message_id"]
-    return found, None
+            rows.append(row)
+        if len(rows) == ROWS_ON_A_PAGE or looked_at == most:
+            return rows, row["message_id"]
+    return rows, None
 
 
 def _query(connection: Connection, wanted: WantedFailures) -> Select[Any]:

@@ -66,12 +66,12 @@ def name_text(check: Check) -> Markup:
 
 def found_text(check: Check) -> Markup:
     """Return what was found; what nobody translates stays as doctor says it."""
-    return _with_code(_said(check, check.found, check.finding.found if check.finding else None))
+    return _with_code(_finding_text(check, check.found, check.finding.found if check.finding else None))
 
 
 def remedy_text(check: Check) -> Markup:
     """Return what to do about it."""
-    return _with_code(_said(check, check.remedy, check.finding.remedy if check.finding else None))
+    return _with_code(_finding_text(check, check.remedy, check.finding.remedy if check.finding else None))
 
 
 def page_of(check: Check) -> str | None:
@@ -79,11 +79,11 @@ def page_of(check: Check) -> str | None:
     return PAGES.get(check.check)
 
 
-def _with_code(said: Markup) -> Markup:
-    return Markup(_CODE.sub(r"<code>\1</code>", str(said)))  # noqa: S704 - it is escaped already
+def _with_code(text: Markup) -> Markup:
+    return Markup(_CODE.sub(r"<code>\1</code>", str(text)))  # noqa: S704 - it is escaped already
 
 
-def _said(check: Check, text: str, form: str | None) -> Markup:
+def _finding_text(check: Check, text: str, form: str | None) -> Markup:
     if form is None or language() != "pt":
         return escape(text)
     return _(form, **{name: _value(str(value)) for name, value in check.values.items()})

@@ -55,9 +55,9 @@ def _(text: str, **values: object) -> Markup:
     return Markup(words).format(**values) if values else Markup(words)  # noqa: S704 - the texts are ours
 
 
-def counted(number: int | None, one: str, many: str, **values: object) -> Markup:
+def counted(number: int | None, singular: str, plural: str, **values: object) -> Markup:
     """Return for example `1 message` or `2,000 messages`; the texts have `{n}`, and places for `values`."""
-    return _(one if number == 1 else many, n=number_text(number), **values)
+    return _(singular if number == 1 else plural, n=number_text(number), **values)
 
 
 def of_many(status: str) -> Markup:
@@ -140,15 +140,16 @@ def event_text(name: str) -> Markup | str:
 
 def reason_text(sentence: str) -> Markup:
     """Return a sentence of `sync.reports.trace.explain` in the person's language, its times as `time_of` shows them."""
-    told = escape(visible(in_portuguese(sentence) if language() == "pt" else sentence))
-    return Markup(_UTC.sub(lambda found: time_of(datetime.fromisoformat(found[0])), told))  # noqa: S704 - escaped
+    text = escape(visible(in_portuguese(sentence) if language() == "pt" else sentence))
+    return Markup(_UTC.sub(lambda match: time_of(datetime.fromisoformat(match[0])), text))  # noqa: S704 - escaped
 
 
 def switch_links() -> list[tuple[str, str, str, bool]]:
     """Return for each language its code, its name, where the same page is in it, and whether it is chosen."""
-    given = request.args.to_dict()
+    parameters = request.args.to_dict()
     return [
-        (code, name, f"?{urlencode(given | {'lang': code})}", code == language()) for code, name in LANGUAGES.items()
+        (code, name, f"?{urlencode(parameters | {'lang': code})}", code == language())
+        for code, name in LANGUAGES.items()
     ]
 
 

@@ -102,21 +102,21 @@ def rows_link(**filters: Any) -> str:
         filters |= {"from": step.begins_at.strftime(TIME), "before": step.ends_at.strftime(TIME)}
     if (last := filters.pop("until_step", None)) is not None:
         filters["before"] = last.ends_at.strftime(TIME)
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         name: f"{value}{NONE}" if isinstance(value, str) and not value.strip(NONE) else value
         for name, value in filters.items()
         if value is not None
     }
     # Quicker than `url_for`, for the hundreds of numbers that a page may have.
-    return f"{CONSOLE_PATH}messages?{urlencode(given)}"
+    return f"{CONSOLE_PATH}messages?{urlencode(parameters)}"
 
 
 def listed(connection: Connection, wanted: CountedMessages) -> Listing:
     """Return the page of `wanted`, which is bounded, that the address asks for."""
     page = counted_messages(connection, wanted, after=asked("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE)
     name = select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.campaign_id == wanted.campaign_id)
-    given = {name: asked(name) for name in FILTERS}
-    shown: dict[str, Any] = {name: text for name, text in given.items() if text}
+    parameters = {name: asked(name) for name in FILTERS}
+    shown: dict[str, Any] = {name: text for name, text in parameters.items() if text}
     return Listing(
         title=title_of(wanted.kind),
         asked=wanted,

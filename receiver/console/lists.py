@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from flask import Response, make_response, redirect, request, url_for
@@ -47,7 +48,8 @@ def lists() -> Response:
 
 def lists_page(status: HTTPStatus = HTTPStatus.OK, problem_text: object = None) -> Response:
     with stores().reader.connect() as connection:
-        records = [it for it in latest_tasks(connection, limit=TASKS_LOOKED_AT) if it.kind in OF_LISTS][:LISTS_SHOWN]
+        of_lists = (task for task in latest_tasks(connection, limit=TASKS_LOOKED_AT) if task.kind in OF_LISTS)
+        records = list(islice(of_lists, LISTS_SHOWN))
     most = LIST_BYTES_MAX // 1024 // 1024
     shown = {"records": records, "most": most, "channels": sorted(CHANNELS), "form": request.form}
     return rendered("lists.html", status, problem_text=problem_text, **shown)

@@ -62,7 +62,7 @@ def add_opt_out() -> Response:
     channel, sender = scope_of(channel, asked("sender"), stores().region)
     word = OptOutWord(channel=channel, sender=sender, at=None, by=by, reason=reason)
     with stores().writer.begin() as connection:
-        meant = tuple(found.text for found in reading.addresses)
+        meant = tuple(address.text for address in reading.addresses)
         state_opt_outs(connection, [meant], word, now, forget_keys=stores().options.forget_keys)
         statement = _latest_by(connection, by)
         note(connection, by, Action.OPT_OUT_ADDED, now, str(statement))

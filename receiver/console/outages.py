@@ -39,8 +39,8 @@ def outage_page(number: int | None, status: HTTPStatus = HTTPStatus.OK, problem_
 
 def loss_of(number: int | None) -> Loss | None:
     """Return one of the latest outages, which are those that `status` tells of."""
-    found = measured().outages or ()
-    return next((loss for loss in found if number is not None and loss.outage.number == number), None)
+    losses = measured().outages or ()
+    return next((loss for loss in losses if number is not None and loss.outage.number == number), None)
 
 
 def resolve_outage() -> Response:

@@ -34,8 +34,8 @@ class Pages:
 
 
 def stores() -> Stores:
-    found: Stores = current_app.extensions[STORES]
-    return found
+    opened: Stores = current_app.extensions[STORES]
+    return opened
 
 
 def rendered(template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:

@@ -88,10 +88,10 @@ def holdings(reading: AddressReading) -> Holdings:
 
 def verdict_of(held: Holdings) -> PersonVerdict:
     in_force = [row["opted_out_at"] for row in held.opt_outs if row["is_in_force"]]
-    known = [knowledge_of(row) for row in held.late]
+    late_knowledge = [knowledge_of(row) for row in held.late]
     return PersonVerdict(
         is_opted_out=bool(in_force),
         since=min(in_force, default=None),
-        late=len(known),
-        in_force=sum(knowledge is Knowledge.IN_FORCE for knowledge in known),
+        late=len(late_knowledge),
+        in_force=sum(knowledge is Knowledge.IN_FORCE for knowledge in late_knowledge),
     )

@@ -66,7 +66,7 @@ _FORMS = [
 
 def in_portuguese(sentence: str) -> str:
     """Return `sentence` in Portuguese, as far as its form is known."""
-    told = sentence
+    text = sentence
     for english, portuguese in _FORMS:
-        told = english.sub(portuguese, told)
-    return sentence if told == sentence else _STATUS.sub(lambda found: _STATUSES[found[1]], told)
+        text = english.sub(portuguese, text)
+    return sentence if text == sentence else _STATUS.sub(lambda match: _STATUSES[match[1]], text)

@@ -87,8 +87,8 @@ def has_form_token() -> bool:
 
 def account() -> Account:
     """Return who is signed in, on a page that nobody else sees."""
-    found: Account = g.account
-    return found
+    signed_in: Account = g.account
+    return signed_in
 
 
 def may_see_addresses() -> bool:

@@ -68,20 +68,20 @@ def sign_out() -> Response:
 def link(secret: str) -> Response:
     """Show what a link is for. Nothing happens before somebody presses the button: programs follow links too."""
     with stores().reader.connect() as connection:
-        found = find_link(connection, secret, datetime.now(UTC))
-    if found is None:
+        owner_and_kind = find_link(connection, secret, datetime.now(UTC))
+    if owner_and_kind is None:
         return rendered("link.html", HTTPStatus.NOT_FOUND, owner=None)
-    owner, kind = found
+    owner, kind = owner_and_kind
     return rendered("link.html", owner=owner, kind=kind, least=CHARACTERS_MIN)
 
 
 def use_link(secret: str) -> Response:
     now, password = datetime.now(UTC), request.form.get("password", "")
     with stores().writer.begin() as connection:
-        found = find_link(connection, secret, now)
-        if found is None:
+        owner_and_kind = find_link(connection, secret, now)
+        if owner_and_kind is None:
             return rendered("link.html", HTTPStatus.NOT_FOUND, owner=None)
-        owner, kind = found
+        owner, kind = owner_and_kind
         if kind is LinkKind.PASSWORD and not is_long_enough(password):
             values = {"owner": owner, "kind": kind, "least": CHARACTERS_MIN, "most": CHARACTERS_MAX}
             return rendered("link.html", HTTPStatus.UNPROCESSABLE_ENTITY, is_short=True, **values)

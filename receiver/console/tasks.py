@@ -69,7 +69,7 @@ class TaskInWords:
 
     record: TaskRecord
     kind: Markup
-    of: str
+    selection: str
     state: Markup
     counts: list[tuple[Markup, int]]
     failure: Markup | str | None
@@ -129,7 +129,7 @@ def in_words(record: TaskRecord) -> TaskInWords:
     return TaskInWords(
         record=record,
         kind=kind_text(record),
-        of=_of(record.parameters) if record.kind == REPLAY else "",
+        selection=_selection(record.parameters) if record.kind == REPLAY else "",
         state=state_text(record),
         counts=[(_(OUTCOMES.get(name, name)), count) for name, count in counts.items()],
         failure=None if record.failure is None else failure_text(record.failure),
@@ -149,7 +149,7 @@ def failure_text(failure: str) -> Markup | str:
     return _(FAILURES[failure]) if failure in FAILURES else list_failure_text(failure)
 
 
-def _of(parameters: Mapping[str, object]) -> str:
+def _selection(parameters: Mapping[str, object]) -> str:
     """Return what a replay is of: a reason, or the first digits of one digest."""
     digests = parameters.get("digests")
     if isinstance(digests, list) and digests:

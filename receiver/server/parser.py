@@ -22,7 +22,7 @@ from receiver.server.head import (
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
-class Refused(Exception):  # noqa: N818 - a decision
+class RequestRefused(Exception):  # noqa: N818 - a decision
     """Ends the parser's work."""
 
 
@@ -109,7 +109,7 @@ class RequestParser:
         if not self.is_in_head:
             self._trailers += 1
             if self._trailers > FIELDS_MAX or name in FORBIDDEN_TRAILERS:
-                raise Refused
+                raise RequestRefused
             return
         self._fields.append((name, value))
         if len(self._fields) > FIELDS_MAX:
@@ -137,4 +137,4 @@ class RequestParser:
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._refusal = status
-        raise Refused
+        raise RequestRefused

@@ -63,10 +63,10 @@ def request_id(text: str | None) -> str:
 
 def kept_request_id(request: MutableMapping[str, Any], text: str | None) -> str:
     """Return the id of a request, an ASGI scope or a WSGI environment, which keeps the id that it got first."""
-    known: str | None = request.get(_REQUEST_ID_KEY)
-    if known is None:
-        known = request[_REQUEST_ID_KEY] = request_id(text)
-    return known
+    kept_id: str | None = request.get(_REQUEST_ID_KEY)
+    if kept_id is None:
+        kept_id = request[_REQUEST_ID_KEY] = request_id(text)
+    return kept_id
 
 
 def forwarded_for(text: str | None) -> str | None:

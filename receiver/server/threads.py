@@ -9,7 +9,7 @@ from contextlib import suppress
 from threading import BoundedSemaphore, get_native_id
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 # How nice a thread is that gives way, of 19 at the most.
 NICENESS = 10
 
@@ -28,7 +28,7 @@ class Threads:
         self._executor = ThreadPoolExecutor(most, thread_name_prefix=name, initializer=give_way if gives_way else None)
         self._places = BoundedSemaphore(most + waiting)
 
-    async def run(self, work: Callable[[], Found], *, seconds: float) -> Found:
+    async def run(self, work: Callable[[], Result], *, seconds: float) -> Result:
         """Return what `work` returns, or raise what it raises.
 
         Raises ThreadsBusy at once, or TimeoutError after `seconds`; then `work` is dropped if it has not begun, and

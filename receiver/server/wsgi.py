@@ -34,7 +34,7 @@ class RequestBody(NamedTuple):
         return cls(io.BytesIO(content), len(content))
 
 
-class Streamed(NamedTuple):
+class StreamedAnswer(NamedTuple):
     """A long answer of `length` bytes: what of it was made first, the parts that follow, and what ends them."""
 
     reply: Reply
@@ -84,7 +84,7 @@ class InThreads:
         answer = await self.run(lambda: self._answer(environ))
         if isinstance(answer, Reply):
             await send_reply(send, answer, has_body=has_body)
-        elif isinstance(answer, Streamed):
+        elif isinstance(answer, StreamedAnswer):
             await self._stream(send, answer, has_body=has_body)
         else:
             await send_reply(send, self._late, has_body=has_body)
@@ -100,7 +100,7 @@ class InThreads:
                 self._give_up()
             return None
 
-    async def _stream(self, send: Send, answer: Streamed, *, has_body: bool) -> None:
+    async def _stream(self, send: Send, answer: StreamedAnswer, *, has_body: bool) -> None:
         """Send an answer whose head says how long it is: if it ends early its client sees that it is not whole.
 
         Then it is left without an end, which closes the connection: the client would wait for the rest, or take the
@@ -120,7 +120,7 @@ class InThreads:
             with suppress(ValueError):  # a part is being made, which nobody waits for any more
                 answer.close()
 
-    def _answer(self, environ: dict[str, Any]) -> Reply | Streamed:
+    def _answer(self, environ: dict[str, Any]) -> Reply | StreamedAnswer:
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
@@ -136,7 +136,7 @@ class InThreads:
             length = next((int(text) for name, text in headers if name.lower() == "content-length"), None)
             if length is not None and not is_whole:
                 reply = Reply(HTTPStatus(int(status[:3])), headers, body)
-                return Streamed(reply, length, iterator, ends.pop_all().close)
+                return StreamedAnswer(reply, length, iterator, ends.pop_all().close)
             body += b"".join(iterator)
         # `send_reply` says how long the body is.
         headers = [(name, text) for name, text in headers if name.lower() != "content-length"]

@@ -22,7 +22,7 @@ CONNECTIONS = 2
 # As many again may still wait for a server that does not answer.
 THREADS = 2 * CONNECTIONS
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class InboxUnavailable(Exception):  # noqa: N818 - a state, not a mistake
@@ -50,8 +50,8 @@ class InboxWriter:
         Returns once the database confirmed the commit; raises InboxUnavailable within INBOX_SECONDS.
         """
         due_at = datetime.now(UTC) + due_after
-        same = {"due_at": due_at, "may_opt_out": may_opt_out}
-        rows = [{"body": raw.body, "received_at": raw.received_at} | same for raw in raw_events]
+        shared_columns = {"due_at": due_at, "may_opt_out": may_opt_out}
+        rows = [{"body": raw.body, "received_at": raw.received_at} | shared_columns for raw in raw_events]
         statement = insert(INBOX).returning(INBOX.c.id, sort_by_parameter_order=True)
 
         def put() -> list[int]:
@@ -73,7 +73,7 @@ class InboxWriter:
     def close(self) -> None:
         self._engine.dispose()
 
-    async def _in_time(self, work: Callable[[], Found]) -> Found:
+    async def _in_time(self, work: Callable[[], Result]) -> Result:
         try:
             return await self._threads.run(work, seconds=INBOX_SECONDS)
         except TimeoutError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class LoopThread:
@@ -15,7 +15,7 @@ class LoopThread:
         self._lock = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def run(self, begin: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+    def run(self, begin: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Return what the coroutine of `begin` returns, or raise what it raises."""
         with self._lock:
             if self._loop is None:

@@ -139,13 +139,13 @@ class Marker:
         finally:
             self._redis.connection_pool.disconnect()  # small plans have few connections
 
-    def _leave_mark(self, span: Span, known: RedisMarks) -> bool:
+    def _leave_mark(self, span: Span, marks: RedisMarks) -> bool:
         """Mark in Redis, and leave a gap there that the database did not take. Return whether Redis took it."""
         gap = None
         if not span.is_recorded and (span.before is None or span.since - span.before > self._gap_seconds):
             gap = Gap(began=span.before, ended=span.since, kind=span.kind)
         try:
-            leave_mark(self._redis, span.at, known=known, gap=gap)
+            leave_mark(self._redis, span.at, marks=marks, gap=gap)
         except (RedisError, OSError):
             return False
         finally:

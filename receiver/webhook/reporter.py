@@ -138,12 +138,12 @@ class Reporter:
                 self._redis.connection_pool.disconnect()
 
     def _beat(self, now: float) -> list[Command]:
-        known = [part for name in self._fingerprints for part in (f"{now:.3f}", name)]
+        scores = [part for name in self._fingerprints for part in (f"{now:.3f}", name)]
         return [
             ("ZADD", WEB_KEY, f"{now:.3f}", f"{gethostname()}:{os.getpid()}"),
             ("ZREMRANGEBYSCORE", WEB_KEY, "-inf", f"{now - FORGET_SECONDS:.3f}"),
             ("ZADD", LATEST_KEY, "GT", f"{now:.3f}", "web", f"{now:.3f}", self._given),
-            ("ZADD", SECRETS_KEY, "NX", *known),
+            ("ZADD", SECRETS_KEY, "NX", *scores),
         ]
 
     def _execute(self, commands: Sequence[Command]) -> None:

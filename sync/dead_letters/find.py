@@ -123,8 +123,8 @@ def count_by_reason(connection: Connection, selection: LetterSelection) -> dict[
 
 def count_letters(connection: Connection, selection: LetterSelection, *, at_most: int) -> int:
     """Return how many letters are selected, and `at_most` if there are more: no table is too long for that."""
-    some = select(DEAD_LETTERS.c.digest).where(*selection.conditions).limit(at_most).subquery()
-    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+    digests = select(DEAD_LETTERS.c.digest).where(*selection.conditions).limit(at_most).subquery()
+    return connection.execute(select(func.count()).select_from(digests)).scalar_one()
 
 
 def pages(engine: Engine, selection: LetterSelection, size: int, *, after: str = "") -> Iterator[list[Any]]:

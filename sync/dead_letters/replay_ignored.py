@@ -52,8 +52,8 @@ def apply_ignored(
             events = _events(connection, page, options)
         unreadable = sum(None in events[key] for key in page)
         understood = [key for key in page if _is_understood(events[key])]
-        rest = IgnoredTally(unreadable=unreadable, not_understood=len(page) - unreadable - len(understood))
-        yield len(page), _apply(engine, understood, options) + rest
+        unapplied = IgnoredTally(unreadable=unreadable, not_understood=len(page) - unreadable - len(understood))
+        yield len(page), _apply(engine, understood, options) + unapplied
 
 
 def _page(engine: Engine, last: Sequence[Key], size: int) -> list[Key]:

@@ -25,9 +25,9 @@ def replay_letters(work: TaskWork) -> Mapping[str, int]:
 
     def note(connection: Connection, replayed: Sequence[Replayed], page: str) -> None:
         earlier = place_of(work.bookmark_now(connection))
-        digests = {one.digest for one in replayed}
+        digests = {letter.digest for letter in replayed}
         place = ReplayPlace(after=page, done=frozenset(digest for digest in earlier.done | digests if digest > page))
-        counts = Counter(one.verdict.value for one in replayed)
+        counts = Counter(letter.verdict.value for letter in replayed)
         work.note(connection, counts, done=len(replayed), bookmark=bookmark_of(place))
 
     done = work.steps_done

@@ -46,6 +46,6 @@ def worst(checks: Iterable[Check]) -> Check:
     first, *others = ordered(checks)
     if all(other.status is Severity.OK for other in others):
         return first
-    told = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
+    all_found = "; ".join([first.found, *(other.found for other in others if other.status is not Severity.OK)])
     remedies = dict.fromkeys(check.remedy for check in (first, *others) if check.remedy)
-    return Check(check=first.check, status=first.status, found=told, remedy="; ".join(remedies))
+    return Check(check=first.check, status=first.status, found=all_found, remedy="; ".join(remedies))

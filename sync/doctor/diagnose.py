@@ -46,14 +46,14 @@ def diagnose(environ: Mapping[str, str], *, url: str | None = None, seconds: flo
     """Return every check of CHECKS, problems first. Takes `seconds` and a little more at the worst."""
     until = time.monotonic() + seconds
     settings, check = read_settings(environ)
-    found = [check]
+    checks = [check]
     if settings.secrets:
-        found.append(check_secrets(settings.secrets))
+        checks.append(check_secrets(settings.secrets))
     looks = [_Look(look) for look in _looks(settings, url, until)]
     for look in looks:
         look.join(max(0.0, until - time.monotonic()))
-        found += look.found
-    return ordered(_one_each(found, settings, is_probed=bool(url)))
+        checks += look.found
+    return ordered(_one_each(checks, settings, is_probed=bool(url)))
 
 
 def _looks(settings: Settings, url: str | None, until: float) -> Iterator[Callable[[], Iterator[Check]]]:
@@ -100,7 +100,7 @@ def _send_probe(url: str, settings: Settings, until: float) -> Iterator[Check]:
         yield from check_probe(url, secret, settings.database_url, queue, until)
 
 
-def _one_each(found: Sequence[Check], settings: Settings, *, is_probed: bool) -> Iterator[Check]:
+def _one_each(all_checks: Sequence[Check], settings: Settings, *, is_probed: bool) -> Iterator[Check]:
     """Yield one check of each name. A store without an answer is away; all else is unknown."""
     late = {
         "redis": settings.redis and store_findings.REDIS_AWAY(error=LATE),
@@ -108,7 +108,7 @@ def _one_each(found: Sequence[Check], settings: Settings, *, is_probed: bool) ->
         "probe": unknown("probe", _UNSENT if not settings.secrets else _UNENDED) if is_probed else None,
     }
     for name in CHECKS:
-        checks = [check for check in found if check.check == name]
+        checks = [check for check in all_checks if check.check == name]
         yield worst(checks) if checks else late.get(name) or _NOTHING.get(name) or unknown(name, "it could not be read")
 
 

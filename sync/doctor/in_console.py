@@ -54,5 +54,5 @@ def _checks(
 def findings_of_pages() -> list[Finding]:
     """Return every finding that a page may show."""
     modules = (store_findings, traffic_findings)
-    found = (value for module in modules for value in vars(module).values() if isinstance(value, Finding))
-    return [finding for finding in found if finding.check in CHECKED]
+    all_findings = (value for module in modules for value in vars(module).values() if isinstance(value, Finding))
+    return [finding for finding in all_findings if finding.check in CHECKED]

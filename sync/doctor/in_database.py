@@ -74,23 +74,23 @@ def _schema(connection: Connection) -> Check:
     except SchemaBehind as error:
         return findings.SCHEMA_BEHIND(line=str(error).partition(":")[0])
     except SchemaError as error:
-        found, _, remedy = str(error).partition(": ")
-        return findings.SCHEMA_WRONG(line=found, remedy=remedy)
+        line, _, remedy = str(error).partition(": ")
+        return findings.SCHEMA_WRONG(line=line, remedy=remedy)
     return findings.SCHEMA_AHEAD() if is_ahead else ok("schema", "it is the one of this version")
 
 
 def _durability(connection: Connection) -> Check:
     if connection.dialect.name == "sqlite":
         return ok("durability", "a commit is on disk before it returns, if the disk is of this machine")
-    kept = connection.execute(_DURABILITY).one()
-    found = [ok("durability", "a commit is on disk before it returns")]
-    if kept.fsync == "off":
-        found.append(findings.FSYNC_OFF())
-    if kept.synchronous_commit == "off":
-        found.append(findings.COMMIT_NOT_ON_DISK())
-    if kept.full_page_writes == "off":
-        found.append(findings.PAGES_TORN())
-    return worst(found)
+    settings = connection.execute(_DURABILITY).one()
+    checks = [ok("durability", "a commit is on disk before it returns")]
+    if settings.fsync == "off":
+        checks.append(findings.FSYNC_OFF())
+    if settings.synchronous_commit == "off":
+        checks.append(findings.COMMIT_NOT_ON_DISK())
+    if settings.full_page_writes == "off":
+        checks.append(findings.PAGES_TORN())
+    return worst(checks)
 
 
 def _pooler(connection: Connection) -> Check:
@@ -108,10 +108,14 @@ def _foreign_tables(connection: Connection) -> Check:
     inspector = inspect(connection)
     ours = METADATA.tables
     columns = inspector.get_multi_columns(schema, filter_names=list(ours))
-    there = {name: {column["name"] for column in columns[_, name]} for _, name in columns}
+    stored_columns = {name: {column["name"] for column in columns[_, name]} for _, name in columns}
     if current_revision(connection) is None:
-        return findings.TABLES_OF_OTHERS(names=_listed(there)) if there else ok("foreign_tables", "none in the way")
-    changed = [name for name, table in ours.items() if not there.get(name, set()) >= set(table.columns.keys())]
+        return (
+            findings.TABLES_OF_OTHERS(names=_listed(stored_columns))
+            if stored_columns
+            else ok("foreign_tables", "none in the way")
+        )
+    changed = [name for name, table in ours.items() if not stored_columns.get(name, set()) >= set(table.columns.keys())]
     if changed:
         return findings.TABLES_CHANGED(names=_listed(changed))
     others = len(set(inspector.get_table_names(schema)) - {*ours, VERSION_TABLE})
@@ -119,11 +123,13 @@ def _foreign_tables(connection: Connection) -> Check:
     return ok("foreign_tables", f"the tables are ours{beside}")
 
 
-def _forget_key(connection: Connection, given: Collection[str]) -> Check:
-    missing = missing_forget_keys(connection, given)
+def _forget_key(connection: Connection, key_ids: Collection[str]) -> Check:
+    missing = missing_forget_keys(connection, key_ids)
     if missing:
         return findings.FORGET_KEY_MISSING(key_ids=_listed(missing))
-    return ok("forget_key", "whoever was forgotten is known by a key that is set" if given else "nobody was forgotten")
+    return ok(
+        "forget_key", "whoever was forgotten is known by a key that is set" if key_ids else "nobody was forgotten"
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

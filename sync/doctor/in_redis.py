@@ -110,12 +110,12 @@ def _power_loss(configured: Facts) -> Check:
         )
     if fsync == "no":
         return findings.REDIS_FSYNC_NEVER()
-    found = [ok("redis_persistence", "an append-only file is on disk before a write is confirmed")]
+    checks = [ok("redis_persistence", "an append-only file is on disk before a write is confirmed")]
     if fsync != "always":
-        found.append(findings.REDIS_FSYNC_EVERYSEC(fsync=fsync))
+        checks.append(findings.REDIS_FSYNC_EVERYSEC(fsync=fsync))
     elif configured.get("no-appendfsync-on-rewrite") == "yes":
-        found.append(findings.REDIS_FSYNC_PAUSES())
-    return worst(found)
+        checks.append(findings.REDIS_FSYNC_PAUSES())
+    return worst(checks)
 
 
 def memory(info: Facts) -> Check:
@@ -164,7 +164,7 @@ _REASONS = {
 }
 
 
-def connection_error_text(said: str) -> str:
+def connection_error_text(error_text: str) -> str:
     """Return why a connection failed, out of what the system says, without the address."""
-    lower = said.lower()
+    lower = error_text.lower()
     return next((reason for sign, reason in _REASONS.items() if sign in lower), "the connection failed")

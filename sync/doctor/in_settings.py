@@ -68,7 +68,7 @@ def read_settings(environ: Mapping[str, str]) -> tuple[Settings, Check]:
         database_url=read(read_database_url),
         redis=read(read_redis_settings),
         forget_key_ids=tuple(key.key_id for key in read(read_forget_keys) or ()),
-        is_journalled=bool(read(lambda found: read_switch(found, "ZEXA_JOURNAL"))),
+        is_journalled=bool(read(lambda environ: read_switch(environ, "ZEXA_JOURNAL"))),
         default_region=read(read_default_region) or DEFAULT_REGION,
     )
     for reader in _FURTHER:
@@ -80,10 +80,10 @@ def read_settings(environ: Mapping[str, str]) -> tuple[Settings, Check]:
 
 def check_secrets(secrets: tuple[bytes, ...]) -> Check:
     """Judge how the secrets are written, without a word of what they are."""
-    found = [ok("secrets", f"{len(secrets)} in ZEXA_WEBHOOK_SECRET")]
+    checks = [ok("secrets", f"{len(secrets)} in ZEXA_WEBHOOK_SECRET")]
     for position, secret in enumerate(secrets, start=1):
         if len(secret) > 1 and secret[:1] == secret[-1:] and secret[:1] in b"\"'":
-            found.append(findings.SECRET_QUOTED(position=position))
+            checks.append(findings.SECRET_QUOTED(position=position))
     if len(set(secrets)) < len(secrets):
-        found.append(findings.SECRET_TWICE())
-    return worst(found)
+        checks.append(findings.SECRET_TWICE())
+    return worst(checks)

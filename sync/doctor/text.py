@@ -37,9 +37,9 @@ def text(checks: Sequence[Check]) -> str:
 
 def _count(checks: Sequence[Check]) -> str:
     counts = {status: sum(check.status is status for check in checks) for status in _COUNTED}
-    told = [
+    phrases = [
         f"{count} unknown" if status is Severity.UNKNOWN else number_text(count, status)
         for status, count in counts.items()
         if count
     ]
-    return ", ".join(told) if told else "all is well"
+    return ", ".join(phrases) if phrases else "all is well"

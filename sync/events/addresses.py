@@ -193,9 +193,9 @@ def sender_text(sender: str, default_region: str) -> str:
     return texts_of("", text, default_region)[0] if can_be_person("", text, default_region) else text
 
 
-def sender_key(kept: str) -> str:
+def sender_key(sender: str) -> str:
     """Return what is the same for every spelling of a sender that the tables keep."""
-    return person_of(kept).casefold()
+    return person_of(sender).casefold()
 
 
 def is_placeholder(text: str) -> bool:

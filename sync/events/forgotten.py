@@ -75,8 +75,8 @@ class ForgottenPeople:
     def _find(self, person: str) -> ForgottenPerson | None:
         """Return who this person, as `person_of` has them, was; None if they were not forgotten."""
         for key in self._keys:
-            if found := self._by_pseudonym.get(key.pseudonym(person)):
-                return found
+            if forgotten := self._by_pseudonym.get(key.pseudonym(person)):
+                return forgotten
         return None
 
     def kept_address(self, address: str) -> str:
@@ -84,8 +84,8 @@ class ForgottenPeople:
 
         A number in E.164 of somebody else stays, though the same digits be within it.
         """
-        if found := self.find(person_of(address)):
-            return found.pseudonym
+        if forgotten := self.find(person_of(address)):
+            return forgotten.pseudonym
         named = [] if is_canonical(address) else self.named_in_text(address)
         return named[0].pseudonym if named else address
 
@@ -103,7 +103,7 @@ class ForgottenPeople:
         if details is None:
             return []
         texts = {*details.addresses, details.recipient, details.sender, details.scope_sender} - {None}
-        return _in_order(found for text in texts if text and (found := self.find(person_of(text))))
+        return _in_order(forgotten for text in texts if text and (forgotten := self.find(person_of(text))))
 
     def named_in_text(self, text: str) -> Sequence[ForgottenPerson]:
         """Return whom a single text names."""
@@ -119,7 +119,7 @@ class ForgottenPeople:
     def _read_form(self, text: str) -> Iterator[ForgottenPerson]:
         shown, digits, folded = forms_of(text)
         for kind, candidate in self._candidates(digits, folded):
-            yield from self._of(kind, candidate)
+            yield from self._people_of_mark(kind, candidate)
         for written in emails_within(text, shown):
             for address in persons_of(None, written, self._default_region):
                 if person := self.find(address.person):
@@ -134,10 +134,10 @@ class ForgottenPeople:
                     if begin.start() + length <= len(folded) and _ENDS.match(folded, begin.start() + length):
                         yield kind, folded[begin.start() : begin.start() + length]
 
-    def _of(self, kind: str, text: str) -> Iterator[ForgottenPerson]:
+    def _people_of_mark(self, kind: str, text: str) -> Iterator[ForgottenPerson]:
         for key in self._keys:
-            if found := self._by_mark.get(NameMark(kind, len(text), key.mark(kind, text))):
-                yield found
+            if forgotten := self._by_mark.get(NameMark(kind, len(text), key.mark(kind, text))):
+                yield forgotten
 
 
 def _in_order(people: Iterable[ForgottenPerson]) -> list[ForgottenPerson]:

@@ -73,13 +73,13 @@ def distinct(events: Iterable[Event]) -> list[Event]:
 
 def holding(events: Iterable[Event]) -> dict[Key, Event]:
     """Return the event that holds under each key, in the order of `events`."""
-    kept: dict[Key, Event] = {}
+    greatest: dict[Key, Event] = {}
     for event in events:
         key = event.subject_id, event.name
-        other = kept.setdefault(key, event)
+        other = greatest.setdefault(key, event)
         if other is not event:
-            kept[key] = max(event, other, key=precedence)
-    return kept
+            greatest[key] = max(event, other, key=precedence)
+    return greatest
 
 
 def by_subject(events: Iterable[Event]) -> dict[str, list[Event]]:
@@ -200,11 +200,11 @@ def is_late(event: Event, status: str | None, status_at: datetime | None) -> boo
 
     A row does not say whether its status was signed: of two events at one time the rank alone decides here.
     """
-    own = status_of(event)
-    if own is None or status is None or status_at is None:
+    own_status = status_of(event)
+    if own_status is None or status is None or status_at is None:
         return False
     present = Status(status)
-    return (own in FINAL, event.occurred_at, _RANK[own]) < (present in FINAL, status_at, _RANK[present])
+    return (own_status in FINAL, event.occurred_at, _RANK[own_status]) < (present in FINAL, status_at, _RANK[present])
 
 
 def _status_time(event: Event | None) -> datetime | None:

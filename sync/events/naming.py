@@ -54,7 +54,7 @@ def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], 
             may = any(number in digits for number in numbers) or any(other in folded for other in others)
             if not may and b"@" not in plain:
                 return False
-        return any(is_named_in(text) for found in texts_within(content) for text in unescaped(found))
+        return any(is_named_in(text) for written in texts_within(content) for text in unescaped(written))
 
     return is_named
 

@@ -109,17 +109,17 @@ def opt_outs_of(events: Iterable[Event]) -> list[OptOutStatement]:
     named = [event.message for event in events if event.name in MESSAGE_EVENTS and event.message]
     statements: dict[tuple[OptOutKey, str], OptOutStatement] = {}
     for event in opt_outs:
-        own = event.message
-        assert own is not None
+        own_details = event.message
+        assert own_details is not None
         for details in named:
             for address in details.addresses:
                 statement = OptOutStatement(
-                    channel=scope_channel(own.channel) or scope_channel(details.channel),
+                    channel=scope_channel(own_details.channel) or scope_channel(details.channel),
                     address=address,
-                    sender=own.scope_sender or "",
+                    sender=own_details.scope_sender or "",
                     occurred_at=event.claimed_at,
                     source=OptOutSource.EVENT if event.name == EventType.OPT_OUT else OptOutSource.FAILURE,
-                    message_id=own.message_id,
+                    message_id=own_details.message_id,
                     event=event.name,
                     digest=event.digest,
                     opt_out_id=event.digest,

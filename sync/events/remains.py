@@ -92,10 +92,10 @@ def without_forgotten(event: Event, people: ForgottenPeople) -> Event:
         )
     if not named:
         return event
-    kept = _Eraser(people, named).kept(remains)
-    if is_remains(event.body) and kept == remains:  # the number of somebody else holds the same digits
+    erased = _Eraser(people, named).erased(remains)
+    if is_remains(event.body) and erased == remains:  # the number of somebody else holds the same digits
         return event
-    return event_of_remains(MARK + msgspec.json.encode(kept), event.received_at)
+    return event_of_remains(MARK + msgspec.json.encode(erased), event.received_at)
 
 
 def remains_of_unread(event: Event, people: ForgottenPeople) -> Event:
@@ -104,8 +104,8 @@ def remains_of_unread(event: Event, people: ForgottenPeople) -> Event:
     bare = Remains(
         subject_id=event.subject_id, name=event.name, digest=event.digest, claims=claims, origin=event.origin
     )
-    kept = _Eraser(people, people.named_in(event.body)).kept(bare)
-    return event_of_remains(MARK + msgspec.json.encode(kept), event.received_at)
+    erased = _Eraser(people, people.named_in(event.body)).erased(bare)
+    return event_of_remains(MARK + msgspec.json.encode(erased), event.received_at)
 
 
 def kept_digest(digest: str, named: ForgottenPerson) -> str:
@@ -124,7 +124,7 @@ class _Eraser:
         self._people, self._first = people, named[0]
         self._key: ForgetKey = named[0].key
 
-    def kept(self, remains: Remains) -> Remains:
+    def erased(self, remains: Remains) -> Remains:
         digest = kept_digest(remains.digest, self._first)
         is_by_digest = remains.subject_id == f"sha256:{remains.digest}"
         return Remains(
@@ -174,9 +174,9 @@ class _Eraser:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._text(key): self._value(each) for key, each in value.items()}
+            return {self._text(key): self._value(member) for key, member in value.items()}
         if isinstance(value, list):
-            return [self._value(each) for each in value]
+            return [self._value(member) for member in value]
         if isinstance(value, str):
             return self._text(value)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -51,15 +51,15 @@ def judge(
         return _MISSING
     if not _FORM.fullmatch(signature):
         return _MALFORMED
-    given = signature.encode("ascii")
-    place = _matching(body, given, secrets)
+    signature_bytes = signature.encode("ascii")
+    place = _matching(body, signature_bytes, secrets)
     if place is not None:
         return SignatureCheck(Verdict.GENUINE, place)
-    return _WRONG if _matching(body, given, retired) is None else _RETIRED
+    return _WRONG if _matching(body, signature_bytes, retired) is None else _RETIRED
 
 
-def _matching(body: bytes, given: bytes, secrets: Sequence[bytes]) -> int | None:
-    matches = [hmac.compare_digest(sign(body, secret), given) for secret in secrets]
+def _matching(body: bytes, signature: bytes, secrets: Sequence[bytes]) -> int | None:
+    matches = [hmac.compare_digest(sign(body, secret), signature) for secret in secrets]
     return matches.index(True) if any(matches) else None
 
 

@@ -32,23 +32,23 @@ def content_of(body: bytes) -> bytes:
 
 def _inflated(body: bytes) -> bytes:
     """Return what the parts of a compressed body hold, one after another; what is no such part stands at the end."""
-    found = bytearray()
+    inflated = bytearray()
     for _ in range(_PARTS_MAX):
         inflate = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
         try:
             # In pieces: what stands before a broken one can be read.
             for start in range(0, len(body), _PIECE_BYTES):
-                found += inflate.decompress(body[start : start + _PIECE_BYTES])
-                if inflate.eof or len(found) > _INFLATED_BYTES_MAX:
+                inflated += inflate.decompress(body[start : start + _PIECE_BYTES])
+                if inflate.eof or len(inflated) > _INFLATED_BYTES_MAX:
                     break
         except zlib.error:
-            return bytes(found + body) if found else b""
-        if not inflate.eof or len(found) > _INFLATED_BYTES_MAX:
+            return bytes(inflated + body) if inflated else b""
+        if not inflate.eof or len(inflated) > _INFLATED_BYTES_MAX:
             break
         body = inflate.unused_data + body[start + _PIECE_BYTES :]
         if not body:
             break
-    return bytes(found)
+    return bytes(inflated)
 
 
 def unescaped(text: str) -> Iterator[str]:
@@ -67,7 +67,7 @@ def unescaped(text: str) -> Iterator[str]:
 def _without_escapes(text: str) -> str:
     if "\\" not in text:
         return text
-    plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _plain(found[2]), text)
+    plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else _plain(match[2]), text)
     # A pair of surrogates is one character.
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

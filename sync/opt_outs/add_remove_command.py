@@ -12,7 +12,7 @@ from sync.events.opt_outs import OptOutRow
 from sync.events.written_text import is_storable
 from sync.opt_outs.add import OptOutWord, WordEffect, scope_of, state_opt_outs
 from sync.opt_outs.command_options import BY, default_region, scope
-from sync.opt_outs.remove import Ended, Resubscription, resubscribe_patiently
+from sync.opt_outs.remove import EndedOptOuts, Resubscription, resubscribe_patiently
 from sync.settings.forget_keys import read_forget_keys
 from sync.suppression.text import scope_text
 from sync.terminal.options import WrongUse, past_time, words
@@ -112,7 +112,7 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     region = default_region()
     for number, address in enumerate(addresses, 1):
         meant = persons_of(channel, address, region)
-        if any(is_keyed(found.person) for found in meant):
+        if any(is_keyed(address.person) for address in meant):
             raise WrongUse("a hash stands for a forgotten person: give the address; nothing was ended")
         if not meant:
             problem = read_address(channel or "", address, region).problem
@@ -127,7 +127,7 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     sys.exit(0 if all(result.ended and not result.ahead for result in results) else 1)
 
 
-def _say_ended(result: Ended) -> None:
+def _say_ended(result: EndedOptOuts) -> None:
     address = visible(result.address)
     if not result.ended:
         say(f"{address}  nothing to end" + ("" if result.in_force else ": no opt-out is in force"))

@@ -44,7 +44,7 @@ def check(
     that was received and is not applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on
     wrong use. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_FORGET_KEY.
     """
-    texts = list(_given(addresses))
+    texts = list(_texts(addresses))
     if not texts:
         raise WrongUse("no address is given")
     with opened_lookup() as lookup:
@@ -53,7 +53,7 @@ def check(
     sys.exit(1 if any(answer.is_suppressed() for answer in answers) else 0)
 
 
-def _given(addresses: Iterable[str]) -> Iterator[str]:
+def _texts(addresses: Iterable[str]) -> Iterator[str]:
     for address in addresses:
         if address == FROM_STANDARD_INPUT:
             yield from _lines()

@@ -39,12 +39,12 @@ def channel_name(name: str) -> str:
     return channel
 
 
-def scope(what: str) -> Callable[[Any], Any]:
-    """Return the options --channel and --sender; `what` says what they narrow."""
+def scope(start: str) -> Callable[[Any], Any]:
+    """Return the options --channel and --sender; their help begins with `start`, which says what they narrow."""
 
     def with_options(command: Any) -> Any:
-        command = click.option("--sender", type=sender_name, metavar="NAME", help=f"{what} of this sender.")(command)
-        return click.option("--channel", type=channel_name, metavar="NAME", help=f"{what} on this channel.")(command)
+        command = click.option("--sender", type=sender_name, metavar="NAME", help=f"{start} of this sender.")(command)
+        return click.option("--channel", type=channel_name, metavar="NAME", help=f"{start} on this channel.")(command)
 
     return with_options
 

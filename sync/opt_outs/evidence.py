@@ -66,7 +66,7 @@ def gather_evidence(
             return [dict(row) for row in connection.execute(query).mappings()]
 
         stated = OPT_OUT_STATEMENTS.c
-        statements = rows(_of(OPT_OUT_STATEMENTS, persons).order_by(stated.occurred_at, stated.id))
+        statements = rows(_rows_of(OPT_OUT_STATEMENTS, persons).order_by(stated.occurred_at, stated.id))
         opted_out = [row["occurred_at"] for row in statements if row["kind"] == "opted_out"]
         message_ids = {row["message_id"] for row in statements}
         subjects = sorted({row["subject_id"] for row in statements if row["subject_id"]})
@@ -83,12 +83,14 @@ def gather_evidence(
         )
 
 
-def _of(table: Table, persons: Sequence[str]) -> Any:
+def _rows_of(table: Table, persons: Sequence[str]) -> Any:
     return select(table).where(table.c.person.in_(persons))
 
 
 def _opt_outs(persons: Sequence[str]) -> Any:
-    return _of(OPT_OUTS, persons).add_columns(in_force(OPT_OUTS).label("is_active")).order_by(*OPT_OUTS.primary_key)
+    return (
+        _rows_of(OPT_OUTS, persons).add_columns(in_force(OPT_OUTS).label("is_active")).order_by(*OPT_OUTS.primary_key)
+    )
 
 
 def _bodies(connection: Connection, subjects: Sequence[str]) -> list[Row]:

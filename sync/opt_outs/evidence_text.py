@@ -110,8 +110,8 @@ def _statement_text(number: int, row: Row) -> str:
 
 def _body_text(body: bytes, *, is_polled: bool = False) -> str:
     if is_remains(body):
-        what = f"answer, {POLLED}, of" if is_polled else "body, of"
-        return body_text(f"  What remains of the {what} somebody who was forgotten", body.removeprefix(MARK))
+        source = f"answer, {POLLED}, of" if is_polled else "body, of"
+        return body_text(f"  What remains of the {source} somebody who was forgotten", body.removeprefix(MARK))
     return body_text(f"  Answer, {POLLED}" if is_polled else "  Body as it was signed", body)
 
 

@@ -43,8 +43,8 @@ class OptOutSelection:
 def _spellings(connection: Connection, sender: str) -> list[str]:
     """Return how the table spells `sender`. Which spellings are one is not for SQL to say."""
     key = sender_key(sender)
-    kept = connection.execute(select(OPT_OUTS.c.sender).distinct()).scalars()
-    return [spelling for spelling in kept if sender_key(spelling) == key]
+    senders = connection.execute(select(OPT_OUTS.c.sender).distinct()).scalars()
+    return [spelling for spelling in senders if sender_key(spelling) == key]
 
 
 def latest_opt_outs(connection: Connection, selection: OptOutSelection, *, limit: int) -> list[StoredOptOut]:

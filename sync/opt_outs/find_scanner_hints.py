@@ -32,13 +32,15 @@ def find_scanner_hints(connection: Connection, ids: Sequence[int]) -> dict[int, 
 
     Bursts are counted among the NEIGHBOURS before and after each, so a burst may be larger than its hint says.
     """
-    own = _mail_opt_outs(connection, is_one_of(connection, HISTORY.c.id, sorted(ids)[-IDS_MAX:]))
-    if not own:
+    own_opt_outs = _mail_opt_outs(connection, is_one_of(connection, HISTORY.c.id, sorted(ids)[-IDS_MAX:]))
+    if not own_opt_outs:
         return {}
-    is_near = [and_(HISTORY.c.id >= first, HISTORY.c.id <= last) for first, last in _spans([row.id for row in own])]
+    is_near = [
+        and_(HISTORY.c.id >= first, HISTORY.c.id <= last) for first, last in _spans([row.id for row in own_opt_outs])
+    ]
     near = _mail_opt_outs(connection, or_(*is_near))
-    hints = _hints(connection, {row.id: row for row in (*near, *own)}.values())
-    return {row.id: hints[row.id] for row in own if row.id in hints}
+    hints = _hints(connection, {row.id: row for row in (*near, *own_opt_outs)}.values())
+    return {row.id: hints[row.id] for row in own_opt_outs if row.id in hints}
 
 
 def latest_scanner_hints(connection: Connection) -> LatestHints:
@@ -76,8 +78,8 @@ def _hints(connection: Connection, statements: Iterable[Statement]) -> dict[int,
     rows = list(statements)
     columns, ids = MESSAGES.c, sorted({row.message_id for row in rows if row.message_id})
     is_delivered = and_(is_one_of(connection, columns.message_id, ids), columns.delivered_at.is_not(None))
-    found = connection.execute(select(columns.message_id, columns.delivered_at).where(is_delivered)) if ids else ()
-    delivered = {row.message_id: row.delivered_at for row in found}
+    messages = connection.execute(select(columns.message_id, columns.delivered_at).where(is_delivered)) if ids else ()
+    delivered = {row.message_id: row.delivered_at for row in messages}
     return scanner_hints(
         MailOptOut(
             statement_id=row.id,

@@ -25,5 +25,5 @@ def kept_of(addresses: list[Address], people: ForgottenPeople | None) -> list[Ad
     """
     if people is None:
         return addresses
-    kept = [(address, people.kept_address(address.text)) for address in addresses]
-    return [address if text == address.text else Address(text, text) for address, text in kept]
+    kept_texts = [(address, people.kept_address(address.text)) for address in addresses]
+    return [address if text == address.text else Address(text, text) for address, text in kept_texts]

@@ -23,7 +23,7 @@ from sync.events.opt_outs import (
 )
 from sync.opt_outs.add import WordEffect, outcome_of_all, time_in_force
 from sync.opt_outs.forgotten import forgotten_by
-from sync.opt_outs.import_rows import Defaults, InvalidRow, Stated, columns_of, stated_of
+from sync.opt_outs.import_rows import Defaults, InvalidRow, StatedRow, columns_of, stated_of
 from sync.store.opt_outs import hold_statements, persons_of, read_rows, read_statements, state
 from sync.terminal.csv_file import CsvFile
 from sync.terminal.csv_records import Record, next_batch
@@ -96,7 +96,7 @@ def import_opt_outs(
 
 def _record(
     connection: Connection,
-    stated: Sequence[Stated],
+    stated: Sequence[StatedRow],
     defaults: Defaults,
     counts: ImportCounts,
     clock: Callable[[], datetime],
@@ -148,7 +148,7 @@ class _Stands:
         return is_in_force(self.opted_in_at, self.received_at)
 
 
-def _says_no_more(row: Stated, before: _Stands) -> bool:
+def _says_no_more(row: StatedRow, before: _Stands) -> bool:
     if row.at is None:
         return before.is_in_force
     return row.at <= before.opted_out_at and row.at <= before.received_at
@@ -160,7 +160,7 @@ def _outcome(before: _Stands | None, after: _Stands) -> WordEffect:
     return WordEffect.NEW if before is None else WordEffect.LATER
 
 
-def _statement(row: Stated, key: OptOutKey, at: datetime, defaults: Defaults) -> OptOutStatement:
+def _statement(row: StatedRow, key: OptOutKey, at: datetime, defaults: Defaults) -> OptOutStatement:
     channel, address, sender = key
     return OptOutStatement(
         channel=channel,

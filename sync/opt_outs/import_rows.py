@@ -35,7 +35,7 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class StatedRow:
     """What one row of a file says; `at` is None if it names no time."""
 
     keys: Sequence[OptOutKey] = field(repr=False)  # of each address that the row may mean
@@ -43,7 +43,7 @@ class Stated:
     at: datetime | None
     reason: str | None = field(repr=False)
 
-    def without(self, people: ForgottenPeople) -> "Stated":
+    def without(self, people: ForgottenPeople) -> "StatedRow":
         """Return what the tables keep of it: nothing that names one of `people`."""
         keys = [(channel, people.kept_address(address), sender) for channel, address, sender in self.keys]
         return replace(self, keys=keys, reason=self.reason and people.kept_text(self.reason))
@@ -64,7 +64,7 @@ def columns_of(file: CsvFile) -> dict[str, int]:
 
 def stated_of(
     record: Record, file: CsvFile, columns: Mapping[str, int], defaults: Defaults, now: datetime
-) -> Stated | None:
+) -> StatedRow | None:
     """Return what a record states, None if it says itself that the opt-out is over. Raises InvalidRow."""
     fields = record[2]
     cell = file.cell(fields)
@@ -92,7 +92,7 @@ def stated_of(
     # A time that lies ahead would outrank every true one: then they have opted out, as of now.
     at = at if at is None or at <= now else None
     keys = [(channel, address.text, sender) for address in reading.addresses]
-    return Stated(keys=keys, at=at, reason=text_in("reason") or defaults.reason)
+    return StatedRow(keys=keys, at=at, reason=text_in("reason") or defaults.reason)
 
 
 def _time_in(text: str, name: str) -> datetime | None:

@@ -42,7 +42,7 @@ class Resubscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class EndedOptOuts:
     """Of one address: the opt-outs that were in force and are not any more, and the opt-outs that still are.
 
     `ahead` are opt-outs in force that should have ended, but were received later than now by this machine's clock.
@@ -61,14 +61,18 @@ def resubscribe_patiently(
     *,
     default_region: str,
     forget_keys: tuple[ForgetKey, ...] = (),
-) -> list[Ended]:
+) -> list[EndedOptOuts]:
     """End opt-outs as `resubscribe` does, in a transaction of its own.
 
     If one of them was received at a time that is still to come by our clock, wait for that, AHEAD_SECONDS_MAX at the
     most.
     """
     deadline = time.monotonic() + AHEAD_SECONDS_MAX
-    every = [it for address in addresses for it in persons_of(resubscription.channel, address, default_region)]
+    every = [
+        person_address
+        for address in addresses
+        for person_address in persons_of(resubscription.channel, address, default_region)
+    ]
     while True:
         with engine.begin() as connection:
             people = forgotten_by(connection, forget_keys)
@@ -99,7 +103,7 @@ def resubscribe(
     clock: Callable[[], datetime],
     default_region: str,
     forget_keys: tuple[ForgetKey, ...] = (),
-) -> list[Ended]:
+) -> list[EndedOptOuts]:
     """End the opt-outs of `addresses`, each in any spelling, in the caller's transaction; keep that in the history.
 
     Several spellings of one person have one answer.
@@ -166,11 +170,11 @@ def _ended(
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
     resubscription: Resubscription,
-) -> Ended:
+) -> EndedOptOuts:
     persons = {address.person for address in meant}
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and row.is_in_force}
     in_force = [after[key] for key in were if after[key].is_in_force]
-    return Ended(
+    return EndedOptOuts(
         address=text if not meant or is_keyed(meant[0].text) else meant[0].text,
         ended=[after[key] for key in were if not after[key].is_in_force],
         in_force=in_force,

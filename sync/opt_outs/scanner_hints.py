@@ -63,11 +63,11 @@ class ScannerHint:
 
 def scanner_hints(opt_outs: Iterable[MailOptOut]) -> dict[int, ScannerHint]:
     """Return the hint of each of `opt_outs` that may be a scanner's, by its statement. Bursts are of those given."""
-    known = list(opt_outs)
-    bursts = _bursts(known)
+    all_opt_outs = list(opt_outs)
+    bursts = _bursts(all_opt_outs)
     return {
         opt_out.statement_id: ScannerHint(seconds_after_delivery=seconds, domain=opt_out.domain, burst=burst)
-        for opt_out in known
+        for opt_out in all_opt_outs
         for seconds, burst in [(opt_out.seconds_after_delivery, bursts.get(opt_out.statement_id, 0))]
         if burst or seconds is not None
     }

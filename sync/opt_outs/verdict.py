@@ -40,7 +40,7 @@ def knowledge_of(row: Row) -> Knowledge:
 def verdict_sentence(row: Row) -> str:
     """Return how long after the opt-out the message got its status, and what we knew by then."""
     after = "STOP" if row["opt_out_source"] == "event" else "the opt-out"
-    return f"{duration_text(row['seconds_after_opt_out'])} after {after}; {_known(row)}"
+    return f"{duration_text(row['seconds_after_opt_out'])} after {after}; {_knowledge_text(row)}"
 
 
 def verdict_text(rows: Sequence[Row]) -> str:
@@ -51,9 +51,9 @@ def verdict_text(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         return f"1 message {verdict_sentence(worst)}."
     counts = Counter(knowledge_of(row) for row in rows)
-    each = ", ".join(f"{counts[known]:,} {words}" for known, words in _COUNTED.items() if counts[known])
-    told = f"The worst, {worst['message_id']}: {verdict_sentence(worst)}."
-    return f"{len(rows):,} messages after an opt-out: {each}. {told}"
+    counted = ", ".join(f"{counts[knowledge]:,} {words}" for knowledge, words in _COUNTED.items() if counts[knowledge])
+    worst_text = f"The worst, {worst['message_id']}: {verdict_sentence(worst)}."
+    return f"{len(rows):,} messages after an opt-out: {counted}. {worst_text}"
 
 
 def verdict_cell(row: Row) -> str:
@@ -71,10 +71,14 @@ def verdict_cell(row: Row) -> str:
 def verdict_document(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the verdict as JSON's types: how many messages of each kind of knowledge, and the text."""
     counts = Counter(knowledge_of(row) for row in rows)
-    return {"messages": len(rows), **{str(known): counts[known] for known in Knowledge}, "text": verdict_text(rows)}
+    return {
+        "messages": len(rows),
+        **{str(knowledge): counts[knowledge] for knowledge in Knowledge},
+        "text": verdict_text(rows),
+    }
 
 
-def _known(row: Row) -> str:
+def _knowledge_text(row: Row) -> str:
     stop = "the STOP" if row["opt_out_source"] == "event" else "the opt-out"
     margin = duration_text(_margin(row).total_seconds())
     match knowledge_of(row):
@@ -113,5 +117,5 @@ def _margin(row: Row) -> timedelta:
 
 
 def _gravity(row: Row) -> tuple[bool, bool, float]:
-    known = knowledge_of(row)
-    return known is Knowledge.IN_FORCE, known is Knowledge.BEFORE_EFFECT, row["seconds_after_opt_out"]
+    knowledge = knowledge_of(row)
+    return knowledge is Knowledge.IN_FORCE, knowledge is Knowledge.BEFORE_EFFECT, row["seconds_after_opt_out"]

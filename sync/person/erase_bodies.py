@@ -15,7 +15,7 @@ from sync.events.forgotten import ForgottenPeople
 from sync.events.merge import Key
 from sync.events.opt_outs import opt_outs_of
 from sync.events.remains import remains_of_unread, without_forgotten
-from sync.person.erase_statements import Renamed, rewrite_statements
+from sync.person.erase_statements import RenamedBodies, rewrite_statements
 from sync.person.erasure import Erasure, several
 from sync.rollups.contribution import Change
 from sync.rollups.deltas import keep_deltas
@@ -24,7 +24,7 @@ from sync.store.ledger import merge_ledger, remove_bodies
 from sync.store.ledger_read import event_of
 
 
-class Erased(NamedTuple):
+class ErasedBody(NamedTuple):
     """One body of the ledger: what it stated, and what is kept of it. The same if it names nobody who was forgotten."""
 
     before: Event
@@ -87,7 +87,9 @@ def _applied_at(connection: Connection, subjects: Sequence[str]) -> dict[Key, da
     return {(row.subject_id, row.event): row.applied_at for row in connection.execute(of_subjects)}
 
 
-def _bodies(connection: Connection, subjects: Sequence[str], people: ForgottenPeople, erasure: Erasure) -> list[Erased]:
+def _bodies(
+    connection: Connection, subjects: Sequence[str], people: ForgottenPeople, erasure: Erasure
+) -> list[ErasedBody]:
     """Return every body of `subjects` that states something, or names somebody who was forgotten."""
     parts = []
     for table in (LEDGER, FURTHER_BODIES):
@@ -100,10 +102,10 @@ def _bodies(connection: Connection, subjects: Sequence[str], people: ForgottenPe
     for row in connection.execute(union_all(*parts)):
         event = event_of(row, erasure.options)
         if event is not None and event.key == (row.subject_id, row.event):
-            bodies.append(Erased(event, without_forgotten(event, people)))
+            bodies.append(ErasedBody(event, without_forgotten(event, people)))
         elif people.named_in(row.body):
             unread = _unread(row)
-            bodies.append(Erased(unread, remains_of_unread(unread, people)))
+            bodies.append(ErasedBody(unread, remains_of_unread(unread, people)))
     return bodies
 
 
@@ -124,7 +126,7 @@ def _unread(row: Any) -> Event:
 
 
 def _rewrite_history(
-    connection: Connection, bodies: Sequence[Erased], people: ForgottenPeople, erasure: Erasure
+    connection: Connection, bodies: Sequence[ErasedBody], people: ForgottenPeople, erasure: Erasure
 ) -> None:
     """Rewrite what these bodies state, before they are merged: else it would be stated anew, as of now."""
     by_subject: dict[str, list[Event]] = {}
@@ -134,7 +136,7 @@ def _rewrite_history(
     if not stated:
         return
     changed = [body for body in bodies if body.is_changed]
-    renamed = Renamed(
+    renamed = RenamedBodies(
         digests={body.before.digest: body.after.digest for body in changed},
         message_ids=_ids_renamed(changed),
         names={body.before.digest: body.after.name for body in changed},
@@ -144,7 +146,7 @@ def _rewrite_history(
     rewrite_statements(connection, persons, digests, people, renamed)
 
 
-def _ids_renamed(changed: Iterable[Erased]) -> Mapping[str, str]:
+def _ids_renamed(changed: Iterable[ErasedBody]) -> Mapping[str, str]:
     pairs = ((body.before.subject_id, body.after.subject_id) for body in changed if body.before.message)
     return {before: after for before, after in pairs if before != after}
 

@@ -27,7 +27,7 @@ _OPT_OUT_TEXTS = ("address", "sender", "message_id", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Renamed:
+class RenamedBodies:
     """What bodies are called now: old digests and message ids with the new ones, and by old digest the event's name."""
 
     digests: Mapping[str, str]
@@ -36,7 +36,11 @@ class Renamed:
 
 
 def rewrite_statements(
-    connection: Connection, persons: Sequence[str], digests: Sequence[str], people: ForgottenPeople, renamed: Renamed
+    connection: Connection,
+    persons: Sequence[str],
+    digests: Sequence[str],
+    people: ForgottenPeople,
+    renamed: RenamedBodies,
 ) -> None:
     """Rewrite what the bodies with these old `digests` stated of `persons`."""
     for piece in slices(digests):
@@ -47,7 +51,7 @@ def rewrite_statements(
             _rewrite(connection, row, people, renamed)
 
 
-def _rewrite(connection: Connection, row: Row, people: ForgottenPeople, renamed: Renamed) -> None:
+def _rewrite(connection: Connection, row: Row, people: ForgottenPeople, renamed: RenamedBodies) -> None:
     """Rewrite one statement. If two spellings become one pseudonym, the earlier of two alike stays."""
     digest, opt_out_id, sender = row["digest"], row["opt_out_id"], row["sender"]
     new = {
@@ -97,9 +101,9 @@ def _erase_from_outages(connection: Connection, people: ForgottenPeople) -> None
     """Take out what a person said of an outage: there are few."""
     columns = ("resolved_by", "resolved_reason")
     for row in connection.execute(select(OUTAGES).where(OUTAGES.c.resolved_at.is_not(None))).mappings().all():
-        kept = {name: row[name] and people.kept_text(row[name]) for name in columns}
-        if any(kept[name] != row[name] for name in columns):
-            connection.execute(update(OUTAGES).where(OUTAGES.c.id == row["id"]).values(**kept))
+        kept_texts = {name: row[name] and people.kept_text(row[name]) for name in columns}
+        if any(kept_texts[name] != row[name] for name in columns):
+            connection.execute(update(OUTAGES).where(OUTAGES.c.id == row["id"]).values(**kept_texts))
 
 
 def _is_named(row: Any, columns: Sequence[str], erasure: Erasure, names: Callable[[bytes], bool]) -> bool:
@@ -113,13 +117,13 @@ def _erase_statements(erasure: Erasure, ids: Sequence[int], connection: Connecti
     for row in rows:
         digest = row["digest"]
         lost = digest if digest and not digest.startswith(KEYED) and not _is_in_ledger(connection, row) else None
-        found = people.find(erasure.person)
-        assert found is not None
-        digests = {lost: found.key.keyed_digest(lost)} if lost else {}
+        forgotten = people.find(erasure.person)
+        assert forgotten is not None
+        digests = {lost: forgotten.key.keyed_digest(lost)} if lost else {}
         ids_renamed = _keyed_if_named(row["message_id"], people)
         name = row["event"] and _keyed_if_named(row["event"], people).get(row["event"])
         names_renamed = {digest: name} if digest and name else {}
-        _rewrite(connection, row, people, Renamed(digests=digests, message_ids=ids_renamed, names=names_renamed))
+        _rewrite(connection, row, people, RenamedBodies(digests=digests, message_ids=ids_renamed, names=names_renamed))
         keys |= _keys(connection, people.kept_address(row["address"]))
     write_rows(connection, keys, erasure.now)
 

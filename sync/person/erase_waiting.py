@@ -51,8 +51,8 @@ def _erase_letter(connection: Connection, letter: Any, people: ForgottenPeople, 
         earliest = min(copy.received_at, letter.received_at)
         connection.execute(update(DEAD_LETTERS).where(is_copy).values(received_at=earliest))
         return
-    kept = {"digest": digest, "body": b"", "resolved_at": letter.resolved_at or now}
-    connection.execute(update(DEAD_LETTERS).where(is_letter).values(**kept))
+    columns = {"digest": digest, "body": b"", "resolved_at": letter.resolved_at or now}
+    connection.execute(update(DEAD_LETTERS).where(is_letter).values(**columns))
 
 
 def erase_inbox(erasure: Erasure) -> int:

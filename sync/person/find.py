@@ -80,8 +80,8 @@ def find_person(
         named = {row["message_id"] for row in (*opt_outs, *history) if row["message_id"]}
         are_theirs = _are_theirs(connection, persons, named)
         messages = _messages(connection, are_theirs, options, limit)
-        own = {row["message_id"] for row in messages}
-        subjects = own | named | {row["subject_id"] for row in history if row["subject_id"]}
+        own_ids = {row["message_id"] for row in messages}
+        subjects = own_ids | named | {row["subject_id"] for row in history if row["subject_id"]}
         other_facts = search_facts(connection, names, at_most=at_most)
         theirs = _ids(connection, are_theirs, {row["subject_id"] for row in other_facts.rows})
         return Holdings(
@@ -91,7 +91,7 @@ def find_person(
             opt_outs=opt_outs,
             history=history,
             late=_late(connection, are_theirs, history),
-            facts=_facts(connection, sorted(subjects), own, names) if limit is None else None,
+            facts=_facts(connection, sorted(subjects), own_ids, names) if limit is None else None,
             other_facts=_without(other_facts, subjects | theirs),
             dead_letters=search_dead_letters(connection, names, at_most=at_most),
             inbox=search_inbox(connection, names, at_most=at_most),
@@ -110,11 +110,11 @@ def _are_theirs(connection: Connection, persons: Sequence[str], named: set[str])
 
 def _ids(connection: Connection, condition: ColumnElement[bool], message_ids: set[str]) -> set[str]:
     """Return those of `message_ids` whose rows fulfil `condition`."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for piece in slices(sorted(message_ids)):
         query = select(MESSAGES.c.message_id).where(condition, is_one_of(connection, MESSAGES.c.message_id, piece))
-        found.update(connection.execute(query).scalars())
-    return found
+        ids.update(connection.execute(query).scalars())
+    return ids
 
 
 def _opt_outs(connection: Connection, persons: Sequence[str]) -> list[Row]:
@@ -150,9 +150,10 @@ def _late(connection: Connection, are_theirs: ColumnElement[bool], history: Sequ
     return sent_after_of(connection, list(connection.execute(query).scalars()))
 
 
-def _facts(connection: Connection, subjects: Sequence[str], own: set[str], names: Names) -> list[Row]:
-    """Return the bodies of `subjects` with what the ledger knows of each: of `own` ones all, else those that name them.
+def _facts(connection: Connection, subjects: Sequence[str], own_ids: set[str], names: Names) -> list[Row]:
+    """Return the bodies of `subjects` with what the ledger knows of each.
 
+    Of the messages `own_ids` these are all bodies, of the other subjects those that name the person.
     The message of a STOP may have gone to somebody else, by another of its bodies.
     """
     rows: list[Row] = []
@@ -163,7 +164,7 @@ def _facts(connection: Connection, subjects: Sequence[str], own: set[str], names
 
         for row in connection.execute(stored_bodies(is_wanted)).mappings():
             body = bytes(row["body"])
-            if row["subject_id"] in own or names(body):
+            if row["subject_id"] in own_ids or names(body):
                 rows.append({**row, "body": body, "holds": bool(row["holds"])})
     return sorted(rows, key=lambda row: (row["subject_id"], row["occurred_at"], row["event"], row["digest"]))
 

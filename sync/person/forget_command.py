@@ -83,7 +83,7 @@ def _person(address: str, options: ParseOptions) -> str:
     reading = read_address("", address, options.default_region)
     if not reading.addresses and not is_placeholder(address):
         reading = read_on_any(None, address, options.default_region)
-    persons = {found.person for found in reading.addresses}
+    persons = {address.person for address in reading.addresses}
     if len(persons) > 1:
         raise WrongUse("this number may be two people's: give it with a plus; nothing was erased")
     if any(map(is_keyed, persons)):
@@ -127,11 +127,11 @@ def _forget(person: str, options: ParseOptions, queue: OpenQueue, *, by: str, re
 
 
 def _say_waiting() -> Callable[[int], None]:
-    said: list[int] = []
+    shown_jobs: list[int] = []
 
     def say_once(jobs: int) -> None:
-        if not said:
-            said.append(jobs)
+        if not shown_jobs:
+            shown_jobs.append(jobs)
             click.echo(f"waiting for workers to take {jobs:,} jobs of the queue that name the person", err=True)
 
     return say_once

@@ -26,8 +26,8 @@ def record_forgotten(engine: Engine, person: str, options: ParseOptions, *, by: 
     with engine.begin() as connection:
         _wait_for_batches(connection)
         people = forgotten_people(connection, options)
-        found = people.find(person) if people else None
-        pseudonym = found.pseudonym if found else _add(connection, person, options)
+        forgotten = people.find(person) if people else None
+        pseudonym = forgotten.pseudonym if forgotten else _add(connection, person, options)
         _opt_out(connection, pseudonym, by=by, reason=reason)
     return pseudonym
 

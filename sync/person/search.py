@@ -85,9 +85,9 @@ def _search_rows(connection: Connection, query: Select[Any], names: Names, at_mo
 def _search(rows: Iterable[Mapping[str, Any]], names: Names, at_most: int | None) -> SearchResult:
     """Look at `at_most` rows, or at all."""
     waiting = iter(rows)
-    found, looked_at = [], 0
+    matching, looked_at = [], 0
     for row in islice(waiting, at_most):
         looked_at += 1
         if names(bytes(row["body"])):
-            found.append({**row, "body": bytes(row["body"])})
-    return SearchResult(rows=tuple(found), looked_at=looked_at, is_complete=next(waiting, None) is None)
+            matching.append({**row, "body": bytes(row["body"])})
+    return SearchResult(rows=tuple(matching), looked_at=looked_at, is_complete=next(waiting, None) is None)

@@ -82,11 +82,11 @@ def _titled(title: str, count: int, text: str) -> str:
 def _messages_text(rows: Sequence[Row], count: int) -> str:
     names = ("status at", "status", "channel", "sender", "failure", "message")
     lines = table_text(names, [_message_cells(row) for row in rows]).split("\n")
-    told = [lines[0]]
+    shown_lines = [lines[0]]
     for line, row in zip(lines[1:], rows, strict=True):
-        told += [line, f"    {visible(row['why'])}"] if row["why"] else [line]
+        shown_lines += [line, f"    {visible(row['why'])}"] if row["why"] else [line]
     number = f"{count:,}" if len(rows) == count else f"the latest {len(rows):,} of {count:,}"
-    return "\n".join([f"Messages: {number}", *told]) if rows else "Messages: none"
+    return "\n".join([f"Messages: {number}", *shown_lines]) if rows else "Messages: none"
 
 
 def _message_cells(row: Row) -> Sequence[str]:
@@ -136,10 +136,10 @@ def _rows_text(names: Sequence[str], rows: Sequence[Row]) -> str:
 def _search_text(title: str, names: Sequence[str], result: SearchResult | None) -> str:
     if result is None:
         return f"{title}: {_UNKNOWN}"
-    told = f"{title}: {len(result.rows):,} of {result.looked_at:,}"
+    heading = f"{title}: {len(result.rows):,} of {result.looked_at:,}"
     if not result.is_complete:
-        told += "; there are more, which only `person export` looks at"
-    return f"{told}\n{_rows_text(names, result.rows)}" if result.rows else told
+        heading += "; there are more, which only `person export` looks at"
+    return f"{heading}\n{_rows_text(names, result.rows)}" if result.rows else heading
 
 
 def _searched(held: Holdings) -> Iterator[tuple[str, SearchResult | None]]:

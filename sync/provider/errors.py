@@ -144,9 +144,9 @@ def no_such_path() -> ProviderError:
     )
 
 
-def not_offered(what: str) -> ProviderError:
-    """Return what it means that an undocumented call is not answered; `what` is as in "list webhooks"."""
-    return ProviderError(ProviderFailure.NOT_OFFERED, f"the provider does not {what}")
+def not_offered(ability: str) -> ProviderError:
+    """Return what it means that an undocumented call is not answered; `ability` is as in "list webhooks"."""
+    return ProviderError(ProviderFailure.NOT_OFFERED, f"the provider does not {ability}")
 
 
 def error_of_connection(error: HTTPError, seconds: float) -> ProviderError:
@@ -171,8 +171,8 @@ def error_of_connection(error: HTTPError, seconds: float) -> ProviderError:
     )
 
 
-def _unreachable(found: str, remedy: str) -> ProviderError:
-    return ProviderError(ProviderFailure.UNREACHABLE, f"{found}: {remedy}")
+def _unreachable(failure: str, remedy: str) -> ProviderError:
+    return ProviderError(ProviderFailure.UNREACHABLE, f"{failure}: {remedy}")
 
 
 def _error_of_tls(error: SSLError) -> ProviderError:

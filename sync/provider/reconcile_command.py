@@ -14,7 +14,7 @@ from sync.provider.ask import Asker, AskingFailed
 from sync.provider.client import ProviderClient
 from sync.provider.reconcile_counting import RepairedCount
 from sync.provider.reconcile_text import reconcile_document, reconcile_text
-from sync.provider.silent_messages import Found, Wanted, find_due
+from sync.provider.silent_messages import AskSelection, DueMessages, find_due
 from sync.queue.connection import opened_queue
 from sync.settings.environment import read_redis_settings
 from sync.settings.provider import ProviderSettings
@@ -68,14 +68,14 @@ def reconcile(
     redis, why = read_redis_settings(os.environ), None
     listed = _listed(ids_file)
     ids = list(dict.fromkeys(sent.message_id for sent in listed if sent))
-    wanted = Wanted(since=since, campaign_id=campaign_id, ids=ids)
+    wanted = AskSelection(since=since, campaign_id=campaign_id, ids=ids)
     with ExitStack() as stack:
         is_stop_asked = stack.enter_context(stop_signals())
         engine: Engine = stack.enter_context(database())
         client = stack.enter_context(ProviderClient(provider))
         repaired = RepairedCount(stack.enter_context(opened_queue(redis, seconds=REDIS_SECONDS)))
-        found = find_due(engine, wanted, datetime.now(UTC))
-        advance = stack.enter_context(progress("Asking", len(found.due)))
+        due_messages = find_due(engine, wanted, datetime.now(UTC))
+        advance = stack.enter_context(progress("Asking", len(due_messages.due)))
         asker = Asker(
             engine,
             client,
@@ -87,12 +87,12 @@ def reconcile(
             on_repaired=repaired.add,
         )
         try:
-            is_done = asker.ask(found.due)
+            is_done = asker.ask(due_messages.due)
         except AskingFailed as error:
             is_done, why = False, f"{error}"
         finally:
             is_counted = repaired.send()
-    _report(asker, found, listed, is_done=is_done, as_json=as_json)
+    _report(asker, due_messages, listed, is_done=is_done, as_json=as_json)
     if not is_counted:
         click.echo("note: Redis did not answer, so the metric does not count what was repaired", err=True)
     if not is_done:
@@ -113,10 +113,12 @@ def _say_wait(seconds: float) -> None:
     click.echo(f"Zexa takes no more requests for now: waiting {duration_text(seconds)}", err=True)
 
 
-def _report(asker: Asker, found: Found, listed: list[SentMessage | None], *, is_done: bool, as_json: bool) -> None:
+def _report(
+    asker: Asker, due_messages: DueMessages, listed: list[SentMessage | None], *, is_done: bool, as_json: bool
+) -> None:
     numbers = {
-        "total": len(found.due),
-        "asked_just_now": found.asked_just_now,
+        "total": len(due_messages.due),
+        "asked_just_now": due_messages.asked_just_now,
         "unusable": listed.count(None),
     }
     if as_json:

@@ -24,7 +24,7 @@ _KNOWN = select(MESSAGES.c.message_id, ASKED_MESSAGES.c.asked_at).outerjoin(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class AskSelection:
     """Which messages to ask for: known ones, of which something was heard `since`, of one campaign; and these `ids`."""
 
     since: datetime | None = None
@@ -33,30 +33,30 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class DueMessages:
     """Messages to ask for, those first that nobody asked for yet; and how many others were asked for just now."""
 
     due: list[Due]
     asked_just_now: int
 
 
-def find_due(engine: Engine, wanted: Wanted, now: datetime) -> Found:
+def find_due(engine: Engine, wanted: AskSelection, now: datetime) -> DueMessages:
     """Return the messages that are `wanted` and have no final status. Reads in short transactions of its own."""
     with engine.begin() as connection:
-        found = {row.message_id: row.asked_at for row in connection.execute(_known(wanted))}
+        asked_at_by_id = {row.message_id: row.asked_at for row in connection.execute(_known_unfinished(wanted))}
     for piece in slices(list(dict.fromkeys(wanted.ids))):
         with engine.begin() as connection:
-            found |= _listed(connection, piece)
-    due = [Due(message_id, asked_at) for message_id, asked_at in found.items() if _may_ask(asked_at, now)]
+            asked_at_by_id |= _listed(connection, piece)
+    due = [Due(message_id, asked_at) for message_id, asked_at in asked_at_by_id.items() if _may_ask(asked_at, now)]
     due.sort(key=lambda message: message.asked_at or datetime.min.replace(tzinfo=now.tzinfo))
-    return Found(due=due, asked_just_now=len(found) - len(due))
+    return DueMessages(due=due, asked_just_now=len(asked_at_by_id) - len(due))
 
 
 def _may_ask(asked_at: datetime | None, now: datetime) -> bool:
     return asked_at is None or asked_at <= now - AGAIN
 
 
-def _known(wanted: Wanted) -> Select[Any]:
+def _known_unfinished(wanted: AskSelection) -> Select[Any]:
     query = _KNOWN.where(_IS_UNFINISHED).order_by(MESSAGES.c.updated_at, MESSAGES.c.message_id)
     if wanted.since is not None:
         query = query.where(MESSAGES.c.updated_at >= wanted.since)

@@ -104,8 +104,8 @@ def processes_without(queue: Queue, key_id: str, *, seen_within_seconds: float) 
     """
     latest, _ = read_latest(queue)
     oldest = time.time() - seen_within_seconds
-    given = [name.split(":") for name, at in latest.items() if name.startswith(FORGET_KEYS_PREFIX) and at >= oldest]
-    return sorted({process for _, process, key_ids in given if key_id not in key_ids.split(",")})
+    key_names = [name.split(":") for name, at in latest.items() if name.startswith(FORGET_KEYS_PREFIX) and at >= oldest]
+    return sorted({process for _, process, key_ids in key_names if key_id not in key_ids.split(",")})
 
 
 def add_counted(queue: Queue, counts: Counts) -> bool:
@@ -132,9 +132,9 @@ def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:
     with queue.connection.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.hmget(key, "last_heartbeat", "hostname", "pid")
-        found = pipeline.execute()
+        answers = pipeline.execute()
     heartbeats: dict[str, float] = {}
-    for key, (seen, host, pid) in zip(keys, found, strict=True):
+    for key, (seen, host, pid) in zip(keys, answers, strict=True):
         if seen:
             name = f"{host.decode()}:{pid.decode()}" if host and pid else key.decode().rpartition(":")[2]
             at = datetime.fromisoformat(seen.decode().replace("Z", "+00:00")).timestamp()
@@ -144,10 +144,10 @@ def _heartbeats(queue: Queue, keys: Sequence[bytes]) -> dict[str, float]:
 
 def _counts(hashes: Sequence[Mapping[bytes, bytes]]) -> Counter[str]:
     counts = Counter[str]()
-    for found in hashes:
-        if isinstance(found, RedisError):
-            raise found
-        counts.update({name.decode(): int(number) for name, number in found.items()})
+    for fields in hashes:
+        if isinstance(fields, RedisError):
+            raise fields
+        counts.update({name.decode(): int(number) for name, number in fields.items()})
     return counts
 
 

@@ -94,8 +94,8 @@ class Pending:
 
     def add(self, counts: Counter[str], at: float) -> None:
         minute = int(at) // MINUTE_SECONDS
-        if known := self.minutes.get(minute):
-            known.update(counts)
+        if counted := self.minutes.get(minute):
+            counted.update(counts)
         else:
             self.minutes[minute] = Counter(counts)
 

@@ -26,13 +26,13 @@ def waiting_job_ids(queue: Queue) -> list[str]:
 
 def jobs_holding(queue: Queue, job_ids: list[str], is_wanted: Callable[[RawEvent], bool]) -> list[str]:
     """Return which of these jobs hold an event that `is_wanted`. Raises QueueUnavailable."""
-    found = []
+    holding = []
     for start in range(0, len(job_ids), JOBS_PER_FETCH):
         with answered():
             piece = job_ids[start : start + JOBS_PER_FETCH]
             jobs = Job.fetch_many(piece, connection=queue.connection, serializer=SERIALIZER)
-        found += [job.id for job in jobs if job is not None and any(map(is_wanted, _raw_events(job)))]
-    return found
+        holding += [job.id for job in jobs if job is not None and any(map(is_wanted, _raw_events(job)))]
+    return holding
 
 
 def jobs_there(queue: Queue, job_ids: list[str]) -> list[str]:

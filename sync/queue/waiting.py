@@ -51,19 +51,19 @@ def waiting(queue: Queue) -> Waiting:
             with queue.connection.pipeline(transaction=False) as pipeline:
                 for job_id in job_ids:
                     pipeline.exists(Job.key_for(job_id.decode()))
-                there = {job_id for job_id, exists in zip(job_ids, pipeline.execute(), strict=True) if exists}
-            oldest, oldest_opt_out = _oldest(noted, there), _oldest(opt_outs, there)
+                existing_ids = {job_id for job_id, exists in zip(job_ids, pipeline.execute(), strict=True) if exists}
+            oldest, oldest_opt_out = _oldest(noted, existing_ids), _oldest(opt_outs, existing_ids)
             if (oldest or not noted) and (oldest_opt_out or not opt_outs):
                 return Waiting(oldest=oldest, oldest_opt_out=oldest_opt_out, clock_offset_seconds=offset)
             # A job that is gone was applied, or removed by a person.
             with queue.connection.pipeline(transaction=False) as pipeline:
-                forget_waiting(pipeline, [job_id for job_id in job_ids if job_id not in there])
+                forget_waiting(pipeline, [job_id for job_id in job_ids if job_id not in existing_ids])
                 pipeline.execute()
             members *= 2
 
 
-def _oldest(noted: Sequence[tuple[bytes, float]], there: Set[bytes]) -> datetime | None:
-    received = next((received for job_id, received in noted if job_id in there), None)
+def _oldest(noted: Sequence[tuple[bytes, float]], existing_ids: Set[bytes]) -> datetime | None:
+    received = next((received for job_id, received in noted if job_id in existing_ids), None)
     return None if received is None else datetime.fromtimestamp(received, UTC)
 
 

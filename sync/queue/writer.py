@@ -38,14 +38,14 @@ class QueueWriter:
         asked for.
         """
         commands = enqueue_commands(raw_events, at_front=at_front)
-        rest = (*counts, ("EXISTS", TAIL_KEY))
+        further_commands = (*counts, ("EXISTS", TAIL_KEY))
         try:
             if self._connection is None:
-                return await self._send(commands, rest)
+                return await self._send(commands, further_commands)
             try:
-                return await self._send(commands, rest)
+                return await self._send(commands, further_commands)
             except ConnectionBroken:  # perhaps while it rested
-                return await self._send(commands, rest)
+                return await self._send(commands, further_commands)
         except RedisError as error:
             raise QueueUnavailable(type(error).__name__) from None
 
@@ -54,18 +54,19 @@ class QueueWriter:
             await self._connection.disconnect()
             self._connection = None
 
-    async def _send(self, commands: Sequence[Command], rest: Sequence[Command]) -> bool:
-        """Run all as one transaction; raise what one of `commands` raised, and return whether the last of `rest` is 1.
+    async def _send(self, commands: Sequence[Command], further_commands: Sequence[Command]) -> bool:
+        """Run all as one transaction, and return whether the answer to the last of `further_commands` is 1.
 
+        Raises what one of `commands` raised.
         Whatever goes wrong, nobody knows what the connection would say next.
         """
         connection = self._connection or self._pool.make_connection()
         self._connection = None
         try:
             # Packed in C: the asynchronous connection's own way takes ten times as long.
-            packed = b"".join(map(pack_command, (("MULTI",), *commands, *rest, ("EXEC",))))
+            packed = b"".join(map(pack_command, (("MULTI",), *commands, *further_commands, ("EXEC",))))
             await connection.send_packed_command(packed)
-            for _ in range(len(commands) + len(rest) + 1):
+            for _ in range(len(commands) + len(further_commands) + 1):
                 await connection.read_response()
             results: list[Any] = await connection.read_response()
             refusal = next((result for result in results[: len(commands)] if isinstance(result, RedisError)), None)

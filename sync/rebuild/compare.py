@@ -15,7 +15,7 @@ from sync.events.event import Event
 from sync.events.interpretation import ParseOptions
 from sync.events.merge import CampaignRow, MessageRow, campaign_row, holding, message_row
 from sync.events.opt_outs import NAMELESS_FOR, OptOutStatement, nameless_opt_outs, opt_outs_of
-from sync.rebuild.ledger_slices import Known, Range, next_range, read_ledger
+from sync.rebuild.ledger_slices import KnownSubjects, Range, next_range, read_ledger
 from sync.rebuild.retry import patiently
 
 Row = Mapping[str, Any]
@@ -125,7 +125,7 @@ def _noted(connection: Connection, statements: Iterable[OptOutStatement]) -> set
 
 
 def _slice(
-    ledger: Known,
+    ledger: KnownSubjects,
     messages: Stored,
     campaigns: Stored,
     nameless: list[Row],
@@ -154,12 +154,12 @@ def _slice(
     )
 
 
-def _subjects_stating(drifts: Iterable[Drift], ledger: Known) -> set[str]:
+def _subjects_stating(drifts: Iterable[Drift], ledger: KnownSubjects) -> set[str]:
     digests = {drift.key["digest"] for drift in drifts if drift.table == HISTORY.name}
     return {event.subject_id for event in ledger.read if event is not None and event.digest in digests}
 
 
-def _ledger_drifts(ledger: Known) -> tuple[list[Drift], int]:
+def _ledger_drifts(ledger: KnownSubjects) -> tuple[list[Drift], int]:
     """Compare what the ledger says of each body with how the body is read now."""
     held = holding(event for event in ledger.read if event is not None)
     drifts = []
@@ -211,7 +211,7 @@ def _named(table: Table, values: tuple[Any, ...]) -> Row:
     return dict(zip(_KINDS[table.name].__struct_fields__, values, strict=True))
 
 
-def _nameless_drifts(stored: list[Row], ledger: Known) -> tuple[list[Drift], int]:
+def _nameless_drifts(stored: list[Row], ledger: KnownSubjects) -> tuple[list[Drift], int]:
     expected = {
         (subject, event.digest): {
             "subject_id": subject,
@@ -241,10 +241,10 @@ def _history_drifts(statements: Iterable[OptOutStatement], noted: set[tuple[Any,
     drifts, right = [], 0
     names = [field.name for field in fields(OptOutStatement)]
     for statement in statements:
-        said = dict(zip(names, astuple(statement), strict=True))
-        key = {name: said[name] for name in _HISTORY_KEY}
+        expected_row = dict(zip(names, astuple(statement), strict=True))
+        key = {name: expected_row[name] for name in _HISTORY_KEY}
         if tuple(key.values()) in noted:
             right += 1
         else:
-            drifts.append(Drift(table=HISTORY.name, key=key, stored=None, expected=said))
+            drifts.append(Drift(table=HISTORY.name, key=key, stored=None, expected=expected_row))
     return drifts, right

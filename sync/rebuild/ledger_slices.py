@@ -16,7 +16,7 @@ _BY_SUBJECT = (LEDGER, MESSAGES, CAMPAIGNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownSubjects:
     """What the ledger holds of some subjects: what each body states, by subject, and how many cannot be read.
 
     `stored` are the rows of `sync.store.ledger.stored_bodies` that were read, in one order with `read`.
@@ -60,12 +60,12 @@ def next_range(connection: Connection, after: str | None, rows: int) -> Range:
 
 def read_ledger(
     connection: Connection, is_wanted: Callable[[Column[str]], ColumnElement[bool]], options: ParseOptions
-) -> Known:
+) -> KnownSubjects:
     """Return what the ledger holds of the subjects that are wanted.
 
     A body that this version refuses, or reads as a fact of another key than it was filed under, is unreadable.
     """
-    ledger = Known()
+    ledger = KnownSubjects()
     for row in connection.execute(stored_bodies(is_wanted, with_ledger_origin=True)):
         event = event_of(row, options)
         if event is not None and event.key == (row.subject_id, row.event):

@@ -19,7 +19,7 @@ from sync.events.merge import campaign_row, message_row
 from sync.events.opt_outs import nameless_opt_outs
 from sync.events.remains import without_forgotten
 from sync.rebuild.compare import Drift, DriftKind, Slice
-from sync.rebuild.ledger_slices import Known, read_ledger
+from sync.rebuild.ledger_slices import KnownSubjects, read_ledger
 from sync.rebuild.retry import patiently
 from sync.rollups.contribution import COUNTED, Change
 from sync.rollups.deltas import keep_deltas
@@ -93,7 +93,7 @@ def _remove_from(
     table: Table,
     row_of: Callable[[Iterable[Event]], Any],
     surplus: list[Drift],
-    ledger: Known,
+    ledger: KnownSubjects,
 ) -> int:
     (key,) = table.primary_key
     asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
@@ -111,7 +111,7 @@ def _remove_from(
     return connection.execute(delete(table).where(key.in_(gone))).rowcount
 
 
-def _remove_named(connection: Connection, surplus: list[Drift], ledger: Known) -> int:
+def _remove_named(connection: Connection, surplus: list[Drift], ledger: KnownSubjects) -> int:
     """Remove what is kept of opt-outs that name somebody, or that are none."""
     removed = 0
     for drift in surplus:

@@ -99,16 +99,16 @@ def _silence(engine: Engine, row: Row) -> Silence:
 
 
 def _compared(row: Row, counts: ProviderCounts | None, silence: Silence) -> Row:
-    found = counts or ProviderCounts()
+    provider_counts = counts or ProviderCounts()
     return {
         **row,
-        "provider_status": found.status,
-        "provider_total": found.total,
-        **{f"provider_{name}": getattr(found, name) for name in FINAL},
+        "provider_status": provider_counts.status,
+        "provider_total": provider_counts.total,
+        **{f"provider_{name}": getattr(provider_counts, name) for name in FINAL},
         "silent_since": silence.since,
         "silent_ids": " ".join(silence.ids),
         "compared": compared_text(row, counts, silence),
-        "is_lacking": found.is_completed and _missing(row, found) > 0,
+        "is_lacking": provider_counts.is_completed and _missing(row, provider_counts) > 0,
     }
 
 

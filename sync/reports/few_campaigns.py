@@ -41,15 +41,15 @@ def _counts(connection: Connection, ids: Collection[str]) -> dict[str, Mapping[s
 
 
 def _row(campaign_id: str, event: RowMapping | None, counts: Mapping[str, int]) -> Row:
-    told: Mapping[str, Any] = dict.fromkeys(CAMPAIGNS.c.keys()) if event is None else dict(event)
-    sent_at, completed_at, total = told["sent_at"], told["completed_at"], told["message_total"]
+    columns: Mapping[str, Any] = dict.fromkeys(CAMPAIGNS.c.keys()) if event is None else dict(event)
+    sent_at, completed_at, total = columns["sent_at"], columns["completed_at"], columns["message_total"]
     delivered, finalised = counts["delivered"], sum(counts[name] for name in ("delivered", "failed", "undeliverable"))
-    is_counted = told["status"] == "completed" and total is not None
+    is_counted = columns["status"] == "completed" and total is not None
     values = {
-        **{name: told[name] for name in ("name", "status", "sent_at", "completed_at", "message_total")},
+        **{name: columns[name] for name in ("name", "status", "sent_at", "completed_at", "message_total")},
         **counts,
         "campaign_id": campaign_id,
-        "channel": told["channel"] or "",
+        "channel": columns["channel"] or "",
         "duration_seconds": (completed_at - sent_at).total_seconds() if sent_at and completed_at else None,
         "messages": finalised + counts["unfinished"],
         "finalised": finalised,

@@ -128,11 +128,13 @@ def counted_messages(connection: Connection, asked: CountedMessages, *, after: s
         begin = key if run.name == first else ()
         # An end only if some are left out: without that, as many are looked at as are shown.
         end = _last_looked_at(connection, run, begin) if run.matching else None
-        found = _read(connection, run, begin, end, limit + 1 - len(rows))
-        if len(rows) + len(found) > limit:
-            kept = found[: limit - len(rows)]
-            return MessagePage(rows=[*rows, *kept], after=key_text(run.name, _place(run, kept[-1]) if kept else begin))
-        rows += found
+        further_rows = _read(connection, run, begin, end, limit + 1 - len(rows))
+        if len(rows) + len(further_rows) > limit:
+            last_rows = further_rows[: limit - len(rows)]
+            return MessagePage(
+                rows=[*rows, *last_rows], after=key_text(run.name, _place(run, last_rows[-1]) if last_rows else begin)
+            )
+        rows += further_rows
         if end is not None:
             return MessagePage(rows=rows, after=key_text(run.name, end))
     return MessagePage(rows=rows, after=None)
@@ -195,13 +197,13 @@ def _of_channel(asked: CountedMessages) -> tuple[Condition, ...]:
 
 
 def _matching(asked: CountedMessages) -> tuple[Condition, ...]:
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     if asked.sender is not None:
-        found.append(lambda columns: _counted_sender(columns) == asked.sender)
+        conditions.append(lambda columns: _counted_sender(columns) == asked.sender)
     for name, value in (("failure_code", asked.code), ("failure_reason", asked.reason)):
         if value is not None:
-            found.append(partial(_says, name, value))
-    return tuple(found)
+            conditions.append(partial(_says, name, value))
+    return tuple(conditions)
 
 
 def _says(name: str, value: str, columns: Columns) -> ColumnElement[bool]:
@@ -215,8 +217,8 @@ def _counted_sender(columns: Columns) -> ColumnElement[str]:
 
 
 def _is(column: Any, value: str | None) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.is_(None) if value is None else column == value
-    return found
+    condition: ColumnElement[bool] = column.is_(None) if value is None else column == value
+    return condition
 
 
 def _last_looked_at(connection: Connection, run: _Run, begin: Key) -> Key | None:

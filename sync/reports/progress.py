@@ -60,11 +60,11 @@ def report_progress(
 ) -> CampaignProgress:
     """Return how far the campaign had come when. It has `finalised` messages that ended, and was sent at `since`."""
     if finalised <= COUNTED_MAX:
-        found, least = _read_messages(connection, campaign_id), INTERVALS[0]
+        counted, least = _read_messages(connection, campaign_id), INTERVALS[0]
     else:
-        found, least = _read_quarters(connection, campaign_id), _QUARTER
-    is_cut = finalised > COUNTED_MAX and len(found) == QUARTERS_MAX
-    return progress_of(found, since=since, least=least, zone=zone, is_cut=is_cut)
+        counted, least = _read_quarters(connection, campaign_id), _QUARTER
+    is_cut = finalised > COUNTED_MAX and len(counted) == QUARTERS_MAX
+    return progress_of(counted, since=since, least=least, zone=zone, is_cut=is_cut)
 
 
 def _read_messages(connection: Connection, campaign_id: str) -> Sequence[tuple[datetime, Counts]]:
@@ -73,10 +73,10 @@ def _read_messages(connection: Connection, campaign_id: str) -> Sequence[tuple[d
         columns.campaign_id == campaign_id, columns.status.in_(_FINAL), columns.status_at.is_not(None)
     )
     rows = connection.execute(query.limit(COUNTED_MAX))
-    return [(row.status_at, _one(row.status)) for row in rows]
+    return [(row.status_at, _counts_of_one(row.status)) for row in rows]
 
 
-def _one(status: str) -> Counts:
+def _counts_of_one(status: str) -> Counts:
     return (int(status == _FINAL[0]), int(status == _FINAL[1]), int(status == _FINAL[2]))
 
 
@@ -95,15 +95,18 @@ def _read_quarters(connection: Connection, campaign_id: str) -> Sequence[tuple[d
 
 
 def progress_of(
-    found: Iterable[tuple[datetime, Counts]],
+    counted: Iterable[tuple[datetime, Counts]],
     *,
     since: datetime | None,
     least: timedelta,
     zone: ZoneInfo,
     is_cut: bool = False,
 ) -> CampaignProgress:
-    """Return `found` in steps that begin at round times of `zone`: the shortest interval with few enough of them."""
-    ended = [(at, counts) for at, counts in found if any(counts)]
+    """Return what was `counted` in steps that begin at round times of `zone`.
+
+    The interval is the shortest one with few enough steps.
+    """
+    ended = [(at, counts) for at, counts in counted if any(counts)]
     if not ended:
         return CampaignProgress(interval=least, steps=())
     first, last = min(at for at, _ in ended), max(at for at, _ in ended)
@@ -132,7 +135,7 @@ def _still(zone: ZoneInfo, at: datetime) -> tzinfo:
 
 def _interval(length: timedelta, least: timedelta) -> timedelta:
     longest = INTERVALS[-1]
-    enough = (each for each in INTERVALS if each >= least and length // each + 2 <= STEPS_MAX)
+    enough = (interval for interval in INTERVALS if interval >= least and length // interval + 2 <= STEPS_MAX)
     return next(enough, longest * ceil(length / (longest * (STEPS_MAX - 2))))
 
 

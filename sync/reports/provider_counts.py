@@ -56,8 +56,8 @@ def _mappings(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
     for _ in range(depth):
         objects = [inner for inner in level if isinstance(inner, Mapping)]
         yield from objects
-        level = [inner for one in objects for inner in one.values()]
-        level = [one for inner in level for one in (inner if _is_list(inner) else [inner])]
+        level = [inner for document in objects for inner in document.values()]
+        level = [value for inner in level for value in (inner if _is_list(inner) else [inner])]
 
 
 def _is_list(value: Any) -> bool:

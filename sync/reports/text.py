@@ -76,13 +76,13 @@ def report_table(report: Report, layout: Layout) -> str:
 
 def _fitting(columns: Sequence[Column], cells: Mapping[str, list[str]], room: int) -> list[Column]:
     """Return the columns for which there is room, in their order."""
-    kept = list(columns)
-    while sum(_width(column, cells[column.title]) + PADDING for column in kept) > room:
-        least = max(kept, key=lambda column: column.rank)
+    fitting = list(columns)
+    while sum(_width(column, cells[column.title]) + PADDING for column in fitting) > room:
+        least = max(fitting, key=lambda column: column.rank)
         if not least.rank:
             break
-        kept.remove(least)
-    return kept
+        fitting.remove(least)
+    return fitting
 
 
 def _width(column: Column, cells: Sequence[str]) -> int:

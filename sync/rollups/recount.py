@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedRollup:
     """What one roll-up says and what it should say, for each row that differs; and how many rows do not differ."""
 
     table: str
@@ -59,7 +59,7 @@ def stored_timezone(connection: Connection) -> str | None:
     return timezone
 
 
-def compare_rollups(connection: Connection) -> list[Compared]:
+def compare_rollups(connection: Connection) -> list[ComparedRollup]:
     """Compare the roll-ups, with the deltas that wait, with what the rows of `message_status` come to.
 
     The caller's transaction should see one snapshot (`models.statements.hold_snapshot`). It reads the whole
@@ -74,7 +74,7 @@ def compare_rollups(connection: Connection) -> list[Compared]:
     ]
 
 
-def _compared(connection: Connection, table: str, key: tuple[str, ...]) -> Compared:
+def _compared(connection: Connection, table: str, key: tuple[str, ...]) -> ComparedRollup:
     stored, expected = (_rows(connection, f"{table}_{kind}", key) for kind in ("now", "plain"))
     differing = [
         (dict(zip(key, name, strict=True)), stored.get(name), expected.get(name))
@@ -82,7 +82,7 @@ def _compared(connection: Connection, table: str, key: tuple[str, ...]) -> Compa
         if stored.get(name) != expected.get(name)
     ]
     right = sum(expected.get(name) == row for name, row in stored.items())
-    return Compared(table=table, right=right, differing=differing)
+    return ComparedRollup(table=table, right=right, differing=differing)
 
 
 def _rows(connection: Connection, view: str, key: tuple[str, ...]) -> Mapping[tuple[str, ...], Row]:

@@ -54,17 +54,17 @@ def usual_gaps(hours: Mapping[int, Hour], current_hour: int) -> dict[int, float]
     `hours` are those with deliveries, of which those before `current_hour` count. An hour with too few deliveries
     borrows its neighbours' until there are enough, beyond the two that every hour looks at.
     """
-    known = {hour: found for hour, found in hours.items() if hour < current_hour}
-    first = max(min(known, default=current_hour), current_hour - WEEKS_MAX * HOURS_OF_WEEK)
+    past = {hour: counted for hour, counted in hours.items() if hour < current_hour}
+    first = max(min(past, default=current_hour), current_hour - WEEKS_MAX * HOURS_OF_WEEK)
     if current_hour - first < WEEKS_MIN * HOURS_OF_WEEK:
         return {}
-    longest = _longest_gaps(known)
+    longest = _longest_gaps(past)
     gaps = [0.0] * HOURS_OF_WEEK
     deliveries = [0] * HOURS_OF_WEEK
     for hour in range(first, current_hour):
         place = hour % HOURS_OF_WEEK
         gaps[place] = max(gaps[place], longest.get(hour, 0.0))
-        deliveries[place] += known[hour].deliveries if hour in known else 0
+        deliveries[place] += past[hour].deliveries if hour in past else 0
     enough = DELIVERIES_MIN * (current_hour - first) / HOURS_OF_WEEK
     return {place: _borrowed(place, gaps, deliveries, enough) for place in range(HOURS_OF_WEEK)}
 
@@ -87,7 +87,7 @@ def usual_gap_now(gaps: Mapping[int, float], now: float, last_delivery: float | 
 
 def _longest_gaps(hours: Mapping[int, Hour]) -> dict[int, float]:
     """Return the longest gap that touches each hour from the first delivery to the last one."""
-    longest = {hour: float(found.gap_seconds) for hour, found in hours.items()}
+    longest = {hour: float(counted.gap_seconds) for hour, counted in hours.items()}
     for earlier, later in pairwise(sorted(hours)):
         begin = earlier * HOUR_SECONDS + hours[earlier].last
         gap = float(later * HOUR_SECONDS + hours[later].first - begin)

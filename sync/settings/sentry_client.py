@@ -86,13 +86,13 @@ def report(event: str, reason: str, error: BaseException | None = None, **tags: 
 
 def without_values(event: "Event", hint: "Hint") -> "Event":
     """Return `event` with the kinds and places of its exceptions, and none of their texts but the log's own."""
-    kept: Any = {name: value for name, value in event.items() if name in SENT}
-    exceptions = kept.get("exception", {}).get("values", [])
+    sent_event: Any = {name: value for name, value in event.items() if name in SENT}
+    exceptions = sent_event.get("exception", {}).get("values", [])
     for exception in exceptions:
         exception["value"] = ""
     if exceptions:
         exceptions[-1]["value"] = hint.get("reason", "")
-    return cast("Event", kept)
+    return cast("Event", sent_event)
 
 
 def _is_repeated(trouble: tuple[str, ...]) -> bool:

@@ -12,8 +12,8 @@ from sync.status.numbers import (
     LastHour,
     Numbers,
     ProcessesSeen,
+    ProcessSeen,
     SecretUse,
-    Seen,
     Totals,
 )
 from sync.status.opt_out_latency import Latency, latency
@@ -28,9 +28,9 @@ __all__ = [
     "LastHour",
     "Latency",
     "Numbers",
+    "ProcessSeen",
     "ProcessesSeen",
     "SecretUse",
-    "Seen",
     "Totals",
     "latency",
     "latency_now",

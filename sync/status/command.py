@@ -66,14 +66,14 @@ def status(max_staleness: float, silent_after: float | None, watch: bool, as_jso
     """
     while True:
         numbers = _look()
-        found = findings(numbers, silent_after=silent_after, max_staleness=max_staleness)
-        text = json.dumps(status_document(numbers, found), indent=2) if as_json else status_text(numbers, found)
+        lines = findings(numbers, silent_after=silent_after, max_staleness=max_staleness)
+        text = json.dumps(status_document(numbers, lines), indent=2) if as_json else status_text(numbers, lines)
         if not watch:
             break
         say(text if as_json or not sys.stdout.isatty() else f"{CLEAR}{text}")
         time.sleep(WATCH_SECONDS)
     say(text)
-    sys.exit(1 if found else 0)
+    sys.exit(1 if lines else 0)
 
 
 def _look() -> Numbers:

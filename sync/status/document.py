@@ -6,13 +6,13 @@ from sync.status.numbers import InRedis, Numbers
 from sync.terminal.times import iso_text
 
 
-def status_document(numbers: Numbers, found: list[str]) -> dict[str, Any]:
+def status_document(numbers: Numbers, lines: list[str]) -> dict[str, Any]:
     """Return `numbers` as JSON's types, with the same keys in every case; a value that is not known is null."""
     redis, database = numbers.redis, numbers.database
     latency = database and database.opt_out_latency
     return {
-        "ok": not found,
-        "findings": found,
+        "ok": not lines,
+        "findings": lines,
         "as_of": iso_text(numbers.freshness.as_of),
         "held_by": numbers.freshness.held_by,
         "staleness_seconds": numbers.staleness_seconds,
@@ -20,7 +20,7 @@ def status_document(numbers: Numbers, found: list[str]) -> dict[str, Any]:
         "queue_jobs": redis and redis.queue_jobs,
         "failed_jobs": redis and redis.failed_jobs,
         "oldest_waiting_seconds": _oldest_seconds(numbers),
-        "workers": redis and [{"name": seen.name, "seen_at": iso_text(seen.at)} for seen in redis.workers.known],
+        "workers": redis and [{"name": seen.name, "seen_at": iso_text(seen.at)} for seen in redis.workers.processes],
         **_outages_document(numbers),
         "worker_seen_at": redis and iso_text(redis.workers.latest),
         "web_processes": redis and redis.web.running(numbers.looked_at),

@@ -22,11 +22,11 @@ def findings(numbers: Numbers, *, silent_after: float | None, max_staleness: flo
 
 def _store_findings(numbers: Numbers, max_staleness: float) -> list[str]:
     away = [name for name, store in (("Redis", numbers.redis), ("The database", numbers.database)) if store is None]
-    found = [f"{name} does not answer." for name in away]
+    lines = [f"{name} does not answer." for name in away]
     staleness = numbers.staleness_seconds
     if not away and (staleness is None or staleness > max_staleness):
-        found.append("Opt-outs are stale: look-ups answer `unknown`.")
-    return found
+        lines.append("Opt-outs are stale: look-ups answer `unknown`.")
+    return lines
 
 
 def _outage_findings(numbers: Numbers) -> list[str]:
@@ -35,16 +35,16 @@ def _outage_findings(numbers: Numbers) -> list[str]:
 
 
 def _redis_findings(numbers: Numbers, redis: InRedis) -> list[str]:
-    found = []
+    lines = []
     if redis.queue_jobs and not redis.workers.running(numbers.looked_at):
         seen = redis.workers.latest
         last = f"the last one was seen {ago(numbers, seen)}" if seen else "none was ever seen"
         waiting = "1 job waits" if redis.queue_jobs == 1 else f"{redis.queue_jobs:,} jobs wait"
-        found.append(f"{waiting} and no worker runs: {last}. Start a worker.")
+        lines.append(f"{waiting} and no worker runs: {last}. Start a worker.")
     hour = redis.last_hour
     if hour.refusals > hour.accepted:
-        found.append(f"More deliveries were refused in the last hour than accepted: {refused_text(redis)}.")
-    return found
+        lines.append(f"More deliveries were refused in the last hour than accepted: {refused_text(redis)}.")
+    return lines
 
 
 def _silence_findings(numbers: Numbers, silent_after: float | None) -> list[str]:
@@ -56,8 +56,8 @@ def _silence_findings(numbers: Numbers, silent_after: float | None) -> list[str]
         return []
     usual = numbers.redis.usual_gap_seconds if numbers.redis else None
     limit = f"more than {duration_text(silent_after)}" if silent_after is not None else "more than twice the usual gap"
-    known = "" if usual is None else f" of {duration_text(usual)}" if silent_after is None else ""
-    return [f"No delivery came for {duration_text(silence)}, {limit}{known}."]
+    usual_gap = "" if usual is None else f" of {duration_text(usual)}" if silent_after is None else ""
+    return [f"No delivery came for {duration_text(silence)}, {limit}{usual_gap}."]
 
 
 def _clock_findings(numbers: Numbers) -> list[str]:

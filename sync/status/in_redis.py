@@ -26,7 +26,7 @@ from sync.queue.counts import (
 )
 from sync.queue.waiting import waiting
 from sync.rollups.usual_gaps import usual_gap_now
-from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, SecretUse, Seen, Totals
+from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, ProcessSeen, SecretUse, Totals
 
 MICROSECONDS = 1_000_000
 
@@ -61,16 +61,16 @@ def _last_traffic(latest: Mapping[str, float], *, is_waiting: bool) -> float | N
     Only workers know which it is. What still waits counts, whatever it is, so that a worker that stands still is not
     taken for silence.
     """
-    known = [latest[name] for name in ((TRAFFIC, "delivery") if is_waiting else (TRAFFIC,)) if name in latest]
-    return max(known, default=None)
+    times = [latest[name] for name in ((TRAFFIC, "delivery") if is_waiting else (TRAFFIC,)) if name in latest]
+    return max(times, default=None)
 
 
 def _processes(seen: Mapping[str, float], latest: float | None) -> ProcessesSeen:
-    known = tuple(
-        Seen(name=name, at=datetime.fromtimestamp(at, UTC))
+    processes = tuple(
+        ProcessSeen(name=name, at=datetime.fromtimestamp(at, UTC))
         for name, at in sorted(seen.items(), key=lambda item: item[1], reverse=True)
     )
-    return ProcessesSeen(known=known, latest=_time(max([*seen.values(), latest or 0.0]) or None))
+    return ProcessesSeen(processes=processes, latest=_time(max([*seen.values(), latest or 0.0]) or None))
 
 
 def _totals(counted: Counted) -> Totals:

@@ -26,7 +26,7 @@ SAFE_TO_REMOVE_AFTER = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ProcessSeen:
     """A process that works, by its name, and when it was last seen."""
 
     name: str
@@ -37,11 +37,11 @@ class Seen:
 class ProcessesSeen:
     """Those of one kind that are known. `latest` is when any was seen, None if none was since Redis counts."""
 
-    known: tuple[Seen, ...]
+    processes: tuple[ProcessSeen, ...]
     latest: datetime | None
 
     def running(self, now: datetime) -> int:
-        return sum(now - process.at <= SEEN_WITHIN for process in self.known)
+        return sum(now - process.at <= SEEN_WITHIN for process in self.processes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +201,8 @@ class Numbers:
         marks = RedisMarks(latest=self.redis.marked) if self.redis else None
         since = unreachable_since(self.looked_at.timestamp(), marks, self.database.mark)
         lasting = None if since is None else time_of(since)
-        known = with_current(self.database.outages, lasting)
-        return losses(known, self.looked_at, RetrySchedule())
+        known_outages = with_current(self.database.outages, lasting)
+        return losses(known_outages, self.looked_at, RetrySchedule())
 
     @property
     def unreachable_since(self) -> datetime | None:

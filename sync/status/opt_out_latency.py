@@ -41,7 +41,7 @@ def latency(connection: Connection, now: datetime, span: timedelta = LAST_DAY) -
         opt_outs=len(seconds),
         p50_seconds=_percentile(seconds, 0.50),
         p99_seconds=_percentile(seconds, 0.99),
-        within_one_second=sum(each <= AT_ONCE_SECONDS for each in seconds),
+        within_one_second=sum(latency <= AT_ONCE_SECONDS for latency in seconds),
     )
 
 

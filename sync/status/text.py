@@ -9,17 +9,17 @@ from sync.suppression.text import as_of_text
 from sync.terminal.times import duration_text, time_text
 
 
-def status_text(numbers: Numbers, found: list[str]) -> str:
+def status_text(numbers: Numbers, findings: list[str]) -> str:
     """Return `numbers` in words, what is wrong first."""
-    said = status_document(numbers, found)
+    document = status_document(numbers, findings)
     redis = numbers.redis
 
     def number(name: str) -> str:
-        return "unknown" if said[name] is None else f"{said[name]:,}"
+        return "unknown" if document[name] is None else f"{document[name]:,}"
 
-    oldest = said["oldest_waiting_seconds"]
+    oldest = document["oldest_waiting_seconds"]
     lines = [
-        *(f"! {line}" for line in found),
+        *(f"! {line}" for line in findings),
         as_of_text(numbers.freshness.as_of, numbers.freshness.held_by),
         f"  last delivery        {_last_delivery_text(numbers, redis)}",
         f"  last hour            {_last_hour_text(redis)}",
@@ -29,14 +29,14 @@ def status_text(numbers: Numbers, found: list[str]) -> str:
         f"  oldest that waits    {'unknown' if oldest is None else duration_text(oldest) if oldest else 'none'}",
         f"  workers              {_workers_text(numbers, redis)}",
         f"  web processes        {number('web_processes')}",
-        f"  outages              {_outages_text(said)}",
+        f"  outages              {_outages_text(document)}",
         f"  failed jobs          {number('failed_jobs')}",
         f"  events in the inbox  {number('inbox_rows')}",
         f"  dead letters         {number('dead_letters')}",
         f"  STOPs naming nobody  {number('nameless_opt_outs')}",
-        f"  ignored opt-outs     {number('ignored_opt_outs')}{_ignored_text(said)}",
-        f"  opt-outs, last day   {number('opt_outs_last_day')}{_latency_text(said)}",
-        f"  repaired by asking   {number('reconciled')}{_reconciled_text(said)}",
+        f"  ignored opt-outs     {number('ignored_opt_outs')}{_ignored_text(document)}",
+        f"  opt-outs, last day   {number('opt_outs_last_day')}{_latency_text(document)}",
+        f"  repaired by asking   {number('reconciled')}{_reconciled_text(document)}",
         f"  clocks               {clocks_text(numbers)}",
         *_secret_lines(numbers, redis),
         f"  counted since        {_since_text(redis)}",
@@ -72,11 +72,11 @@ def _workers_text(numbers: Numbers, redis: InRedis | None) -> str:
     if redis is None:
         return "unknown"
     running = redis.workers.running(numbers.looked_at)
-    if not redis.workers.known:
+    if not redis.workers.processes:
         seen = redis.workers.latest
         return f"none, the last one was seen {ago(numbers, seen)}" if seen else "none was ever seen"
-    each = ", ".join(f"{seen.name} seen {ago(numbers, seen.at)}" for seen in redis.workers.known)
-    return f"{running} seen within {duration_text(SEEN_WITHIN.total_seconds())}: {each}"
+    workers = ", ".join(f"{seen.name} seen {ago(numbers, seen.at)}" for seen in redis.workers.processes)
+    return f"{running} seen within {duration_text(SEEN_WITHIN.total_seconds())}: {workers}"
 
 
 def _secret_text(redis: InRedis, numbers: Numbers, secret: SecretUse) -> str:
@@ -96,25 +96,25 @@ def _since_text(redis: InRedis | None) -> str:
     return time_text(redis.totals.since.replace(microsecond=0))
 
 
-def _outages_text(said: dict[str, Any]) -> str:
-    unresolved = said["outages_unresolved"]
+def _outages_text(document: dict[str, Any]) -> str:
+    unresolved = document["outages_unresolved"]
     if unresolved is None:
         return "unknown"
-    lasting = f"unreachable since {said['unreachable_since']}, " if said["unreachable_since"] else ""
+    lasting = f"unreachable since {document['unreachable_since']}, " if document["unreachable_since"] else ""
     return f"{lasting}{unresolved:,} that may have lost events and nobody resolved"
 
 
-def _ignored_text(said: dict[str, Any]) -> str:
-    return ": facts of an unknown event whose name looks like an opt-out" if said["ignored_opt_outs"] else ""
+def _ignored_text(document: dict[str, Any]) -> str:
+    return ": facts of an unknown event whose name looks like an opt-out" if document["ignored_opt_outs"] else ""
 
 
-def _reconciled_text(said: dict[str, Any]) -> str:
-    return ": messages whose events were lost; see why" if said["reconciled"] else ""
+def _reconciled_text(document: dict[str, Any]) -> str:
+    return ": messages whose events were lost; see why" if document["reconciled"] else ""
 
 
-def _latency_text(said: dict[str, Any]) -> str:
-    if not said["opt_outs_last_day"]:
+def _latency_text(document: dict[str, Any]) -> str:
+    if not document["opt_outs_last_day"]:
         return ""
-    p50, p99 = said["opt_out_latency_p50_seconds"], said["opt_out_latency_p99_seconds"]
-    share = said["opt_outs_within_one_second_share"]
+    p50, p99 = document["opt_out_latency_p50_seconds"], document["opt_out_latency_p99_seconds"]
+    share = document["opt_outs_within_one_second_share"]
     return f", from received to effective: p50 {p50:.3f} s, p99 {p99:.3f} s, {share:.1%} within 1 s"

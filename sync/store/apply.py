@@ -26,7 +26,7 @@ from sync.store.known_good import known_good, type_by_look, type_named
 from sync.store.ledger import merge_ledger
 from sync.store.opt_outs import merge_opt_outs
 from sync.store.singly import Singly, may_lie_in_one
-from sync.store.status_rows import Merged, late_events, merge_campaigns, merge_messages
+from sync.store.status_rows import MergedRows, late_events, merge_campaigns, merge_messages
 from sync.store.tally import Tally
 
 
@@ -215,7 +215,7 @@ class MergedEvents(NamedTuple):
     new: list[Event]
     late: int
     quick_copies: tuple[float, ...]
-    messages: Merged
+    messages: MergedRows
 
 
 def merge_all(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> MergedEvents:
@@ -228,7 +228,7 @@ def merge_all(connection: Connection, events: Iterable[Event], options: ParseOpt
     return MergedEvents(new, late_events(messages.stored, new), tuple(quick_copies), messages)
 
 
-def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> Merged:
+def merge_rows(connection: Connection, events: Sequence[Event], options: ParseOptions, now: datetime) -> MergedRows:
     """Bring every row up to date that follows from `events`, which the ledger has taken; return those of messages."""
     messages = merge_messages(connection, [event for event in events if event.message], options, now)
     keep_deltas(connection, messages.inserted, messages.changes)

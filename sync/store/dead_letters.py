@@ -54,8 +54,8 @@ def keep_dead_letters(
     latest_first = sorted(letters, key=lambda letter: letter.received_at, reverse=True)
     if not latest_first:
         return []
-    kept = _with_digests(connection, latest_first, options)
-    letters_by_digest = {one.digest: one for one in kept}
+    kept_letters = _with_digests(connection, latest_first, options)
+    letters_by_digest = {letter.digest: letter for letter in kept_letters}
     insert, rows = bulk_insert(
         connection,
         DEAD_LETTERS,
@@ -78,17 +78,17 @@ def keep_dead_letters(
         index_elements=[DEAD_LETTERS.c.digest], set_={"received_at": insert.excluded.received_at}, where=is_earlier
     )
     connection.execute(earlier, rows)
-    return kept
+    return kept_letters
 
 
 def _with_digests(connection: Connection, letters: Iterable[NewDeadLetter], options: ParseOptions) -> list[KeptLetter]:
     people = forgotten_people(connection, options)
-    kept = []
+    kept_letters = []
     for letter in letters:
         digest = hashlib.sha256(letter.body).hexdigest()
         named = people.named_in(letter.body) if people else []
-        kept.append(KeptLetter(letter, kept_digest(digest, named[0]) if named else digest, bool(named)))
-    return kept
+        kept_letters.append(KeptLetter(letter, kept_digest(digest, named[0]) if named else digest, bool(named)))
+    return kept_letters
 
 
 def log_dead_letters(letters: Iterable[KeptLetter]) -> None:

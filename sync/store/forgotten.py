@@ -29,10 +29,10 @@ def forgotten_people(connection: Connection, options: ParseOptions) -> Forgotten
     if not hold_forget_keys(connection, {key.key_id for key in options.forget_keys}):
         return None
     last: int = connection.execute(_LAST).scalar_one()
-    kept = _KEPT.get(connection.engine)
-    if kept is None or kept[:2] != (last, options):
-        kept = _KEPT[connection.engine] = (last, options, _read(connection, options))
-    return kept[2]
+    cached = _KEPT.get(connection.engine)
+    if cached is None or cached[:2] != (last, options):
+        cached = _KEPT[connection.engine] = (last, options, _read(connection, options))
+    return cached[2]
 
 
 def _read(connection: Connection, options: ParseOptions) -> ForgottenPeople:

@@ -20,7 +20,7 @@ from sync.store.ledger_insert import BODY_COLUMNS, body_columns, body_rows, entr
 QUICK_COPY = timedelta(seconds=10)
 
 
-class Taken(NamedTuple):
+class LedgerOutcome(NamedTuple):
     """What the ledger did with some events, one for each distinct body.
 
     `new` are the bodies it did not have. `earlier` are bodies it had, which now have an earlier receipt than before.
@@ -32,22 +32,22 @@ class Taken(NamedTuple):
     quick_copies: list[float] = []
 
 
-def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime) -> Taken:
+def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime) -> LedgerOutcome:
     """Put every body of `events` into the ledger that it has not, and let the greatest of each key hold there."""
     events = list(events)
     bodies = distinct(events)
     quick_copies = _quick_copies_among(events, bodies) if len(bodies) < len(events) else []
     if not bodies:
-        return Taken([], [])
+        return LedgerOutcome([], [])
     held = holding(bodies)
-    there = insert_missing(connection, list(held.values()), now)
-    if not there and len(held) == len(bodies):
-        return Taken(bodies, [], quick_copies)
-    new = [event for key, event in held.items() if key not in there]
-    rest = [event for event in bodies if event.key in there or held[event.key] is not event]
+    stored_keys = insert_missing(connection, list(held.values()), now)
+    if not stored_keys and len(held) == len(bodies):
+        return LedgerOutcome(bodies, [], quick_copies)
+    new = [event for key, event in held.items() if key not in stored_keys]
+    rest = [event for event in bodies if event.key in stored_keys or held[event.key] is not event]
     further, stored_copies = _without_copies(connection, rest)
-    taken = _take_further(connection, further, now) if further else Taken([], [])
-    return Taken(new + taken.new, taken.earlier, quick_copies + stored_copies)
+    taken = _take_further(connection, further, now) if further else LedgerOutcome([], [])
+    return LedgerOutcome(new + taken.new, taken.earlier, quick_copies + stored_copies)
 
 
 def _quick_copies_among(events: Iterable[Event], bodies: Iterable[Event]) -> list[float]:
@@ -98,7 +98,7 @@ class _StoredBody(NamedTuple):
         return self.origin == Origin.SIGNED, self.is_dated, self.occurred_at, self.digest
 
 
-def _take_further(connection: Connection, events: list[Event], now: datetime) -> Taken:
+def _take_further(connection: Connection, events: list[Event], now: datetime) -> LedgerOutcome:
     """Take bodies of keys that are there: each is new, or was received earlier than its copy before."""
     entries = {(row.subject_id, row.event): row for row in entries_of(connection, _keys(events), is_locked=True)}
     gone = [event for event in events if event.key not in entries]  # taken out since, to be merged as read now
@@ -110,7 +110,8 @@ def _take_further(connection: Connection, events: list[Event], now: datetime) ->
     earlier = [
         event
         for event in events
-        if (had := bodies[event.key].get(event.digest)) is not None and event.received_at < had.received_at
+        if (stored_copy := bodies[event.key].get(event.digest)) is not None
+        and event.received_at < stored_copy.received_at
     ]
     places = new_body_ids(connection, len(new)) if new else []
     if new:
@@ -124,7 +125,7 @@ def _take_further(connection: Connection, events: list[Event], now: datetime) ->
     for key in dict.fromkeys(_keys([*new, *earlier])):
         _settle(connection, key, entries[key], bodies[key], now)
     again = merge_ledger(connection, gone, now)
-    return Taken(new + again.new, earlier + again.earlier)
+    return LedgerOutcome(new + again.new, earlier + again.earlier)
 
 
 def _keys(events: Iterable[Event]) -> list[Key]:

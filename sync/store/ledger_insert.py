@@ -38,10 +38,10 @@ def insert_missing(connection: Connection, events: list[Event], now: datetime) -
     origins = [event.origin for event in events]
     if Origin.POLLED in origins:
         parameters["origins"] = origins
-        there = connection.execute(_INSERT_MISSING_OF_ANY_ORIGIN, parameters).scalar_one()
+        stored_places = connection.execute(_INSERT_MISSING_OF_ANY_ORIGIN, parameters).scalar_one()
     else:
-        there = connection.execute(_INSERT_MISSING, parameters).scalar_one()
-    return {events[place - 1].key for place in there or ()}
+        stored_places = connection.execute(_INSERT_MISSING, parameters).scalar_one()
+    return {events[place - 1].key for place in stored_places or ()}
 
 
 def _arrays(**types: Any) -> list[Any]:
@@ -100,8 +100,8 @@ _INSERT_MISSING_OF_ANY_ORIGIN = text(_STATEMENT.format(array=", :origins", colum
 
 def _insert_missing_on_sqlite(connection: Connection, events: list[Event], now: datetime) -> set[Key]:
     """The same on SQLite, on which nobody else writes in this transaction, so that what is missing stays so."""
-    there = {(row.subject_id, row.event) for row in entries_of(connection, [event.key for event in events])}
-    missing = [event for event in events if event.key not in there]
+    stored_keys = {(row.subject_id, row.event) for row in entries_of(connection, [event.key for event in events])}
+    missing = [event for event in events if event.key not in stored_keys]
     places = new_body_ids(connection, len(missing))
     entries = [
         body_columns(event, place)
@@ -115,7 +115,7 @@ def _insert_missing_on_sqlite(connection: Connection, events: list[Event], now: 
     ]
     execute_many(connection, LEDGER, sqlite.insert(LEDGER), entries)
     execute_many(connection, BODIES, sqlite.insert(BODIES), body_rows(missing, places))
-    return there
+    return stored_keys
 
 
 def new_body_ids(connection: Connection, count: int) -> list[int]:

@@ -151,11 +151,11 @@ def _insert_missing(connection: Connection, rows: Mapping[OptOutKey, OptOutRow],
     values = [asdict(row) for row in rows.values()]
     keys = list(OPT_OUTS.primary_key)
     if connection.dialect.name == "sqlite":
-        there = read_rows(connection, persons_of(rows))
-        missing = [row | {"updated_at": now} for row, key in zip(values, rows, strict=True) if key not in there]
+        stored_rows = read_rows(connection, persons_of(rows))
+        missing = [row | {"updated_at": now} for row, key in zip(values, rows, strict=True) if key not in stored_rows]
         if missing:
             connection.execute(sqlite.insert(OPT_OUTS), missing)
-        return rows.keys() - there.keys()
+        return rows.keys() - stored_rows.keys()
     insert, parameters = bulk_insert(connection, OPT_OUTS, values, updated_at=now)
     inserted = connection.execute(insert.on_conflict_do_nothing().returning(*keys), parameters)
     return {(row.channel, row.address, row.sender) for row in inserted}

@@ -25,7 +25,7 @@ from sync.store.ledger_read import read_events
 RowOf = Callable[[Iterable[Event]], MessageRow | CampaignRow | None]
 
 
-class Merged(NamedTuple):
+class MergedRows(NamedTuple):
     """Every body that is known of each subject, and what was written: rows inserted, and others, old and new.
 
     `stored` are the rows that were there before, by subject.
@@ -47,11 +47,13 @@ class Merged(NamedTuple):
         return self._turned(lambda row: row["status"] in FINAL)
 
     def _turned(self, is_so: Callable[[Mapping[str, Any]], bool]) -> int:
-        changed = sum(bool(one.new and is_so(one.new) and not (one.old and is_so(one.old))) for one in self.changes)
+        changed = sum(
+            bool(change.new and is_so(change.new) and not (change.old and is_so(change.old))) for change in self.changes
+        )
         return sum(map(is_so, self.inserted)) + changed
 
 
-def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> Merged:
+def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> MergedRows:
     """Bring the rows of the messages that these events are about up to date.
 
     Whoever calls this owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
@@ -71,21 +73,21 @@ def _merge_rows(
     events: Iterable[Event],
     options: ParseOptions,
     now: datetime,
-) -> Merged:
+) -> MergedRows:
     (key,) = table.primary_key
     events_by_subject = by_subject(events)
     rows = {subject: asdict(row) for subject, bodies in events_by_subject.items() if (row := row_of(bodies))}
     inserted = insert_missing(connection, table, list(rows.values()), now)
     existing = sorted(rows.keys() - inserted)
     if not existing:
-        return Merged(events=events_by_subject, inserted=list(rows.values()), changes=[], stored={})
+        return MergedRows(events=events_by_subject, inserted=list(rows.values()), changes=[], stored={})
     stored: dict[str, Mapping[str, Any]] = {row[key.name]: row for row in locked_rows(connection, table, existing)}
     parsed = [event for subject in stored for event in events_by_subject[subject]]
     events_by_subject |= by_subject(read_events(connection, list(stored), options, parsed))
     recomputed = {subject: asdict(row) for subject in stored if (row := row_of(events_by_subject[subject]))}
     changed = {subject: new for subject, new in recomputed.items() if new.items() - stored[subject].items()}
     overwrite(connection, table, list(changed.values()), now)
-    return Merged(
+    return MergedRows(
         events=events_by_subject,
         inserted=[rows[subject] for subject in inserted],
         changes=[Change(old=stored[subject], new=new) for subject, new in changed.items()],

@@ -30,5 +30,5 @@ class Tally:
         return {name: getattr(self, name) for name in _LOGGED}
 
 
-_TALLIED = tuple(one.name for one in fields(Tally))
+_TALLIED = tuple(field.name for field in fields(Tally))
 _LOGGED = ("received", "applied", "ignored", "unchanged", "dead", "body_bytes", "conflicts", "late")

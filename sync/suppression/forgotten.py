@@ -28,7 +28,9 @@ class PeopleQuery:
             self._is_anybody_forgotten = True
             result, people = self._ask(wanted, oldest_in_queue)
         if people:
-            opt_outs = [found._replace(person=people.get(found.person, found.person)) for found in result.opt_outs]
+            opt_outs = [
+                opt_out._replace(person=people.get(opt_out.person, opt_out.person)) for opt_out in result.opt_outs
+            ]
             result = result._replace(opt_outs=opt_outs)
         return result, not self._key_ids.issuperset(result.keys_in_use)
 

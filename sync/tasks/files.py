@@ -56,8 +56,8 @@ def file_bytes(connection: Connection, task_id: str, name: str) -> int | None:
     """Return how long the file is, None if there is none (any more)."""
     size = select(func.sum(func.length(TASK_FILES.c.content)))
     size = size.where(TASK_FILES.c.task_id == task_id, TASK_FILES.c.name == name)
-    found: int | None = connection.execute(size).scalar_one()
-    return found
+    file_size: int | None = connection.execute(size).scalar_one()
+    return file_size
 
 
 def read_file(engine: Engine, task_id: str, name: str) -> Iterator[bytes]:
@@ -125,11 +125,11 @@ class PartsWriter(io.RawIOBase):
 FilesKept = Mapping[tuple[str, str], timedelta]
 
 
-def delete_old_files(connection: Connection, now: datetime, kept: FilesKept = MappingProxyType({})) -> int:
-    """Delete the files of tasks that ended KEPT ago, or as long ago as `kept` has it; return how many parts."""
+def delete_old_files(connection: Connection, now: datetime, files_kept: FilesKept = MappingProxyType({})) -> int:
+    """Delete the files of tasks that ended KEPT ago, or as long ago as `files_kept` has it; return how many parts."""
     columns = TASK_FILES.c
     old: list[ColumnElement[bool]] = [columns.task_id.in_(select(TASKS.c.id).where(TASKS.c.ended_at < now - KEPT))]
-    for (kind, name), time in kept.items():
+    for (kind, name), time in files_kept.items():
         ended = select(TASKS.c.id).where(TASKS.c.kind == kind, TASKS.c.ended_at < now - time)
         old.append(and_(columns.name == name, columns.task_id.in_(ended)))
     return connection.execute(delete(TASK_FILES).where(or_(*old))).rowcount

@@ -38,7 +38,7 @@ class BoundedLines(io.RawIOBase):
 
     def _measure(self, part: bytes) -> None:
         end = max(part.rfind(b"\n"), part.rfind(b"\r"))
-        first = end if end < 0 else min(found for found in (part.find(b"\n"), part.find(b"\r")) if found >= 0)
+        first = end if end < 0 else min(place for place in (part.find(b"\n"), part.find(b"\r")) if place >= 0)
         if self._line_bytes + (first if first >= 0 else len(part)) > LINE_BYTES_MAX:
             raise FileError(f"line {self._line:,} is longer than {LINE_BYTES_MAX:,} bytes")
         self._line += part.count(b"\n") or part.count(b"\r")

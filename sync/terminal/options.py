@@ -49,10 +49,10 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        found = _DURATION.fullmatch(str(value).strip().lower())
-        if not found or found[2] not in _UNITS:
+        match = _DURATION.fullmatch(str(value).strip().lower())
+        if not match or match[2] not in _UNITS:
             self.fail("give for example 90s, 15m, 1h or 2d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+        return float(match[1]) * _UNITS[match[2]]
 
 
 DURATION = Duration()

@@ -21,7 +21,7 @@ MANY = 200
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error if a person is watching and `total` is many or unknown; yield what advances it."""
     console = Console(stderr=True)
     if not console.is_terminal or (total is not None and total <= MANY):
@@ -30,7 +30,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     # If both go to one terminal, the lines stand above the bar. A file gets its lines in any case.
     with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(title, total=total)
         yield lambda done: bar.advance(task, done)
 
 
@@ -52,9 +52,9 @@ def drawn_by_hand(*columns: ProgressColumn) -> Progress:
 
 
 @contextmanager
-def file_progress(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+def file_progress(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
     """Yield a function that takes how much of `total` (bytes, or rows) is done, and how many rows that is."""
-    columns = TextColumn(what), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    columns = TextColumn(title), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
     with drawn_by_hand(*columns) as progress:
         task, begun = progress.add_task("", total=total), time.monotonic()
 

@@ -96,6 +96,6 @@ def began(pid: int) -> str | None:
 def _began_by_ps(pid: int) -> str | None:
     """Return the same on a system without /proc."""
     command = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
-    said = subprocess.run(command, env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True, check=False)  # noqa: S603
-    state, _, start = said.stdout.strip().partition(" ")
+    output = subprocess.run(command, env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True, check=False)  # noqa: S603
+    state, _, start = output.stdout.strip().partition(" ")
     return None if not state or state.startswith("Z") else start.strip()

@@ -74,8 +74,10 @@ def add_account(connection: Connection, name: str, role: Role, password: str | N
     """Add a person; return whether that name was free."""
     if find_account(connection, name):
         return False
-    kept = password and hashed(password)
-    connection.execute(CONSOLE_USERS.insert(), {"name": name, "role": role, "password_hash": kept, "created_at": now})
+    password_hash = password and hashed(password)
+    connection.execute(
+        CONSOLE_USERS.insert(), {"name": name, "role": role, "password_hash": password_hash, "created_at": now}
+    )
     return True
 
 
@@ -123,12 +125,12 @@ def find_link(connection: Connection, secret: str, now: datetime) -> tuple[Accou
 
 def use_link(connection: Connection, secret: str, now: datetime) -> tuple[Account, LinkKind] | None:
     """Return what `find_link` does, and let the link work no more. Of two at once only one gets it."""
-    found = find_link(connection, secret, now)
-    if found is None:
+    owner_and_kind = find_link(connection, secret, now)
+    if owner_and_kind is None:
         return None
     is_this = CONSOLE_USERS.c.link_digest == _digest(secret)
     nothing = {"link_digest": None, "link_kind": None, "link_ends_at": None}
-    return found if connection.execute(update(CONSOLE_USERS).where(is_this).values(nothing)).rowcount else None
+    return owner_and_kind if connection.execute(update(CONSOLE_USERS).where(is_this).values(nothing)).rowcount else None
 
 
 def _digest(secret: str) -> str:

@@ -16,10 +16,10 @@ def hashed(password: str) -> str:
     return generate_password_hash(password, method="scrypt")
 
 
-def matches(kept: str | None, password: str) -> bool:
-    """Return whether `kept` is of `password`; takes as long if nothing is kept."""
-    is_right = check_password_hash(kept or _of_nobody(), password[:CHARACTERS_MAX])
-    return is_right and kept is not None
+def matches(password_hash: str | None, password: str) -> bool:
+    """Return whether `password_hash` is of `password`; takes as long if there is no hash."""
+    is_right = check_password_hash(password_hash or _of_nobody(), password[:CHARACTERS_MAX])
+    return is_right and password_hash is not None
 
 
 @cache

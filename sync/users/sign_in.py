@@ -41,13 +41,13 @@ def sign_in(engine: Engine, name: str, password: str, client: str, now: datetime
     keys = [_key("user", name), _key("client", client)]
     with engine.begin() as connection:
         wait_seconds = _wait(connection, keys, now)
-        kept, account = stored_hash(connection, name), find_account(connection, name)
+        password_hash, account = stored_hash(connection, name), find_account(connection, name)
         if wait_seconds:
             return SignIn(account=None, wait_seconds=wait_seconds)
         # Counted before the password is looked at: many tries at once are counted all the same.
         _count(connection, keys, now)
     # Outside of any transaction: to compare takes a tenth of a second, and on SQLite nobody else could write meanwhile.
-    is_right = matches(kept, password)
+    is_right = matches(password_hash, password)
     if account is None or account.is_disabled or not is_right:
         return SignIn(account=None)
     with engine.begin() as connection:

@@ -27,15 +27,19 @@ def learn_usual_gaps(connection: Redis) -> None:
 def _learn(connection: Redis, current_hour: int) -> None:
     looked_at = range(current_hour - HOURS_LOOKED_AT, current_hour)
     bitmaps: Any = connection.mget([seconds_key(hour) for hour in looked_at])
-    known: Any = connection.hgetall(HOURS_KEY)
-    stored = {int(hour): _hour(text) for hour, text in known.items()}
-    fresh = {hour: found for hour, bitmap in zip(looked_at, bitmaps, strict=True) if (found := hour_of(bitmap or b""))}
-    changed = {hour: found for hour, found in fresh.items() if stored.get(hour) != found}
+    texts: Any = connection.hgetall(HOURS_KEY)
+    stored = {int(hour): _hour(text) for hour, text in texts.items()}
+    fresh = {
+        hour: counted for hour, bitmap in zip(looked_at, bitmaps, strict=True) if (counted := hour_of(bitmap or b""))
+    }
+    changed = {hour: counted for hour, counted in fresh.items() if stored.get(hour) != counted}
     old = [hour for hour in stored if hour < current_hour - WEEKS_MAX * HOURS_OF_WEEK]
     gaps = usual_gaps(stored | fresh, current_hour)
     with connection.pipeline() as pipeline:
         if changed:
-            pipeline.hset(HOURS_KEY, mapping={str(hour): " ".join(map(str, found)) for hour, found in changed.items()})
+            pipeline.hset(
+                HOURS_KEY, mapping={str(hour): " ".join(map(str, counted)) for hour, counted in changed.items()}
+            )
         if old:
             pipeline.hdel(HOURS_KEY, *map(str, old))
         if gaps:

@@ -81,7 +81,7 @@ COLUMNS = {
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    reports = [report for found in terminalreporter.stats.values() for report in found]
+    reports = [report for outcome in terminalreporter.stats.values() for report in outcome]
     outcomes = {
         report.nodeid: outcome
         for report in reports

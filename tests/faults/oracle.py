@@ -74,13 +74,15 @@ class OneMessage(World):
 def expected(deliveries: Iterable[Delivery]) -> Tables:
     """Return what the tables hold once `deliveries` were applied, each any number of times and in any order."""
     once = list({delivery.body: delivery for delivery in deliveries}.values())
-    readable = [one for one in once if one.unreadable is None]
+    readable = [delivery for delivery in once if delivery.unreadable is None]
     events = _events(once)
     return {
         "events": events,
-        "bodies": {(one.digest,): one.key for one in readable},
+        "bodies": {(delivery.digest,): delivery.key for delivery in readable},
         "further_bodies": {
-            (*one.key, one.digest): (one.occurred_at,) for one in readable if events[one.key][-1] != one.digest
+            (*delivery.key, delivery.digest): (delivery.occurred_at,)
+            for delivery in readable
+            if events[delivery.key][-1] != delivery.digest
         },
         "dead_letters": {(_digest(body),): (_digest(body), 1, None) for body in expected_dead_letters(once)},
         "campaign_status": _campaigns(once),
@@ -90,9 +92,9 @@ def expected(deliveries: Iterable[Delivery]) -> Tables:
 
 
 def _events(deliveries: Iterable[Delivery]) -> Rows:
-    known = {*KNOWN_EVENTS, "campaign.sent", "campaign.completed"}
+    known_events = {*KNOWN_EVENTS, "campaign.sent", "campaign.completed"}
     return {
-        key: (occurred_at, "applied" if key[1] in known else "ignored", _digest(body))
+        key: (occurred_at, "applied" if key[1] in known_events else "ignored", _digest(body))
         for key, (occurred_at, _, body) in expected_events(list(deliveries)).items()
     }
 
@@ -100,21 +102,23 @@ def _events(deliveries: Iterable[Delivery]) -> Rows:
 def _of_messages(deliveries: Iterable[Delivery]) -> dict[str, Rows]:
     """A message at a time: what is known of one says nothing of another, and everybody has a number of their own."""
     by_message: dict[str, list[Delivery]] = defaultdict(list)
-    for one in deliveries:
-        if one.event in KNOWN_EVENTS:
-            by_message[one.subject or f"msg_{int(one.data['to'][-8:])}"].append(one)
+    for delivery in deliveries:
+        if delivery.event in KNOWN_EVENTS:
+            by_message[delivery.subject or f"msg_{int(delivery.data['to'][-8:])}"].append(delivery)
     messages: dict[Key, tuple[Any, ...]] = {}
     opt_outs: dict[Key, Any] = {}
     statements: dict[Key, tuple[Any, ...]] = {}
     nameless: dict[Key, tuple[Any, ...]] = {}
-    for name, known in by_message.items():
+    for name, of_message in by_message.items():
         world = OneMessage(name)
-        for row in expected_messages(world, known).values():
+        for row in expected_messages(world, of_message).values():
             messages[name,] = tuple(row[column] for column in COLUMNS["message_status"][1][1:])
-        opt_outs |= expected_opt_outs(world, known)
-        for stop in known:
+        opt_outs |= expected_opt_outs(world, of_message)
+        for stop in of_message:
             if stop.event == "message.optout":
-                stated = {(*row, stop.digest): ("opted_out", "event", stop.subject) for row in _stopped(stop, known)}
+                stated = {
+                    (*row, stop.digest): ("opted_out", "event", stop.subject) for row in _stopped(stop, of_message)
+                }
                 statements |= stated
                 nameless |= {} if stated else {(stop.key[0], stop.digest): ()}
     return {
@@ -126,26 +130,30 @@ def _of_messages(deliveries: Iterable[Delivery]) -> dict[str, Rows]:
     }
 
 
-def _stopped(stop: Delivery, known: Iterable[Delivery]) -> set[Key]:
+def _stopped(stop: Delivery, deliveries: Iterable[Delivery]) -> set[Key]:
     """The rows that one opt-out is about: of its own address, and of every one that its message's events name."""
-    naming = [one for one in known if "to" in one.data and (one is stop or one.subject == stop.subject is not None)]
-    channels = {(stop.data.get("channel") or one.data["channel"], one.data["to"]) for one in naming}
+    naming = [
+        delivery
+        for delivery in deliveries
+        if "to" in delivery.data and (delivery is stop or delivery.subject == stop.subject is not None)
+    ]
+    channels = {(stop.data.get("channel") or delivery.data["channel"], delivery.data["to"]) for delivery in naming}
     return {(channel, "+244" + to[-9:], stop.data.get("from_") or "") for channel, to in channels}
 
 
 def _campaigns(deliveries: Iterable[Delivery]) -> Rows:
-    of_campaigns = [one for one in deliveries if (one.event or "").startswith("campaign.")]
+    of_campaigns = [delivery for delivery in deliveries if (delivery.event or "").startswith("campaign.")]
     facts: dict[str, dict[str, Any]] = defaultdict(dict)
     for (campaign, event), (occurred_at, _, _) in expected_events(of_campaigns).items():
         facts[campaign][event.partition(".")[2]] = occurred_at
     return {
         (campaign,): (
-            "completed" if "completed" in told else "sent",
-            told.get("sent"),
-            told.get("completed"),
+            "completed" if "completed" in times else "sent",
+            times.get("sent"),
+            times.get("completed"),
             campaign_name(campaign),
         )
-        for campaign, told in facts.items()
+        for campaign, times in facts.items()
     }
 
 
@@ -156,9 +164,12 @@ def stored(engine: Engine) -> Tables:
 
 def _rows(engine: Engine, name: str) -> Rows:
     keys, names = COLUMNS[name]
-    columns = [column(one, UTCDateTime()) if one.endswith("_at") else column(one) for one in names]
+    columns = [
+        column(column_name, UTCDateTime()) if column_name.endswith("_at") else column(column_name)
+        for column_name in names
+    ]
     body = names.index("body") if "body" in names else None
-    found = {}
+    rows = {}
     with engine.connect() as connection:
         for row in connection.execution_options(yield_per=10_000).execute(select(*columns).select_from(table(name))):
             values = list(row)
@@ -168,8 +179,8 @@ def _rows(engine: Engine, name: str) -> Rows:
                 values[names.index("conflict")] = bool(values[names.index("conflict")])
             key = tuple(values[:keys])
             # What is there twice, and may not be, is one too many.
-            found[key if key not in found else (*key, len(found))] = tuple(values[keys:])
-    return found
+            rows[key if key not in rows else (*key, len(rows))] = tuple(values[keys:])
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,28 +200,35 @@ class Differences:
 
     def __repr__(self) -> str:
         kinds = {"missing": self.missing, "too many": self.too_many, "differing": self.differing}
-        return "; ".join(_told(kind, name, keys) for kind, by_name in kinds.items() for name, keys in by_name.items())
+        return "; ".join(
+            _difference_text(kind, name, keys) for kind, by_name in kinds.items() for name, keys in by_name.items()
+        )
 
 
 def _count(keys: Mapping[str, list[Key]]) -> int:
     return sum(map(len, keys.values()))
 
 
-def _told(kind: str, name: str, keys: list[Key]) -> str:
+def _difference_text(kind: str, name: str, keys: list[Key]) -> str:
     digests = ", ".join(_digest(repr(key).encode())[:12] for key in keys[:SHOWN])
     return f"{len(keys)} {kind} in {name} ({digests}{', …' if len(keys) > SHOWN else ''})"
 
 
-def differences(wanted: Tables, found: Tables) -> Differences:
+def differences(wanted: Tables, stored_tables: Tables) -> Differences:
     """Compare row by row. Takes tables as `expected` and `stored` return them."""
-    assert wanted.keys() == found.keys()
+    assert wanted.keys() == stored_tables.keys()
     names = list(wanted)
-    missing = {name: sorted(wanted[name].keys() - found[name].keys()) for name in names}
-    too_many = {name: sorted(found[name].keys() - wanted[name].keys()) for name in names}
-    both = {name: sorted(wanted[name].keys() & found[name].keys()) for name in names}
-    differing = {name: [key for key in both[name] if wanted[name][key] != found[name][key]] for name in names}
+    missing = {name: sorted(wanted[name].keys() - stored_tables[name].keys()) for name in names}
+    too_many = {name: sorted(stored_tables[name].keys() - wanted[name].keys()) for name in names}
+    shared_keys = {name: sorted(wanted[name].keys() & stored_tables[name].keys()) for name in names}
+    differing = {
+        name: [key for key in shared_keys[name] if wanted[name][key] != stored_tables[name][key]] for name in names
+    }
     return Differences(
-        *({name: keys for name, keys in each.items() if keys} for each in (missing, too_many, differing))
+        *(
+            {name: keys for name, keys in rows_by_name.items() if keys}
+            for rows_by_name in (missing, too_many, differing)
+        )
     )
 
 

@@ -145,11 +145,11 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_single_row_that_is_missing_too_many_or_different_is_found(
-    compare: Callable[[], Differences], engine: Engine, what: str
+    compare: Callable[[], Differences], engine: Engine, change: str
 ) -> None:
-    statement, counts = CHANGES[what]
+    statement, counts = CHANGES[change]
     with engine.begin() as connection:
         assert connection.execute(text(statement)).rowcount == 1
     assert compare().counts == counts, compare()
@@ -161,11 +161,11 @@ def test_differences_are_told_without_a_word_of_what_differs(
     with engine.begin() as connection:
         for name in ("events", "opt_outs", "message_status"):
             connection.execute(text(f"DELETE FROM {name}"))
-    told = repr(compare())
-    assert "missing in events" in told
-    assert "missing in opt_outs" in told
-    assert "msg_" not in told
-    assert "+244" not in told
+    words = repr(compare())
+    assert "missing in events" in words
+    assert "missing in opt_outs" in words
+    assert "msg_" not in words
+    assert "+244" not in words
 
 
 def test_the_traffic_holds_what_a_busy_day_does() -> None:
@@ -189,4 +189,6 @@ def test_the_traffic_is_the_same_for_a_seed_and_another_for_another() -> None:
 
 def test_a_delivery_more_or_less_makes_other_tables() -> None:
     last: Delivery = next(delivery for delivery in DELIVERIES if delivery.event == "message.delivered")
-    assert differences(expected(DELIVERIES), expected([one for one in DELIVERIES if one.body != last.body]))
+    assert differences(
+        expected(DELIVERIES), expected([delivery for delivery in DELIVERIES if delivery.body != last.body])
+    )

@@ -148,7 +148,7 @@ def test_without_a_journal_what_redis_forgets_is_missing_and_is_noticed(trial: T
     with trial.load(), paused_between_batches(worker, trial.reader):
         wait_for(lambda: count_waiting(trial) >= WAITING_EVENTS, seconds=120, what="events waiting")
         trial.redis.client.flushall()
-    found = trial.differences(seconds=10)
-    assert found.counts[0] > 100
+    differences = trial.differences(seconds=10)
+    assert differences.counts[0] > 100
     # An opt-out whose message was forgotten names no person.
-    assert found.too_many.keys() <= {"nameless_opt_outs"}
+    assert differences.too_many.keys() <= {"nameless_opt_outs"}

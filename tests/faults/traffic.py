@@ -82,22 +82,22 @@ def _one_final(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
 def _two_finals(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
     """First one thing, then another; sent in this order or the other way round."""
     first, second = random.sample(sorted(set(FINALS)), 2)
-    told = [_final(random, name, at, event=first), _final(random, name, _later(random, at), event=second)]
-    yield from random.sample(told, 2)
+    deliveries = [_final(random, name, at, event=first), _final(random, name, _later(random, at), event=second)]
+    yield from random.sample(deliveries, 2)
 
 
-def _told_again(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
+def _two_bodies(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
     """Two bodies under one key of the ledger."""
     event = random.choice(FINALS)
-    told = [_final(random, name, at, event=event), _final(random, name, _later(random, at), event=event)]
-    yield from random.sample(told, 2)
+    deliveries = [_final(random, name, at, event=event), _final(random, name, _later(random, at), event=event)]
+    yield from random.sample(deliveries, 2)
 
 
 def _opt_out(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
     """The person who got a message says STOP; its event names them or leaves that to the message's other."""
     data = {"to": recipient(name), "channel": channel(name)} if random.random() < 0.5 else {}
-    told = [_final(random, name, at), _delivery("message.optout", name, _later(random, at), **data)]
-    yield from random.sample(told, 2)
+    deliveries = [_final(random, name, at), _delivery("message.optout", name, _later(random, at), **data)]
+    yield from random.sample(deliveries, 2)
 
 
 def _opt_out_of_no_message(_random: Random, name: str, at: datetime) -> Iterator[Delivery]:
@@ -107,10 +107,10 @@ def _opt_out_of_no_message(_random: Random, name: str, at: datetime) -> Iterator
 def _campaign(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
     campaign = f"cmp_{int(name.removeprefix('msg_')) // CAMPAIGN_MESSAGES}"
     data = {"name": campaign_name(campaign)}
-    told = [_delivery("campaign.sent", campaign, at, **data)]
+    deliveries = [_delivery("campaign.sent", campaign, at, **data)]
     if random.random() < 0.7:
-        told.append(_delivery("campaign.completed", campaign, _later(random, at), **data))
-    yield from random.sample(told, len(told))
+        deliveries.append(_delivery("campaign.completed", campaign, _later(random, at), **data))
+    yield from random.sample(deliveries, len(deliveries))
 
 
 def _unknown(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
@@ -121,7 +121,7 @@ def _unknown(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
 _STORIES: dict[Callable[[Random, str, datetime], Iterator[Delivery]], int] = {
     _one_final: 80,
     _two_finals: 6,
-    _told_again: 3,
+    _two_bodies: 3,
     _opt_out: 4,
     _opt_out_of_no_message: 2,
     _campaign: 3,

@@ -101,8 +101,8 @@ class Trial:
 
         Skips the rest of the test if the machine could not keep up with the load.
         """
-        found = self.differences(seconds)
-        missing, too_many, differing = found.counts
+        differences = self.differences(seconds)
+        missing, too_many, differing = differences.counts
         recovery_seconds, misdated = self._times()
         outcome = Outcome(
             fault=fault,
@@ -118,7 +118,7 @@ class Trial:
             recovery_seconds=recovery_seconds,
         )
         self.record("fault", asdict(outcome))
-        assert not found, found
+        assert not differences, differences
         assert not misdated, f"{misdated} rows say another time than that at which their event was received"
         assert not any(self._left().values()), f"Redis still holds {self._left()}"
         stall_seconds = load.stall_seconds_max if load else 0.0

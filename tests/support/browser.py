@@ -31,8 +31,8 @@ class Browser:
     def __init__(self, driver: str, **capabilities: Any) -> None:
         self._pool = urllib3.PoolManager(timeout=60, retries=False)
         self._url = driver
-        given = {"capabilities": {"alwaysMatch": {"browserName": "chrome", **capabilities}}}
-        self._url = f"{driver}/session/{self._ask('POST', '/session', given)['sessionId']}"
+        request = {"capabilities": {"alwaysMatch": {"browserName": "chrome", **capabilities}}}
+        self._url = f"{driver}/session/{self._ask('POST', '/session', request)['sessionId']}"
 
     def open(self, url: str) -> None:
         self._ask("POST", "/url", {"url": url})
@@ -145,9 +145,9 @@ class Browser:
             return False
 
     def _find(self, selector: str, using: str) -> str:
-        return wait_for(lambda: self._found(selector, using), seconds=PAGE_SECONDS, what=f"an element {selector}")
+        return wait_for(lambda: self._element_id(selector, using), seconds=PAGE_SECONDS, what=f"an element {selector}")
 
-    def _found(self, selector: str, using: str) -> str:
+    def _element_id(self, selector: str, using: str) -> str:
         try:
             return str(self._ask("POST", "/element", {"using": using, "value": selector})[_ELEMENT])
         except NoElement:

@@ -128,7 +128,8 @@ def fill(database_url: URL) -> None:
         events = int(EVENTS_A_DAY * random.uniform(0.6, 1.5) * (0.5 if start.weekday() >= 5 else 1))
         received_at = start + timedelta(hours=2)
         raw = [
-            RawEvent(body=it.body, received_at=received_at) for it in generate(events=events, start=start, seed=back)
+            RawEvent(body=raw_event.body, received_at=received_at)
+            for raw_event in generate(events=events, start=start, seed=back)
         ]
         apply(engine, raw, options=OPTIONS, now=received_at)
     bodies = [b'["message %d"]' % number for number in range(NO_OBJECTS)]

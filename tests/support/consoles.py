@@ -71,8 +71,8 @@ class Visitor:
     def _seen(self, response: TestResponse) -> TestResponse:
         response.get_data()
         response.close()  # a file, if it is a static one
-        if response.mimetype == "text/html" and (found := _TOKEN.search(response.text)):
-            self._token = found[1]
+        if response.mimetype == "text/html" and (match := _TOKEN.search(response.text)):
+            self._token = match[1]
         return response
 
 

@@ -60,84 +60,90 @@ class World:
 
 def ledger(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], Delivery]:
     """Of two bodies under one key that which holds; of copies the one received first."""
-    kept: dict[tuple[str, str], Delivery] = {}
-    for one in sorted(deliveries, key=lambda each: each.received_at, reverse=True):
-        other = kept.get(one.key)
-        if one.unreadable is None and (other is None or _precedence(one) >= _precedence(other)):
-            kept[one.key] = one
-    return kept
+    holding: dict[tuple[str, str], Delivery] = {}
+    for delivery in sorted(deliveries, key=lambda delivery: delivery.received_at, reverse=True):
+        other = holding.get(delivery.key)
+        if delivery.unreadable is None and (other is None or _precedence(delivery) >= _precedence(other)):
+            holding[delivery.key] = delivery
+    return holding
 
 
-def _precedence(one: Delivery) -> tuple[bool, datetime, str]:
-    return one.at is not None, one.occurred_at, one.digest
+def _precedence(delivery: Delivery) -> tuple[bool, datetime, str]:
+    return delivery.at is not None, delivery.occurred_at, delivery.digest
 
 
 def expected_events(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], tuple[datetime, datetime, bytes]]:
     """By key: when it occurred, when it was received, and the body."""
-    return {key: (one.occurred_at, one.received_at, one.body) for key, one in ledger(deliveries).items()}
+    return {
+        key: (delivery.occurred_at, delivery.received_at, delivery.body) for key, delivery in ledger(deliveries).items()
+    }
 
 
 def expected_messages(world: World, deliveries: Sequence[Delivery]) -> dict[str, Row]:
     """What `message_status` says of every message that a known event names."""
-    found: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
     for name in world.messages:
         facts = [
-            one for (subject, event), one in ledger(deliveries).items() if subject == name and event in KNOWN_EVENTS
+            delivery
+            for (subject, event), delivery in ledger(deliveries).items()
+            if subject == name and event in KNOWN_EVENTS
         ]
         if facts:
-            every = [one for one in deliveries if one.subject == name and one.event in KNOWN_EVENTS]
-            found[name] = _expected_message(facts) | {
-                "recipient": world.recipients[name] if any("to" in one.data for one in every) else None,
-                "channel": world.channels[name] if any("channel" in one.data for one in every) else None,
-                "sender": "ZEXA" if any("from_" in one.data for one in every) else None,
-                "opted_out_at": max((one.occurred_at for one in every if one.event == "message.optout"), default=None),
+            every = [delivery for delivery in deliveries if delivery.subject == name and delivery.event in KNOWN_EVENTS]
+            rows[name] = _expected_message(facts) | {
+                "recipient": world.recipients[name] if any("to" in delivery.data for delivery in every) else None,
+                "channel": world.channels[name] if any("channel" in delivery.data for delivery in every) else None,
+                "sender": "ZEXA" if any("from_" in delivery.data for delivery in every) else None,
+                "opted_out_at": max(
+                    (delivery.occurred_at for delivery in every if delivery.event == "message.optout"), default=None
+                ),
             }
-    return found
+    return rows
 
 
 def _expected_message(facts: list[Delivery]) -> Row:
-    finals = [one for one in facts if one.event in FINAL]
+    finals = [fact for fact in facts if fact.event in FINAL]
     greatest = max(finals, key=_greatness, default=None)
-    failure = max((one for one in finals if one.event != "message.delivered"), key=_greatness, default=None)
-    delivered = next((one for one in finals if one.event == "message.delivered"), None)
+    failure = max((final for final in finals if final.event != "message.delivered"), key=_greatness, default=None)
+    delivered = next((final for final in finals if final.event == "message.delivered"), None)
     return {
         "status": greatest and str(greatest.event).partition(".")[2],
         "status_at": greatest and greatest.occurred_at,
         "delivered_at": delivered and delivered.occurred_at,
         "failed_at": failure and failure.occurred_at,
         "failure_reason": failure and failure.data["error"],
-        "conflict": len({one.event for one in finals}) > 1,
+        "conflict": len({final.event for final in finals}) > 1,
     }
 
 
-def _greatness(one: Delivery) -> tuple[datetime, int]:
-    return one.occurred_at, FINAL[str(one.event)]
+def _greatness(final: Delivery) -> tuple[datetime, int]:
+    return final.occurred_at, FINAL[str(final.event)]
 
 
 def expected_opt_outs(world: World, deliveries: Sequence[Delivery]) -> dict[tuple[str, str, str], datetime]:
     """Who must not be messaged, by (channel, address, sender), and since when at the latest."""
-    found: dict[tuple[str, str, str], datetime] = {}
+    opted_out_at: dict[tuple[str, str, str], datetime] = {}
 
-    def stop(channel: str | None, address: str, one: Delivery) -> None:
-        key = channel or "", address, one.data.get("from_") or ""
-        found[key] = max(found.get(key, one.occurred_at), one.occurred_at)
+    def stop(channel: str | None, address: str, opt_out: Delivery) -> None:
+        key = channel or "", address, opt_out.data.get("from_") or ""
+        opted_out_at[key] = max(opted_out_at.get(key, opt_out.occurred_at), opt_out.occurred_at)
 
-    for one in deliveries:
-        if one.event != "message.optout":
+    for delivery in deliveries:
+        if delivery.event != "message.optout":
             continue
-        if "to" in one.data:
-            stop(one.data.get("channel"), "+244" + one.data["to"][-9:], one)
+        if "to" in delivery.data:
+            stop(delivery.data.get("channel"), "+244" + delivery.data["to"][-9:], delivery)
         # And the address of the message, on the channel of the opt-out, else on that of the event that names it.
         for fact in deliveries:
-            if fact.subject and fact.subject == one.subject and fact.event in KNOWN_EVENTS and "to" in fact.data:
-                stop(one.data.get("channel") or fact.data.get("channel"), world.recipients[fact.subject], one)
-    return found
+            if fact.subject and fact.subject == delivery.subject and fact.event in KNOWN_EVENTS and "to" in fact.data:
+                stop(delivery.data.get("channel") or fact.data.get("channel"), world.recipients[fact.subject], delivery)
+    return opted_out_at
 
 
 def expected_dead_letters(deliveries: Sequence[Delivery]) -> dict[bytes, datetime]:
     """By body: when its first copy was received."""
-    found: dict[bytes, datetime] = {}
-    for one in deliveries:
-        if one.unreadable is not None:
-            found[one.body] = min(found.get(one.body, one.received_at), one.received_at)
-    return found
+    received_at: dict[bytes, datetime] = {}
+    for delivery in deliveries:
+        if delivery.unreadable is not None:
+            received_at[delivery.body] = min(received_at.get(delivery.body, delivery.received_at), delivery.received_at)
+    return received_at

@@ -38,11 +38,11 @@ class Answer:
     seconds: float
     output: str = field(repr=False)
 
-    def of(self, name: str) -> dict[str, str]:
+    def check(self, name: str) -> dict[str, str]:
         return next(check for check in self.checks if check["check"] == name)
 
     def status(self, name: str) -> str:
-        return self.of(name)["status"]
+        return self.check(name)["status"]
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def doctor(environ: Mapping[str, str | None], *options: str) -> Answer:
     return Answer(result.exit_code, checks, seconds, result.output)
 
 
-def assert_first(answer: Answer, name: str, found: str, remedy: str, *, status: str = "problem") -> None:
+def assert_first(answer: Answer, name: str, finding: str, remedy: str, *, status: str = "problem") -> None:
     """Hold that the check `name` comes first, with what was found and the remedy."""
     first = answer.checks[0]
     assert (first["check"], first["status"]) == (name, status), answer.output
-    assert found in first["found"], answer.output
+    assert finding in first["found"], answer.output
     assert remedy in first["remedy"], answer.output
     assert answer.exit_code == (1 if status == "problem" else 0)
 

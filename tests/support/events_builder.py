@@ -5,6 +5,7 @@ Of the code under test it knows the raw event and the tables, nothing of how one
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,12 @@ def bodies(*fates: str) -> dict[str, bytes]:
 
     A name is `fate/what it is`; the fate is `applied`, `ignored` or the reason of a dead letter.
     """
-    files = {f"{path.parent.name}/{path.stem}": path.read_bytes() for path in sorted(BODIES.glob("*/*"))}
-    return {name: content for name, content in (files | _large()).items() if not fates or name.split("/")[0] in fates}
+    return {name: content for name, content in _all_bodies().items() if not fates or name.split("/")[0] in fates}
+
+
+@cache
+def _all_bodies() -> dict[str, bytes]:
+    return {f"{path.parent.name}/{path.stem}": path.read_bytes() for path in sorted(BODIES.glob("*/*"))} | _large()
 
 
 def _large() -> dict[str, bytes]:

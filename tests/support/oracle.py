@@ -119,7 +119,7 @@ class Answer:
     """What the provider said of a message when it was asked, in the spelling that its documents have."""
 
     message_id: str
-    said: Row
+    document: Row
     asked_at: datetime
 
 
@@ -189,11 +189,11 @@ class Body:
         if self.event == OPT_OUT and not self.recipient and not self.message_id:
             raise ValueError("names neither a person nor a message")
 
-        own = self.times(self.data, OWN_TIMES.get(self.event, []))
-        claimed = [*self.times(document, ["timestamp"]), *own, *self.times(self.data, OTHER_TIMES)]
+        own_times = self.times(self.data, OWN_TIMES.get(self.event, []))
+        claimed = [*self.times(document, ["timestamp"]), *own_times, *self.times(self.data, OTHER_TIMES)]
         self.is_dated = bool(claimed)
         self.occurred_at = claimed[0] if claimed else received_at
-        self.status_at = own[0] if own else self.occurred_at
+        self.status_at = own_times[0] if own_times else self.occurred_at
 
         self.status = self.event.removeprefix("message.") if self.event in FINAL else None
         self.order()
@@ -217,20 +217,20 @@ class Polled(Body):
     origin = "polled"
 
     def __init__(self, answer: Answer) -> None:
-        self.body = f'{{"polled":"{answer.message_id}","answer":{json.dumps(answer.said)}}}'.encode()
+        self.body = f'{{"polled":"{answer.message_id}","answer":{json.dumps(answer.document)}}}'.encode()
         self.digest = hashlib.sha256(self.body).hexdigest()
-        self.data, self.received_at = answer.said, answer.asked_at
-        self.status = answer.said["status"]
+        self.data, self.received_at = answer.document, answer.asked_at
+        self.status = answer.document["status"]
         self.event = f"message.{self.status}"
         self.subject_id = self.message_id = answer.message_id
-        self.campaign_id = answer.said.get("campaign_id")
+        self.campaign_id = answer.document.get("campaign_id")
         self.of_message, self.opts_out = True, False
-        self.recipient, self.sender = parties(answer.said)
-        self.channel = str(answer.said.get("channel") or "").lower() or None
+        self.recipient, self.sender = parties(answer.document)
+        self.channel = str(answer.document.get("channel") or "").lower() or None
         is_failure = self.event in FAILURES
-        self.failure_code = answer.said.get("error_code") if is_failure else None
-        self.failure_reason = answer.said.get("error") if is_failure else None
-        times = self.times(answer.said, [*POLLED_TIMES[self.status], "updated_at"])
+        self.failure_code = answer.document.get("error_code") if is_failure else None
+        self.failure_reason = answer.document.get("error") if is_failure else None
+        times = self.times(answer.document, [*POLLED_TIMES[self.status], "updated_at"])
         self.is_dated = bool(times)
         self.occurred_at = self.status_at = times[0] if times else answer.asked_at
         self.order()
@@ -262,7 +262,7 @@ def read(deliveries: Iterable[RawEvent], opting_out: frozenset[str]) -> tuple[li
 def canonical(name: str) -> str:
     """The known name that `name` is without case, blanks and separators, else `name` itself."""
     letters = re.sub("[^a-z]", "", name.lower())
-    return next((known for known in KNOWN if known.replace(".", "") == letters), name)
+    return next((known_name for known_name in KNOWN if known_name.replace(".", "") == letters), name)
 
 
 def parties(data: Row) -> tuple[str | None, str | None]:
@@ -485,11 +485,11 @@ def campaign_counts(campaigns: list[Row], messages: list[Row]) -> list[Row]:
     named = {row["campaign_id"] for row in messages if row["campaign_id"]}
     rows = []
     for campaign_id in named | set(events):
-        known = [row for row in messages if row["campaign_id"] == campaign_id]
+        campaign_messages = [row for row in messages if row["campaign_id"] == campaign_id]
         event = events.get(campaign_id, {"status": None, "message_total": None})
         row = {"campaign_id": campaign_id, "status": event["status"], "message_total": event["message_total"]}
-        unfinished = sum(f"message.{row['status']}" not in FINAL for row in known)
-        rows.append(row | {"messages": len(known), "unfinished": unfinished} | counts(known))
+        unfinished = sum(f"message.{row['status']}" not in FINAL for row in campaign_messages)
+        rows.append(row | {"messages": len(campaign_messages), "unfinished": unfinished} | counts(campaign_messages))
     return rows
 
 

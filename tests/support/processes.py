@@ -21,7 +21,7 @@ from tests.support.forked import ROOT, Forked
 
 SECRET = "a secret of the tests"
 START_SECONDS = 90  # for a machine that is busy with everything else too
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Process = subprocess.Popen[bytes] | Forked
 
 
@@ -30,12 +30,12 @@ def procfile() -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if line)
 
 
-def wait_for(find: Callable[[], Found], *, seconds: float, what: str, pause_seconds: float = 0.02) -> Found:
+def wait_for(find: Callable[[], Result], *, seconds: float, what: str, pause_seconds: float = 0.02) -> Result:
     """Return what `find` returns once it is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := find():
-            return found
+        if result := find():
+            return result
         time.sleep(pause_seconds)
     raise AssertionError(f"{what} did not happen within {seconds} s")
 

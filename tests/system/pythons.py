@@ -14,7 +14,7 @@ CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.\d+)")
 
 def supported_versions() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [found[1] for text in project["classifiers"] if (found := CLASSIFIER.fullmatch(text))]
+    return [match[1] for text in project["classifiers"] if (match := CLASSIFIER.fullmatch(text))]
 
 
 VERSIONS = supported_versions()

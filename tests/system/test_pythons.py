@@ -20,10 +20,10 @@ OF_INSTALLERS = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA", "HTTP_PROXY", "HTTPS_
 
 @pytest.fixture(params=VERSIONS)
 def python(request: pytest.FixtureRequest) -> str:
-    found = find_python(request.param)
-    if not found:
+    executable = find_python(request.param)
+    if not executable:
         pytest.skip(f"left out: Python {request.param} is not installed")
-    return found
+    return executable
 
 
 @pytest.fixture

@@ -4,18 +4,18 @@ import ast
 import re
 import shlex
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("receiver", "sync", "models", "migrations")
-TREES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for package in PACKAGES
     for path in sorted((ROOT / package).rglob("*.py"))
 }
@@ -33,34 +33,47 @@ PURE_MODULES = {
         "sync.worker.pace",
     ),
 }
-PURE = PURE_MODULES | {module for module in TREES if module.startswith(PURE_ROOMS)}
-PACKAGES_OF_MODULES = {
-    ".".join(path.parent.relative_to(ROOT).parts)
-    for package in PACKAGES
-    for path in (ROOT / package).rglob("__init__.py")
-}
+PURE = PURE_MODULES | {module for module in MODULES if module.startswith(PURE_ROOMS)}
+PACKAGES_OF_MODULES = {module for module, path in MODULES.items() if path.name == "__init__.py"}
 IMPURE = {"flask", "redis", "rq", "sqlmodel", "sqlalchemy", "time", "os", "random", "socket", "structlog", "logging"}
 CLOCKS = {"now", "utcnow", "today"}
 SETTING = re.compile(r"ZEXA_[A-Z_]+|SENTRY_DSN|DATABASE_URL|REDIS_URL|REDIS_TLS_VERIFY|PORT|WEB_CONCURRENCY")
 
 
-def imports(module: str) -> Iterator[str]:
+# A test lists what is wrong in all modules: a test for each module would run in several processes, and each parse all.
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+@cache
+def nodes(module: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(module)))
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
     """Every module that `module` imports, wherever in it the statement stands."""
-    for node in ast.walk(TREES[module]):
+    names: set[str] = set()
+    for node in nodes(module):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
-            inner = {f"{node.module}.{alias.name}" for alias in node.names} & TREES.keys()
-            yield from inner or {str(node.module)}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            names |= inner or {str(node.module)}
+    return frozenset(names)
 
 
-@pytest.mark.parametrize("module", sorted(PURE))
-def test_a_pure_module_knows_no_server_no_framework_and_no_clock(module: str) -> None:
-    roots = {name.split(".")[0] for name in imports(module)}
-    assert not roots & IMPURE
-    assert {name for name in imports(module) if name.split(".")[0] in PACKAGES} <= PURE
-    assert not {node.attr for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)} & CLOCKS
+def impurities(module: str) -> set[str]:
+    """What a pure module knows though it may not: names of modules and of clocks."""
+    servers = {name for name in imports(module) if name.split(".")[0] in IMPURE}
+    clocks = {node.attr for node in nodes(module) if isinstance(node, ast.Attribute)} & CLOCKS
+    return servers | (own_modules(module) - PURE) | clocks
+
+
+def test_a_pure_module_knows_no_server_no_framework_and_no_clock() -> None:
+    assert {module: found for module in sorted(PURE) if (found := impurities(module))} == {}
 
 
 # Who may import whom, as CONTRIBUTING.md says it under "The map of rooms". A room may always import itself.
@@ -130,6 +143,7 @@ OPEN_DOORS = {
 }
 
 
+@cache
 def room(module: str) -> str:
     """The room of MAY_IMPORT that `module` is in; a module of no smaller room is in the whole package's."""
     if is_devtool(module):
@@ -138,8 +152,9 @@ def room(module: str) -> str:
     return max(rooms, key=len, default=module)
 
 
-def own_modules(module: str) -> Iterator[str]:
-    return (name for name in imports(module) if name.split(".")[0] in PACKAGES)
+@cache
+def own_modules(module: str) -> frozenset[str]:
+    return frozenset(name for name in imports(module) if name.split(".")[0] in PACKAGES)
 
 
 def is_devtool(module: str) -> bool:
@@ -147,37 +162,43 @@ def is_devtool(module: str) -> bool:
     return module.startswith("sync.devtools")
 
 
-@pytest.mark.parametrize("module", sorted(module for module in TREES if not is_devtool(module)))
-def test_each_room_imports_only_the_rooms_below_it(module: str) -> None:
+def not_below(module: str) -> set[str]:
+    """What `module` imports of rooms that are not below its own, but by an open door."""
     allowed = MAY_IMPORT[room(module)] | {room(module)}
     doors = OPEN_DOORS.get(room(module), set())
-    wrong = {name for name in own_modules(module) if room(name) not in allowed and name not in doors}
-    assert wrong == set()
+    return {name for name in own_modules(module) if room(name) not in allowed and name not in doors}
+
+
+def test_each_room_imports_only_the_rooms_below_it() -> None:
+    within = [module for module in MODULES if not is_devtool(module)]
+    assert {module: wrong for module in within if (wrong := not_below(module))} == {}
 
 
 def test_version_files_of_migrations_import_the_types_of_columns_only() -> None:
-    versions = [module for module in TREES if module.startswith("migrations.versions.")]
+    versions = [module for module in MODULES if module.startswith("migrations.versions.")]
     assert {name for module in versions for name in own_modules(module)} <= {"models.types"}
 
 
 def circle(arrows: set[tuple[str, str]]) -> set[str]:
     """What is left if whoever leads nowhere is taken away, again and again: empty unless there is a circle."""
-    below = {start: {end for other, end in arrows if other == start != end} for start, _ in arrows}
+    below: dict[str, set[str]] = defaultdict(set)
+    for start, end in arrows:
+        below[start] |= {end} - {start}
     while leaves := {name for name, ends in below.items() if not ends & below.keys()}:
         below = {name: ends for name, ends in below.items() if name not in leaves}
     return set(below)
 
 
 def test_no_circle_leads_from_a_folder_back_to_it() -> None:
-    folders = {module: module if module in PACKAGES_OF_MODULES else module.rpartition(".")[0] for module in TREES}
-    arrows = {(folders[module], folders[name]) for module in TREES for name in own_modules(module) if name in folders}
+    folders = {module: module if module in PACKAGES_OF_MODULES else module.rpartition(".")[0] for module in MODULES}
+    arrows = {(folders[module], folders[name]) for module in MODULES for name in own_modules(module) if name in folders}
     assert circle(arrows) == set()
     assert circle({("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")}) == {"a", "b", "c"}
 
 
 def test_no_circle_leads_from_a_module_back_to_it() -> None:
     """Not even for the names of types: a module says by a protocol what it needs of whoever uses it."""
-    assert circle({(module, name) for module in TREES for name in own_modules(module)}) == set()
+    assert circle({(module, name) for module in MODULES for name in own_modules(module)}) == set()
 
 
 # More than a screen or two asks for a reason.
@@ -196,12 +217,12 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_modules_and_functions_are_short() -> None:
-    lines = {module: max((node.end_lineno or 0 for node in tree.body), default=0) for module, tree in TREES.items()}
+    lines = {module: max((node.end_lineno or 0 for node in tree(module).body), default=0) for module in MODULES}
     assert {module for module, count in lines.items() if count > MODULE_LINES_MAX} == LONG_MODULES
     functions = [
         f"{module}:{node.name}"
-        for module, tree in TREES.items()
-        for node in ast.walk(tree)
+        for module in MODULES
+        for node in nodes(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and length(node) > FUNCTION_LINES_MAX
     ]
     assert functions == []
@@ -210,18 +231,17 @@ def test_modules_and_functions_are_short() -> None:
 def test_the_name_of_a_class_stands_once() -> None:
     names = Counter(
         node.name
-        for tree in TREES.values()
-        for node in ast.walk(tree)
+        for module in MODULES
+        for node in nodes(module)
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert {name for name, count in names.items() if count > 1} == set()
 
 
 def test_statements_name_tables_and_only_migrations_load_their_models() -> None:
-    models = {name for name in TREES if "sqlmodel" in imports(name)} | {"models.all_tables"}
-    assert {name for name in TREES if models & set(imports(name))} - models == {"models", "migrations.env"}
-    names_table = {name for name, tree in TREES.items() if any(is_table_of_model(node) for node in ast.walk(tree))}
-    assert names_table == set()
+    models = {name for name in MODULES if "sqlmodel" in imports(name)} | {"models.all_tables"}
+    assert {name for name in MODULES if models & set(imports(name))} - models == {"models", "migrations.env"}
+    assert not any(is_table_of_model(node) for module in MODULES for node in nodes(module))
 
 
 def is_table_of_model(node: ast.AST) -> bool:
@@ -229,7 +249,7 @@ def is_table_of_model(node: ast.AST) -> bool:
 
 
 def test_every_folder_with_modules_is_a_room_with_rules() -> None:
-    folders = {module.rpartition(".")[0] for module in TREES if module not in PACKAGES_OF_MODULES}
+    folders = {module.rpartition(".")[0] for module in MODULES if module not in PACKAGES_OF_MODULES}
     devtools = {f"sync.devtools.{name}" for name in ("bench", "dev", "fake_provider", "simulate")}
     assert folders - {"migrations.versions"} <= MAY_IMPORT.keys() | devtools
 
@@ -240,10 +260,10 @@ def at_once(module: str) -> set[str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in loaded and name in TREES:
+        if name not in loaded and name in MODULES:
             loaded.add(name)
             waiting.append(name.rpartition(".")[0])  # the folder's own module runs first
-            top = [node for node in TREES[name].body if isinstance(node, ast.Import | ast.ImportFrom)]
+            top = [node for node in tree(name).body if isinstance(node, ast.Import | ast.ImportFrom)]
             for node in top:
                 names = [alias.name for alias in node.names]
                 waiting += (
@@ -272,8 +292,8 @@ WITHOUT_RQ = {"sync.queue.backoff", "sync.queue.clock", "sync.queue.counts", "sy
 
 
 def test_the_queue_and_the_worker_know_rq_and_nobody_else() -> None:
-    assert {module for module in TREES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
-        *(module for module in TREES if module.startswith("sync.queue.") and module not in WITHOUT_RQ),
+    assert {module for module in MODULES if any(name.split(".")[0] == "rq" for name in imports(module))} == {
+        *(module for module in MODULES if module.startswith("sync.queue.") and module not in WITHOUT_RQ),
         "sync.worker.full_redis",
         "sync.worker.fetch",
         "sync.worker.job_lists",
@@ -300,26 +320,26 @@ def test_the_release_process_is_alembics_command_and_finds_the_migrations() -> N
 def test_the_web_process_names_a_configuration_and_an_application_that_exist() -> None:
     *launcher, program, option, configuration, application = procfile()["web"]
     assert launcher == ["python", "-m", "receiver"]
-    assert "receiver.__main__" in TREES
+    assert "receiver.__main__" in MODULES
     assert (program, option) == ("gunicorn", "--config")
     assert entry_points(group="console_scripts", name="gunicorn")
-    assert configuration.removeprefix("python:") in TREES
+    assert configuration.removeprefix("python:") in MODULES
     module, _, call = application.partition(":")
-    functions = {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}
+    functions = {node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)}
     assert call.removesuffix("()") in functions
 
 
 def test_the_worker_process_names_a_command_that_exists() -> None:
     python, option, package, command = procfile()["worker"]
     assert (python, option) == ("python", "-m")
-    assert f"{package}.__main__" in TREES
+    assert f"{package}.__main__" in MODULES
     assert command in commands()
 
 
 def commands() -> dict[str, str]:
     (found,) = [
         ast.literal_eval(node.value)
-        for node in TREES["sync.cli"].body
+        for node in tree("sync.cli").body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
     ]
     return dict(found)
@@ -329,31 +349,31 @@ def test_every_command_of_the_command_line_has_its_module() -> None:
     for name, place in commands().items():
         module, _, function = place.partition(":")
         assert function == name.replace("-", "_")
-        assert function in {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}, place
+        assert function in {node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)}, place
 
 
 def test_the_job_function_that_the_queue_names_exists() -> None:
     (name,) = [
         ast.literal_eval(node.value)
-        for node in TREES["sync.queue.jobs"].body
+        for node in tree("sync.queue.jobs").body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "JOB_FUNCTION"
     ]
     module, _, function = name.rpartition(".")
-    assert function in {node.name for node in TREES[module].body if isinstance(node, ast.FunctionDef)}
+    assert function in {node.name for node in tree(module).body if isinstance(node, ast.FunctionDef)}
 
 
 def settings_named_in(modules: Iterable[str]) -> set[str]:
     return {
         node.value
         for module in modules
-        for node in ast.walk(TREES[module])
+        for node in nodes(module)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SETTING.fullmatch(node.value)
     }
 
 
 def test_every_setting_that_is_read_stands_in_the_example_and_is_known() -> None:
     known = settings_named_in(["sync.settings.names"])
-    read = settings_named_in(module for module in TREES if module != "sync.settings.names")
+    read = settings_named_in(module for module in MODULES if module != "sync.settings.names")
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert {"ZEXA_WEBHOOK_SECRET", "DATABASE_URL", "REDIS_URL", "PORT", "ZEXA_BIND"} <= read
     assert read <= example
@@ -361,6 +381,8 @@ def test_every_setting_that_is_read_stands_in_the_example_and_is_known() -> None
 
 
 def test_the_python_of_the_host_is_one_that_the_package_supports() -> None:
+    from packaging.specifiers import SpecifierSet
+
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     requires = SpecifierSet(project["project"]["requires-python"])
     assert (ROOT / ".python-version").read_text().strip() in requires

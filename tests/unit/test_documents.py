@@ -87,7 +87,7 @@ def test_every_command_to_paste_is_one_that_there_is(
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found, f"{document}: {name}"
-        command = found
+        subcommand = command.get_command(context, name)
+        assert subcommand, f"{document}: {name}"
+        command = subcommand
     command.make_context(command.name, words)

@@ -45,7 +45,7 @@ COPIES = "1 worker, copies"
 COPIES_PAUSE_SECONDS = 0.01
 
 
-class Worked(NamedTuple):
+class WorkDone(NamedTuple):
     """What workers did: events a second, and the microseconds of a processor that each took; None if unknown."""
 
     per_second: float
@@ -109,7 +109,7 @@ def _figure(database: Database, name: str, rates: dict[str, float]) -> Figure:
 
 def measure_workers(
     bench: Bench, database: Database, raw_events: list[RawEvent], *, workers: int, group: int, keeps_rows: bool = False
-) -> Worked:
+) -> WorkDone:
     """Return how our own workers do on `group` events a job."""
     groups = [raw_events[start : start + group] for start in range(0, len(raw_events), group)]
     begun = datetime.now(UTC)
@@ -125,7 +125,7 @@ def measure_workers(
             if earlier is not None and (after := processor_seconds(pid)) is not None
         ]
         per_second = applied_per_second(stage.engine, events=len(raw_events), since=begun)
-        return Worked(per_second, sum(taken) / len(raw_events) * 1e6 if taken else None)
+        return WorkDone(per_second, sum(taken) / len(raw_events) * 1e6 if taken else None)
 
 
 def measure_copies(bench: Bench, database: Database, raw_events: list[RawEvent]) -> float:

@@ -101,11 +101,11 @@ def _take_turns(
     bench: Bench, stage: Stage, about: str, web: Web, visitor: Visitor, pages: Sequence[ConsolePage], seconds: float
 ) -> list[ConsoleTurn]:
     """Return what the rounds gave, without a short one before them that warms everything up."""
-    each = max(1, round(seconds / bench.rounds))
+    turn_seconds = max(1, round(seconds / bench.rounds))
     turns = []
     for turn in range(1 - WARM_UP_ROUNDS, bench.rounds + 1):
         bench.say(f"{PART}: {about}, deliveries alone and beside people, round {turn} of {bench.rounds}")
-        lasts = each if turn > 0 else WARM_UP_SECONDS
+        lasts = turn_seconds if turn > 0 else WARM_UP_SECONDS
         alone = _deliver(bench, stage, web, lasts, seed=2 * turn)
         with ThreadPoolExecutor(PEOPLE) as people:
             clicking = [

@@ -183,8 +183,8 @@ def send_beside(
 ) -> Sent:
     """Run the simulator's sender as a process of its own, and `watch` every `pause_seconds` meanwhile."""
     command = [sys.executable, "-m", "sync.devtools.bench.sender"]
-    said = _run_beside(processes, command, json.dumps(asdict(order)), order.seconds, watch, pause_seconds)
-    return Sent(**json.loads(said))
+    output = _run_beside(processes, command, json.dumps(asdict(order)), order.seconds, watch, pause_seconds)
+    return Sent(**json.loads(output))
 
 
 def _run_beside(

@@ -101,11 +101,11 @@ def _measure(
     seconds: float,
 ) -> list[Turn]:
     """Return what the rounds gave, without those before them, short ones that warm everything up."""
-    each = max(1, round(seconds / bench.rounds))
+    turn_seconds = max(1, round(seconds / bench.rounds))
     turns = []
     for turn in range(1 - WARM_UP_ROUNDS, bench.rounds + 1):
         bench.say(f"{PART}: {stage.database.name}, {opt_outs:,} opt-outs, round {turn} of {bench.rounds}")
-        lasts = each if turn > 0 else WARM_UP_SECONDS
+        lasts = turn_seconds if turn > 0 else WARM_UP_SECONDS
         deliveries: dict[str, Load] = {}
         beside: list[Load] = []
         for number, (name, neighbour) in enumerate(neighbours.items(), start=len(neighbours) * turn):
@@ -155,7 +155,7 @@ def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | Non
 
 
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
-    what = f"{database.name}, {opt_outs:,} opt-outs: "
+    title = f"{database.name}, {opt_outs:,} opt-outs: "
     asked = sum(turn.lookups.accepted for turn in turns)
     failed = sum(load.failed for turn in turns for load in (*turn.deliveries.values(), turn.lookups))
     offered = middle([(turn.lookups.accepted + turn.lookups.failed) / turn.lookups.seconds for turn in turns])
@@ -168,21 +168,21 @@ def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[F
     return [
         Figure(
             part=PART,
-            name=f"{what}{checked}, p50",
+            name=f"{title}{checked}, p50",
             value=middle([turn.lookups.p50_seconds for turn in turns]) * MILLISECONDS,
             unit="ms",
             note=note,
         ),
         Figure(
             part=PART,
-            name=f"{what}{checked}, p99",
+            name=f"{title}{checked}, p99",
             value=middle([turn.lookups.p99_seconds for turn in turns]) * MILLISECONDS,
             unit="ms",
             target=Target(at_most=50),
         ),
         Figure(
             part=PART,
-            name=f"{what}{EVENTS_PER_SECOND:,} deliveries/s {LOOKUPS}, p99",
+            name=f"{title}{EVENTS_PER_SECOND:,} deliveries/s {LOOKUPS}, p99",
             value=p99[LOOKUPS],
             unit="ms",
             yardsticks=(

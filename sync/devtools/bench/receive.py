@@ -52,13 +52,13 @@ def _rounds(
     bench: Bench, stage: Stage, webs: dict[str, Web], bodies: Bodies, connections: int, seconds: float
 ) -> Loads:
     loads: Loads = defaultdict(list)
-    each = max(1, round(seconds / bench.rounds))
+    round_seconds = max(1, round(seconds / bench.rounds))
     for turn in range(1, bench.rounds + 1):
         bench.say(f"receive: {connections} connections, round {turn} of {bench.rounds}")
         for name, web in webs.items():
             stage.client.flushdb()
             empty(stage.engine)
-            loads[name].append(flood(stage.processes, bodies, web.url, connections=connections, seconds=each))
+            loads[name].append(flood(stage.processes, bodies, web.url, connections=connections, seconds=round_seconds))
     return loads
 
 

@@ -152,7 +152,7 @@ class Stage:
 @contextmanager
 def open_stage(bench: Bench, database: Database, *, keeps_rows: bool = False) -> Iterator[Stage]:
     """Yield a stage on `database`, which is at the newest schema."""
-    own = {
+    stage_environ = {
         "DATABASE_URL": database.url.render_as_string(hide_password=False),
         "ZEXA_DATABASE_SCHEMA": "",  # the URL says it
         "REDIS_URL": bench.redis_url,
@@ -160,7 +160,7 @@ def open_stage(bench: Bench, database: Database, *, keeps_rows: bool = False) ->
         "WEB_CONCURRENCY": "1",
         "ZEXA_WEBHOOK_SECRET": bench.secret,
     }
-    setup = prepare(bench.folder, free_port(), os.environ | own)
+    setup = prepare(bench.folder, free_port(), os.environ | stage_environ)
     engine = open_database(database.url)
     try:
         if not keeps_rows:

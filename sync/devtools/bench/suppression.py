@@ -43,12 +43,12 @@ def measure_check(bench: Bench, database: Database, *, opt_outs: int, addresses:
         ones = sorted(_seconds(lookup, [asked[turn % addresses]]) for turn in range(LOOKS))
         bench.say(f"{PART}: {database.name}, a look-up of {addresses:,} addresses")
         many = middle([_seconds(lookup, asked) for _ in range(bench.rounds)])
-    what = f"{database.name}, {opt_outs:,} opt-outs: check of"
+    title = f"{database.name}, {opt_outs:,} opt-outs: check of"
     p50, p99 = (ones[int(share * LOOKS) - 1] * MILLISECONDS for share in (0.50, 0.99))
     return [
-        Figure(part=PART, name=f"{what} 1 address, p50", value=p50, unit="ms"),
-        Figure(part=PART, name=f"{what} 1 address, p99", value=p99, unit="ms", target=Target(at_most=2)),
-        Figure(part=PART, name=f"{what} {addresses:,} addresses", value=many, unit="s", target=Target(at_most=10)),
+        Figure(part=PART, name=f"{title} 1 address, p50", value=p50, unit="ms"),
+        Figure(part=PART, name=f"{title} 1 address, p99", value=p99, unit="ms", target=Target(at_most=2)),
+        Figure(part=PART, name=f"{title} {addresses:,} addresses", value=many, unit="s", target=Target(at_most=10)),
     ]
 
 
@@ -60,12 +60,12 @@ def measure_scrub(bench: Bench, database: Database, *, rows: int) -> list[Figure
         bench.say(f"{PART}: {database.name}, scrubbing {rows:,} rows")
         runs = [_scrub(bench, database, file, rows) for _ in range(bench.rounds)]
     seconds, megabytes = (middle(values) for values in zip(*runs, strict=True))
-    what = f"{database.name}, {rows:,} opt-outs: scrub of a CSV file of {rows:,} rows"
+    title = f"{database.name}, {rows:,} opt-outs: scrub of a CSV file of {rows:,} rows"
     size = file.stat().st_size / MEGABYTE_BYTES
     file.unlink()
     return [
-        Figure(part=PART, name=what, value=seconds, unit="s", target=Target(at_most=30), note=f"{size:,.0f} MB"),
-        Figure(part=PART, name=f"{what}, memory", value=megabytes, unit="MB", target=Target(at_most=200)),
+        Figure(part=PART, name=title, value=seconds, unit="s", target=Target(at_most=30), note=f"{size:,.0f} MB"),
+        Figure(part=PART, name=f"{title}, memory", value=megabytes, unit="MB", target=Target(at_most=200)),
     ]
 
 
@@ -135,8 +135,8 @@ def _scrub(bench: Bench, database: Database, file: Path, rows: int) -> tuple[flo
             time.sleep(PAUSE_SECONDS)
         taken = time.perf_counter() - begun
         assert process.stdout
-        said = process.stdout.read()
-    if process.returncode or json.loads(said)["removed"]["rows"] != len(range(0, rows, OPTED_OUT_EVERY)):
+        output = process.stdout.read()
+    if process.returncode or json.loads(output)["removed"]["rows"] != len(range(0, rows, OPTED_OUT_EVERY)):
         raise DevelopmentError("a list was not scrubbed as the table says")
     for path in outputs.values():
         path.unlink()

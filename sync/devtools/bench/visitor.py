@@ -28,8 +28,8 @@ class PageSeen:
     @property
     def links(self) -> list[str]:
         """The addresses on this machine that the page leads to."""
-        found = (urljoin(self.path, html.unescape(link)) for link in _LINK.findall(self.body.decode()))
-        return [link for link in found if link.startswith("/")]
+        urls = (urljoin(self.path, html.unescape(link)) for link in _LINK.findall(self.body.decode()))
+        return [link for link in urls if link.startswith("/")]
 
 
 class Visitor:
@@ -73,8 +73,8 @@ class Visitor:
         seconds = time.perf_counter() - begun
         if cookie := response.headers.get("Set-Cookie"):
             self._cookie = cookie.partition(";")[0]
-        if found := _TOKEN.search(content.decode()):
-            self._token = found[1]
+        if match := _TOKEN.search(content.decode()):
+            self._token = match[1]
         return PageSeen(path=path, status=response.status, body=content, seconds=seconds)
 
     def close(self) -> None:

@@ -109,8 +109,8 @@ def _marks(path: Path) -> list[Mark]:
 
 
 def _busy(folder: Path, marks: Sequence[Mark]) -> str:
-    who = f" (process {marks[0].pid})" if marks else ""
-    return f"`{program()} dev` already runs on {folder}{who}: stop it, or name another folder with --data"
+    holder = f" (process {marks[0].pid})" if marks else ""
+    return f"`{program()} dev` already runs on {folder}{holder}: stop it, or name another folder with --data"
 
 
 def _stop(mark: Mark) -> bool:

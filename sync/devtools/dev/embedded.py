@@ -108,8 +108,8 @@ def bundled_binary(package: str, pattern: str) -> str | None:
 
 
 def _is_new_enough(binary: str) -> bool:
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-    version = re.search(r"\bv=(\d+)\.(\d+)", said)
+    output = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    version = re.search(r"\bv=(\d+)\.(\d+)", output)
     return version is None or (int(version[1]), int(version[2])) >= OLDEST_REDIS
 
 

@@ -50,26 +50,26 @@ def prepare(data: Path, port: int, user_environ: Mapping[str, str]) -> Setup:
     """
     commands = _procfile()
     commands["web"] += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", str(WEB_STOP_SECONDS)]
-    own = {"DATABASE_URL": f"sqlite:///{data / 'zexa.db'}", "WEB_CONCURRENCY": "1"}
+    dev_environ = {"DATABASE_URL": f"sqlite:///{data / 'zexa.db'}", "WEB_CONCURRENCY": "1"}
     if not _is_given(user_environ, "ZEXA_WEBHOOK_SECRET"):
-        own["ZEXA_WEBHOOK_SECRET"] = kept_secret(data)
+        dev_environ["ZEXA_WEBHOOK_SECRET"] = kept_secret(data)
     if not (_is_given(user_environ, "ZEXA_CONSOLE_KEY") or _is_given(user_environ, "DATABASE_URL")):
         # In a database of the user's own nobody is let in whom the user did not add.
-        own["ZEXA_CONSOLE_KEY"] = kept_secret(data, "console-key")
+        dev_environ["ZEXA_CONSOLE_KEY"] = kept_secret(data, "console-key")
     if not _is_given(user_environ, "REDIS_URL"):
         redis_port = free_port()
-        own["REDIS_URL"] = redis_url(redis_port)
+        dev_environ["REDIS_URL"] = redis_url(redis_port)
         commands["redis"] = redis_command(data / "redis", port=redis_port, binary=find_redis_binary())
     provider_port = None
     if not any(_is_given(user_environ, name) for name in ("ZEXA_API_KEY", "ZEXA_API_URL")):
         provider_port = free_port()
-        own |= {"ZEXA_API_KEY": token_hex(16), "ZEXA_API_URL": f"http://127.0.0.1:{provider_port}/v1"}
+        dev_environ |= {"ZEXA_API_KEY": token_hex(16), "ZEXA_API_URL": f"http://127.0.0.1:{provider_port}/v1"}
         # Started by its name: the process that starts it need not load it.
         module = "sync.devtools.fake_provider"
         commands["provider"] = [sys.executable, "-m", module, str(provider_port), str(data / "provider.json")]
-    own = {name: value for name, value in own.items() if not _is_given(user_environ, name)}
+    dev_environ = {name: value for name, value in dev_environ.items() if not _is_given(user_environ, name)}
     binaries = os.pathsep.join([str(Path(sys.executable).parent), user_environ.get("PATH", os.defpath)])
-    environ = {**user_environ, **own, "PATH": binaries, "PORT": str(port)}
+    environ = {**user_environ, **dev_environ, "PATH": binaries, "PORT": str(port)}
     database_url = _absolute(WorkerSettings.read(environ).database_url)
     environ["DATABASE_URL"] = database_url.render_as_string(hide_password=False)
     return Setup(

@@ -80,11 +80,11 @@ class FakeAccount:
 
     def campaign(self, campaign_id: str) -> Mapping[str, Any] | None:
         """Return the campaign with its counts by status, unless those stand there."""
-        known = self.campaigns.get(campaign_id)
-        if known is None or "counts" in known:
-            return known
+        campaign = self.campaigns.get(campaign_id)
+        if campaign is None or "counts" in campaign:
+            return campaign
         messages = [message for message in self.messages.values() if message.get("campaign_id") == campaign_id]
-        return {**known, "counts": Counter(message.get("status") for message in messages)}
+        return {**campaign, "counts": Counter(message.get("status") for message in messages)}
 
     def load(self) -> None:
         """Take over the webhooks of an earlier run."""

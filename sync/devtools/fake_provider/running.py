@@ -42,8 +42,8 @@ class FakeProvider:
 
     def tell(self, bodies: Iterable[bytes]) -> None:
         """Deliver events to its webhooks. Returns at once."""
-        told = list(bodies)
-        self._loop.call_soon_threadsafe(self._api.deliveries.tell, told)
+        all_bodies = list(bodies)
+        self._loop.call_soon_threadsafe(self._api.deliveries.tell, all_bodies)
 
 
 @contextmanager

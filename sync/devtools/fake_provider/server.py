@@ -116,7 +116,9 @@ class FakeApi:
         if not self._account.lists:
             return _error(request, 404)
         documents = map(_webhook_document, self._account.webhooks)
-        left = [{name: one[name] for name in one if name not in self._account.unlisted} for one in documents]
+        left = [
+            {name: document[name] for name in document if name not in self._account.unlisted} for document in documents
+        ]
         return web.json_response({"data": left})
 
     async def _delete_webhook(self, request: web.Request) -> web.Response:
@@ -128,12 +130,12 @@ class FakeApi:
         return web.Response(status=204)
 
     async def _get_message(self, request: web.Request) -> web.Response:
-        return self._found(request, self._account.messages.get(request.match_info["id"]))
+        return self._answer(request, self._account.messages.get(request.match_info["id"]))
 
     async def _get_campaign(self, request: web.Request) -> web.Response:
-        return self._found(request, self._account.campaign(request.match_info["id"]))
+        return self._answer(request, self._account.campaign(request.match_info["id"]))
 
-    def _found(self, request: web.Request, document: Any) -> web.Response:
+    def _answer(self, request: web.Request, document: Any) -> web.Response:
         if document is None:
             return _error(request, 404)
         self._account.asked.append(request.match_info["id"])
@@ -156,8 +158,8 @@ def _webhook_document(webhook: FakeWebhook) -> dict[str, Any]:
 
 
 def _error(request: web.Request, status: int, *, retry_after: int | None = None) -> web.Response:
-    told = f"{request.method} {request.path} {request.headers.get('Authorization')} about {SOMEBODY}"
-    document = {"error": {"code": CODES.get(status, "error"), "message": told}}
+    message = f"{request.method} {request.path} {request.headers.get('Authorization')} about {SOMEBODY}"
+    document = {"error": {"code": CODES.get(status, "error"), "message": message}}
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return web.Response(status=status, text=json.dumps(document), content_type="application/json", headers=headers)
 

@@ -110,8 +110,8 @@ class Provider:
             # Further apart than a timestamp lags behind, so that a later event also has a later timestamp.
             time += self._seconds(6, 40) if self._random.random() < 0.9 else self._seconds(40, 700)
             is_untold = kind is EventType.OPT_OUT and len(kinds) > 1 and self._random.random() < NO_ADDRESS_SHARE
-            own = {name: value for name, value in data.items() if name != "to"} if is_untold else data
-            occurrences.append(self._tell(kind, time, own))
+            own_data = {name: value for name, value in data.items() if name != "to"} if is_untold else data
+            occurrences.append(self._tell(kind, time, own_data))
         return occurrences
 
     def _message_kinds(self) -> list[EventType]:

@@ -83,9 +83,9 @@ def outages(
     now = time.time()
     marks = _marks()
     with database(is_read_only=True) as engine, engine.connect() as connection:
-        found = _shown(_losses(connection, marks, now, schedule), since, time_of(now))
-        costs = [find_cost(connection, loss, time_of(now)) for loss in found]
-        ids = _silent(connection, file, found) if file else None
+        shown_losses = _shown(_losses(connection, marks, now, schedule), since, time_of(now))
+        costs = [find_cost(connection, loss, time_of(now)) for loss in shown_losses]
+        ids = _silent(connection, file, shown_losses) if file else None
     if as_json:
         say(json.dumps(outages_document(costs, ids, is_redis_away=marks is None), indent=2))
     else:
@@ -104,21 +104,23 @@ def _marks() -> RedisMarks | None:
 
 def _losses(connection: Connection, marks: RedisMarks | None, now: float, schedule: RetrySchedule) -> list[Loss]:
     lasts_since = unreachable_since(now, marks, read_mark(connection))
-    known = with_current(read_outages(connection), None if lasts_since is None else time_of(lasts_since))
-    return losses(known, time_of(now), schedule)
+    known_outages = with_current(read_outages(connection), None if lasts_since is None else time_of(lasts_since))
+    return losses(known_outages, time_of(now), schedule)
 
 
-def _shown(found: list[Loss], since: datetime | None, now: datetime) -> list[Loss]:
+def _shown(all_losses: list[Loss], since: datetime | None, now: datetime) -> list[Loss]:
     if since is not None:
-        return [loss for loss in found if loss.outage.ended_at is None or loss.outage.ended_at > since]
+        return [loss for loss in all_losses if loss.outage.ended_at is None or loss.outage.ended_at > since]
     recent = now - SHOWN_FOR
     return [
-        loss for loss in found if loss.is_unresolved or loss.outage.ended_at is None or loss.outage.ended_at > recent
+        loss
+        for loss in all_losses
+        if loss.is_unresolved or loss.outage.ended_at is None or loss.outage.ended_at > recent
     ]
 
 
-def _silent(connection: Connection, file: Path, found: list[Loss]) -> SilentIds:
-    before = max((ended for loss in found for _, ended in loss.perhaps), default=None)
+def _silent(connection: Connection, file: Path, shown_losses: list[Loss]) -> SilentIds:
+    before = max((ended for loss in shown_losses for _, ended in loss.perhaps), default=None)
     try:
         return find_silent(connection, read_sent(file), before)
     except FileError as error:

@@ -22,12 +22,12 @@ def read_marks(redis: Redis) -> RedisMarks:
     return RedisMarks(latest=latest, gaps=tuple(_gaps(gaps)))
 
 
-def leave_mark(redis: Redis, at: float, *, known: RedisMarks, gap: Gap | None) -> None:
+def leave_mark(redis: Redis, at: float, *, marks: RedisMarks, gap: Gap | None) -> None:
     """Mark `at`, and with it the `gap` that ends there. Raises Redis' errors: a refused mark is none.
 
     Of several processes that find one gap, the first that says when it ended is right.
     """
-    is_ahead = known.latest is not None and believed(known.latest, at) is None
+    is_ahead = marks.latest is not None and believed(marks.latest, at) is None
     with redis.pipeline() as pipeline:
         pipeline.zadd(LATEST_KEY, {REACHABLE: at}, gt=not is_ahead)
         if gap:
@@ -45,9 +45,9 @@ def _name(gap: Gap) -> str:
     return _FORGOTTEN if gap.began is None else f"{gap.began:.3f}"
 
 
-def _gaps(found: dict[bytes, bytes]) -> list[Gap]:
+def _gaps(fields: dict[bytes, bytes]) -> list[Gap]:
     gaps: list[Any] = []
-    for name, text in found.items():
+    for name, text in fields.items():
         ended, kind = text.decode().split()
         began = None if name.decode() == _FORGOTTEN else float(name)
         gaps.append(Gap(began=began, ended=float(ended), kind=OutageKind(kind)))

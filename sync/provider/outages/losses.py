@@ -42,11 +42,11 @@ def losses(outages: Sequence[KnownOutage], now: datetime, schedule: RetrySchedul
     ordered = sorted(outages, key=lambda outage: outage.began_at)
     intervals = [(outage.began_at, outage.ended_at or max(now, outage.began_at)) for outage in ordered]
     exact = schedule.exact()
-    found = []
+    all_losses = []
     for place, outage in enumerate(ordered):
         last, every = intervals[place], list(_within_reach(intervals[: place + 1], schedule))
-        found.append(Loss(outage=outage, surely=exact.lost(last, every), perhaps=schedule.lost(last, every)))
-    return found
+        all_losses.append(Loss(outage=outage, surely=exact.lost(last, every), perhaps=schedule.lost(last, every)))
+    return all_losses
 
 
 def _within_reach(intervals: Sequence[Interval], schedule: RetrySchedule) -> Iterator[Interval]:

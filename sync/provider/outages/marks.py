@@ -76,10 +76,10 @@ def unreachable_since(now: float, redis: RedisMarks | None, database: DatabaseMa
     """
     in_redis = believed(redis.latest, now) if redis else None
     in_database = believed(database.at, now) if database else None
-    known = [mark for mark in (in_redis, in_database) if mark is not None]
-    if not known:
+    marks = [mark for mark in (in_redis, in_database) if mark is not None]
+    if not marks:
         return None
-    late_from = max(known)
+    late_from = max(marks)
     if database and late_from == in_database and late_from != in_redis:
         late_from = max(late_from, database.due)
-    return max(known) if now - late_from > GAP_SECONDS else None
+    return max(marks) if now - late_from > GAP_SECONDS else None

@@ -165,6 +165,6 @@ def _write_mark(connection: Connection, mark: DatabaseMark | None, at: float, du
 
 
 def _upsert(connection: Connection) -> Any:
-    of: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement: Insert = of.insert(LAST_REACHABLE)
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement: Insert = dialect.insert(LAST_REACHABLE)
     return statement

@@ -49,10 +49,10 @@ class RetrySchedule:
         """
         every = list(outages)
         *earlier, latest = self._offsets()
-        found = _shifted([last], *latest)
+        spans = _shifted([last], *latest)
         for least, most in earlier:
-            found = _common(found, _shifted(every, least, most))
-        return found
+            spans = _common(spans, _shifted(every, least, most))
+        return spans
 
     def _offsets(self) -> list[tuple[timedelta, timedelta]]:
         """Return how long after the first try each one comes, at the least and at the most."""
@@ -79,6 +79,6 @@ def _merged(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def _common(these: Iterable[Interval], those: Sequence[Interval]) -> list[Interval]:
-    common = ((max(a[0], b[0]), min(a[1], b[1])) for a in these for b in those)
+def _common(spans: Iterable[Interval], other_spans: Sequence[Interval]) -> list[Interval]:
+    common = ((max(a[0], b[0]), min(a[1], b[1])) for a in spans for b in other_spans)
     return [(began, ended) for began, ended in common if began < ended]

@@ -63,8 +63,8 @@ def _cost_text(cost: OutageCost, now: datetime, schedule: RetrySchedule) -> str:
     if cost.loss.perhaps:
         lines += [f"  {_usual_text(cost.usual_opt_outs)}", *_campaign_lines(cost)]
     if outage.resolved_at:
-        who = f"{visible(outage.resolved_by or '-')}: {visible(outage.resolved_reason or '-')}"
-        lines.append(f"  resolved {second_text(outage.resolved_at)} by {who}")
+        resolver = f"{visible(outage.resolved_by or '-')}: {visible(outage.resolved_reason or '-')}"
+        lines.append(f"  resolved {second_text(outage.resolved_at)} by {resolver}")
     return "\n".join(lines)
 
 
@@ -89,8 +89,8 @@ def _when_text(windows: Sequence[Interval], outage: KnownOutage) -> str:
 def _usual_text(usual: Sequence[int]) -> str:
     if not usual:
         return "STOPs that are usual in that time: unknown, less than a week is recorded"
-    each = ", ".join(f"{number:,}" for number in usual)
-    return f"STOPs that are usual in that time: {sum(usual) / len(usual):,.1f} (in the weeks before: {each})"
+    numbers = ", ".join(f"{number:,}" for number in usual)
+    return f"STOPs that are usual in that time: {sum(usual) / len(usual):,.1f} (in the weeks before: {numbers})"
 
 
 def _campaign_lines(cost: OutageCost) -> list[str]:

@@ -60,8 +60,8 @@ class Watch:
 
     def look(self, queue: OpenQueue) -> ArrivalEvidence:
         """Return what is known by now. Raises QueueUnavailable."""
-        latest, known = read_latest(queue)
-        return self.judge(latest, known, datetime.now(UTC))
+        latest, secrets_since = read_latest(queue)
+        return self.judge(latest, secrets_since, datetime.now(UTC))
 
     def wait(self, queue: OpenQueue, seconds: float) -> ArrivalEvidence:
         """Return what is known as soon as it says something, or after `seconds`. Raises QueueUnavailable."""
@@ -74,10 +74,10 @@ class Watch:
                 return evidence
             time.sleep(min(PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
 
-    def judge(self, latest: Mapping[str, float], known: Mapping[str, float], now: datetime) -> ArrivalEvidence:
+    def judge(self, latest: Mapping[str, float], secrets_since: Mapping[str, float], now: datetime) -> ArrivalEvidence:
         """Return what follows from when everything was seen last, and since when `web` has which secret."""
         seen = {name: at for name, at in latest.items() if self._is_new(name, at)}
-        refused = self._refused(seen, known)
+        refused = self._refused(seen, secrets_since)
         if TEST_EVENT in seen:
             return self._proved(ProvedBy.TEST_EVENT, seen[TEST_EVENT], seen)
         if TRAFFIC in seen and self._speaks_for_it(now, is_any_refused=refused is not None):
@@ -89,9 +89,9 @@ class Watch:
             return at > self.before.get(name, 0.0)
         return at >= self.registration.asked_at.timestamp()
 
-    def _refused(self, seen: Mapping[str, float], known: Mapping[str, float]) -> str | None:
+    def _refused(self, seen: Mapping[str, float], secrets_since: Mapping[str, float]) -> str | None:
         """Return why a delivery was refused, if it would be refused now too: no secret of ours came after it."""
-        newest = max((known.get(fingerprint(secret), math.inf) for secret in self.secrets), default=math.inf)
+        newest = max((secrets_since.get(fingerprint(secret), math.inf) for secret in self.secrets), default=math.inf)
         reasons = [reason for reason in ("wrong", "retired") if seen.get(f"{REFUSED_PREFIX}{reason}", 0.0) > newest]
         return next(iter(reasons), None)
 

@@ -59,41 +59,48 @@ class Registrar:
         Raises ProviderError if nothing was made, MayExist if that is not known, Busy if another process is at it.
         """
         with registering(self.engine.url):
-            known = self._known(url)
-            for asked in (one for one in known if one.is_open):
+            recorded = self._recorded(url)
+            for asked in (registration for registration in recorded if registration.is_open):
                 if again:
                     self._change(asked, replaced_at=datetime.now(UTC))
                 else:
-                    self._resolved(asked, known)
-                    known = self._known(url)
-            current = next((one for one in reversed(known) if one.is_current and one.events == tuple(events)), None)
+                    self._resolved(asked, recorded)
+                    recorded = self._recorded(url)
+            current = next(
+                (
+                    registration
+                    for registration in reversed(recorded)
+                    if registration.is_current and registration.events == tuple(events)
+                ),
+                None,
+            )
             if current and not again:
-                return self._in_place(current, known)
-            if not again and (found := self._found(url, events, known)):
-                return self._in_place(found, known, is_found=True)
-            return self._in_place(self._made(url, events, known), known, is_new=True)
+                return self._in_place(current, recorded)
+            if not again and (listed := self._add_listed(url, events, recorded)):
+                return self._in_place(listed, recorded, is_found=True)
+            return self._in_place(self._made(url, events, recorded), recorded, is_new=True)
 
-    def _known(self, url: str) -> list[Registration]:
+    def _recorded(self, url: str) -> list[Registration]:
         with self.engine.begin() as connection:
             return registrations.registrations(connection, url=url)
 
-    def _resolved(self, asked: Registration, known: Sequence[Registration]) -> Registration | None:
+    def _resolved(self, asked: Registration, recorded: Sequence[Registration]) -> Registration | None:
         """Return what became of a request whose answer is not known; None if nothing did. Raises MayExist."""
         listed = self._listed()
         if listed is None:
             raise MayExist(asked.asked_at)
-        webhook = self._match(listed, asked.url, asked.events, known)
+        webhook = self._match(listed, asked.url, asked.events, recorded)
         if webhook:
             return self._change(asked, webhook_id=webhook.id, registered_at=datetime.now(UTC))
-        if self._may_be_among(listed, asked, known):
+        if self._may_be_among(listed, asked, recorded):
             raise MayExist(asked.asked_at)
         with self.engine.begin() as connection:
             registrations.forget(connection, asked)
         return None
 
-    def _found(self, url: str, events: Sequence[str], known: Sequence[Registration]) -> Registration | None:
+    def _add_listed(self, url: str, events: Sequence[str], recorded: Sequence[Registration]) -> Registration | None:
         """Return a webhook that the provider lists and we did not make, such as one of its dashboard."""
-        webhook = self._match(self._listed() or (), url, events, known)
+        webhook = self._match(self._listed() or (), url, events, recorded)
         if webhook is None:
             return None
         traffic_at, now = self.last_traffic(), datetime.now(UTC)
@@ -101,7 +108,7 @@ class Registrar:
             added = registrations.add(connection, url=url, events=events, asked_at=now, traffic_at=traffic_at)
             return registrations.change(connection, added, webhook_id=webhook.id, registered_at=now)
 
-    def _made(self, url: str, events: Sequence[str], known: Sequence[Registration]) -> Registration:
+    def _made(self, url: str, events: Sequence[str], recorded: Sequence[Registration]) -> Registration:
         traffic_at = self.last_traffic()
         with self.engine.begin() as connection:
             # Before the provider is asked: a kill must not leave a webhook that nobody knows of.
@@ -111,33 +118,35 @@ class Registrar:
         try:
             webhook = self.client.create_webhook(url, events)
         except ProviderError as error:
-            return self._after_failure(asked, known, error)
+            return self._after_failure(asked, recorded, error)
         return self._change(asked, webhook_id=webhook.id, registered_at=datetime.now(UTC))
 
-    def _after_failure(self, asked: Registration, known: Sequence[Registration], error: ProviderError) -> Registration:
+    def _after_failure(
+        self, asked: Registration, recorded: Sequence[Registration], error: ProviderError
+    ) -> Registration:
         if not error.may_have_been_done:
             with self.engine.begin() as connection:
                 registrations.forget(connection, asked)
             raise error
         try:
-            found = self._resolved(asked, known)
+            registration = self._resolved(asked, recorded)
         except (MayExist, ProviderError):
             raise MayExist(asked.asked_at, error) from None
-        if found is None:
+        if registration is None:
             raise NothingMade(error)
-        return found
+        return registration
 
     def _in_place(
         self,
         registration: Registration,
-        known: Iterable[Registration],
+        recorded: Iterable[Registration],
         *,
         is_new: bool = False,
         is_found: bool = False,
     ) -> Registered:
         """Retire what `registration` takes the place of, which delivers until then."""
         left = []
-        for old in known:
+        for old in recorded:
             if old.id == registration.id or old.webhook_id is None or old.deleted_at:
                 continue
             if old.replaced_at is None:
@@ -175,9 +184,9 @@ class Registrar:
         listed: Iterable[ListedWebhook],
         url: str,
         events: Sequence[str],
-        known: Iterable[Registration],
+        recorded: Iterable[Registration],
     ) -> ListedWebhook | None:
-        ours = {registration.webhook_id for registration in known}
+        ours = {registration.webhook_id for registration in recorded}
         for webhook in listed:
             is_same = self._spelled(webhook.url) == url and set(webhook.events or ()) == set(events)
             if is_same and webhook.id not in ours:
@@ -185,10 +194,10 @@ class Registrar:
         return None
 
     def _may_be_among(
-        self, listed: Iterable[ListedWebhook], asked: Registration, known: Iterable[Registration]
+        self, listed: Iterable[ListedWebhook], asked: Registration, recorded: Iterable[Registration]
     ) -> bool:
         """Return whether one of `listed` may be what was asked for, though the list does not say so in our words."""
-        ours = {registration.webhook_id for registration in known}
+        ours = {registration.webhook_id for registration in recorded}
         wanted = set(EventType) if asked.events == (ALL,) else set(asked.events)
         return any(
             webhook.id not in ours

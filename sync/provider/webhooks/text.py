@@ -58,14 +58,14 @@ def verified_text(evidence: ArrivalEvidence, registration: Registration, secrets
     signed = f"with secret {evidence.position} of {secrets}" if evidence.position else "with a secret of web's"
     assert evidence.proved_at
     seconds = max(0.0, (evidence.proved_at - registration.asked_at).total_seconds())
-    what = "" if evidence.proved_by is ProvedBy.TEST_EVENT else ", by a delivery"
-    return f"verified {signed} after {duration_text(seconds)}{what}"
+    by_what = "" if evidence.proved_by is ProvedBy.TEST_EVENT else ", by a delivery"
+    return f"verified {signed} after {duration_text(seconds)}{by_what}"
 
 
 def already_text(registration: Registration, position: int | None, secrets: int) -> str:
     signed = f", with secret {position} of {secrets}" if position else ""
-    what = _WHAT[ProvedBy(registration.proved_by or ProvedBy.DELIVERY)]
-    return f"already verified: by {what} of {minute_text(registration.proved_at)}{signed}"
+    proof = _WHAT[ProvedBy(registration.proved_by or ProvedBy.DELIVERY)]
+    return f"already verified: by {proof} of {minute_text(registration.proved_at)}{signed}"
 
 
 def none_came_text(seconds: float) -> str:
@@ -105,13 +105,26 @@ def state_text(registration: Registration) -> str:
 
 def list_text(ours: Sequence[Registration], listed: Sequence[ListedWebhook] | None, sentence: str | None) -> str:
     """Return our record, then the provider's list, or in `sentence` why there is none."""
-    rows = [(one.webhook_id or "-", shown_url(one.url), events_text(one.events), state_text(one)) for one in ours]
+    rows = [
+        (
+            registration.webhook_id or "-",
+            shown_url(registration.url),
+            events_text(registration.events),
+            state_text(registration),
+        )
+        for registration in ours
+    ]
     lines = [table_text(("id", "url", "events", "state"), rows) if rows else "No webhook was registered from here."]
     if listed is None:
         return "\n".join([*lines, "", f"The provider's list: {sentence}."])
     theirs = [
-        (one.id, shown_url(one.url or "-"), events_text(one.events or ()) or "-", _known_text(one, ours))
-        for one in listed
+        (
+            webhook.id,
+            shown_url(webhook.url or "-"),
+            events_text(webhook.events or ()) or "-",
+            _known_text(webhook, ours),
+        )
+        for webhook in listed
     ]
     return "\n".join(
         [*lines, "", "At the provider:", table_text(("id", "url", "events", "recorded here"), theirs)]
@@ -121,8 +134,8 @@ def list_text(ours: Sequence[Registration], listed: Sequence[ListedWebhook] | No
 
 
 def _known_text(webhook: ListedWebhook, ours: Iterable[Registration]) -> str:
-    known = next((one for one in ours if one.webhook_id == webhook.id), None)
-    return "no" if known is None else "yes, replaced: delete it" if known.replaced_at else "yes"
+    registration = next((recorded for recorded in ours if recorded.webhook_id == webhook.id), None)
+    return "no" if registration is None else "yes, replaced: delete it" if registration.replaced_at else "yes"
 
 
 def list_document(
@@ -132,23 +145,27 @@ def list_document(
     return {
         "ours": [
             {
-                "webhook_id": one.webhook_id,
-                "url": shown_url(one.url),
-                "events": list(one.events),
-                "asked_at": iso_text(one.asked_at),
-                "registered_at": iso_text(one.registered_at),
-                "proved_at": iso_text(one.proved_at),
-                "proved_by": one.proved_by,
-                "replaced_at": iso_text(one.replaced_at),
-                "deleted_at": iso_text(one.deleted_at),
+                "webhook_id": registration.webhook_id,
+                "url": shown_url(registration.url),
+                "events": list(registration.events),
+                "asked_at": iso_text(registration.asked_at),
+                "registered_at": iso_text(registration.registered_at),
+                "proved_at": iso_text(registration.proved_at),
+                "proved_by": registration.proved_by,
+                "replaced_at": iso_text(registration.replaced_at),
+                "deleted_at": iso_text(registration.deleted_at),
             }
-            for one in ours
+            for registration in ours
         ],
         "provider": None
         if listed is None
         else [
-            {"webhook_id": one.id, "url": one.url and shown_url(one.url), "events": one.events and list(one.events)}
-            for one in listed
+            {
+                "webhook_id": webhook.id,
+                "url": webhook.url and shown_url(webhook.url),
+                "events": webhook.events and list(webhook.events),
+            }
+            for webhook in listed
         ],
         "provider_says": sentence,
     }

@@ -70,11 +70,11 @@ def webhook_events(names: Iterable[str]) -> tuple[str, ...]:
 
     Names are compared without case, blanks and separators. Raises CannotRegister.
     """
-    given = [name.strip() for name in names] or [ALL]
-    found = [ALL if name == ALL else _BY_LETTERS.get(letters_of(name.encode("utf-8", "replace"))) for name in given]
-    if None in found:
+    stripped = [name.strip() for name in names] or [ALL]
+    events = [ALL if name == ALL else _BY_LETTERS.get(letters_of(name.encode("utf-8", "replace"))) for name in stripped]
+    if None in events:
         raise CannotRegister(f"an event is none that Zexa has: give one of {', '.join(EventType)}, or * for all")
-    return (ALL,) if ALL in found else tuple(sorted({event for event in found if event}))
+    return (ALL,) if ALL in events else tuple(sorted({event for event in events if event}))
 
 
 def shown_url(url: str) -> str:

@@ -33,7 +33,7 @@ Key = tuple[str, str]  # channel, recipient
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedMessage:
     """A message that failed: whose, when, and what ZEXA_OPT_OUT_FAILURES would name it by."""
 
     channel: str
@@ -80,11 +80,11 @@ class FailureCounter:
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._seen = 0
 
-    def wanted(self, failures: Iterable[Failed]) -> list[Failed]:
+    def wanted(self, failures: Iterable[FailedMessage]) -> list[FailedMessage]:
         """Return those of `failures` that say anything new: the first ones of an address under some entry."""
         return [failure for failure in failures if any(True for _ in self._new_entries(failure))]
 
-    def add(self, failure: Failed, fate: Fate | None) -> None:
+    def add(self, failure: FailedMessage, fate: Fate | None) -> None:
         for entry, code in list(self._new_entries(failure)):
             held = self._entries.setdefault((failure.channel, entry), _Entry())
             held.codes.add(code)
@@ -98,7 +98,7 @@ class FailureCounter:
             held.never_again += 1
             held.received_before += fate.first_delivered_at is not None
 
-    def _new_entries(self, failure: Failed) -> Iterator[tuple[str, str | None]]:
+    def _new_entries(self, failure: FailedMessage) -> Iterator[tuple[str, str | None]]:
         for entry, code in failure.entries if self._seen < SEEN_MAX else ():
             held = self._entries.get((failure.channel, entry))
             if held is None:
@@ -123,10 +123,10 @@ class FailureCounter:
         ]
 
 
-def failed_from(row: Any) -> Failed:
+def failed_from(row: Any) -> FailedMessage:
     """Return what a row of `message_status` says. What quotes an address, or cannot stand in a list, names nothing."""
     code, reason = (_entry(row.failure_code), _entry(row.failure_reason))
-    return Failed(
+    return FailedMessage(
         channel=row.channel or "",
         recipient=row.recipient,
         failed_at=row.status_at,
@@ -135,10 +135,10 @@ def failed_from(row: Any) -> Failed:
     )
 
 
-def _entry(told: str | None) -> str | None:
-    if told is None or len(told) > CHARACTERS_MAX or "," in told or masked_text(told) != told:
+def _entry(text: str | None) -> str | None:
+    if text is None or len(text) > CHARACTERS_MAX or "," in text or masked_text(text) != text:
         return None
-    return failure_key(told)
+    return failure_key(text)
 
 
 def count_failures(

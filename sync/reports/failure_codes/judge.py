@@ -63,21 +63,21 @@ def judge(counts: Iterable[FailureCode], already: frozenset[str]) -> list[Judged
 
     `already` are the entries that ZEXA_OPT_OUT_FAILURES has: these are neither proposed nor compared with.
     """
-    known = sorted(counts, key=lambda counted: (counted.channel, counted.entry))
+    in_order = sorted(counts, key=lambda counted: (counted.channel, counted.entry))
     by_entry: dict[str, list[FailureCode]] = {}
-    for counted in known:
+    for counted in in_order:
         by_entry.setdefault(counted.entry, []).append(counted)
-    others = [counted for counted in known if counted.entry not in already and not _is_suspect(counted)]
-    judged = [_judged(counted, others, by_entry[counted.entry], already) for counted in known]
-    proposed = {(one.counted.channel, one.counted.entry) for one in judged if one.is_proposed}
+    others = [counted for counted in in_order if counted.entry not in already and not _is_suspect(counted)]
+    judged = [_judged(counted, others, by_entry[counted.entry], already) for counted in in_order]
+    proposed = {(judgement.counted.channel, judgement.counted.entry) for judgement in judged if judgement.is_proposed}
     # If the code says it, or is set, its reasons need not.
     final = [
-        replace(one, is_proposed=False)
-        if one.counted.code in already or (one.counted.channel, one.counted.code) in proposed
-        else one
-        for one in judged
+        replace(judgement, is_proposed=False)
+        if judgement.counted.code in already or (judgement.counted.channel, judgement.counted.code) in proposed
+        else judgement
+        for judgement in judged
     ]
-    return sorted(final, key=lambda one: (not one.is_proposed, -one.counted.addresses))
+    return sorted(final, key=lambda judgement: (not judgement.is_proposed, -judgement.counted.addresses))
 
 
 def _judged(
@@ -92,7 +92,10 @@ def _judged(
         and addresses >= ADDRESSES_MIN
         and at_least > share_bounds(never_again, addresses)[1]
         # The setting holds for every channel.
-        and not any(share_bounds(one.never_again, one.addresses)[1] < NEVER_AGAIN_MIN for one in alike)
+        and not any(
+            share_bounds(failure_code.never_again, failure_code.addresses)[1] < NEVER_AGAIN_MIN
+            for failure_code in alike
+        )
     )
     return JudgedCode(
         counted=counted, at_least=at_least, others=addresses, others_never_again=never_again, is_proposed=is_proposed
@@ -112,10 +115,16 @@ def _compared_with(counted: FailureCode, others: Sequence[FailureCode]) -> tuple
     They are those of the same channel, or of all channels if these are too few. A reason beside its code would count
     an address twice, so only codes count, and reasons that came without one.
     """
-    codes = [one for one in others if one.code is None and one.entry not in (counted.entry, counted.code)]
-    of_channel = [one for one in codes if one.channel == counted.channel]
-    chosen = of_channel if sum(one.addresses for one in of_channel) >= ADDRESSES_MIN else codes
-    return sum(one.addresses for one in chosen), sum(one.never_again for one in chosen)
+    codes = [
+        failure_code
+        for failure_code in others
+        if failure_code.code is None and failure_code.entry not in (counted.entry, counted.code)
+    ]
+    of_channel = [failure_code for failure_code in codes if failure_code.channel == counted.channel]
+    chosen = of_channel if sum(failure_code.addresses for failure_code in of_channel) >= ADDRESSES_MIN else codes
+    return sum(failure_code.addresses for failure_code in chosen), sum(
+        failure_code.never_again for failure_code in chosen
+    )
 
 
 def setting_line(already: Iterable[str], proposed: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ def latest_count(connection: Connection, already: frozenset[str]) -> CountedFail
     count = connection.execute(select(FAILURE_COUNTS)).one_or_none()
     if count is None:
         return None
-    known = already | frozenset(filter(None, count.opt_out_failures.split(",")))
+    entries = already | frozenset(filter(None, count.opt_out_failures.split(",")))
     columns = FAILURE_CODES.c
     query = select(FAILURE_CODES).order_by(columns.is_proposed.desc(), columns.addresses.desc(), columns.entry)
     codes = [
@@ -82,7 +82,7 @@ def latest_count(connection: Connection, already: frozenset[str]) -> CountedFail
             at_least=row.at_least,
             others=row.others,
             others_never_again=row.others_never_again,
-            is_proposed=row.is_proposed and row.entry not in known and row.code not in known,
+            is_proposed=row.is_proposed and row.entry not in entries and row.code not in entries,
         )
         for row in connection.execute(query.limit(ROWS_MAX))
     ]
@@ -92,5 +92,5 @@ def latest_count(connection: Connection, already: frozenset[str]) -> CountedFail
         since=count.since,
         until=count.until,
         codes=codes,
-        line=setting_line(known, proposed) if proposed else "",
+        line=setting_line(entries, proposed) if proposed else "",
     )

@@ -34,7 +34,7 @@ def status_sentence(bodies: Sequence[Event]) -> str:
     """Return why a message has its status, by what every body of the message states."""
     if not bodies:
         return "No status can be explained: the ledger has no fact of this message."
-    facts = list(_known(bodies))
+    facts = list(_holding_known(bodies))
     statuses = sorted((fact for fact in facts if _says_status(fact)), key=strength, reverse=True)
     if statuses:
         winner, *others = statuses
@@ -48,7 +48,7 @@ def status_sentence(bodies: Sequence[Event]) -> str:
     return "No status and no row, because no fact says anything of a message that this version knows."
 
 
-def _known(bodies: Sequence[Event]) -> Iterable[Event]:
+def _holding_known(bodies: Sequence[Event]) -> Iterable[Event]:
     """Return those bodies that hold among all that this version knows, as `message_row` takes them."""
     return holding(body for body in bodies if is_of_message(body)).values()
 
@@ -77,7 +77,7 @@ def _conflict_sentences(bodies: Sequence[Event]) -> list[str]:
     row = message_row(bodies)
     if row is None or not row.conflict:
         return []
-    statuses = sorted({status for fact in _known(bodies) if is_final(fact) and (status := status_of(fact))})
+    statuses = sorted({status for fact in _holding_known(bodies) if is_final(fact) and (status := status_of(fact))})
     return [f"Conflict: {', '.join(statuses[:-1])} and {statuses[-1]} are final, and only one can be true."]
 
 

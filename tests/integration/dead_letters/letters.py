@@ -82,12 +82,12 @@ _{ANA.removeprefix("+")}: {ANA}
 def ignore(engine: Engine, content: bytes, subject: str, name: str) -> None:
     """Put `content` into the ledger as a version does that does not know its type, beside what is there of the fact."""
     key = {"subject_id": subject, "event": name}
-    known = {"digest": digest(content), "occurred_at": RECEIVED, "received_at": RECEIVED, "is_dated": False}
+    fact = {"digest": digest(content), "occurred_at": RECEIVED, "received_at": RECEIVED, "is_dated": False}
     with engine.begin() as connection:
         stored = connection.execute(
             insert(Body).values(key | {"received_at": RECEIVED, "body": content}).returning(Body.id)
         )
-        row = key | known | {"body_id": stored.scalar_one()}
+        row = key | fact | {"body_id": stored.scalar_one()}
         if connection.execute(select(LedgerEntry.event).filter_by(**key)).first():
             connection.execute(insert(FurtherBody).values(row))
         else:

@@ -39,7 +39,7 @@ def test_no_body_and_no_address_is_printed_unless_it_is_asked_for(
         keep(refusing, content)
     ignore(refusing, body("message.delivered", TEN, id="msg_7", to=RUI), "msg_7", "message.delivered")
     job_id = fail(queue, [raw(STOP)], TRACEBACK)
-    said = ""
+    output = ""
     for arguments in (
         ["list", "--all"],
         ["show", digest(bad)],
@@ -52,10 +52,10 @@ def test_no_body_and_no_address_is_printed_unless_it_is_asked_for(
         for options in ([], ["--json"] if arguments[0] in ("list", "show", "replay") else []):
             result = command(*arguments, *options)
             assert result.exit_code in (0, 1), result.output
-            said += result.output
-    assert len(said) > 2000
+            output += result.output
+    assert len(output) > 2000
     for secret in (ANA, RUI, ANA.removeprefix("+"), "message.optout", '"to"', REFUSED):
-        assert secret not in said
+        assert secret not in output
 
 
 @pytest.mark.parametrize(
@@ -171,10 +171,10 @@ def test_many_letters_are_replayed_under_a_bar_on_the_terminal(
     reading.join(30)
     os.close(terminal)
     seen = b"".join(shown).decode()
-    told = seen if is_stdout_watched else lines.read_text()
+    lines_shown = seen if is_stdout_watched else lines.read_text()
     assert status == 1
     assert f"{many}/{many}" in seen
     assert "Replaying dead letters" in seen
-    assert len(re.findall(r"(?:^|[\r\n]|\x1b\[2K)still dead  [0-9a-f]{12}  not_json", told)) == many
-    assert f"Replayed {many} dead letters: 0 applied, 0 ignored, 0 unchanged, {many} still dead." in told
-    assert is_stdout_watched or "\x1b" not in told
+    assert len(re.findall(r"(?:^|[\r\n]|\x1b\[2K)still dead  [0-9a-f]{12}  not_json", lines_shown)) == many
+    assert f"Replayed {many} dead letters: 0 applied, 0 ignored, 0 unchanged, {many} still dead." in lines_shown
+    assert is_stdout_watched or "\x1b" not in lines_shown

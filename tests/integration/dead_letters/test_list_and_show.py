@@ -119,7 +119,7 @@ def test_the_list_as_json_has_letters_jobs_and_counts(engine: Engine, command: C
 
 
 @pytest.mark.parametrize(
-    ("kept", "told"),
+    ("error", "shown_error"),
     [
         ("Job was stuck in intermediate queue.", "Job was stuck in intermediate queue."),
         ("Work-horse terminated unexpectedly; waitpid returned 9; ", "Work-horse terminated unexpectedly"),
@@ -131,12 +131,12 @@ def test_the_list_as_json_has_letters_jobs_and_counts(engine: Engine, command: C
     ],
 )
 def test_a_failed_job_says_why_in_words_that_quote_no_event(
-    command: Command, queue: Queue, kept: str, told: str
+    command: Command, queue: Queue, error: str, shown_error: str
 ) -> None:
-    job_id = fail(queue, [raw(STOP)], kept)
+    job_id = fail(queue, [raw(STOP)], error)
     lines = command("list").stdout.splitlines()
     assert lines[1] == "Failed jobs: 1"
-    assert lines[3].split(maxsplit=4)[2:] == [job_id, "1", told]
+    assert lines[3].split(maxsplit=4)[2:] == [job_id, "1", shown_error]
 
 
 def test_a_job_that_holds_no_raw_events_and_one_that_is_gone_are_listed_as_such(

@@ -171,12 +171,12 @@ def test_letters_are_read_in_pages_and_each_comes_once_though_it_stays_dead(engi
             pages.append(statement)
 
     event.listen(engine, "after_cursor_execute", count)
-    found = list(replay(engine, LetterSelection(), options=AO, page_size=2))
+    replayed = list(replay(engine, LetterSelection(), options=AO, page_size=2))
     event.remove(engine, "after_cursor_execute", count)
     assert len(pages) == 7
-    digests = [letter.digest for letter in found]
+    digests = [letter.digest for letter in replayed]
     assert digests == sorted(map(digest, (*good, *dead)))
-    assert {letter.digest for letter in found if letter.verdict is ReplayVerdict.APPLIED} == set(map(digest, good))
+    assert {letter.digest for letter in replayed if letter.verdict is ReplayVerdict.APPLIED} == set(map(digest, good))
     assert [letter["attempts"] for content, letter in letters(engine).items() if content in dead] == [2] * 6
 
 
@@ -185,10 +185,10 @@ def test_two_bodies_of_one_fact_are_both_applied(engine: Engine, page_size: int)
     early, late = (body("message.failed", minute(at), message_id="msg_1", to=ANA) for at in (1, 2))
     for content in (early, late):
         keep(engine, content)
-    found = {
+    verdicts = {
         letter.digest: letter.verdict for letter in replay(engine, LetterSelection(), options=AO, page_size=page_size)
     }
-    assert found == {digest(early): ReplayVerdict.APPLIED, digest(late): ReplayVerdict.APPLIED}
+    assert verdicts == {digest(early): ReplayVerdict.APPLIED, digest(late): ReplayVerdict.APPLIED}
     assert sorted(row["body"] for row in rows(engine, "bodies")) == sorted([early, late])
     assert [row["digest"] for row in rows(engine, "events")] == [digest(late)]
 

@@ -28,8 +28,8 @@ from tests.support.events_builder import ANA, AO, RECEIVED, REFUSED, RUI, TEN, b
 
 def ledger(engine: Engine) -> dict[tuple[str, str], Any]:
     with engine.connect() as connection:
-        found = connection.execute(select(LedgerEntry.__table__))  # type: ignore[attr-defined]
-        return {(row.subject_id, row.event): row for row in found}
+        entries = connection.execute(select(LedgerEntry.__table__))  # type: ignore[attr-defined]
+        return {(row.subject_id, row.event): row for row in entries}
 
 
 def test_ignored_facts_that_are_understood_now_are_applied_with_all_that_follows_from_them(
@@ -44,18 +44,18 @@ def test_ignored_facts_that_are_understood_now_are_applied_with_all_that_follows
     result = command("replay", "--ignored")
     assert result.exit_code == 0, result.output
     assert result.stdout == ("Of the ledger's ignored facts: 3 applied, 1 not understood, 1 unreadable, 0 refused.\n")
-    found = ledger(engine)
-    assert {key: row.outcome for key, row in found.items()} == {
+    entries = ledger(engine)
+    assert {key: row.outcome for key, row in entries.items()} == {
         ("cmp_1", "campaign.sent"): "applied",
         ("msg_1", "message.delivered"): "applied",
         ("msg_1", "message.optout"): "applied",
         ("msg_1", "message.read"): "ignored",
         ("msg_2", "message.failed"): "ignored",
     }
-    delivered = found["msg_1", "message.delivered"]
+    delivered = entries["msg_1", "message.delivered"]
     assert (delivered.occurred_at, delivered.received_at) == (TEN, RECEIVED)
     assert delivered.applied_at > NOW
-    assert found["msg_1", "message.read"].applied_at == NOW
+    assert entries["msg_1", "message.read"].applied_at == NOW
     (message,) = rows(engine, "message_status")
     assert (message["status"], message["recipient"], message["opted_out_at"]) == ("delivered", ANA, minute(2))
     assert active(engine) == [ANA]
@@ -86,9 +86,9 @@ def test_an_ignored_fact_is_applied_with_all_its_bodies_or_not_at_all(engine: En
     (_, tally), *_ = apply_ignored(engine, options=AO)
     assert tally == IgnoredTally(applied=1, unreadable=1)
     assert [row["failure_reason"] for row in rows(engine, "message_status")] == ["at 2"]
-    found = ledger(engine)
-    assert found["msg_1", "message.failed"].digest == digest(first)
-    assert found["msg_2", "message.failed"].outcome == "ignored"
+    entries = ledger(engine)
+    assert entries["msg_1", "message.failed"].digest == digest(first)
+    assert entries["msg_2", "message.failed"].outcome == "ignored"
     assert len(rows(engine, "bodies")) == 5
 
 
@@ -143,15 +143,15 @@ def test_an_ignored_fact_whose_rows_are_refused_stays_and_stops_no_other(refusin
 
 def test_a_fact_that_another_process_applies_meanwhile_is_left_to_it(engine: Engine) -> None:
     ignore(engine, DELIVERED, "msg_1", "message.delivered")
-    found: list[tuple[int, IgnoredTally]] = []
-    work = threading.Thread(target=lambda: found.extend(apply_ignored(engine, options=AO)))
+    pages: list[tuple[int, IgnoredTally]] = []
+    work = threading.Thread(target=lambda: pages.extend(apply_ignored(engine, options=AO)))
     with engine.begin() as connection:
         connection.execute(update(LedgerEntry).values(outcome="applied"))
         work.start()
         work.join(0.5)
         assert work.is_alive()
     work.join(30)
-    assert sum((tally for _, tally in found), IgnoredTally()) == IgnoredTally()
+    assert sum((tally for _, tally in pages), IgnoredTally()) == IgnoredTally()
     (fact,) = rows(engine, "events")
     assert (fact["occurred_at"], fact["outcome"]) == (RECEIVED, "applied")
     assert rows(engine, "message_status") == []

@@ -25,7 +25,7 @@ def test_a_probe_is_followed_to_its_row_in_the_ledger(house: Installation) -> No
     answer = house.doctor("--url", house.address)
     assert answer.exit_code == 0
     assert answer.status("probe") == "ok"
-    assert "and in the ledger" in answer.of("probe")["found"]
+    assert "and in the ledger" in answer.check("probe")["found"]
 
 
 # Hops
@@ -73,7 +73,7 @@ def test_another_path(house: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "found", "remedy"),
+    ("status", "finding", "remedy"),
     [
         (413, "413: a proxy refuses a body of 16,", "client_max_body_size 256k"),
         (502, "502: a proxy answers, and does not reach web", "start web"),
@@ -81,9 +81,9 @@ def test_another_path(house: Installation) -> None:
         (401, "401: another program than web answers", "see what stands between"),
     ],
 )
-def test_an_answer_of_another_program(house: Installation, status: int, found: str, remedy: str) -> None:
+def test_an_answer_of_another_program(house: Installation, status: int, finding: str, remedy: str) -> None:
     with answering(status) as url:
-        assert_first(house.doctor("--url", url), "probe", found, remedy)
+        assert_first(house.doctor("--url", url), "probe", finding, remedy)
 
 
 def test_a_page_that_answers_all_requests_with_200_is_no_acknowledgement(house: Installation) -> None:
@@ -120,7 +120,7 @@ def test_a_url_that_cannot_be_one(house: Installation, url: str) -> None:
 def test_without_a_secret_nothing_is_sent(house: Installation) -> None:
     answer = house.doctor("--url", house.address, ZEXA_WEBHOOK_SECRET="")
     assert_first(answer, "settings", "ZEXA_WEBHOOK_SECRET is not set", "correct it in the environment")
-    assert answer.of("probe")["found"] == "it cannot be signed without ZEXA_WEBHOOK_SECRET"
+    assert answer.check("probe")["found"] == "it cannot be signed without ZEXA_WEBHOOK_SECRET"
 
 
 def test_a_person_who_runs_it_sees_the_same(house: Installation) -> None:

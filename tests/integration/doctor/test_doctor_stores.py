@@ -136,17 +136,17 @@ def test_a_redis_that_never_waits_for_its_disk(house: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "setting", "found", "remedy"),
+    ("check", "setting", "finding", "remedy"),
     [
         ("redis_persistence", {"appendfsync": "everysec"}, "appendfsync is everysec", "set appendfsync always"),
         ("redis_memory", {"maxmemory": 0}, "maxmemory is not set", "set maxmemory"),
     ],
 )
 def test_a_redis_that_may_lose_a_little_is_a_warning(
-    house: Installation, check: str, setting: dict[str, str], found: str, remedy: str
+    house: Installation, check: str, setting: dict[str, str], finding: str, remedy: str
 ) -> None:
     with configured(house.redis, **setting):
-        assert_first(house.doctor(), check, found, remedy, status="warning")
+        assert_first(house.doctor(), check, finding, remedy, status="warning")
 
 
 # The database
@@ -182,9 +182,9 @@ def test_tables_of_another_program(house: Installation, empty: URL) -> None:
     execute(empty, "CREATE TABLE events (id serial PRIMARY KEY, title text)", "CREATE TABLE inbox (id integer)")
     answer = house.doctor(DATABASE_URL=spelled(empty))
     assert_first(answer, "schema", "is empty", "run `alembic upgrade head`")
-    assert answer.of("foreign_tables")["status"] == "problem"
-    assert "names of ours: events, inbox" in answer.of("foreign_tables")["found"]
-    assert "set ZEXA_DATABASE_SCHEMA" in answer.of("foreign_tables")["remedy"]
+    assert answer.check("foreign_tables")["status"] == "problem"
+    assert "names of ours: events, inbox" in answer.check("foreign_tables")["found"]
+    assert "set ZEXA_DATABASE_SCHEMA" in answer.check("foreign_tables")["remedy"]
 
 
 def test_a_table_that_was_changed(house: Installation, spare: URL) -> None:
@@ -262,8 +262,8 @@ def test_no_table_of_ours_is_taken_for_one_of_another_program(tmp_path: Path) ->
     migrate(make_url(f"sqlite:///{tmp_path}/zexa.db"))
     environ = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path}/zexa.db"}
     # A process of its own: in this one the tests have loaded every table.
-    said = run_forked(["python", "-m", "sync", "doctor"], env=environ)
-    assert re.search(r"^ok +foreign_tables +the tables are ours$", said.stdout, re.MULTILINE), said.stdout
+    result = run_forked(["python", "-m", "sync", "doctor"], env=environ)
+    assert re.search(r"^ok +foreign_tables +the tables are ours$", result.stdout, re.MULTILINE), result.stdout
 
 
 def test_a_key_of_forgotten_people_that_is_not_set(house: Installation, spare: URL) -> None:
@@ -301,7 +301,7 @@ def test_a_network_that_swallows_everything_ends_in_time(house: Installation) ->
 
 
 @pytest.mark.parametrize(
-    ("environ", "found"),
+    ("environ", "finding"),
     [
         ({"ZEXA_WEBHOOK_SECRET": ""}, "ZEXA_WEBHOOK_SECRET is not set"),
         ({"ZEXA_WEBHOOK_SECRETS": "abc"}, "did you mean ZEXA_WEBHOOK_SECRET?"),
@@ -309,6 +309,6 @@ def test_a_network_that_swallows_everything_ends_in_time(house: Installation) ->
         ({"REDIS_URL": "http://host", "ZEXA_BATCH_SIZE": "0"}, "REDIS_URL is not a redis:// or rediss:// URL; ZEXA_B"),
     ],
 )
-def test_a_wrong_setting(house: Installation, environ: dict[str, str], found: str) -> None:
+def test_a_wrong_setting(house: Installation, environ: dict[str, str], finding: str) -> None:
     answer = house.doctor(**environ)
-    assert_first(answer, "settings", found, "correct it in the environment")
+    assert_first(answer, "settings", finding, "correct it in the environment")

@@ -69,8 +69,8 @@ def test_a_wrong_secret_at_the_provider(house: Installation) -> None:
     for number in range(3):
         assert house.platform.deliver(event(f"msg_wrong_{number}"), "another secret") == 403
     wait_for(lambda: house.doctor().exit_code == 1, seconds=10, what="the refusals")
-    found = "3 refused for a wrong signature, 0 accepted"
-    assert_first(house.doctor(), "refusals", found, "copy the secret from Zexa's dashboard")
+    finding = "3 refused for a wrong signature, 0 accepted"
+    assert_first(house.doctor(), "refusals", finding, "copy the secret from Zexa's dashboard")
 
 
 def test_a_retired_secret_at_the_provider(house: Installation) -> None:
@@ -84,8 +84,8 @@ def test_a_retired_secret_at_the_provider(house: Installation) -> None:
 def test_a_proxy_that_drops_the_signature(house: Installation) -> None:
     assert house.platform.request("POST", "/webhooks/zexa", event("msg_missing"))[0] == 403
     wait_for(lambda: house.doctor().exit_code == 1, seconds=10, what="the refusal")
-    found = "1 refused that had no whole signature"
-    assert_first(house.doctor(), "refusals", found, "let every proxy pass the header X-Zexa-Signature on")
+    finding = "1 refused that had no whole signature"
+    assert_first(house.doctor(), "refusals", finding, "let every proxy pass the header X-Zexa-Signature on")
 
 
 def test_a_probe_with_a_wrong_secret_counts_as_a_wrong_signature(house: Installation) -> None:
@@ -96,12 +96,14 @@ def test_a_probe_with_a_wrong_secret_counts_as_a_wrong_signature(house: Installa
 
 def test_a_probe_is_no_delivery(house: Installation) -> None:
     assert house.platform.deliver(event("msg_before")) == 200
-    wait_for(lambda: "the last delivery came" in house.doctor().of("silence")["found"], seconds=10, what="a delivery")
+    wait_for(
+        lambda: "the last delivery came" in house.doctor().check("silence")["found"], seconds=10, what="a delivery"
+    )
     make_older(house, LATEST_KEY)
     assert house.doctor("--url", house.address).status("probe") == "ok"
-    assert "the last delivery came 2 h" in house.doctor().of("silence")["found"]
+    assert "the last delivery came 2 h" in house.doctor().check("silence")["found"]
     assert house.platform.deliver(event("msg_after")) == 200
-    wait_for(lambda: "came 2 h" not in house.doctor().of("silence")["found"], seconds=10, what="another delivery")
+    wait_for(lambda: "came 2 h" not in house.doctor().check("silence")["found"], seconds=10, what="another delivery")
 
 
 def test_two_webhooks(house: Installation) -> None:
@@ -138,8 +140,8 @@ def test_dead_letters(house: Installation) -> None:
     assert house.platform.deliver(b"[]") == 200
     assert house.platform.deliver(b"no json, message.optout") == 200
     wait_for(lambda: house.doctor().exit_code == 1, seconds=10, what="the dead letters")
-    found = "dead letters: 2, and one may be an opt-out"
-    assert_first(house.doctor(), "dead_letters", found, "opt the person out")
+    finding = "dead letters: 2, and one may be an opt-out"
+    assert_first(house.doctor(), "dead_letters", finding, "opt the person out")
     execute(house.url, "DELETE FROM dead_letters WHERE may_opt_out")
     assert_first(house.doctor(), "dead_letters", "for a person: 1", "`resolve`", status="warning")
     execute(house.url, "DELETE FROM dead_letters")

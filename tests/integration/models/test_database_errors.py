@@ -90,12 +90,12 @@ def test_a_full_server_is_away(postgres_server: URL) -> None:
 
 
 def test_a_database_or_role_that_does_not_exist_is_misconfigured(postgres_server: URL) -> None:
-    for url, said in (
+    for url, reason in (
         (postgres_server.set(database="nowhere"), 'database "nowhere" does not exist'),
         (postgres_server.set(username="nobody_of_ours"), 'role "nobody_of_ours" does not exist'),
     ):
         error = error_of(url)
-        assert said in error_line(error)
+        assert reason in error_line(error)
         assert "\n" not in error_line(error)
         assert is_misconfigured(error)
 
@@ -122,9 +122,9 @@ def locked_out(postgres_server: URL) -> Iterator[URL]:
 
 
 def test_a_wrong_password_is_misconfigured_and_not_quoted(locked_out: URL) -> None:
-    for url, said in ((locked_out, "password authentication failed"), (locked_out.set(password=""), "no password")):
+    for url, reason in ((locked_out, "password authentication failed"), (locked_out.set(password=""), "no password")):
         error = error_of(url)
-        assert said in error_line(error)
+        assert reason in error_line(error)
         assert PASSWORD not in error_line(error)
         assert is_misconfigured(error)
 
@@ -136,16 +136,16 @@ def test_a_parameter_that_cannot_work_is_misconfigured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "query", "said"),
+    ("answer", "query", "reason"),
     [
         (b"S", {"sslmode": "verify-full", "sslrootcert": "/nowhere/root.crt"}, "root certificate"),
         (b"N", {"sslmode": "require"}, "server does not support SSL, but SSL was required"),
     ],
 )
-def test_tls_that_cannot_come_about_is_misconfigured(answer: bytes, query: dict[str, str], said: str) -> None:
+def test_tls_that_cannot_come_about_is_misconfigured(answer: bytes, query: dict[str, str], reason: str) -> None:
     with answering(answer) as port:
         error = error_of(of_server(port, **query))
-    assert said in error_line(error)
+    assert reason in error_line(error)
     assert is_misconfigured(error)
 
 
@@ -202,15 +202,15 @@ def test_an_error_names_the_constraint_that_was_violated(migrated_url: URL) -> N
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
-    ("statements", "said"),
+    ("statements", "reason"),
     [
         (("SET LOCAL ROLE zexa_reporting", "DELETE FROM inbox"), "permission denied for table inbox"),
         (("SET LOCAL statement_timeout = 10", "SELECT pg_sleep(5)"), "canceling statement due to statement timeout"),
         (("SET TRANSACTION READ ONLY", "DELETE FROM inbox"), "cannot execute DELETE in a read-only transaction"),
     ],
 )
-def test_a_missing_privilege_and_a_limit_are_said(statements: tuple[str, ...], said: str, migrated_url: URL) -> None:
-    assert error_line(error_of(migrated_url, *statements)) == said
+def test_a_missing_privilege_and_a_limit_are_said(statements: tuple[str, ...], reason: str, migrated_url: URL) -> None:
+    assert error_line(error_of(migrated_url, *statements)) == reason
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:

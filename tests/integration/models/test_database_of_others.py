@@ -29,8 +29,8 @@ FOREIGN = [f"CREATE TABLE IF NOT EXISTS public.{name} (id integer)" for name in 
 
 
 def said_by(process: Forked) -> tuple[int, str]:
-    said, _ = process.communicate(timeout=60)
-    return process.returncode, said
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
 
 
 @contextmanager
@@ -104,18 +104,18 @@ def test_a_role_that_may_not_make_its_tables_is_told_so_in_one_line(humble: URL,
         ("closed", "this role may not use the schema closed"),
         ("", "the search path of this role has no schema"),
     ):
-        status, said = said_by(upgrade(DATABASE_URL=spelled(humble), ZEXA_DATABASE_SCHEMA=schema))
+        status, output = said_by(upgrade(DATABASE_URL=spelled(humble), ZEXA_DATABASE_SCHEMA=schema))
         assert status == 1
-        assert said.startswith(f"zexa-sync: {reason}")
-        assert said.count("\n") == 1
+        assert output.startswith(f"zexa-sync: {reason}")
+        assert output.count("\n") == 1
 
 
 def test_a_schema_that_an_administrator_made_is_enough_for_a_role_that_may_make_none(
     humble: URL, database_url: URL
 ) -> None:
     execute(database_url, f"CREATE SCHEMA given AUTHORIZATION {humble.username}")
-    status, said = said_by(upgrade(DATABASE_URL=spelled(humble), ZEXA_DATABASE_SCHEMA="given"))
-    assert status == 0, said
+    status, output = said_by(upgrade(DATABASE_URL=spelled(humble), ZEXA_DATABASE_SCHEMA="given"))
+    assert status == 0, output
     assert tables_of(database_url, "given") == {*TABLE_NAMES, VERSION_TABLE}
 
 
@@ -165,11 +165,11 @@ def test_a_database_that_cannot_hold_every_text_is_refused_in_one_line(database_
         database_url, f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
     )
     url = database_url.set(database=name)
-    status, said = said_by(upgrade(DATABASE_URL=spelled(url)))
+    status, output = said_by(upgrade(DATABASE_URL=spelled(url)))
     with administering(url) as engine, pytest.raises(SchemaError, match=encoding):
         require_head(engine)
     execute(database_url, f"DROP DATABASE {name} WITH (FORCE)")
     assert status == 1
-    assert said.count("\n") == 1
-    assert encoding in said
-    assert "ENCODING 'UTF8' TEMPLATE template0" in said
+    assert output.count("\n") == 1
+    assert encoding in output
+    assert "ENCODING 'UTF8' TEMPLATE template0" in output

@@ -83,7 +83,7 @@ def making(connection: Connection, table: str) -> str:
 
 def description(connection: Connection) -> dict[str, Any]:
     """All that the database itself says of our tables."""
-    found = inspect(connection)
+    inspector = inspect(connection)
     return {
         table: {
             "columns": [
@@ -95,18 +95,18 @@ def description(connection: Connection) -> dict[str, Any]:
                     "computed": column.get("computed"),
                     "default": column["default"],
                 }
-                for column in found.get_columns(table)
+                for column in inspector.get_columns(table)
             ],
             "never_reuses_ids": connection.dialect.name == "sqlite" and "AUTOINCREMENT" in making(connection, table),
-            "key": found.get_pk_constraint(table)["constrained_columns"],
-            "checks": sorted((check["name"], check["sqltext"]) for check in found.get_check_constraints(table)),
+            "key": inspector.get_pk_constraint(table)["constrained_columns"],
+            "checks": sorted((check["name"], check["sqltext"]) for check in inspector.get_check_constraints(table)),
             "indexes": sorted(
                 (
                     index["name"],
                     index["column_names"],
                     sorted(f"{name}={value}" for name, value in index["dialect_options"].items()),
                 )
-                for index in found.get_indexes(table)
+                for index in inspector.get_indexes(table)
             ),
         }
         for table in sorted(TABLE_NAMES)
@@ -115,8 +115,8 @@ def description(connection: Connection) -> dict[str, Any]:
 
 def test_alembic_check_finds_no_difference_between_the_migrations_and_the_models(migrated_url: URL) -> None:
     process = alembic("check", DATABASE_URL=spelled(migrated_url))
-    said, _ = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, "No new upgrade operations detected.\n")
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "No new upgrade operations detected.\n")
 
 
 def test_alembic_check_finds_a_column_and_an_index_that_the_models_do_not_have(engine: Engine) -> None:
@@ -275,9 +275,9 @@ def test_a_database_with_another_applications_table_of_one_of_our_names_is_refus
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
     before = tables_and_views(empty_engine)
     process = alembic("upgrade", "head", DATABASE_URL=spelled(database_url))
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said == (
+    assert output == (
         f"zexa-sync: the database already has a {name} that this program did not make: use another database or schema\n"
     )
     assert tables_and_views(empty_engine) == before
@@ -317,8 +317,8 @@ def spelled(url: URL) -> str:
 
 def test_processes_that_migrate_at_once_all_succeed(database_url: URL, empty_engine: Engine) -> None:
     processes = [upgrade(DATABASE_URL=spelled(database_url)) for _ in range(3)]
-    said = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
     require_head(empty_engine)
 
 
@@ -336,28 +336,28 @@ def test_a_process_that_meets_a_migration_waits_and_finds_it_done(database_url: 
         process = upgrade(DATABASE_URL=spelled(database_url))
         if observer.dialect.name == "postgresql":
             wait_for(is_waiting, seconds=30, what="the other process waiting")
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     observer.dispose()
-    assert process.returncode == 0, said
+    assert process.returncode == 0, output
     require_head(empty_engine)
 
 
 @pytest.mark.parametrize("url", ["", "mysql://zexa:hunter2@db.example.com/zexa"])
 def test_a_wrong_database_url_stops_the_migration_with_one_line(url: str) -> None:
     process = upgrade(DATABASE_URL=url)
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert said.count("\n") == 1
-    assert "DATABASE_URL" in said
-    assert "hunter2" not in said
+    assert output.count("\n") == 1
+    assert "DATABASE_URL" in output
+    assert "hunter2" not in output
 
 
 def test_a_wrong_time_zone_stops_the_migration_with_one_line(tmp_path: Path) -> None:
     process = upgrade(DATABASE_URL=f"sqlite:///{tmp_path}/zexa.db", ZEXA_REPORT_TIMEZONE="Luanda")
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said.count("\n") == 1
-    assert "ZEXA_REPORT_TIMEZONE" in said
+    assert output.count("\n") == 1
+    assert "ZEXA_REPORT_TIMEZONE" in output
 
 
 # Who needs the schema
@@ -424,15 +424,15 @@ def test_the_release_of_an_older_version_migrates_nothing_and_ends_well_if_it_ca
 ) -> None:
     migrated_ahead(engine, "0007", oldest=HEAD)
     process = upgrade(DATABASE_URL=spelled(migrated_url))
-    said, _ = process.communicate(timeout=60)
-    assert (process.returncode, said.count("\n")) == (0, 1)
-    assert "ahead of this version" in said
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.count("\n")) == (0, 1)
+    assert "ahead of this version" in output
 
     migrated_ahead(engine, "0007", oldest="0003")
     process = upgrade(DATABASE_URL=spelled(migrated_url))
-    said, _ = process.communicate(timeout=60)
-    assert (process.returncode, said.count("\n")) == (1, 1)
-    assert "deploy the newer version again" in said
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.count("\n")) == (1, 1)
+    assert "deploy the newer version again" in output
 
 
 def test_a_database_that_was_taken_back_is_complained_of(engine: Engine) -> None:
@@ -458,8 +458,8 @@ def test_keys_are_sorted_by_their_bytes(engine: Engine) -> None:
                 text("INSERT INTO message_status (message_id, conflict, updated_at) VALUES (:id, :no, :at)"),
                 {"id": name, "no": False, "at": "2026-06-24 10:00:00"},
             )
-        found = connection.execute(text("SELECT message_id FROM message_status ORDER BY message_id")).scalars()
-        assert list(found) == sorted(names, key=str.encode)
+        message_ids = connection.execute(text("SELECT message_id FROM message_status ORDER BY message_id")).scalars()
+        assert list(message_ids) == sorted(names, key=str.encode)
         keys_without_text = {
             *RECORDED,
             "audit_log",

@@ -121,7 +121,7 @@ def test_an_answer_as_long_as_may_be_is_read() -> None:
         assert client.get_message("msg_1").body == body
 
 
-def told(body: bytes, headers: bytes = b"") -> Callable[[socket], None]:
+def created_answer(body: bytes, headers: bytes = b"") -> Callable[[socket], None]:
     def answer(connection: socket) -> None:
         connection.sendall(CREATED + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
@@ -129,12 +129,12 @@ def told(body: bytes, headers: bytes = b"") -> Callable[[socket], None]:
 
 
 UNREADABLE = {
-    "nothing": told(b""),
-    "no id": told(b'{"url": "https://example.com/webhooks/zexa"}'),
-    "an id with NUL": told(b'{"id": "wh_\\u0000"}'),
-    "an id that a terminal would obey": told(b'{"id": "wh_\\u001b[2J"}'),
-    "an id that no index takes": told(b'{"id": "' + b"w" * 5000 + b'"}'),
-    "packed": told(gzip.compress(b'{"id": "wh_1"}'), b"Content-Encoding: gzip\r\n"),
+    "nothing": created_answer(b""),
+    "no id": created_answer(b'{"url": "https://example.com/webhooks/zexa"}'),
+    "an id with NUL": created_answer(b'{"id": "wh_\\u0000"}'),
+    "an id that a terminal would obey": created_answer(b'{"id": "wh_\\u001b[2J"}'),
+    "an id that no index takes": created_answer(b'{"id": "' + b"w" * 5000 + b'"}'),
+    "packed": created_answer(gzip.compress(b'{"id": "wh_1"}'), b"Content-Encoding: gzip\r\n"),
 }
 
 
@@ -155,7 +155,7 @@ PAGES = {
 
 @pytest.mark.parametrize(("page", "is_whole"), PAGES.items())
 def test_a_page_of_a_list_is_no_list_for_what_it_lacks_may_be_on_another_one(page: bytes, is_whole: bool) -> None:
-    with speaking(told(b"{" + ONE + b", " + page + b"}")) as client:
+    with speaking(created_answer(b"{" + ONE + b", " + page + b"}")) as client:
         if is_whole:
             assert [webhook.id for webhook in client.list_webhooks()] == ["wh_1"]
         else:
@@ -165,6 +165,6 @@ def test_a_page_of_a_list_is_no_list_for_what_it_lacks_may_be_on_another_one(pag
 
 
 def test_odd_headers_are_not_told_to_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    with speaking(told(b'{"id": "wh_1"}', b"no colon here\r\nX: y\r\n")) as client, suppress(ProviderError):
+    with speaking(created_answer(b'{"id": "wh_1"}', b"no colon here\r\nX: y\r\n")) as client, suppress(ProviderError):
         client.create_webhook("https://example.com/webhooks/zexa", ["*"])
     assert capfd.readouterr() == ("", "")

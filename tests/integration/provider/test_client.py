@@ -41,10 +41,10 @@ def failed(address: str, ask: Callable[[ProviderClient], Any], key: str = KEY) -
     """The error that `ask` ends with; it is one sentence that quotes nobody."""
     with asking(address, key) as client, pytest.raises(ProviderError) as caught:
         ask(client)
-    said = f"{caught.value!s} {caught.value!r} {caught.value.__cause__} {caught.value.__suppress_context__}"
+    texts = f"{caught.value!s} {caught.value!r} {caught.value.__cause__} {caught.value.__suppress_context__}"
     for private in (KEY, key, SOMEBODY, SOMEBODY[1:], "example.com"):
-        assert private not in said
-    assert "\n" not in said
+        assert private not in texts
+    assert "\n" not in texts
     assert ": " in str(caught.value) or caught.value.failure is ProviderFailure.NOT_OFFERED
     return caught.value
 
@@ -99,14 +99,14 @@ STATUSES = [
 ]
 
 
-@pytest.mark.parametrize(("status", "failure", "said"), STATUSES)
+@pytest.mark.parametrize(("status", "failure", "reason"), STATUSES)
 def test_a_refusal_says_what_to_do_and_is_not_asked_twice(
-    provider: FakeProvider, status: int, failure: ProviderFailure, said: str
+    provider: FakeProvider, status: int, failure: ProviderFailure, reason: str
 ) -> None:
     provider.account.fail("POST /webhooks", status)
     error = failed(provider.url, register)
     assert (error.failure, error.may_have_been_done) == (failure, False)
-    assert said in str(error)
+    assert reason in str(error)
     assert provider.account.requests["POST /webhooks"] == 1
 
 

@@ -16,7 +16,7 @@ from sync.events.raw import RawEvent
 from sync.provider import retries
 from sync.provider.ask import Asker
 from sync.provider.client import ProviderClient
-from sync.provider.silent_messages import Wanted, find_due
+from sync.provider.silent_messages import AskSelection, find_due
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
 from sync.settings.provider import ProviderSettings
@@ -95,7 +95,7 @@ def test_no_message_is_asked_for_twice_within_an_hour_and_those_that_are_final_n
 def test_of_two_runs_side_by_side_each_asks_for_what_the_other_did_not(engine: Engine, provider: FakeProvider) -> None:
     names = [f"m{number}" for number in range(6)]
     provider.account.messages = {name: said(name, "sent") for name in names}
-    due = find_due(engine, Wanted(ids=names), datetime.now(UTC)).due
+    due = find_due(engine, AskSelection(ids=names), datetime.now(UTC)).due
     with ProviderClient(ProviderSettings.read(provider.settings)) as client:
         for part in (due[:4], due):
             assert Asker(engine, client, options=AO, rate=1000).ask(part)

@@ -13,7 +13,7 @@ from sync.devtools.fake_provider.running import FakeProvider
 from sync.events.raw import RawEvent
 from sync.provider.ask import Asker
 from sync.provider.client import ProviderClient
-from sync.provider.silent_messages import Wanted, find_due
+from sync.provider.silent_messages import AskSelection, find_due
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.conftest import NOW
@@ -74,7 +74,7 @@ messages = st.lists(
     ),
     min_size=1,
     max_size=5,
-).map(lambda sent: [Sent(**_fields(one) | {"number": number}) for number, one in enumerate(sent)])
+).map(lambda sent: [Sent(**_fields(message) | {"number": number}) for number, message in enumerate(sent)])
 
 
 def _fields(sent: Sent) -> dict[str, Any]:
@@ -97,16 +97,16 @@ def test_asking_makes_the_statuses_those_of_a_twin_that_was_never_away(
     apply(engine, received, options=AO, now=NOW)
     before = opt_outs(engine)
     provider.account.messages = {message.message_id: message.answer for message in sent}
-    wanted = Wanted(ids=[message.message_id for message in sent])
+    wanted = AskSelection(ids=[message.message_id for message in sent])
     with ProviderClient(ProviderSettings.read(provider.settings)) as client:
         asker = Asker(engine, client, options=AO, rate=1000)
         assert asker.ask(find_due(engine, wanted, datetime.now(UTC)).due)
     everything = [delivery for message in sent for delivery in message.deliveries(with_lost=True)]
     twin = {row["message_id"]: row for row in expected(everything)["message_status"]}
-    found = statuses(engine)
+    statuses_after = statuses(engine)
     for message in sent:
         if message.is_to_be_as_the_twin:
-            status, status_at = found[message.message_id]
+            status, status_at = statuses_after[message.message_id]
             wanted_row = twin[message.message_id]
             assert status == wanted_row["status"], message
             assert not message.is_time_known or status_at == wanted_row["status_at"], message

@@ -72,7 +72,7 @@ class Both:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        given = headers | {"Host": "localhost", "Content-Length": str(len(body))}
+        sent_headers = headers | {"Host": "localhost", "Content-Length": str(len(body))}
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -81,12 +81,12 @@ class Both:
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
-            "headers": [(name.lower().encode(), text.encode()) for name, text in given.items()],
+            "headers": [(name.lower().encode(), text.encode()) for name, text in sent_headers.items()],
         }
         await self._asgi_app(scope, receive, send)
         start, *parts = sent
-        told = {name.decode(): text.decode() for name, text in start["headers"]}
-        return Answer(start["status"], _shown(told), b"".join(part["body"] for part in parts))
+        answer_headers = {name.decode(): text.decode() for name, text in start["headers"]}
+        return Answer(start["status"], _shown(answer_headers), b"".join(part["body"] for part in parts))
 
 
 def _shown(headers: dict[str, str]) -> dict[str, str]:
@@ -94,7 +94,7 @@ def _shown(headers: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def both(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Iterator[Both]:
+def applications(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Iterator[Both]:
     assert redis.dbsize() == 0
     settings = ReceiverSettings(
         secrets=(SECRET.encode(),),
@@ -142,35 +142,35 @@ def both(migrated_url: URL, redis_server: RedisServer, redis: Redis) -> Iterator
     ],
 )
 def test_both_applications_answer_alike(
-    both: Both, method: str, path: str, body: bytes, headers: dict[str, str], status: int
+    applications: Both, method: str, path: str, body: bytes, headers: dict[str, str], status: int
 ) -> None:
-    by_wsgi, by_asgi = both.ask(method, path, body, headers)
+    by_wsgi, by_asgi = applications.ask(method, path, body, headers)
     assert by_wsgi == by_asgi
     assert by_wsgi.status == status
 
 
 @on_sqlite
-def test_both_applications_store_what_they_accept(both: Both, redis: Redis) -> None:
-    both.ask("POST", PATH, BODY, SIGNED)
+def test_both_applications_store_what_they_accept(applications: Both, redis: Redis) -> None:
+    applications.ask("POST", PATH, BODY, SIGNED)
     assert [raw.body for job in open_queue(redis).get_jobs() for raw in from_json(job.args[0])] == [BODY] * 2
 
 
 @on_sqlite
 def test_served_by_wsgi_it_shows_that_deliveries_can_be_acknowledged_before_the_first_one(
-    both: Both, redis: Redis
+    applications: Both, redis: Redis
 ) -> None:
     assert redis.zscore(LATEST_KEY, REACHABLE) is None
-    both.ask("GET", "/healthz", b"", {})
+    applications.ask("GET", "/healthz", b"", {})
     wait_for(lambda: redis.zscore(LATEST_KEY, REACHABLE), seconds=10, what="a mark")
 
 
 @on_sqlite
-def test_both_applications_answer_look_ups_and_measurements(both: Both) -> None:
-    for answer in both.ask("POST", CHECK, QUESTION, ALLOWED):
+def test_both_applications_answer_look_ups_and_measurements(applications: Both) -> None:
+    for answer in applications.ask("POST", CHECK, QUESTION, ALLOWED):
         document = json.loads(answer.body)
         assert answer.status == 200
         assert [result["status"] for result in document["results"]] == ["invalid"]
         assert document["as_of"]
-    for answer in both.ask("GET", "/metrics", b"", ALLOWED):
+    for answer in applications.ask("GET", "/metrics", b"", ALLOWED):
         assert answer.status == 200
         assert b"zexa_queue_jobs 0.0" in answer.body

@@ -69,8 +69,8 @@ async def serving(app: Any = answer_at_once, *, connections_max: int = 100, **se
         yield Server(rooms, state, server.sockets[0].getsockname()[1])
     finally:
         server.close()
-        for one in list(state.connections):
-            one.abort()  # type: ignore[union-attr]
+        for connection in list(state.connections):
+            connection.abort()  # type: ignore[union-attr]
         await asyncio.sleep(0.01)
         assert len(rooms) == 0
 
@@ -256,8 +256,8 @@ def test_requests_sent_at_once_are_answered_in_their_order_however_many() -> Non
         async with serving(echo) as server:
             requests = b"".join(b"GET /%05d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5000))
             answer = await server.exchange(requests, then_end=True)
-            told = [int(part[:5]) for part in answer.split(b"\r\n\r\n/")[1:]]
-            assert told == list(range(5000))
+            paths = [int(part[:5]) for part in answer.split(b"\r\n\r\n/")[1:]]
+            assert paths == list(range(5000))
 
     run(test)
 

@@ -187,17 +187,17 @@ def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_
     for body in (b'"one"', b'{"event": "message.optout"}', b'"two"'):
         assert intake.store_all([body]) == [None]
         times.append(datetime.now(UTC))
-    found = waiting(open_queue(redis))
-    assert found.oldest
-    assert found.oldest_opt_out
-    assert times[0] <= found.oldest <= times[1] <= found.oldest_opt_out <= times[2]
+    backlog = waiting(open_queue(redis))
+    assert backlog.oldest
+    assert backlog.oldest_opt_out
+    assert times[0] <= backlog.oldest <= times[1] <= backlog.oldest_opt_out <= times[2]
 
 
 def test_deliveries_alone_are_noted_as_no_opt_out(intake: DrivenIntake, redis: Redis) -> None:
     assert intake.store_all([b'"one"', b'"two"']) == [None, None]
-    found = waiting(open_queue(redis))
-    assert found.oldest
-    assert found.oldest_opt_out is None
+    backlog = waiting(open_queue(redis))
+    assert backlog.oldest
+    assert backlog.oldest_opt_out is None
 
 
 def test_a_job_that_is_gone_waits_no_more_and_is_forgotten(intake: DrivenIntake, redis: Redis) -> None:
@@ -208,10 +208,10 @@ def test_a_job_that_is_gone_waits_no_more_and_is_forgotten(intake: DrivenIntake,
     stop, *others = queue.get_jobs()
     for job in (stop, *others[:-1]):
         job.delete()
-    found = waiting(queue)
-    assert found.oldest_opt_out is None
-    assert found.oldest
-    assert begun < found.oldest
+    backlog = waiting(queue)
+    assert backlog.oldest_opt_out is None
+    assert backlog.oldest
+    assert begun < backlog.oldest
     others[-1].delete()
     assert waiting(queue) == Waiting(oldest=None, oldest_opt_out=None)
     assert not redis.exists("zexa-sync:waiting", "zexa-sync:opt-outs")

@@ -90,10 +90,10 @@ def test_an_inbox_whose_every_thread_waits_says_so_at_once(monkeypatch: pytest.M
         async def put_many() -> list[str]:
             return await asyncio.gather(*(put() for _ in range(6)))
 
-        said = asyncio.run(put_many())
+        outcomes = asyncio.run(put_many())
         # Two wait for the server, and two for one of the pool's connections, which may give up first.
-        assert set(said[:4]) <= {"Timeout", "TimeoutError"}
-        assert said[4:] == ["ThreadsBusy"] * 2
+        assert set(outcomes[:4]) <= {"Timeout", "TimeoutError"}
+        assert outcomes[4:] == ["ThreadsBusy"] * 2
         inbox.close()
 
 

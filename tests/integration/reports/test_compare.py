@@ -31,12 +31,12 @@ def provider() -> Iterator[FakeProvider]:
 @pytest.fixture
 def _two_campaigns(engine: Engine) -> None:
     """Of the first two messages have no final status here; of the second all have one."""
-    told = {"campaign_id": "cmp_1", "channel": "sms", "to": ANA}
+    data = {"campaign_id": "cmp_1", "channel": "sms", "to": ANA}
     bodies = [
-        *(body("message.delivered", TEN, message_id=f"msg_{number}", **told) for number in range(7)),
-        *(body("message.optout", TEN, message_id=message_id, **told) for message_id in SILENT),
+        *(body("message.delivered", TEN, message_id=f"msg_{number}", **data) for number in range(7)),
+        *(body("message.optout", TEN, message_id=message_id, **data) for message_id in SILENT),
         body("campaign.completed", minute(41), campaign_id="cmp_1", message_total=10),
-        body("message.failed", TEN, message_id="msg_other", **told | {"campaign_id": "cmp_2"}),
+        body("message.failed", TEN, message_id="msg_other", **data | {"campaign_id": "cmp_2"}),
     ]
     with capture_logs():
         apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)

@@ -67,8 +67,8 @@ def test_one_person_with_two_numbers_is_found_under_both_by_look_ups_and_sql(
     for pair in PAIRS:
         give(engine, stop(pair[is_long_told], message_id=pair[0], channel="sms"))
     assert statuses(lookup, asked) == all_of(asked, "suppressed")
-    for one, other in PAIRS:
-        assert read(engine, ANTI_JOIN, one=one, other=other) == []
+    for number, other in PAIRS:
+        assert read(engine, ANTI_JOIN, one=number, other=other) == []
     # A row for each spelling, one person.
     assert read(engine, "SELECT count(*), count(DISTINCT person) FROM active_opt_outs") == [
         (2 * len(PAIRS), len(PAIRS))
@@ -86,11 +86,11 @@ def test_a_stop_under_both_numbers_is_one_person_in_sql(engine: Engine) -> None:
 
 def test_a_message_under_one_number_after_a_stop_under_the_other_is_found(engine: Engine) -> None:
     for place, pair in enumerate(PAIRS):
-        told, sent_to = pair if place % 2 else reversed(pair)
-        give(engine, stop(told, message_id=f"s{place}"))
+        number, sent_to = pair if place % 2 else reversed(pair)
+        give(engine, stop(number, message_id=f"s{place}"))
         give(engine, body("message.delivered", minute(9), to=sent_to, message_id=f"m{place}"))
-    found = read(engine, "SELECT message_id, address FROM sent_after_opt_out ORDER BY message_id")
-    assert [row.message_id for row in found] == [f"m{place}" for place in range(len(PAIRS))]
+    rows = read(engine, "SELECT message_id, address FROM sent_after_opt_out ORDER BY message_id")
+    assert [row.message_id for row in rows] == [f"m{place}" for place in range(len(PAIRS))]
     for place, pair in enumerate(PAIRS):
         for spelling in (*pair, pair[0][1:], f"{pair[1][1:]}@s.whatsapp.net"):
             evidence = gather_evidence(engine, spelling, default_region="AO")
@@ -107,17 +107,17 @@ def test_a_sender_in_several_spellings_is_one_row_of_the_daily_report(engine: En
         give(
             engine,
             *(
-                delivered("+244" + PERSON, f"{told}", channel=channel, from_=told)
-                for told, channel in zip(spellings, ("sms", "SMS", " Sms ") * len(spellings), strict=False)
+                delivered("+244" + PERSON, f"{spelling}", channel=channel, from_=spelling)
+                for spelling, channel in zip(spellings, ("sms", "SMS", " Sms ") * len(spellings), strict=False)
             ),
         )
-        found = read(engine, "SELECT channel, sender, delivered FROM report_daily")
-        assert [(row.channel, row.delivered) for row in found] == [("sms", len(spellings))]
+        rows = read(engine, "SELECT channel, sender, delivered FROM report_daily")
+        assert [(row.channel, row.delivered) for row in rows] == [("sms", len(spellings))]
         clear(engine)
 
 
 @pytest.mark.parametrize(
-    ("told", "rows"),
+    ("bodies", "rows"),
     [
         ([stop("951234567", message_id="m1", channel="sms")], 2),  # of Angola or of Myanmar
         ([stop(None, message_id="m1", channel="sms", from_="+244911000002"), delivered("+244911000003", "m1")], 2),
@@ -127,11 +127,11 @@ def test_a_sender_in_several_spellings_is_one_row_of_the_daily_report(engine: En
     ],
     ids=["two readings", "own address and its message's", "two numbers", "two spellings of a sender", "two STOPs"],
 )
-def test_one_opt_out_is_counted_once(engine: Engine, told: Sequence[bytes], rows: int) -> None:
-    give(engine, *told)
+def test_one_opt_out_is_counted_once(engine: Engine, bodies: Sequence[bytes], rows: int) -> None:
+    give(engine, *bodies)
     assert read(engine, "SELECT count(*) FROM opt_outs") == [(rows,)]
-    found = read(engine, "SELECT sum(opt_outs) AS opt_outs, sum(in_force) AS in_force FROM report_opt_outs")
-    assert [(int(row.opt_outs), int(row.in_force)) for row in found] == [(1, 1)]
+    counted = read(engine, "SELECT sum(opt_outs) AS opt_outs, sum(in_force) AS in_force FROM report_opt_outs")
+    assert [(int(row.opt_outs), int(row.in_force)) for row in counted] == [(1, 1)]
 
 
 # SQL
@@ -141,8 +141,10 @@ _DIGITS = st.text("0123456789", min_size=1, max_size=18)
 _PLANS = st.sampled_from(["+52", "+521", "+54", "+549", "+55", "+5511", "+55119", "+5", "+244", "52", "521", "", "++5"])
 _TEXTS = st.one_of(
     st.builds(str.__add__, _PLANS, _DIGITS),
-    st.builds(lambda plan, rest: (plan + rest)[:14], _PLANS, _DIGITS.filter(lambda digits: len(digits) > 12)),
-    st.builds(lambda plan, rest, end: (plan + rest)[: 14 - len(end)] + end, _PLANS, _DIGITS, st.sampled_from(["@b.c"])),
+    st.builds(lambda plan, digits: (plan + digits)[:14], _PLANS, _DIGITS.filter(lambda digits: len(digits) > 12)),
+    st.builds(
+        lambda plan, digits, end: (plan + digits)[: 14 - len(end)] + end, _PLANS, _DIGITS, st.sampled_from(["@b.c"])
+    ),
     st.sampled_from([number for pair in PAIRS for number in pair]),
 )
 
@@ -154,10 +156,10 @@ def test_sql_says_whose_a_number_is_as_the_look_up_does(engine: Engine) -> None:
         @given(addresses=st.lists(_TEXTS, min_size=1, max_size=50))
         def says_the_same(addresses: list[str]) -> None:
             values = {f"a{place}": address for place, address in enumerate(addresses)}
-            each = " UNION ALL ".join(
+            selects = " UNION ALL ".join(
                 f"SELECT {place} AS place, CAST(:a{place} AS text) AS address" for place in range(len(addresses))
             )
-            query = text(f"SELECT {PERSON_OF_ADDRESS} FROM ({each}) AS given ORDER BY place".replace("\\:", ":"))
+            query = text(f"SELECT {PERSON_OF_ADDRESS} FROM ({selects}) AS given ORDER BY place".replace("\\:", ":"))
             persons = connection.execute(query, values).scalars().all()
             assert persons == [person_of(address) for address in addresses]
 
@@ -176,8 +178,13 @@ def test_every_copy_of_the_rule_in_the_views_is_the_same(engine: Engine) -> None
 
 
 def test_the_view_spells_every_person_as_the_look_up_does(engine: Engine) -> None:
-    told = [number for pair in PAIRS for number in pair[:1]] + ["+244911000002", EMAIL_KEPT, "+5255123456", "+55119123"]
-    give(engine, *(stop(number, message_id=number) for number in told))
+    addresses = [number for pair in PAIRS for number in pair[:1]] + [
+        "+244911000002",
+        EMAIL_KEPT,
+        "+5255123456",
+        "+55119123",
+    ]
+    give(engine, *(stop(number, message_id=number) for number in addresses))
     spelled: dict[str, set[str]] = {}
     for row in read(engine, "SELECT person, address FROM active_opt_outs"):
         spelled.setdefault(row.person, set()).add(row.address)

@@ -47,8 +47,14 @@ def command(migrated_url: URL, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 
 def of_message(number: int, event: str, at: datetime = TEN, **data: Any) -> RawEvent:
-    told = {"message_id": f"msg_{number}", "channel": "sms", "from_": "ZEXA", "to": ANA, "campaign_id": "cmp_1"} | data
-    return raw(body(f"message.{event}", at, **told))
+    fields = {
+        "message_id": f"msg_{number}",
+        "channel": "sms",
+        "from_": "ZEXA",
+        "to": ANA,
+        "campaign_id": "cmp_1",
+    } | data
+    return raw(body(f"message.{event}", at, **fields))
 
 
 @pytest.fixture
@@ -131,16 +137,16 @@ def test_csv_and_json_have_every_column_of_the_view(command: Command, name: str)
 def test_no_address_is_printed(command: Command, name: str, form: tuple[str, ...]) -> None:
     shown = command(name, *JUNE, *form)
     assert shown.exit_code == 0
-    assert not [told for told in (ANA, "912345678", "ana@example.com") if told in shown.output]
+    assert not [address for address in (ANA, "912345678", "ana@example.com") if address in shown.output]
 
 
 @pytest.mark.usefixtures("_june")
 def test_a_selection_narrows(command: Command) -> None:
     def rows(*arguments: str) -> list[dict[str, Any]]:
         result = command(*arguments, "--json")
-        found: list[dict[str, Any]] = json.loads(result.stdout)["rows"]
+        result_rows: list[dict[str, Any]] = json.loads(result.stdout)["rows"]
         assert result.exit_code == 0
-        return found
+        return result_rows
 
     assert len(rows("daily", *JUNE)) == 3
     assert len(rows("daily", *JUNE, "--channel", "SMS")) == 2

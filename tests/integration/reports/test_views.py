@@ -31,18 +31,18 @@ def _quiet() -> Iterator[None]:
 
 
 def test_the_code_knows_every_column_of_every_view(engine: Engine) -> None:
-    found = {name: [column["name"] for column in inspect(engine).get_columns(name)] for name in COMMENTS}
-    assert found == {view.name: [column.name for column in view.columns] for view in REPORT_VIEWS}
+    columns = {name: [column["name"] for column in inspect(engine).get_columns(name)] for name in COMMENTS}
+    assert columns == {view.name: [column.name for column in view.columns] for view in REPORT_VIEWS}
 
 
 @ON_POSTGRESQL
 def test_every_column_carries_a_comment(engine: Engine) -> None:
     with engine.connect() as connection:
         for name, (about, columns) in COMMENTS.items():
-            found = inspect(connection).get_columns(name)
-            assert {column["name"]: column["comment"] for column in found} == columns
-            told = connection.execute(text("SELECT obj_description(CAST(:name AS regclass))"), {"name": name})
-            assert told.scalar_one() == about
+            inspected = inspect(connection).get_columns(name)
+            assert {column["name"]: column["comment"] for column in inspected} == columns
+            comment = connection.execute(text("SELECT obj_description(CAST(:name AS regclass))"), {"name": name})
+            assert comment.scalar_one() == about
 
 
 def test_the_same_facts_make_the_same_reports_on_both_databases(both_engines: list[Engine]) -> None:
@@ -57,8 +57,12 @@ def test_the_same_facts_make_the_same_reports_on_both_databases(both_engines: li
             for _ in range(6):
                 give(engine, *(stream.event() for _ in range(12)))
             answer: dict[str, list[Row]] = {name: asked(engine, name) for name in REPORTS}
-            answer |= {f"daily of {of}": asked(engine, "daily", campaign_id=of) for of in "ab"}
-            answer |= {f"failures of {of}": asked(engine, "failures", campaign_id=of) for of in "ab"}
+            answer |= {
+                f"daily of {campaign_id}": asked(engine, "daily", campaign_id=campaign_id) for campaign_id in "ab"
+            }
+            answer |= {
+                f"failures of {campaign_id}": asked(engine, "failures", campaign_id=campaign_id) for campaign_id in "ab"
+            }
             with engine.connect() as connection:
                 recipients = connection.execute(
                     select(REPORT_RECIPIENTS).order_by(*REPORT_RECIPIENTS.columns)
@@ -77,9 +81,9 @@ REPORTING = ROOT / "docs" / "reporting.md"
 
 
 def test_the_documentation_explains_every_column() -> None:
-    told = REPORTING.read_text()
+    document = REPORTING.read_text()
     for name, (about, columns) in COMMENTS.items():
-        section = told.split(f"### `{name}`")[1].split("###")[0]
+        section = document.split(f"### `{name}`")[1].split("###")[0]
         assert about in section
         assert re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE) == list(columns.items())
 
@@ -157,15 +161,15 @@ def test_a_completed_campaign_tells_its_silent_messages(engine: Engine) -> None:
         *(failed(n, TEN, campaign_id="cmp_more") for n in (10, 11)),
         failed(12, TEN, campaign_id="cmp_unknown"),
     )
-    found = {row["campaign_id"]: row for row in asked(engine, "campaigns")}
-    assert {name: row["silent"] for name, row in found.items()} == {
+    campaigns = {row["campaign_id"]: row for row in asked(engine, "campaigns")}
+    assert {name: row["silent"] for name, row in campaigns.items()} == {
         "cmp_silent": 3,
         "cmp_untold": None,
         "cmp_running": None,
         "cmp_more": 0,
         "cmp_unknown": None,
     }
-    silent = found["cmp_silent"]
+    silent = campaigns["cmp_silent"]
     assert (
         silent
         | {
@@ -186,7 +190,7 @@ def test_a_completed_campaign_tells_its_silent_messages(engine: Engine) -> None:
         }
         == silent
     )
-    assert (found["cmp_unknown"]["status"], found["cmp_unknown"]["messages"]) == (None, 1)
+    assert (campaigns["cmp_unknown"]["status"], campaigns["cmp_unknown"]["messages"]) == (None, 1)
     assert [row["campaign_id"] for row in asked(engine, "campaigns", campaign_id="cmp_more")] == ["cmp_more"]
     # No event says when some of them were sent.
     later = asked(engine, "campaigns", since=minute(24 * 60).date())
@@ -202,9 +206,9 @@ def test_failures_have_their_share_and_when_they_were_seen(engine: Engine) -> No
         failed(5, minute(15 * 60)),
         raw(body("message.delivered", TEN, message_id="msg_6")),
     )
-    found = {(row["day"], row["channel"], row["failure_reason"]): row for row in asked(engine, "failures")}
+    failures = {(row["day"], row["channel"], row["failure_reason"]): row for row in asked(engine, "failures")}
     today = TEN.date()
-    assert found[today, "sms", "busy"] == {
+    assert failures[today, "sms", "busy"] == {
         "day": today,
         "channel": "sms",
         "failure_code": "7",
@@ -216,7 +220,7 @@ def test_failures_have_their_share_and_when_they_were_seen(engine: Engine) -> No
         "last_seen_at": minute(2),
         "message_id": "msg_0",
     }
-    assert {key: row["share"] for key, row in found.items()} == {
+    assert {key: row["share"] for key, row in failures.items()} == {
         (today, "sms", "busy"): 0.75,
         (today, "sms", "no route"): 0.25,
         (today, "email", "busy"): 1.0,
@@ -234,14 +238,14 @@ def test_numbers_and_addresses_in_reasons_are_masked_and_count_as_one(engine: En
         failed(2, TEN, error=f"{RUI} is busy"),
         failed(3, TEN, error="ana@example.com is full, code 30007"),
     )
-    found = {row["failure_reason"]: row["messages"] for row in asked(engine, "failures")}
-    assert found == {"**** is busy": 2, "****@**** is full, code 30007": 1}
+    messages = {row["failure_reason"]: row["messages"] for row in asked(engine, "failures")}
+    assert messages == {"**** is busy": 2, "****@**** is full, code 30007": 1}
 
 
 def test_opt_outs_are_counted_on_their_own_day(engine: Engine) -> None:
     def stop(channel: str, address: str, at: datetime, source: str = "event", **values: Any) -> dict[str, Any]:
-        own = {"channel": channel, "address": address, "sender": "", "opted_out_at": at, "opted_in_at": None}
-        return own | {"received_at": at, "source": source, "updated_at": NOW} | values
+        columns = {"channel": channel, "address": address, "sender": "", "opted_out_at": at, "opted_in_at": None}
+        return columns | {"received_at": at, "source": source, "updated_at": NOW} | values
 
     give(
         engine,
@@ -298,12 +302,14 @@ def test_lags_are_percentiles_by_hour(engine: Engine, number: int) -> None:
     for entry in entries:
         hours.setdefault(entry["received_at"].replace(minute=0, second=0, microsecond=0), []).append(entry)
     expected = []
-    for hour, of in sorted(hours.items()):
+    for hour, of_hour in sorted(hours.items()):
         # A body that names no moment has none that it could be late by.
-        dated = [(entry["received_at"] - entry["occurred_at"]).total_seconds() for entry in of if entry["is_dated"]]
-        applied = [(entry["applied_at"] - entry["received_at"]).total_seconds() for entry in of]
+        dated = [
+            (entry["received_at"] - entry["occurred_at"]).total_seconds() for entry in of_hour if entry["is_dated"]
+        ]
+        applied = [(entry["applied_at"] - entry["received_at"]).total_seconds() for entry in of_hour]
         expected.append(
-            {"hour": hour, "events": len(of), "dated": len(dated)}
+            {"hour": hour, "events": len(of_hour), "dated": len(dated)}
             | {f"received_p{percent}_seconds": percentile(dated, percent) for percent in (50, 90, 99)}
             | {f"applied_p{percent}_seconds": percentile(applied, percent) for percent in (50, 90, 99)}
         )
@@ -313,8 +319,8 @@ def test_lags_are_percentiles_by_hour(engine: Engine, number: int) -> None:
 
 def recipients(engine: Engine) -> dict[tuple[str, str], Row]:
     with engine.connect() as connection:
-        found = connection.execute(select(REPORT_RECIPIENTS)).mappings().all()
-    return {(row["channel"], row["address"]): dict(row) for row in found}
+        rows = connection.execute(select(REPORT_RECIPIENTS)).mappings().all()
+    return {(row["channel"], row["address"]): dict(row) for row in rows}
 
 
 def test_recipients_tell_what_failed_since_the_last_delivery(engine: Engine) -> None:
@@ -330,23 +336,23 @@ def test_recipients_tell_what_failed_since_the_last_delivery(engine: Engine) -> 
         raw(body("message.optout", minute(9), message_id="msg_7", channel="email", to="rui@example.com")),
         failed(8, minute(9), to=None),
     )
-    found = recipients(engine)
+    by_recipient = recipients(engine)
     ana = {"channel": "sms", "address": "+24491****78", "messages": 4, "last_status": "undeliverable"}
-    assert found["sms", "+24491****78"] == ana | {
+    assert by_recipient["sms", "+24491****78"] == ana | {
         "last_status_at": minute(3),
         "last_delivered_at": minute(1),
         "failures_in_a_row": 2,
         "opted_out": False,
         "message_id": "msg_3",
     }
-    assert found["whatsapp", "+24491****78"]["failures_in_a_row"] == 1
-    assert found["whatsapp", "+24491****78"]["last_delivered_at"] is None
+    assert by_recipient["whatsapp", "+24491****78"]["failures_in_a_row"] == 1
+    assert by_recipient["whatsapp", "+24491****78"]["last_delivered_at"] is None
     # Of two at one moment the delivered one holds, as in the rule of merging.
-    assert found["sms", "+24492****11"]["last_status"] == "delivered"
-    assert found["sms", "+24492****11"]["failures_in_a_row"] == 0
-    opted_out = found["email", "r****@example.com"]
+    assert by_recipient["sms", "+24492****11"]["last_status"] == "delivered"
+    assert by_recipient["sms", "+24492****11"]["failures_in_a_row"] == 0
+    opted_out = by_recipient["email", "r****@example.com"]
     assert (opted_out["last_status"], opted_out["opted_out"], opted_out["failures_in_a_row"]) == (None, True, 0)
-    assert len(found) == 4
+    assert len(by_recipient) == 4
 
 
 @pytest.mark.parametrize(

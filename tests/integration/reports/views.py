@@ -16,16 +16,16 @@ from tests.support.events_builder import ANA, AO, Row, body, raw
 
 def read_comments(script: str) -> dict[str, tuple[str, dict[str, str]]]:
     """Return what the file of the views says of each report and its columns, in its order."""
-    found: dict[str, tuple[str, dict[str, str]]] = {}
+    comments: dict[str, tuple[str, dict[str, str]]] = {}
     for kind, view, column, literals in re.findall(
         r"^COMMENT ON (VIEW|COLUMN) (\w+)\.?(\w*) IS\s+('.*?');$", script, re.MULTILINE | re.DOTALL
     ):
         comment = re.sub(r"'\n\s*'", "", literals)[1:-1].replace("''", "'")
         if kind == "VIEW":
-            found[view] = comment, {}
+            comments[view] = comment, {}
         else:
-            found[view][1][column] = comment
-    return found
+            comments[view][1][column] = comment
+    return comments
 
 
 COMMENTS = read_comments((ROOT / "migrations" / "sql" / "views_postgresql.sql").read_text())
@@ -42,5 +42,5 @@ def asked(engine: Engine, name: str, **selection: Any) -> list[Row]:
 
 
 def failed(number: int, at: datetime, **data: Any) -> RawEvent:
-    told = {"message_id": f"msg_{number}", "channel": "sms", "to": ANA, "error": "busy"} | data
-    return raw(body("message.failed", at, **told))
+    fields = {"message_id": f"msg_{number}", "channel": "sms", "to": ANA, "error": "busy"} | data
+    return raw(body("message.failed", at, **fields))

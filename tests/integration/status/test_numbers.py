@@ -41,9 +41,9 @@ def queue(redis: Redis) -> Queue:
 
 
 def in_redis(queue: Queue) -> InRedis:
-    found = measure_redis(queue, secrets=SECRETS)
-    assert found is not None
-    return found
+    numbers = measure_redis(queue, secrets=SECRETS)
+    assert numbers is not None
+    return numbers
 
 
 def received(content: bytes, at: datetime | None = None) -> RawEvent:
@@ -57,7 +57,7 @@ def work(redis: Redis, engine: Engine, *batches: list[RawEvent]) -> None:
         EventWorker(redis, Applier(engine, options=AO, batch_size=100), Stop()).work(burst=True)
 
 
-def told(name: str, at: float, message: str = "msg_1", **data: Any) -> bytes:
+def message_body(name: str, at: float, message: str = "msg_1", **data: Any) -> bytes:
     return body(f"message.{name}", minute(at), message_id=message, to=ANA, **data)
 
 
@@ -67,7 +67,7 @@ def told(name: str, at: float, message: str = "msg_1", **data: Any) -> bytes:
 @pytest.mark.every_redis
 def test_what_became_of_events_is_counted_with_their_lag(redis: Redis, queue: Queue, engine: Engine) -> None:
     at = datetime.now(UTC) - timedelta(seconds=4)
-    once = received(told("delivered", 1), at)
+    once = received(message_body("delivered", 1), at)
     work(redis, engine, [once, once, received(b"{", at), received(body("message.read", minute(1), id="msg_1"), at)])
     numbers = in_redis(queue)
     assert numbers.totals.events == {"applied": 1, "ignored": 1, "unchanged": 1, "dead": 1}
@@ -94,17 +94,17 @@ def test_a_worker_that_registered_anew_after_an_absence_is_seen(redis: Redis, qu
 
 
 def test_a_conflict_and_a_late_event_are_counted_once(redis: Redis, queue: Queue, engine: Engine) -> None:
-    final, other, late = told("delivered", 5), told("failed", 4), told("undeliverable", 3)
+    final, other, late = message_body("delivered", 5), message_body("failed", 4), message_body("undeliverable", 3)
     work(redis, engine, [received(final)], [received(other)], [received(late)], [received(late)])
     assert (in_redis(queue).totals.conflicts, in_redis(queue).totals.late_events) == (1, 2)
     # Both final statuses in one batch are a conflict too, and neither comes late.
-    work(redis, engine, [received(told("delivered", 5, "msg_2")), received(told("failed", 4, "msg_2"))])
+    work(redis, engine, [received(message_body("delivered", 5, "msg_2")), received(message_body("failed", 4, "msg_2"))])
     assert (in_redis(queue).totals.conflicts, in_redis(queue).totals.late_events) == (2, 2)
 
 
 def test_copies_that_come_at_once_are_told_from_redeliveries(redis: Redis, queue: Queue, engine: Engine) -> None:
     at = datetime.now(UTC) - timedelta(minutes=5)
-    first = received(told("delivered", 1), at)
+    first = received(message_body("delivered", 1), at)
     at_once = received(first.body, at + timedelta(milliseconds=40))
     redelivered = received(first.body, at + timedelta(seconds=60))
     work(redis, engine, [first, at_once], [redelivered], [at_once])
@@ -121,7 +121,7 @@ def test_probes_and_test_events_are_no_traffic(redis: Redis, queue: Queue, engin
     assert numbers.last_counted_at is None
     assert list(redis.scan_iter("zexa-sync:seconds:*")) == []
     at = datetime.now(UTC) - timedelta(seconds=9)
-    work(redis, engine, [received(told("delivered", 1), at)])
+    work(redis, engine, [received(message_body("delivered", 1), at)])
     last = in_redis(queue).last_counted_at
     assert last is not None
     assert abs(last - at) < timedelta(seconds=1)
@@ -131,7 +131,7 @@ def test_what_waits_is_a_sign_of_life_though_no_worker_runs(
     redis_server: RedisServer, queue: Queue, tmp_path: Path
 ) -> None:
     with driven_intake(redis_server.url, InboxWriter(make_url(f"sqlite:///{tmp_path}/none/zexa.db"))) as intake:
-        intake.store(told("delivered", 1))
+        intake.store(message_body("delivered", 1))
     numbers = in_redis(queue)
     assert numbers.last_counted_at == numbers.last_delivery_at is not None
     assert numbers.oldest_waiting_at is not None
@@ -185,7 +185,7 @@ def test_a_web_process_shows_that_it_lives_and_since_when_it_has_each_secret(
     reporter = Reporter(RedisSettings(url=redis_server.url, verify_tls=True), SECRETS[:1])
     reporter.start()
     deadline = time.monotonic() + 10
-    while not in_redis(queue).web.known and time.monotonic() < deadline:
+    while not in_redis(queue).web.processes and time.monotonic() < deadline:
         time.sleep(0.05)
     reporter.stop()
     numbers = in_redis(queue)
@@ -202,8 +202,8 @@ def test_a_worker_learns_the_usual_gap_from_the_seconds_with_deliveries(redis: R
     for hour in (current - 2, current - 1):
         for second in range(0, HOUR_SECONDS, 60):
             redis.setbit(seconds_key(hour), second, 1)
-    known = {str(hour): "60 0 3540 60" for hour in range(current - 2 * HOURS_OF_WEEK, current - 2)}
-    redis.hset(HOURS_KEY, mapping=known)
+    gaps_by_hour = {str(hour): "60 0 3540 60" for hour in range(current - 2 * HOURS_OF_WEEK, current - 2)}
+    redis.hset(HOURS_KEY, mapping=gaps_by_hour)
     learn_usual_gaps(redis)
     assert in_redis(queue).usual_gap_seconds == 60
     assert redis.hlen(HOURS_KEY) == 2 * HOURS_OF_WEEK
@@ -220,7 +220,7 @@ def test_hours_of_more_than_eight_weeks_ago_are_forgotten(redis: Redis) -> None:
 
 
 def test_the_usual_gap_is_unknown_before_two_weeks_are_known(redis: Redis, queue: Queue, engine: Engine) -> None:
-    work(redis, engine, [received(told("delivered", 1), datetime.now(UTC) - timedelta(hours=2))])
+    work(redis, engine, [received(message_body("delivered", 1), datetime.now(UTC) - timedelta(hours=2))])
     learn_usual_gaps(redis)
     assert in_redis(queue).usual_gap_seconds is None
 
@@ -248,12 +248,12 @@ def test_a_clock_that_is_off_is_measured_and_lets_no_look_up_allow(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_clock_of_the_database_is_measured(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (found := measure_database(engine))
-    assert found.clock_offset_seconds == 0
+    assert (numbers := measure_database(engine))
+    assert numbers.clock_offset_seconds == 0
     clock = time.time
     monkeypatch.setattr("time.time", lambda: clock() - 30)
-    assert (found := measure_database(engine))
-    assert 20 < found.clock_offset_seconds < 40
+    assert (numbers := measure_database(engine))
+    assert 20 < numbers.clock_offset_seconds < 40
 
 
 def test_a_store_that_is_away_is_none_and_the_other_is_measured(redis: Redis, tmp_path: Path) -> None:

@@ -102,26 +102,28 @@ def test_counting_is_bounded_and_goes_by_the_index(
     give(engine, *(unknown("message.stop" if number % 2 else "message.read", number) for number in range(40)))
     give(engine, *(stop(None, message_id=f"m{number}") for number in range(20)))
     executed: list[tuple[str, Any]] = []
-    listener = lambda _c, _u, statement, given, *_: executed.append((statement, given))  # noqa: E731
+    listener = lambda _c, _u, statement, parameters, *_: executed.append((statement, parameters))  # noqa: E731
     event.listen(engine, "before_cursor_execute", listener)
-    found = measure(engine, open_queue(redis), default_region="AO").database
+    database = measure(engine, open_queue(redis), default_region="AO").database
     event.remove(engine, "before_cursor_execute", listener)
-    assert found is not None
-    assert (found.nameless_opt_outs, found.ignored_opt_outs) == (20, 20)
-    on_ledger = [(statement, given) for statement, given in executed if "FROM events" in statement]
+    assert database is not None
+    assert (database.nameless_opt_outs, database.ignored_opt_outs) == (20, 20)
+    on_ledger = [(statement, parameters) for statement, parameters in executed if "FROM events" in statement]
     assert len(on_ledger) == 2
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # of forty rows it would read all
-        for statement, given in on_ledger:
-            plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
+        for statement, parameters in on_ledger:
+            plan = str(connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
             assert "ix_events_ignored" in plan
             assert "SCAN events" not in plan
-        ((statement, given),) = [(text, given) for text, given in executed if "FROM dead_letters" in text]
-        plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
+        ((statement, parameters),) = [
+            (text, parameters) for text, parameters in executed if "FROM dead_letters" in text
+        ]
+        plan = str(connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
         assert "ix_dead_letters_unresolved" in plan
     monkeypatch.setattr(module, "COUNTED_MAX", 7)
-    found = measure(engine, open_queue(redis), default_region="AO").database
-    assert found is not None
-    assert (found.nameless_opt_outs, found.ignored_opt_outs) == (7, 7)
+    database = measure(engine, open_queue(redis), default_region="AO").database
+    assert database is not None
+    assert (database.nameless_opt_outs, database.ignored_opt_outs) == (7, 7)

@@ -188,7 +188,7 @@ class World:
             "updated_at": self.pick([None, None, *self.claims(asked_at)]),
             self.pick(POLLED_TIMES[status]): self.pick([None, *self.claims(asked_at)]),
         }
-        return Answer(message_id=self.pick(MESSAGES), said=_without_nulls(said), asked_at=asked_at)
+        return Answer(message_id=self.pick(MESSAGES), document=_without_nulls(said), asked_at=asked_at)
 
     def asked_again(self, answer: Answer) -> Answer:
         return replace(answer, asked_at=answer.asked_at + self.pick([0 * HOUR, HOUR, -2 * HOUR, DAY]))
@@ -311,7 +311,7 @@ def take(engine: Engine, steps: Sequence[Step], options: ParseOptions) -> None:
 
 
 def ask(engine: Engine, answer: Answer, options: ParseOptions) -> None:
-    event = parse_answer(answer_body(answer.message_id, json.dumps(answer.said).encode()), answer.asked_at, options)
+    event = parse_answer(answer_body(answer.message_id, json.dumps(answer.document).encode()), answer.asked_at, options)
     assert event is not None
     with engine.begin() as connection:
         merge_answers(connection, [event], options, NOW)

@@ -76,10 +76,10 @@ def test_an_ended_opt_out_suppresses_nobody(engine: Engine, lookup: Lookup) -> N
 
 
 @pytest.mark.parametrize(
-    "given", ["", "  ", "Ana", "12", "a" * 1025, "\0", "+244912345678\0", "\ud800", "@", "ana@", "912345678x"]
+    "text", ["", "  ", "Ana", "12", "a" * 1025, "\0", "+244912345678\0", "\ud800", "@", "ana@", "912345678x"]
 )
-def test_what_is_no_address_is_invalid_and_not_to_be_messaged(lookup: Lookup, given: str) -> None:
-    (answer,) = lookup.check([given])
+def test_what_is_no_address_is_invalid_and_not_to_be_messaged(lookup: Lookup, text: str) -> None:
+    (answer,) = lookup.check([text])
     assert (answer.status, answer.address, answer.match) == (LookupStatus.INVALID, None, None)
     assert answer.is_suppressed()
 

@@ -81,8 +81,8 @@ def test_a_nameless_opt_out_without_a_time_holds_back_too(engine: Engine, lookup
 def test_a_nameless_opt_out_holds_back_from_its_earliest_receipt(engine: Engine, lookup: Lookup, redis: Redis) -> None:
     received = datetime.now(UTC) - timedelta(minutes=10)
     content = body("message.optout", None, message_id="m1")
-    for each in (received, received - timedelta(minutes=5), received + timedelta(minutes=5)):
-        give(engine, content, received=each)
+    for received_at in (received, received - timedelta(minutes=5), received + timedelta(minutes=5)):
+        give(engine, content, received=received_at)
     tell(redis, received)
     assert as_of(lookup) == received - timedelta(minutes=5, microseconds=1)
 

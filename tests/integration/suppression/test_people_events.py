@@ -59,8 +59,8 @@ def test_who_got_the_message_is_suppressed_whatever_its_stop_has_for_a_name(
         for ends in ({"to": text, "from_": OURS}, {"to": "ZEXA", "from_": text}):
             name = f"m{len(numbers)}"
             numbers.append("+244" + digits(len(numbers)))
-            both = [delivered(numbers[-1], name), stop(number=place, message_id=name, **ends)]
-            bodies += reversed(both) if is_stop_first else both
+            pair = [delivered(numbers[-1], name), stop(number=place, message_id=name, **ends)]
+            bodies += reversed(pair) if is_stop_first else pair
     apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
     assert suppressed(lookup, numbers) == [True] * len(numbers)
     # Of strangers only persons that a STOP names as one address: a numeric sender, and the address in brackets.
@@ -82,8 +82,8 @@ def test_a_stop_alone_opts_out_who_is_named_however_the_name_is_written(
             numbers.append(f"+244{number}")
             name = f"m{len(numbers)}"
             named = {field: form.format(number)}
-            both = [delivered(None, name), body("message.optout", minute(place), message_id=name, **named)]
-            bodies += reversed(both) if is_stop_first else both
+            pair = [delivered(None, name), body("message.optout", minute(place), message_id=name, **named)]
+            bodies += reversed(pair) if is_stop_first else pair
     apply(engine, [raw(content) for content in bodies], options=AO, now=NOW)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
     # Of two readings that are alike, the other one is opted out too; there is none here.
@@ -127,10 +127,10 @@ def test_a_stop_that_names_neither_anybody_nor_a_message_is_a_dead_letter_that_h
 
 def test_every_failure_that_tells_the_code_or_reason_of_an_opt_out_opts_out(engine: Engine, lookup: Lookup) -> None:
     numbers = [f"+244{digits(place)}" for place in range(2 * len(FAILURES))]
-    told = [(name, data) for name in ("message.failed", "MESSAGE_UNDELIVERABLE") for data in FAILURES.values()]
+    failures = [(name, data) for name in ("message.failed", "MESSAGE_UNDELIVERABLE") for data in FAILURES.values()]
     bodies = [
         body(name, minute(1), to=number, message_id=number, **data)
-        for number, (name, data) in zip(numbers, told, strict=True)
+        for number, (name, data) in zip(numbers, failures, strict=True)
     ]
     give(engine, bodies, FAILING)
     assert dict(zip(numbers, suppressed(lookup, numbers), strict=True)) == dict.fromkeys(numbers, True)
@@ -149,7 +149,7 @@ def test_a_failure_of_another_reason_opts_out_nobody(engine: Engine) -> None:
         {"message": "21610"},
         {},
     ]
-    give(engine, [body("message.failed", minute(1), to="+244911000001", **told) for told in others], FAILING)
+    give(engine, [body("message.failed", minute(1), to="+244911000001", **fields) for fields in others], FAILING)
     assert opted_out(engine) == set()
 
 
@@ -166,7 +166,7 @@ def test_a_body_that_is_compressed_marked_or_escaped_is_read(engine: Engine, loo
 
 
 def test_a_dead_letter_that_may_be_a_stop_holds_answers_back_and_no_other_does(engine: Engine, lookup: Lookup) -> None:
-    told = {}
+    may_opt_outs = {}
     for name, content in {
         **{name: make(stop("+244911000001")) for name, make in MAY_BE_A_STOP.items()},
         **HOLDS_NOTHING,
@@ -175,9 +175,9 @@ def test_a_dead_letter_that_may_be_a_stop_holds_answers_back_and_no_other_does(e
         with engine.connect() as connection:
             (may_opt_out,) = connection.execute(select(DEAD_LETTERS.c.may_opt_out)).scalars()
         assert lookup.freshness().held_by == ("dead_letters" if may_opt_out else None)
-        told[name] = may_opt_out
+        may_opt_outs[name] = may_opt_out
         clear(engine)
-    assert told == dict.fromkeys(MAY_BE_A_STOP, True) | dict.fromkeys(HOLDS_NOTHING, False)
+    assert may_opt_outs == dict.fromkeys(MAY_BE_A_STOP, True) | dict.fromkeys(HOLDS_NOTHING, False)
 
 
 def nameless(engine: Engine) -> list[str]:

@@ -56,7 +56,7 @@ def test_a_number_that_a_spreadsheet_calculated_with_is_never_allowed(engine: En
 
 def test_a_number_without_plus_is_read_as_what_exists(engine: Engine, migrated_url: URL, redis: Redis) -> None:
     """Of the region if that is a number in use, else with its country code; both if both are."""
-    for region, told, meant in (
+    for region, number, meant in (
         ("DE", "4915123456789", {"+4915123456789", "+494915123456789"}),
         ("FR", "33612345678", {"+33612345678"}),
         ("DE", "015123456789", {"+4915123456789"}),
@@ -67,12 +67,12 @@ def test_a_number_without_plus_is_read_as_what_exists(engine: Engine, migrated_u
         ("US", "5215512345678", {"+5215512345678"}),
     ):
         clear(engine)
-        give(engine, stop(told, message_id="m1"), options=ParseOptions(default_region=region))
-        assert {row.address for row in read(engine, "SELECT address FROM opt_outs")} == meant, (region, told)
+        give(engine, stop(number, message_id="m1"), options=ParseOptions(default_region=region))
+        assert {row.address for row in read(engine, "SELECT address FROM opt_outs")} == meant, (region, number)
         reader = open_database(migrated_url, is_read_only=True)
         lookup = Lookup(reader, open_queue(redis), default_region=region)
-        asked = [told, *meant]
-        assert statuses(lookup, asked) == all_of(asked, "suppressed" if meant else "invalid"), (region, told)
+        asked = [number, *meant]
+        assert statuses(lookup, asked) == all_of(asked, "suppressed" if meant else "invalid"), (region, number)
         reader.dispose()
 
 
@@ -83,9 +83,9 @@ def test_an_email_address_is_found_under_every_spelling_on_every_channel(engine:
         for scope in {channel, None}:
             assert statuses(lookup, asked, channel=scope) == all_of(asked, "suppressed"), (channel, scope)
         clear(engine)
-    for told in asked:
-        give(engine, stop(told, channel="email"))
-        assert statuses(lookup, [EMAIL_KEPT]) == {EMAIL_KEPT: "suppressed"}, told
+    for spelling in asked:
+        give(engine, stop(spelling, channel="email"))
+        assert statuses(lookup, [EMAIL_KEPT]) == {EMAIL_KEPT: "suppressed"}, spelling
         clear(engine)
 
 
@@ -104,10 +104,10 @@ def test_a_slack_id_is_one_without_marks_and_blanks_and_with_its_case(engine: En
 
 @pytest.mark.parametrize("spellings", [SENDERS, NUMERIC_SENDERS], ids=["name", "number"])
 def test_a_sender_is_one_however_it_is_spelled(engine: Engine, lookup: Lookup, spellings: Sequence[str]) -> None:
-    for told in spellings:
-        give(engine, stop("+244" + PERSON, channel="sms", from_=told))
+    for spelling in spellings:
+        give(engine, stop("+244" + PERSON, channel="sms", from_=spelling))
         for asked in spellings:
-            assert statuses(lookup, [PERSON], sender=asked) == {PERSON: "suppressed"}, (told, asked)
+            assert statuses(lookup, [PERSON], sender=asked) == {PERSON: "suppressed"}, (spelling, asked)
         if spellings is SENDERS:
             assert statuses(lookup, [PERSON], sender="ZEXB") == {PERSON: "allowed"}
         clear(engine)
@@ -116,10 +116,10 @@ def test_a_sender_is_one_however_it_is_spelled(engine: Engine, lookup: Lookup, s
 @pytest.mark.parametrize("spellings", CHANNELS.values(), ids=CHANNELS)
 def test_a_channel_is_one_however_it_is_spelled(engine: Engine, lookup: Lookup, spellings: Sequence[str]) -> None:
     address = EMAIL_KEPT if spellings[0] == "email" else "+244" + PERSON
-    for told in spellings:
-        give(engine, stop(address, channel=told))
+    for spelling in spellings:
+        give(engine, stop(address, channel=spelling))
         for asked in spellings:
-            assert statuses(lookup, [address], channel=asked) == {address: "suppressed"}, (told, asked)
+            assert statuses(lookup, [address], channel=asked) == {address: "suppressed"}, (spelling, asked)
         assert statuses(lookup, ["U024BE7LH", address], channel="slack")[address] == "allowed"
         clear(engine)
 

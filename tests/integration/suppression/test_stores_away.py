@@ -63,8 +63,8 @@ def rested(migrated_url: URL, redis: Redis) -> Iterator[tuple[Engine, Lookup]]:
 
 def resting_connections(reader: Engine) -> list[Any]:
     """Return the two that rest, which go on doing so."""
-    with reader.connect() as one, reader.connect() as other:
-        return [of.connection.dbapi_connection for of in (one, other)]
+    with reader.connect() as first, reader.connect() as second:
+        return [connection.connection.dbapi_connection for connection in (first, second)]
 
 
 def end_sessions(engine: Engine) -> None:
@@ -88,8 +88,8 @@ def test_connections_that_were_closed_while_they_rested_are_replaced(
 ) -> None:
     reader, lookup = rested
     give(engine, stop())
-    for each in resting_connections(reader):
-        each.close()
+    for connection in resting_connections(reader):
+        connection.close()
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
 
 
@@ -113,7 +113,7 @@ def test_who_is_stopped_in_the_middle_leaves_no_connection_for_others_to_read_th
         for _ in range(3):  # more often than there are connections
             with pytest.raises(Stopped):
                 lookup.check([ANA])
-    assert [each.closed for each in resting] == [True, True]
+    assert [connection.closed for connection in resting] == [True, True]
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
 
 

@@ -340,12 +340,12 @@ def test_tasks_come_in_pages_the_latest_first(engine: Engine) -> None:
     pages, before = [], None
     with engine.connect() as connection:
         while page := latest_tasks(connection, before=before, limit=3):
-            pages.append([one.id for one in page])
+            pages.append([record.id for record in page])
             before = page[-1].id
         assert latest_tasks(connection, before="of nobody", limit=3) == []
     assert [len(page) for page in pages] == [3, 3, 1]
-    seen = [one for page in pages for one in page]
+    seen = [task_id for page in pages for task_id in page]
     assert sorted(seen) == sorted(asked)
-    assert [task(engine, one).asked_at for one in seen] == sorted(
-        (task(engine, one).asked_at for one in asked), reverse=True
+    assert [task(engine, task_id).asked_at for task_id in seen] == sorted(
+        (task(engine, task_id).asked_at for task_id in asked), reverse=True
     )

@@ -18,9 +18,9 @@ def ask(engine: Engine, kind: str = "count", **options: Any) -> str:
 
 def task(engine: Engine, task_id: str) -> TaskRecord:
     with engine.connect() as connection:
-        found = find_task(connection, task_id)
-    assert found is not None
-    return found
+        record = find_task(connection, task_id)
+    assert record is not None
+    return record
 
 
 def worker(

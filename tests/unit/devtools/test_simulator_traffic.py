@@ -8,10 +8,12 @@ import sys
 import tracemalloc
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from sync.devtools.simulate.traffic import KINDS, SHUFFLE_WINDOW, SPAN, START, Delivery, generate
+from sync.devtools.simulate import traffic
+from sync.devtools.simulate.traffic import KINDS, SPAN, START, Delivery, generate
 from sync.events.event import Event, EventType, Outcome
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
@@ -27,6 +29,12 @@ def parsed(delivery: Delivery) -> Event:
 @pytest.fixture(scope="module")
 def deliveries() -> list[Delivery]:
     return list(generate(events=10_000))
+
+
+@pytest.fixture(scope="module")
+def events(deliveries: list[Delivery]) -> list[Event]:
+    """What the `deliveries` say, in their order."""
+    return [parsed(delivery) for delivery in deliveries]
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +74,12 @@ def test_another_seed_start_or_choice_of_kinds_speaks_of_other_subjects(other: d
     assert subjects.isdisjoint(parsed(delivery).subject_id for delivery in generate(events=500, **other))
 
 
-def test_no_two_events_are_about_one_fact(deliveries: list[Delivery]):
-    assert len({parsed(delivery).key for delivery in deliveries}) == len(deliveries) == 10_000
+def test_no_two_events_are_about_one_fact(events: list[Event]):
+    assert len({event.key for event in events}) == len(events) == 10_000
 
 
-def test_every_event_parses_as_what_it_says_it_is(deliveries: list[Delivery]):
-    for delivery in deliveries:
-        event = parsed(delivery)
+def test_every_event_parses_as_what_it_says_it_is(deliveries: list[Delivery], events: list[Event]):
+    for delivery, event in zip(deliveries, events, strict=True):
         assert event.name == delivery.kind
         assert event.outcome is Outcome.APPLIED
         assert not event.subject_id.startswith("sha256:")
@@ -90,9 +97,9 @@ def test_the_mix_is_that_of_a_working_account(deliveries: list[Delivery]):
     assert 0 < share[EventType.CAMPAIGN_SENT] < 0.03
 
 
-def test_the_events_of_a_message_agree_on_its_channel_and_recipient(deliveries: list[Delivery]):
+def test_the_events_of_a_message_agree_on_its_channel_and_recipient(events: list[Event]):
     channels, recipients, names = defaultdict(set), defaultdict(set), defaultdict(set)
-    for event in map(parsed, deliveries):
+    for event in events:
         if event.message:
             names[event.subject_id].add(event.name)
             channels[event.subject_id].add(event.message.channel)
@@ -102,17 +109,17 @@ def test_the_events_of_a_message_agree_on_its_channel_and_recipient(deliveries: 
     assert all(len(several) == 1 for several in recipients.values())
 
 
-def test_an_opt_out_without_an_address_is_about_a_message_that_has_one(deliveries: list[Delivery]):
-    events = [event for event in map(parsed, deliveries) if event.message]
-    addressed = {event.subject_id for event in events if event.message.recipient}
-    bare = [event for event in events if event.message.recipient is None]
+def test_an_opt_out_without_an_address_is_about_a_message_that_has_one(events: list[Event]):
+    of_messages = [event for event in events if event.message]
+    addressed = {event.subject_id for event in of_messages if event.message.recipient}
+    bare = [event for event in of_messages if event.message.recipient is None]
     assert bare
     assert {event.name for event in bare} == {EventType.OPT_OUT}
     assert {event.subject_id for event in bare} <= addressed
 
 
-def test_some_messages_fail_and_are_delivered_later_all_the_same(deliveries: list[Delivery]):
-    moments = {event.key: event.occurred_at for event in map(parsed, deliveries)}
+def test_some_messages_fail_and_are_delivered_later_all_the_same(events: list[Event]):
+    moments = {event.key: event.occurred_at for event in events}
     conflicts = [
         (moment, moments[subject, EventType.DELIVERED])
         for (subject, name), moment in moments.items()
@@ -169,20 +176,23 @@ def test_order_and_copies_change_nothing_about_the_events():
     assert [delivery.body for delivery in generate(events=1000, duplicates=1) if not delivery.is_copy] == plain
 
 
-def test_shuffling_changes_the_order_and_nothing_else():
-    events = SHUFFLE_WINDOW + 2000
+def test_shuffling_changes_the_order_and_nothing_else(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(traffic, "SHUFFLE_WINDOW", 2000)  # in less time than as many as it is
+    events = 2000 + 2000
     plain = [delivery.body for delivery in generate(events=events, kinds={EventType.CAMPAIGN_SENT})]
     shuffled = [delivery.body for delivery in generate(events=events, kinds={EventType.CAMPAIGN_SENT}, shuffle=True)]
     assert shuffled != plain
     assert sorted(shuffled) == sorted(plain)
-    unmoved = sum(one == other for one, other in zip(plain, shuffled, strict=True))
+    unmoved = sum(event == other for event, other in zip(plain, shuffled, strict=True))
     assert unmoved < events / 100
+    together = set(pairwise(plain))
+    assert sum(pair in together for pair in pairwise(shuffled)) < events / 100
 
 
 def test_traffic_is_generated_as_it_is_taken():
     tracemalloc.start()
     try:
-        taken = sum(len(delivery.body) for delivery in generate(events=5_000, duplicates=0.1))
+        taken = sum(len(delivery.body) for delivery in generate(events=2_500, duplicates=0.1))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

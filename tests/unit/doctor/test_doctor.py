@@ -19,7 +19,7 @@ from sync.doctor.text import document, is_well, text
 from sync.provider.outages.losses import KnownOutage
 from sync.provider.outages.marks import DatabaseMark
 from sync.provider.webhooks import probe_findings
-from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, SecretUse, Seen, Totals
+from sync.status import InDatabase, InRedis, Lag, LastHour, Numbers, ProcessesSeen, ProcessSeen, SecretUse, Totals
 from sync.status.document import status_document
 from sync.status.findings import findings
 from sync.suppression import Freshness
@@ -41,10 +41,10 @@ def ago(**units: float) -> datetime:
 
 
 def running(at: datetime = NOW) -> ProcessesSeen:
-    return ProcessesSeen(known=(Seen(name="one", at=at),), latest=at)
+    return ProcessesSeen(processes=(ProcessSeen(name="one", at=at),), latest=at)
 
 
-NEVER = ProcessesSeen(known=(), latest=None)
+NEVER = ProcessesSeen(processes=(), latest=None)
 EVENTS = {"applied": 100, "ignored": 0, "unchanged": 0, "dead": 0}
 DELIVERIES = {"200": 100, "403": 0, "413": 0, "503": 0}
 REFUSED = {"missing": 0, "malformed": 0, "wrong": 0, "retired": 0, "too_large": 0}
@@ -101,8 +101,8 @@ def numbers(
     return Numbers(looked_at=NOW, freshness=freshness, redis=replace(REDIS, **changes), database=database)
 
 
-def judged(found: Numbers) -> dict[str, Check]:
-    return {check.check: check for check in check_numbers(found)}
+def judged(measured: Numbers) -> dict[str, Check]:
+    return {check.check: check for check in check_numbers(measured)}
 
 
 def hour(refused: Mapping[str, int] = {}, *, accepted: int = 100, unstored: int = 0, **changes: Any) -> LastHour:
@@ -116,7 +116,7 @@ def test_a_healthy_installation_is_ok_throughout() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "check", "status", "words"),
+    ("measured", "check", "status", "words"),
     [
         (numbers(web=NEVER), "web", "warning", "no web process has started yet"),
         (numbers(web=NEVER), "outages", "ok", "nothing could be missed"),
@@ -174,8 +174,8 @@ def test_a_healthy_installation_is_ok_throughout() -> None:
         (numbers(last_hour=replace(HOUR, events=EVENTS | {"applied": 9})), "copies", "unknown", "fewer than 10"),
     ],
 )
-def test_what_is_counted_is_judged(found: Numbers, check: str, status: str, words: str) -> None:
-    judgement = judged(found)[check]
+def test_what_is_counted_is_judged(measured: Numbers, check: str, status: str, words: str) -> None:
+    judgement = judged(measured)[check]
     assert judgement.status == status
     assert words in judgement.found
     assert bool(judgement.remedy) or status in ("ok", "unknown")
@@ -203,8 +203,8 @@ def outage(began: datetime, ended: datetime | None, resolved_at: datetime | None
 def test_an_outage_is_a_problem_until_a_person_has_looked_after_what_it_cost(
     outages: Sequence[KnownOutage], status: str, words: str
 ) -> None:
-    found = numbers(database=replace(DATABASE, outages=tuple(outages)))
-    check = worst(check for check in check_numbers(found) if check.check == "outages")
+    measured = numbers(database=replace(DATABASE, outages=tuple(outages)))
+    check = worst(check for check in check_numbers(measured) if check.check == "outages")
     assert check.status == status
     assert words in check.found
 
@@ -212,9 +212,9 @@ def test_an_outage_is_a_problem_until_a_person_has_looked_after_what_it_cost(
 def test_an_outage_that_nobody_has_recorded_yet_is_told_by_the_marks() -> None:
     marked = ago(seconds=20).timestamp()
     database = replace(DATABASE, mark=DatabaseMark(at=marked - 9, due=marked + 21))
-    found = numbers(database=database, marked=marked)
-    check = worst(check for check in check_numbers(found) if check.check == "outages")
-    assert (check.status, status_document(found, [])["unreachable_since"]) == ("problem", iso_text(ago(seconds=20)))
+    measured = numbers(database=database, marked=marked)
+    check = worst(check for check in check_numbers(measured) if check.check == "outages")
+    assert (check.status, status_document(measured, [])["unreachable_since"]) == ("problem", iso_text(ago(seconds=20)))
 
 
 def test_a_secret_that_matches_nothing_while_another_does_is_safe_to_remove() -> None:
@@ -222,12 +222,14 @@ def test_a_secret_that_matches_nothing_while_another_does_is_safe_to_remove() ->
     idle = SecretUse(position=2, known_since=ago(days=30), matched_at=ago(days=9))
     never = SecretUse(position=3, known_since=ago(days=8), matched_at=None)
     young = SecretUse(position=4, known_since=ago(days=1), matched_at=None)
-    found = [check for check in check_numbers(numbers(secrets=(first, idle, never, young))) if check.check == "secrets"]
-    assert [check.found for check in found] == [
+    checks = [
+        check for check in check_numbers(numbers(secrets=(first, idle, never, young))) if check.check == "secrets"
+    ]
+    assert [check.found for check in checks] == [
         "secret 2 matched nothing for 9 days",
         "secret 3 matched nothing for 8 days",
     ]
-    assert "safe to remove" in found[0].remedy
+    assert "safe to remove" in checks[0].remedy
     # If none matches, it is silence, not a rotation that has ended.
     assert "secrets" not in judged(numbers(secrets=(idle, replace(never, known_since=ago(days=9)))))
 
@@ -317,20 +319,20 @@ def test_a_connection_error_names_no_address() -> None:
 
 
 def test_problems_come_first_and_equals_keep_the_order_of_the_contract() -> None:
-    found = [
+    checks = [
         ok("settings", ""),
         *(Check(check=name, status=Severity.PROBLEM, found="") for name in reversed(CHECKS[1:])),
     ]
-    assert [check.check for check in ordered(found)] == [*CHECKS[1:], "settings"]
+    assert [check.check for check in ordered(checks)] == [*CHECKS[1:], "settings"]
     mixed = [unknown("probe", ""), ok("redis", ""), store_findings.SECRET_TWICE(), traffic_findings.WORKERS_NEVER()]
     assert [check.check for check in ordered(mixed)] == ["workers", "secrets", "probe", "redis"]
 
 
 def test_several_findings_of_one_check_are_one_line() -> None:
-    found = worst([ok("durability", "fine"), store_findings.PAGES_TORN(), store_findings.FSYNC_OFF()])
-    assert found.status is Severity.PROBLEM
-    assert found.found == f"{store_findings.FSYNC_OFF.found}; {store_findings.PAGES_TORN.found}"
-    assert found.remedy == f"{store_findings.FSYNC_OFF.remedy}; {store_findings.PAGES_TORN.remedy}"
+    check = worst([ok("durability", "fine"), store_findings.PAGES_TORN(), store_findings.FSYNC_OFF()])
+    assert check.status is Severity.PROBLEM
+    assert check.found == f"{store_findings.FSYNC_OFF.found}; {store_findings.PAGES_TORN.found}"
+    assert check.remedy == f"{store_findings.FSYNC_OFF.remedy}; {store_findings.PAGES_TORN.remedy}"
 
 
 def test_the_text_has_a_line_for_each_check_and_its_remedy_below() -> None:

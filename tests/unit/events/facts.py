@@ -25,7 +25,7 @@ def fact(
     return parse(raw(body(event, None if at is None else minute(at), **({"id": "x"} | data)), received), options)
 
 
-def told(status: str, at: float | None, **data: Any) -> Event:
+def message_fact(status: str, at: float | None, **data: Any) -> Event:
     return fact(f"message.{status}", at, **data)
 
 
@@ -36,37 +36,37 @@ def refused(at: float, **data: Any) -> Event:
 
 def row(*facts: Event) -> MessageRow:
     """The row of these facts, which is the same in every order."""
-    found = [message_row(order) for order in permutations(facts)]
-    assert all(row == found[0] for row in found)
-    assert found[0] is not None
-    return found[0]
+    rows = [message_row(order) for order in permutations(facts)]
+    assert all(row == rows[0] for row in rows)
+    assert rows[0] is not None
+    return rows[0]
 
 
 def claims(*facts: Event) -> dict[OptOutKey, datetime]:
     """Whom these facts stop, and since when."""
-    return {key: found.opted_out_at for key, found in opt_outs(stored(*facts)).items()}
+    return {key: opt_out.opted_out_at for key, opt_out in opt_outs(stored(*facts)).items()}
 
 
 def stored(*facts: Event) -> list[StoredStatement]:
     """What these facts state, as the history has it with the times of the ledger."""
     by_digest = {event.digest: event for event in distinct(facts)}
-    found = []
-    for of in by_subject(by_digest.values()).values():
-        for statement in opt_outs_of(of):
+    statements = []
+    for events in by_subject(by_digest.values()).values():
+        for statement in opt_outs_of(events):
             assert statement.digest is not None
             event = by_digest[statement.digest]
-            found.append(_columns(statement, event.occurred_at, event.received_at))
-    return found
+            statements.append(_columns(statement, event.occurred_at, event.received_at))
+    return statements
 
 
 def _columns(statement: OptOutStatement, occurred_at: datetime, received_at: datetime) -> StoredStatement:
-    of = {name: getattr(statement, name) for name in ("kind", "channel", "address", "sender", "source")}
-    of |= {name: getattr(statement, name) for name in ("message_id", "digest", "reason", "opt_out_id")}
-    return of | {"person": person_of(statement.address), "occurred_at": occurred_at, "received_at": received_at}
+    columns = {name: getattr(statement, name) for name in ("kind", "channel", "address", "sender", "source")}
+    columns |= {name: getattr(statement, name) for name in ("message_id", "digest", "reason", "opt_out_id")}
+    return columns | {"person": person_of(statement.address), "occurred_at": occurred_at, "received_at": received_at}
 
 
 def opt_outs(statements: Sequence[StoredStatement]) -> dict[OptOutKey, OptOutRow]:
     """The rows of these statements, which are the same in every order."""
-    found = opt_out_rows(statements)
-    assert found == opt_out_rows(statements[::-1]) == opt_out_rows(sorted(statements, key=repr))
-    return found
+    rows = opt_out_rows(statements)
+    assert rows == opt_out_rows(statements[::-1]) == opt_out_rows(sorted(statements, key=repr))
+    return rows

@@ -82,11 +82,13 @@ def test_an_address_that_is_not_blank_never_becomes_blank(channel: str, address:
     assert normalise(channel, address, region).strip() or not address.strip()
 
 
+marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]
+between = st.text(st.sampled_from(marks), max_size=2)
+
+
 @patient
 @given(st.integers(900_000_000, 999_999_999), st.data())
 def test_blanks_marks_and_dashes_anywhere_in_a_number_do_not_make_it_another(number: int, data: st.DataObject) -> None:
-    marks = [*BLANKS, *(chr(point) for point in range(0x3000) if unicodedata.category(chr(point)) in ("Cf", "Pd"))]
-    between = st.text(st.sampled_from(marks), max_size=2)
     spelled = "".join(digit + data.draw(between) for digit in f"+244{number}")
     # A number in no known range may seem to be a known number with something behind it, and is no person's then.
     assert read_address("sms", spelled, "AO").addresses in ((Address(f"+244{number}", f"+244{number}"),), ())
@@ -99,24 +101,30 @@ WRITTEN = [*SPELLINGS.values(), "+525512345678", "5215512345678", "+55 11 8123-4
 
 @pytest.mark.parametrize("text", [*WRITTEN, *sorted(EMAILS.values())])
 def test_whoever_is_opted_out_under_one_spelling_is_found_under_every_other(text: str) -> None:
-    for one, other in product([*sorted(CHANNELS), ""], repeat=2):
-        if "slack" in (one, other) and "@" not in text and "+" not in text:
+    for stated_channel, asked_channel in product([*sorted(CHANNELS), ""], repeat=2):
+        if "slack" in (stated_channel, asked_channel) and "@" not in text and "+" not in text:
             continue  # only Slack knows whose that is
-        told = read_address(one, text, "AO").addresses[0]
-        for spelling in module.spellings_of(told.person):
-            assert {told.text, spelling} <= set(spellings(other, text, "AO")), (one, other)
-            assert read_address(other, spelling, "AO").addresses[0].person == told.person, (one, other)
+        address = read_address(stated_channel, text, "AO").addresses[0]
+        for spelling in module.spellings_of(address.person):
+            assert {address.text, spelling} <= set(spellings(asked_channel, text, "AO")), (
+                stated_channel,
+                asked_channel,
+            )
+            assert read_address(asked_channel, spelling, "AO").addresses[0].person == address.person, (
+                stated_channel,
+                asked_channel,
+            )
 
 
 @patient
 @given(addresses, regions)
 @example("tel:912345678", "AO")
 def test_who_names_no_channel_asks_for_the_spellings_of_all(address: str, region: str) -> None:
-    found = spellings(None, address, region)
-    assert found[0] == normalise("", address, region) or not read_address("", address, region).addresses
+    texts = spellings(None, address, region)
+    assert texts[0] == normalise("", address, region) or not read_address("", address, region).addresses
     for channel in ("", "sms", "email", "slack"):
-        for one in read_address(channel, address, region).addresses:
-            assert set(module.spellings_of(one.person)) <= set(found)
+        for possible in read_address(channel, address, region).addresses:
+            assert set(module.spellings_of(possible.person)) <= set(texts)
 
 
 @patient

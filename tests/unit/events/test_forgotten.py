@@ -31,35 +31,35 @@ def forgotten(*persons: str, key: ForgetKey = KEY) -> ForgottenPeople:
     return ForgottenPeople(people, default_region="AO")
 
 
-def kept(content: bytes, *persons: str, key: ForgetKey = KEY) -> Event:
+def kept_event(content: bytes, *persons: str, key: ForgetKey = KEY) -> Event:
     return without_forgotten(parse(raw(content), AO), forgotten(*persons or [ANA], key=key))
 
 
 @pytest.mark.parametrize("spelling", NUMBERS.values())
 def test_a_body_of_any_spelling_of_a_number_is_kept_without_it(spelling: str) -> None:
     content = body("message.delivered", minute(0), to=spelling.format(DIGITS), message_id="m1", channel="sms")
-    for found in (content, gzip.compress(content)):
-        event = kept(found)
+    for received_body in (content, gzip.compress(content)):
+        event = kept_event(received_body)
         assert event.message
         assert event.message.recipient == KEY.pseudonym(ANA)
         assert DIGITS.encode() not in event.body
-        assert event.digest == KEY.keyed_digest(sha256(found).hexdigest())
+        assert event.digest == KEY.keyed_digest(sha256(received_body).hexdigest())
 
 
 @pytest.mark.parametrize("spelling", EMAILS.values())
 def test_a_body_of_any_spelling_of_an_email_address_is_kept_without_it(spelling: str) -> None:
     content = body("message.optout", minute(0), to=spelling, channel="email")
-    event = kept(content, EMAIL_KEPT)
+    event = kept_event(content, EMAIL_KEPT)
     assert event.message
     assert event.message.addresses == (KEY.pseudonym(EMAIL_KEPT),)
     assert b"ana" not in event.body.lower()
     assert event.subject_id == event.digest == KEY.keyed_digest(sha256(content).hexdigest())
 
 
-@pytest.mark.parametrize(("one", "other"), TWO_NUMBERS.values())
-def test_both_spellings_of_a_number_of_two_have_one_pseudonym(one: str, other: str) -> None:
-    (person,) = {address.person for text in (one, other) for address in persons_of("sms", text, "AO")}
-    events = [kept(body("message.delivered", to=text, message_id="m1"), person) for text in (one, other)]
+@pytest.mark.parametrize(("first", "second"), TWO_NUMBERS.values())
+def test_both_spellings_of_a_number_of_two_have_one_pseudonym(first: str, second: str) -> None:
+    (person,) = {address.person for text in (first, second) for address in persons_of("sms", text, "AO")}
+    events = [kept_event(body("message.delivered", to=text, message_id="m1"), person) for text in (first, second)]
     assert {event.message and event.message.recipient for event in events} == {KEY.pseudonym(person)}
 
 
@@ -81,19 +81,21 @@ def test_the_rest_of_what_a_body_states_is_kept_and_texts_that_name_the_person_a
         error=f"forwarded by {DIGITS[:3]} {DIGITS[3:]}",
         failed_at="2026-06-24T10:02:00Z",
     )
-    before, after = parse(raw(content), AO), kept(content)
+    before, after = parse(raw(content), AO), kept_event(content)
     assert before.message
     assert after.message
     assert after.message.failure_reason == ERASED
     assert after.subject_id == after.message.message_id == KEY.keyed_id(f"m-{DIGITS}")
-    same = ("channel", "recipient", "addresses", "sender", "campaign_id", "status_at", "failure_code")
-    assert [getattr(after.message, name) for name in same] == [getattr(before.message, name) for name in same]
+    unchanged_fields = ("channel", "recipient", "addresses", "sender", "campaign_id", "status_at", "failure_code")
+    assert [getattr(after.message, name) for name in unchanged_fields] == [
+        getattr(before.message, name) for name in unchanged_fields
+    ]
     assert (after.name, after.occurred_at, after.is_dated) == (before.name, before.occurred_at, before.is_dated)
 
 
 def test_a_campaign_that_names_the_person_is_kept_without_the_texts_and_numbers_that_do() -> None:
     content = body("campaign.sent", minute(0), id="cmp_1", name=f"to {DIGITS}", total=3, to=[int(ANA), {DIGITS: 1.5}])
-    campaign = kept(content).campaign
+    campaign = kept_event(content).campaign
     assert campaign
     assert (campaign.name, campaign.message_total) == (ERASED, 3)
     assert json.loads(campaign.details) == {"id": "cmp_1", "name": ERASED, "to": [ERASED, {ERASED: 1.5}], "total": 3}
@@ -107,7 +109,7 @@ def test_remains_are_read_as_the_body_is_whenever_it_was_received(path: object, 
     whole = json.dumps(document | content).encode()
     received_at = RECEIVED + timedelta(days=received_days)
     event = parse(raw(whole, received_at), AO)
-    remains = kept(whole)
+    remains = kept_event(whole)
     assert is_remains(remains.body)
     again = event_of_remains(remains.body, received_at)
     assert again == without_forgotten(event, forgotten(ANA))
@@ -117,11 +119,11 @@ def test_remains_are_read_as_the_body_is_whenever_it_was_received(path: object, 
 
 def test_two_people_are_forgotten_in_any_order_with_the_same_remains() -> None:
     content = body("message.optout", minute(0), to=ANA, from_=RUI, channel="sms", message_id="m1")
-    both = kept(content, ANA, RUI)
-    one_by_one = without_forgotten(kept(content, ANA), forgotten(ANA, RUI))
-    other_first = without_forgotten(kept(content, RUI), forgotten(ANA, RUI))
-    assert both == one_by_one == other_first
-    assert without_forgotten(both, forgotten(ANA, RUI)) is both
+    both_forgotten = kept_event(content, ANA, RUI)
+    one_by_one = without_forgotten(kept_event(content, ANA), forgotten(ANA, RUI))
+    other_first = without_forgotten(kept_event(content, RUI), forgotten(ANA, RUI))
+    assert both_forgotten == one_by_one == other_first
+    assert without_forgotten(both_forgotten, forgotten(ANA, RUI)) is both_forgotten
 
 
 TEXTS = st.one_of(
@@ -152,9 +154,10 @@ def test_no_bytes_are_too_strange_to_be_looked_at(content: bytes) -> None:
 
 def test_every_hash_changes_with_the_key_and_none_is_a_plain_one() -> None:
     content = body("message.optout", minute(0), to=ANA, channel="sms", note=f"m-{DIGITS}")
-    one, other = kept(content), kept(content, key=OTHER_KEY)
+    first, second = kept_event(content), kept_event(content, key=OTHER_KEY)
     texts = [
-        {event.subject_id, event.digest, *(event.message.addresses if event.message else ())} for event in (one, other)
+        {event.subject_id, event.digest, *(event.message.addresses if event.message else ())}
+        for event in (first, second)
     ]
     assert not texts[0] & texts[1]
     plain = {sha256(text).hexdigest() for text in (content, ANA.encode(), DIGITS.encode())}

@@ -11,7 +11,7 @@ from sync.events.event import Event
 from sync.events.merge import campaign_row, distinct, holding, message_row, row_of_one, row_of_several, strength
 from sync.events.opt_outs import opt_outs_of
 from tests.support.events_builder import ANA, RUI, minute, patient
-from tests.unit.events.facts import CODE, STRICT, claims, fact, opt_outs, stored, told
+from tests.unit.events.facts import CODE, STRICT, claims, fact, message_fact, opt_outs, stored
 
 # For any set of facts
 
@@ -49,8 +49,10 @@ def shuffled_with_copies(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
 
 @patient
 @given(shuffled_with_copies())
-def test_which_bodies_hold_depends_neither_on_order_nor_on_copies(given: tuple[list[Event], list[Event]]) -> None:
-    facts, others = given
+def test_which_bodies_hold_depends_neither_on_order_nor_on_copies(
+    facts_and_copies: tuple[list[Event], list[Event]],
+) -> None:
+    facts, others = facts_and_copies
     assert {(event.key, event.digest): event for event in distinct(facts)} == {
         (event.key, event.digest): event for event in distinct(others)
     }
@@ -69,8 +71,8 @@ def test_which_bodies_hold_does_not_depend_on_how_facts_are_batched(facts: list[
 
 @patient
 @given(shuffled_with_copies())
-def test_rows_depend_neither_on_order_nor_on_copies(given: tuple[list[Event], list[Event]]) -> None:
-    facts, others = (distinct(drawn) for drawn in given)
+def test_rows_depend_neither_on_order_nor_on_copies(facts_and_copies: tuple[list[Event], list[Event]]) -> None:
+    facts, others = (distinct(drawn) for drawn in facts_and_copies)
     others.reverse()
     assert message_row(facts) == message_row(others)
     assert campaign_row(facts) == campaign_row(others)
@@ -81,9 +83,9 @@ def test_rows_depend_neither_on_order_nor_on_copies(given: tuple[list[Event], li
 @patient
 @given(some_facts)
 def test_of_any_two_facts_one_is_the_stronger(facts: list[Event]) -> None:
-    for one, other in combinations(distinct(facts), 2):
-        if one.digest != other.digest:
-            assert (strength(one) > strength(other)) != (strength(one) < strength(other))
+    for first, second in combinations(distinct(facts), 2):
+        if first.digest != second.digest:
+            assert (strength(first) > strength(second)) != (strength(first) < strength(second))
 
 
 @patient
@@ -142,5 +144,5 @@ def test_one_more_fact_that_names_a_time_never_brings_a_status_back(facts: list[
 def test_the_row_of_one_body_follows_from_the_rule_for_several(
     status: str, data: dict[str, Any], at: int | None
 ) -> None:
-    event = told(status, at, options=STRICT, **data)
+    event = message_fact(status, at, options=STRICT, **data)
     assert row_of_one(event) == row_of_several([event]) == message_row([event])

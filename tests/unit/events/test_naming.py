@@ -22,7 +22,10 @@ MAIL = "ana@xn--mnchen-3ya.example"
 names_mail = names_any([MAIL], "AO")
 KEY = ForgetKey.of(b"k" * 32)
 FORGOTTEN = ForgottenPeople(
-    [ForgottenPerson(number, KEY.pseudonym(who), KEY, marks_of(who, KEY)) for number, who in enumerate((ANA, MAIL))],
+    [
+        ForgottenPerson(number, KEY.pseudonym(person), KEY, marks_of(person, KEY))
+        for number, person in enumerate((ANA, MAIL))
+    ],
     default_region="AO",
 )
 
@@ -32,8 +35,8 @@ def test_a_body_names_a_person_by_any_spelling_of_the_number(spelling: str) -> N
     content = body("message.seen", minute(0), message_id="m1", to=spelling.format(DIGITS))
     other = body("message.seen", minute(0), message_id="m1", to=spelling.format(RUI.removeprefix("+244")))
     escaped = "".join(f"\\u{ord(character):04x}" for character in spelling.format(DIGITS))
-    for found in (content, gzip.compress(content), content.decode().encode("utf-16"), f'["{escaped}"]'.encode()):
-        assert names_ana(found)
+    for encoded in (content, gzip.compress(content), content.decode().encode("utf-16"), f'["{escaped}"]'.encode()):
+        assert names_ana(encoded)
     assert not names_ana(other)
 
 
@@ -88,11 +91,13 @@ ESCAPED: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("escape", ESCAPED.values(), ids=ESCAPED)
 @pytest.mark.parametrize("content", HIDDEN.values(), ids=HIDDEN)
 def test_a_number_is_found_however_it_is_escaped(content: bytes, escape: Callable[[str], str]) -> None:
-    found, other = (content.replace(b"@", escape(number).encode()) for number in (DIGITS, RUI.removeprefix("+244")))
-    assert names_ana(found)
-    assert not names_ana(other)
-    assert FORGOTTEN.named_in(found)
-    assert not FORGOTTEN.named_in(other)
+    naming_ana, naming_rui = (
+        content.replace(b"@", escape(number).encode()) for number in (DIGITS, RUI.removeprefix("+244"))
+    )
+    assert names_ana(naming_ana)
+    assert not names_ana(naming_rui)
+    assert FORGOTTEN.named_in(naming_ana)
+    assert not FORGOTTEN.named_in(naming_rui)
 
 
 @pytest.mark.parametrize(

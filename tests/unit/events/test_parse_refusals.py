@@ -37,18 +37,18 @@ def refusal(content: bytes) -> Unreadable:
     ],
 )
 def test_a_failure_is_a_text_or_an_object(data: dict[str, Any], code: str | None, reason: str | None) -> None:
-    told = message(body("message.failed", TEN, message_id="msg_1", **data))
-    assert (told.failure_code, told.failure_reason) == (code, reason)
+    details = message(body("message.failed", TEN, message_id="msg_1", **data))
+    assert (details.failure_code, details.failure_reason) == (code, reason)
 
 
 def test_the_words_of_a_failure_never_stop_an_event_however_long_or_unstorable() -> None:
-    told = message(bodies()["applied/a_long_reason"])
-    assert told.failure_reason == "9" * 1000
-    told = message(bodies()["applied/nul_and_surrogates_in_prose"])
-    assert told.failure_reason is not None
-    assert told.failure_reason.startswith("no\ufffdroute")
-    assert told.failure_code
-    (told.failure_reason + told.failure_code).encode()
+    details = message(bodies()["applied/a_long_reason"])
+    assert details.failure_reason == "9" * 1000
+    details = message(bodies()["applied/nul_and_surrogates_in_prose"])
+    assert details.failure_reason is not None
+    assert details.failure_reason.startswith("no\ufffdroute")
+    assert details.failure_code
+    (details.failure_reason + details.failure_code).encode()
 
 
 # A STOP as it should be, and what may stand in any one field of another.
@@ -115,14 +115,14 @@ def test_a_body_reads_alike_however_deep_the_stack_it_is_read_on(name: str, dept
     ["message_id", "id", "campaign_id", "from", "sender_id", "error", "code", "reason", "opted_out_at", "x"],
 )
 def test_an_opt_out_with_an_address_is_never_refused_because_of_another_field(field: str, unusable: str) -> None:
-    told = message(body("message.optout", TEN, **(STOP | {field: UNUSABLE[unusable]})))
-    assert (told.channel, told.recipient) == ("sms", ANA)
+    details = message(body("message.optout", TEN, **(STOP | {field: UNUSABLE[unusable]})))
+    assert (details.channel, details.recipient) == ("sms", ANA)
 
 
 @pytest.mark.parametrize("unusable", UNUSABLE)
 def test_an_opt_out_with_an_unusable_channel_holds_for_any_channel(unusable: str) -> None:
-    told = message(body("message.optout", TEN, **(STOP | {"channel": UNUSABLE[unusable]})))
-    assert (told.channel, told.recipient) == (None, ANA)
+    details = message(body("message.optout", TEN, **(STOP | {"channel": UNUSABLE[unusable]})))
+    assert (details.channel, details.recipient) == (None, ANA)
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_an_opt_out_with_an_address_is_never_refused_because_of_a_number(more: s
 
 
 def test_an_opt_out_with_nothing_usable_but_an_address_is_read() -> None:
-    told = message(bodies()["applied/optout_with_nothing_else_usable"])
-    assert (told.message_id, told.channel, told.sender, told.campaign_id) == (None, None, None, None)
-    assert told.recipient == ANA
+    details = message(bodies()["applied/optout_with_nothing_else_usable"])
+    assert (details.message_id, details.channel, details.sender, details.campaign_id) == (None, None, None, None)
+    assert details.recipient == ANA
 
 
 @pytest.mark.parametrize("field", ["message_id", "messageId", "id"])
@@ -156,8 +156,8 @@ def test_an_opt_out_whose_address_is_unusable_still_counts_for_that_of_its_messa
 
 @pytest.mark.parametrize("unusable", ["nul", "surrogate", "long"])
 def test_an_address_that_is_unusable_under_one_name_is_read_under_the_next(unusable: str) -> None:
-    told = message(body("message.optout", TEN, to=UNUSABLE[unusable], recipient=ANA))
-    assert told.recipient == ANA
+    details = message(body("message.optout", TEN, to=UNUSABLE[unusable], recipient=ANA))
+    assert details.recipient == ANA
 
 
 def test_an_opt_out_that_names_neither_a_message_nor_an_address_is_refused() -> None:

@@ -136,8 +136,8 @@ def test_nothing_is_refused_for_its_lack_of_a_known_type(content: bytes) -> None
 )
 def test_the_names_of_a_messages_field_are_read_in_their_order(field: str, names: list[str]) -> None:
     for first in range(len(names)):
-        given = {name: f"by {name}" for name in reversed(names[first:])}
-        assert getattr(message(body("message.failed", TEN, **given)), field) == f"by {names[first]}"
+        fields = {name: f"by {name}" for name in reversed(names[first:])}
+        assert getattr(message(body("message.failed", TEN, **fields)), field) == f"by {names[first]}"
 
 
 @pytest.mark.parametrize("first", range(3))
@@ -153,13 +153,13 @@ def test_the_name_id_is_that_of_the_subject_only() -> None:
 
 @pytest.mark.parametrize("nothing", ["", " ", "\t\n", "\u00a0", True, False, 1.5, [], ["msg_2"], {}, {"id": "msg_2"}])
 def test_a_name_that_holds_nothing_leaves_the_word_to_the_next(nothing: Any) -> None:
-    told = message(body("message.failed", TEN, message_id=nothing, id="msg_1", to=nothing, recipient=ANA))
-    assert (told.message_id, told.recipient) == ("msg_1", ANA)
+    details = message(body("message.failed", TEN, message_id=nothing, id="msg_1", to=nothing, recipient=ANA))
+    assert (details.message_id, details.recipient) == ("msg_1", ANA)
 
 
 def test_whole_numbers_are_ids_too() -> None:
-    told = message(body("message.delivered", TEN, message_id=7, campaign_id=0, to=244912345678, from_=12345))
-    assert told == MessageDetails(
+    details = message(body("message.delivered", TEN, message_id=7, campaign_id=0, to=244912345678, from_=12345))
+    assert details == MessageDetails(
         message_id="7", campaign_id="0", recipient=ANA, addresses=(ANA,), is_recipient_named=True, sender="12345"
     )
 
@@ -180,20 +180,20 @@ def test_data_that_is_no_object_is_as_good_as_empty(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "read_as"),
+    ("channel", "read_as"),
     [("SMS", "sms"), (" WhatsApp ", "whatsapp"), ("Whats App", "whatsapp"), ("\u017fms", "sms"), ("Push", "push")],
 )
-def test_a_channel_is_read_in_lower_case(given: str, read_as: str) -> None:
-    assert message(body("message.delivered", TEN, channel=given)).channel == read_as
-    assert campaign(body("campaign.sent", TEN, channel=given)).channel == read_as
+def test_a_channel_is_read_in_lower_case(channel: str, read_as: str) -> None:
+    assert message(body("message.delivered", TEN, channel=channel)).channel == read_as
+    assert campaign(body("campaign.sent", TEN, channel=channel)).channel == read_as
 
 
 @pytest.mark.parametrize(
-    "given", ["", " ", "a b", "\0", "\ud800", "\u017fmt", "x" * 65, 7, True, ["sms"], {"type": "sms"}]
+    "channel", ["", " ", "a b", "\0", "\ud800", "\u017fmt", "x" * 65, 7, True, ["sms"], {"type": "sms"}]
 )
-def test_what_can_be_no_channels_name_counts_as_none(given: Any) -> None:
-    assert message(body("message.delivered", TEN, channel=given)).channel is None
-    assert campaign(body("campaign.sent", TEN, channel=given)).channel is None
+def test_what_can_be_no_channels_name_counts_as_none(channel: Any) -> None:
+    assert message(body("message.delivered", TEN, channel=channel)).channel is None
+    assert campaign(body("campaign.sent", TEN, channel=channel)).channel is None
 
 
 def test_an_address_is_read_as_its_channel_spells_it() -> None:

@@ -23,7 +23,7 @@ A_QUARTER_LATER = OCCURRED.replace(microsecond=250_000)
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         ("2026-06-24T10:05:00Z", OCCURRED),
         ("2026-06-24T10:05:00z", OCCURRED),
@@ -89,11 +89,11 @@ A_QUARTER_LATER = OCCURRED.replace(microsecond=250_000)
         ("2026-06-23 24:00:00 UTC", MIDNIGHT),
     ],
 )
-def test_a_time_is_read_in_every_common_form(given: Any, expected: datetime) -> None:
-    event = read(timed(given))
+def test_a_time_is_read_in_every_common_form(value: Any, expected: datetime) -> None:
+    event = read(timed(value))
     assert (event.occurred_at, event.is_dated, event.claimed_at) == (expected, True, expected)
     assert event.occurred_at.utcoffset() == timedelta(0)
-    details = message(timed(None, delivered_at=given))
+    details = message(timed(None, delivered_at=value))
     assert details.status_at == expected
 
 
@@ -106,7 +106,7 @@ def test_a_time_has_up_to_nine_digits_of_a_fraction_and_is_kept_to_the_microseco
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         None,
         "",
@@ -165,13 +165,13 @@ def test_a_time_has_up_to_nine_digits_of_a_fraction_and_is_kept_to_the_microseco
         {},
         {"seconds": 1782295500},
     ],
-    ids=lambda given: repr(given)[:40],
+    ids=lambda value: repr(value)[:40],
 )
-def test_what_is_no_time_or_not_plausible_counts_as_none(given: Any) -> None:
-    event = read(timed(given))
+def test_what_is_no_time_or_not_plausible_counts_as_none(value: Any) -> None:
+    event = read(timed(value))
     assert (event.occurred_at, event.is_dated, event.claimed_at) == (RECEIVED, False, None)
-    assert read(timed(given, delivered_at="2026-06-24T10:05:00Z")).occurred_at == OCCURRED
-    assert message(timed(OCCURRED.isoformat(), delivered_at=given)).status_at is None
+    assert read(timed(value, delivered_at="2026-06-24T10:05:00Z")).occurred_at == OCCURRED
+    assert message(timed(OCCURRED.isoformat(), delivered_at=value)).status_at is None
 
 
 # Times that lie ahead of the receipt

@@ -78,10 +78,12 @@ def test_every_spelling_of_a_stop_is_seen_before_it_is_read(name: str, encode: C
 @patient
 @given(
     name=st.sampled_from([EventType.FAILED, EventType.UNDELIVERABLE]).flatmap(spelled_names),
-    told=st.sampled_from(list(FAILURES.values())),
+    failure=st.sampled_from(list(FAILURES.values())),
 )
-def test_every_spelling_of_a_failure_that_opts_out_is_seen_where_failures_may(name: str, told: dict[str, str]) -> None:
-    content = f'{{"event": "{name}", "data": {json.dumps({"to": ANGOLAN, **told})}}}'.encode()
+def test_every_spelling_of_a_failure_that_opts_out_is_seen_where_failures_may(
+    name: str, failure: dict[str, str]
+) -> None:
+    content = f'{{"event": "{name}", "data": {json.dumps({"to": ANGOLAN, **failure})}}}'.encode()
     message = parse(raw(content), FAILING).message
     assert message
     assert message.is_opt_out
@@ -169,8 +171,8 @@ def two_spellings(draw: st.DrawFn) -> tuple[str, str]:
 def test_what_a_stop_says_under_any_spelling_is_found_under_every_other(
     spellings: tuple[str, str], region: str, channel: str, field: str, asked_channel: str | None
 ) -> None:
-    told, asked = spellings
-    content = json.dumps({"event": "message.optout", "data": {field: told, "channel": channel}}).encode()
+    stated, asked = spellings
+    content = json.dumps({"event": "message.optout", "data": {field: stated, "channel": channel}}).encode()
     message = parse(raw(content), ParseOptions(default_region=region)).message
     assert message
     opted_out = {address.person for text in message.addresses for address in persons_of(None, text, "")}

@@ -16,15 +16,18 @@ from tests.support.events_builder import AO, bodies, body, raw
 CONFIGURED = ParseOptions(default_region="AO", opt_out_failures=frozenset({"21610"}))
 
 
-def escaped(text: str, which: list[bool], upper: bool) -> str:
+def escaped(text: str, are_hidden: list[bool], upper: bool) -> str:
     """`text` as JSON may spell it, with some of its characters as escapes."""
     digits = "04X" if upper else "04x"
-    return "".join(f"\\u{ord(one):{digits}}" if is_hidden else one for one, is_hidden in zip(text, which, strict=True))
+    return "".join(
+        f"\\u{ord(character):{digits}}" if is_hidden else character
+        for character, is_hidden in zip(text, are_hidden, strict=True)
+    )
 
 
-@given(which=st.lists(st.booleans(), min_size=14, max_size=14), upper=st.booleans())
-def test_an_opt_out_is_seen_however_json_spells_it(which: list[bool], upper: bool) -> None:
-    name = escaped("message.optout", which, upper)
+@given(are_hidden=st.lists(st.booleans(), min_size=14, max_size=14), upper=st.booleans())
+def test_an_opt_out_is_seen_however_json_spells_it(are_hidden: list[bool], upper: bool) -> None:
+    name = escaped("message.optout", are_hidden, upper)
     content = f'{{"event": "{name}", "data": {{"to": "+244912345678"}}}}'.encode()
     message = parse(raw(content), AO).message
     assert message
@@ -32,9 +35,9 @@ def test_an_opt_out_is_seen_however_json_spells_it(which: list[bool], upper: boo
     assert may_opt_out(content, failures_may=False)
 
 
-@given(which=st.lists(st.booleans(), min_size=14, max_size=14))
-def test_a_failure_that_opts_out_is_seen_where_failures_may(which: list[bool]) -> None:
-    name = escaped("message.failed", which, upper=False)
+@given(are_hidden=st.lists(st.booleans(), min_size=14, max_size=14))
+def test_a_failure_that_opts_out_is_seen_where_failures_may(are_hidden: list[bool]) -> None:
+    name = escaped("message.failed", are_hidden, upper=False)
     content = f'{{"event": "{name}", "data": {{"to": "+244912345678", "error_code": "21610"}}}}'.encode()
     message = parse(raw(content), CONFIGURED).message
     assert message

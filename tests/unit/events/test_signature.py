@@ -72,9 +72,9 @@ def test_with_no_secret_nothing_is_genuine() -> None:
     assert verify(SAMPLE, signature(SAMPLE, b""), []) is Verdict.WRONG
 
 
-@pytest.mark.parametrize("given", [None, ""])
-def test_no_signature_is_missing(given: str | None) -> None:
-    assert verify(SAMPLE, given, [SECRET]) is Verdict.MISSING
+@pytest.mark.parametrize("signature", [None, ""])
+def test_no_signature_is_missing(signature: str | None) -> None:
+    assert verify(SAMPLE, signature, [SECRET]) is Verdict.MISSING
 
 
 MALFORMED = {

@@ -22,10 +22,10 @@ def same_sender_key(sender: str, region: str) -> str:
     return sender_key(sender_text(sender, region))
 
 
-@pytest.mark.parametrize("channel", sorted([*PHONE_CHANNELS, ""]))
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_every_spelling_of_a_number_is_one(spelling: str, channel: str) -> None:
-    assert normalise(channel, SPELLINGS[spelling], "AO") == ANA
+def test_every_spelling_of_a_number_is_one(spelling: str) -> None:
+    channels = [*PHONE_CHANNELS, ""]
+    assert {name: normalise(name, SPELLINGS[spelling], "AO") for name in channels} == dict.fromkeys(channels, ANA)
 
 
 @pytest.mark.parametrize("blank", BLANKS, ids=lambda blank: f"U+{ord(blank):04X}")
@@ -60,10 +60,10 @@ def test_numbers_without_country_code_belong_to_the_default_region() -> None:
     assert normalise("sms", "244912345678", "PT") == ANA
 
 
-@pytest.mark.parametrize("channel", sorted([*CHANNELS, "", "push"]))
 @pytest.mark.parametrize("spelling", EMAILS)
-def test_every_spelling_of_an_email_address_is_one_on_every_channel(spelling: str, channel: str) -> None:
-    assert normalise(channel, EMAILS[spelling], "AO") == "ana.silva@example.com"
+def test_every_spelling_of_an_email_address_is_one_on_every_channel(spelling: str) -> None:
+    channels, kept = [*CHANNELS, "", "push"], "ana.silva@example.com"
+    assert {name: normalise(name, EMAILS[spelling], "AO") for name in channels} == dict.fromkeys(channels, kept)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_an_email_address_or_a_number_with_a_plus_is_one_on_slack_too() -> None:
     assert normalise("slack", "244912345678@s.whatsapp.net", "AO") == ANA
 
 
-@pytest.mark.parametrize("channel", ["sms", "email", ""])
 @pytest.mark.parametrize("text", UNREADABLE)
-def test_what_cannot_be_one_address_is_nobodys_and_says_why(text: str, channel: str) -> None:
-    assert read_address(channel, text, "AO") == AddressReading((), UNREADABLE[text])
-    assert not can_be_person(channel, text, "AO")
-    assert normalise(channel, text, "AO") == text.strip()
-    assert not is_address(channel, text.strip())
+def test_what_cannot_be_one_address_is_nobodys_and_says_why(text: str) -> None:
+    for channel in ("sms", "email", ""):
+        assert read_address(channel, text, "AO") == AddressReading((), UNREADABLE[text]), channel
+        assert not can_be_person(channel, text, "AO"), channel
+        assert normalise(channel, text, "AO") == text.strip(), channel
+        assert not is_address(channel, text.strip()), channel
 
 
 @pytest.mark.parametrize(

@@ -101,11 +101,13 @@ times = st.sampled_from(sorted({*ANY_TIME, *(name for names in STATUS_TIMES.valu
 @st.composite
 def ordinary(draw: st.DrawFn) -> bytes:
     """A body that is nearly always for the quick decoder: known fields hold texts, and unknown ones anything."""
-    known = st.tuples(st.sampled_from(NAMES), mild)
-    timed = st.tuples(times, st.one_of(mild, numbers))
-    failed = st.tuples(st.sampled_from(["error", *CODE]), st.one_of(mild, numbers, objects_of_errors))
-    unknown = st.tuples(st.sampled_from(["status", "whole_data", "more", "MESSAGE_ID"]), values)
-    pairs = draw(st.lists(st.one_of(known, known, known, timed, failed, unknown), max_size=6))
+    known_field = st.tuples(st.sampled_from(NAMES), mild)
+    time_field = st.tuples(times, st.one_of(mild, numbers))
+    failure_field = st.tuples(st.sampled_from(["error", *CODE]), st.one_of(mild, numbers, objects_of_errors))
+    unknown_field = st.tuples(st.sampled_from(["status", "whole_data", "more", "MESSAGE_ID"]), values)
+    pairs = draw(
+        st.lists(st.one_of(known_field, known_field, known_field, time_field, failure_field, unknown_field), max_size=6)
+    )
     data = ",".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in pairs)
     name, time = draw(st.sampled_from(EVENTS)), json.dumps(draw(st.one_of(mild, numbers)), ensure_ascii=False)
     return f'{{"event": "{name}", "timestamp": {time}, "data": {{{data}}}}}'.encode("utf-8", "surrogatepass")
@@ -116,11 +118,11 @@ def odd(draw: st.DrawFn) -> bytes:
     """A body of any fields in any order, now and then with escapes, keys that repeat, or no object as its data."""
     content = st.one_of(written_values(texts), written_values())
     data = draw(st.one_of(objects(st.sampled_from(NAMES), content), written_values()))
-    rest = draw(objects(st.sampled_from(["timestamp", "event", "data", "more", "\ud800"]), written_values()))
+    members = draw(objects(st.sampled_from(["timestamp", "event", "data", "more", "\ud800"]), written_values()))
     name = written(
         draw, draw(st.sampled_from([*EVENTS, "campaign.sent", "message.read", "Message.Delivered", 7, None]))
     )
-    text = f'{{"event":{name},"data":{data}{"," if rest[1:-1].strip() else ""}{rest[1:]}'
+    text = f'{{"event":{name},"data":{data}{"," if members[1:-1].strip() else ""}{members[1:]}'
     return draw(st.sampled_from(["", "", "\ufeff", " ", "\x00"])).encode() + text.encode("utf-8", "surrogatepass")
 
 

@@ -74,14 +74,14 @@ def test_many_of_a_public_provider_are_no_burst(domain: str) -> None:
     )
 )
 def test_a_burst_is_the_fullest_minute_that_an_opt_out_is_in(opt_outs: list[tuple[int, int, str]]) -> None:
-    known = [
+    statements = [
         opt_out(number, seconds, person=f"{person}@{domain}")
         for number, (person, seconds, domain) in enumerate(opt_outs)
     ]
-    hints = scanner_hints(known)
-    assert scanner_hints(known[::-1]) == hints
-    for one in known:
-        near = [other for other in known if other.domain == one.domain]
+    hints = scanner_hints(statements)
+    assert scanner_hints(statements[::-1]) == hints
+    for statement in statements:
+        near = [other for other in statements if other.domain == statement.domain]
         fullest = max(
             len(
                 {
@@ -91,7 +91,7 @@ def test_a_burst_is_the_fullest_minute_that_an_opt_out_is_in(opt_outs: list[tupl
                 }
             )
             for first in near
-            if timedelta() <= one.occurred_at - first.occurred_at <= timedelta(seconds=BURST_SECONDS)
+            if timedelta() <= statement.occurred_at - first.occurred_at <= timedelta(seconds=BURST_SECONDS)
         )
-        found = hints.get(one.statement_id)
-        assert (found.burst if found else 0) == (fullest if fullest >= BURST_ADDRESSES else 0)
+        hint = hints.get(statement.statement_id)
+        assert (hint.burst if hint else 0) == (fullest if fullest >= BURST_ADDRESSES else 0)

@@ -70,15 +70,15 @@ def test_a_verdict_says_how_late_and_what_we_knew(row: Any, sentence: str, cell:
 def test_we_knew_once_the_opt_out_had_reached_us_and_it_held_once_it_was_applied(
     status: int, received: int, applied: int
 ) -> None:
-    known = knowledge_of(late(status, received=received, applied=applied))
-    assert (known is Knowledge.BEFORE_RECEIPT) == (status <= received)
-    assert (known is Knowledge.IN_FORCE) == (status > received and status > applied)
+    knowledge = knowledge_of(late(status, received=received, applied=applied))
+    assert (knowledge is Knowledge.BEFORE_RECEIPT) == (status <= received)
+    assert (knowledge is Knowledge.IN_FORCE) == (status > received and status > applied)
 
 
 @given(status=SECONDS, applied=SECONDS)
 def test_what_a_person_states_reaches_us_as_it_takes_effect(status: int, applied: int) -> None:
-    known = knowledge_of(late(status, received=None, applied=applied))
-    assert known is (Knowledge.BEFORE_RECEIPT if status <= applied else Knowledge.IN_FORCE)
+    knowledge = knowledge_of(late(status, received=None, applied=applied))
+    assert knowledge is (Knowledge.BEFORE_RECEIPT if status <= applied else Knowledge.IN_FORCE)
 
 
 KNOWN_BEFORE = late(10, received=60, applied=61, name="early")
@@ -95,5 +95,5 @@ def test_of_several_messages_the_verdict_counts_each_kind_and_tells_the_worst() 
 @given(st.lists(st.sampled_from([KNOWN_BEFORE, IN_FORCE, late(61, received=60, applied=62)])))
 def test_every_message_is_counted_once(rows: list[Any]) -> None:
     document = verdict_document(rows)
-    assert document["messages"] == len(rows) == sum(document[known] for known in Knowledge)
+    assert document["messages"] == len(rows) == sum(document[knowledge] for knowledge in Knowledge)
     assert document["text"] == verdict_text(rows)

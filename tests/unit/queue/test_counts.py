@@ -60,9 +60,9 @@ def test_what_waits_for_redis_for_days_takes_no_more_room_than_an_hour() -> None
     for minutes in range(3 * 24 * 60):
         counts.add("code:503", at=now - 60 * minutes)
     counts.restore(counts.take())
-    kept = counts.take()
-    assert len(kept.minutes) <= 62
-    assert added(kept.commands(now), COUNTS_KEY) == {"code:503": 3 * 24 * 60}
+    taken_counts = counts.take()
+    assert len(taken_counts.minutes) <= 62
+    assert added(taken_counts.commands(now), COUNTS_KEY) == {"code:503": 3 * 24 * 60}
 
 
 def test_the_latest_time_is_kept_whichever_comes_first() -> None:

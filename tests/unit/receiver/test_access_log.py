@@ -28,8 +28,8 @@ def line_of(
     headers = [(b"x-request-id", ID.encode())]
     scope = {"path": path, "raw_path": path.encode("latin-1"), "method": method, "headers": headers}
     log_request(scope, status, seconds)
-    said = capsys.readouterr().out
-    line: dict[str, Any] | None = json.loads(said) if said else None
+    output = capsys.readouterr().out
+    line: dict[str, Any] | None = json.loads(output) if output else None
     return line
 
 
@@ -93,11 +93,11 @@ def test_lines_are_readable_on_a_terminal_and_json_elsewhere() -> None:
     piped = subprocess.run([sys.executable, "-c", WRITE], capture_output=True, text=True, check=True).stdout
     assert [json.loads(line)["event"] for line in piped.splitlines()] == ["batch.failed", "request"]
 
-    ours, its = pty.openpty()
-    subprocess.run([sys.executable, "-c", WRITE], stdout=its, check=True)
-    os.close(its)
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(ours, 4096).decode()).splitlines()
-    os.close(ours)
+    controller, terminal = pty.openpty()
+    subprocess.run([sys.executable, "-c", WRITE], stdout=terminal, check=True)
+    os.close(terminal)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(controller, 4096).decode()).splitlines()
+    os.close(controller)
     assert re.fullmatch(r"\S+ \[warning  \] batch.failed +source=queue tries=1", shown[0])
     assert re.fullmatch(
         r"\S+ \[info     \] request method=GET path=/healthz status=200 milliseconds=4.0 request_id=\w+", shown[1]

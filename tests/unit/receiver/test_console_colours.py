@@ -27,8 +27,8 @@ SIGHTS: dict[str, tuple[Triple, Triple, Triple]] = {
 
 def colours(theme: int) -> dict[str, Triple]:
     """By name, as linear red, green and blue; `theme` is 0 of light and 1 of dark."""
-    found = {name: re.findall(rf"--{name}: #(\w{{6}});", SHEET)[theme] for name in ("card", *KINDS)}
-    return {name: linear(text) for name, text in found.items()}
+    codes = {name: re.findall(rf"--{name}: #(\w{{6}});", SHEET)[theme] for name in ("card", *KINDS)}
+    return {name: linear(text) for name, text in codes.items()}
 
 
 def linear(text: str) -> Triple:
@@ -44,8 +44,8 @@ def luminance(colour: Triple) -> float:
     return 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]
 
 
-def contrast(one: Triple, other: Triple) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
+def contrast(first: Triple, second: Triple) -> float:
+    dark, light = sorted((luminance(first), luminance(second)))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -65,25 +65,25 @@ def lab(colour: Triple) -> Triple:
     return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
 
 
-def difference(one: Triple, other: Triple) -> float:
-    return float(sum((a - b) ** 2 for a, b in zip(lab(one), lab(other), strict=True)) ** 0.5)
+def difference(first: Triple, second: Triple) -> float:
+    return float(sum((a - b) ** 2 for a, b in zip(lab(first), lab(second), strict=True)) ** 0.5)
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_part_of_a_chart_stands_out_from_its_card(kind: str, theme: int) -> None:
-    found = colours(theme)
-    assert contrast(found[kind], found["card"]) >= CONTRAST_MIN
+    palette = colours(theme)
+    assert contrast(palette[kind], palette["card"]) >= CONTRAST_MIN
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("sight", SIGHTS)
-@pytest.mark.parametrize(("one", "other"), BESIDE_EACH_OTHER)
+@pytest.mark.parametrize(("part", "neighbour"), BESIDE_EACH_OTHER)
 def test_no_two_parts_look_alike_to_whoever_sees_red_and_green_alike(
-    one: str, other: str, sight: str, theme: int
+    part: str, neighbour: str, sight: str, theme: int
 ) -> None:
-    found = colours(theme)
-    assert difference(seen(found[one], sight), seen(found[other], sight)) >= DIFFERENCE_MIN
+    palette = colours(theme)
+    assert difference(seen(palette[part], sight), seen(palette[neighbour], sight)) >= DIFFERENCE_MIN
 
 
 def test_a_known_difference_is_measured() -> None:

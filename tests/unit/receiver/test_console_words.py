@@ -44,7 +44,7 @@ def texts_of_templates() -> Iterator[str]:
 def texts_of_code() -> Iterator[str]:
     for path in CONSOLE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("_", "counted"):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "counted"):
                 yield from (str(text.value) for text in node.args if isinstance(text, ast.Constant))
 
 
@@ -57,9 +57,10 @@ def test_every_text_is_there_in_portuguese_and_no_other() -> None:
     assert len(TEXTS) > 200
 
 
-@pytest.mark.parametrize("text", sorted(PORTUGUESE))
-def test_a_translation_has_the_places_of_its_text(text: str) -> None:
-    assert set(PLACES.findall(PORTUGUESE[text])) == set(PLACES.findall(text))
+def test_a_translation_has_the_places_of_its_text() -> None:
+    places = {text: (set(PLACES.findall(text)), set(PLACES.findall(other))) for text, other in PORTUGUESE.items()}
+    assert {text: (ours, theirs) for text, (ours, theirs) in places.items() if ours != theirs} == {}
+    assert any(ours for ours, _ in places.values())
 
 
 @pytest.fixture
@@ -93,9 +94,9 @@ def test_numbers_and_times_in_portuguese() -> None:
 @pytest.mark.usefixtures("speaking")
 @pytest.mark.parametrize("speaking", ["en"], indirect=True)
 def test_one_message_is_told_of_in_the_singular() -> None:
-    one, many = "In 30 days {share} of {n} message arrived", "In 30 days {share} of {n} messages arrived"
-    assert language.counted(1, one, many, share="100.0%") == "In 30 days 100.0% of 1 message arrived"
-    assert language.counted(2_000, one, many, share="95.4%") == "In 30 days 95.4% of 2,000 messages arrived"
+    singular, plural = "In 30 days {share} of {n} message arrived", "In 30 days {share} of {n} messages arrived"
+    assert language.counted(1, singular, plural, share="100.0%") == "In 30 days 100.0% of 1 message arrived"
+    assert language.counted(2_000, singular, plural, share="95.4%") == "In 30 days 95.4% of 2,000 messages arrived"
 
 
 def test_values_in_a_text_are_escaped() -> None:
@@ -105,11 +106,11 @@ def test_values_in_a_text_are_escaped() -> None:
 
 
 def test_why_a_message_has_its_status_is_told_in_portuguese() -> None:
-    told = in_portuguese(
+    portuguese = in_portuguese(
         "delivered, because message.delivered (occurred 2026-06-24 10:00:00Z) is the latest final event; "
         "it outranks message.failed (occurred 2026-06-24 09:00:00Z)."
     )
-    assert told == (
+    assert portuguese == (
         "entregue, porque message.delivered (ocorreu em 2026-06-24 10:00:00Z) é o último evento final; "
         "prevalece sobre message.failed (ocorreu em 2026-06-24 09:00:00Z)."
     )
@@ -126,8 +127,8 @@ def test_why_a_body_cannot_be_read_is_told_in_portuguese() -> None:
     for body in (b"\xff", b"{", b"[]", nested, nul, half, long, nameless):
         with pytest.raises(Unreadable) as unreadable:
             parse(RawEvent(body=body, received_at=datetime(2026, 6, 4, tzinfo=UTC)), ParseOptions(default_region="AO"))
-        told = dead_letters.error_text(unreadable.value.detail)
-        assert re.match("(o corpo|a recusa|um campo) ", told), told
+        portuguese = dead_letters.error_text(unreadable.value.detail)
+        assert re.match("(o corpo|a recusa|um campo) ", portuguese), portuguese
 
 
 @pytest.mark.usefixtures("speaking")

@@ -48,5 +48,5 @@ SENTENCES = [
 
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_what_is_said_of_a_list_is_there_in_portuguese(sentence: str) -> None:
-    told = file_sentence_in_portuguese(sentence)
-    assert not ENGLISH.search(told.replace("address, phone, email, recipient, to", "")), told
+    portuguese = file_sentence_in_portuguese(sentence)
+    assert not ENGLISH.search(portuguese.replace("address, phone, email, recipient, to", "")), portuguese

@@ -35,15 +35,15 @@ def ask(app: InThreads, method: str = "GET", body: bytes = b"") -> tuple[int, li
 
 
 def echo(environ: dict[str, Any], start: START) -> Iterable[bytes]:
-    told = f"{environ['REQUEST_METHOD']} {environ['REMOTE_ADDR']} ".encode() + environ["wsgi.input"].read()
-    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(told)))])
-    return [told]
+    content = f"{environ['REQUEST_METHOD']} {environ['REMOTE_ADDR']} ".encode() + environ["wsgi.input"].read()
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(content)))])
+    return [content]
 
 
 def test_an_answer_has_one_length_and_an_answer_to_head_has_that_of_get() -> None:
     for method, body in (("GET", b"GET 10.0.0.1 "), ("HEAD", b"")):
-        status, headers, told = ask(InThreads(echo), method)
-        assert (status, told) == (200, body)
+        status, headers, content = ask(InThreads(echo), method)
+        assert (status, content) == (200, body)
         assert [text for name, text in headers if name.lower() == b"content-length"] == [b"13"]
 
 
@@ -101,9 +101,9 @@ class LongAnswer:
 
 def test_a_long_answer_is_sent_part_by_part_under_the_length_that_its_head_says() -> None:
     long = LongAnswer(5)
-    status, headers, told = ask(InThreads(long))
-    assert (status, len(told), long.is_closed) == (200, 5 * WHOLE_BYTES_MAX, True)
-    assert [text for name, text in headers if name.lower() == b"content-length"] == [b"%d" % len(told)]
+    status, headers, content = ask(InThreads(long))
+    assert (status, len(content), long.is_closed) == (200, 5 * WHOLE_BYTES_MAX, True)
+    assert [text for name, text in headers if name.lower() == b"content-length"] == [b"%d" % len(content)]
     asked = LongAnswer(5)
     assert ask(InThreads(asked), "HEAD")[2] == b""
     assert (asked.made, asked.is_closed) == (2, True)

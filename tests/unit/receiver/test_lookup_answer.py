@@ -26,13 +26,13 @@ others = st.dictionaries(
 
 @given(others, st.sampled_from([LookupStatus.ALLOWED, LookupStatus.UNKNOWN]), st.data())
 def test_every_answer_is_the_one_that_json_would_write(
-    found: dict[str, tuple[LookupStatus, str, Match]], absent: LookupStatus, data: st.DataObject
+    opted_out: dict[str, tuple[LookupStatus, str, Match]], absent: LookupStatus, data: st.DataObject
 ) -> None:
-    asked = data.draw(st.lists(st.sampled_from([*NUMBERS, *found])))
+    asked = data.draw(st.lists(st.sampled_from([*NUMBERS, *opted_out])))
     answers = Answers(
         inputs=asked,
         absent=absent,
-        others={text: Answer(text, *rest, NOW) for text, rest in found.items()},
+        others={text: Answer(text, *answer, NOW) for text, answer in opted_out.items()},
         freshness=Freshness(as_of=NOW, held_by=None),
     )
     assert [json.loads(result) for result in _results(answers)] == [

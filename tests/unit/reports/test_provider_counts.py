@@ -72,9 +72,9 @@ ROW = {"finalised": 9982, "completed_at": None}
 
 def test_both_counts_stand_beside_each_other_with_what_is_silent() -> None:
     since = datetime(2026, 6, 24, 10, 41, tzinfo=UTC)
-    known = Silence(since=since, ids=tuple(f"msg_{number}" for number in range(18)))
+    silence = Silence(since=since, ids=tuple(f"msg_{number}" for number in range(18)))
     counts = ProviderCounts(delivered=10_000)
-    assert compared_text(ROW, counts, known) == (
+    assert compared_text(ROW, counts, silence) == (
         "ours 9,982, Zexa 10,000; 18 silent since 2026-06-24 10:41Z: msg_0, msg_1, msg_2, msg_3, msg_4 and 13 more"
     )
     unknown = compared_text(ROW, counts, Silence(since=since))
@@ -82,7 +82,7 @@ def test_both_counts_stand_beside_each_other_with_what_is_silent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "text"),
     [
         (ProviderCounts(delivered=9982), "ours 9,982, Zexa 9,982"),
         (ProviderCounts(delivered=9980), "ours 9,982, Zexa 9,980; 2 more here"),
@@ -91,5 +91,5 @@ def test_both_counts_stand_beside_each_other_with_what_is_silent() -> None:
         (None, "Zexa does not know it, or not with this key"),
     ],
 )
-def test_what_cannot_be_compared_is_said(counts: ProviderCounts | None, said: str) -> None:
-    assert compared_text(ROW, counts, Silence()) == said
+def test_what_cannot_be_compared_is_said(counts: ProviderCounts | None, text: str) -> None:
+    assert compared_text(ROW, counts, Silence()) == text

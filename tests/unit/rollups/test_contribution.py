@@ -16,8 +16,8 @@ OF_TEN = {"quarter_at": datetime(2026, 6, 24, 10, tzinfo=UTC), "channel": "sms",
 
 def row(status: str | None = "delivered", **values: Any) -> dict[str, Any]:
     at = TEN if status else None
-    own = {"status": status, "status_at": at, "channel": "sms", "sender": None, "campaign_id": "a"}
-    return own | {"opted_out_at": None, "conflict": False} | values
+    columns = {"status": status, "status_at": at, "channel": "sms", "sender": None, "campaign_id": "a"}
+    return columns | {"opted_out_at": None, "conflict": False} | values
 
 
 @pytest.mark.parametrize("status", ["delivered", "failed", "undeliverable"])

@@ -18,10 +18,10 @@ def read(query: str = "", **environ: str) -> URL:
 def refusal(query: str = "", **environ: str) -> str:
     with pytest.raises(SettingError) as refused:
         read(query, **environ)
-    said = str(refused.value)
-    assert "\n" not in said
-    assert "hunter2" not in said
-    return said
+    text = str(refused.value)
+    assert "\n" not in text
+    assert "hunter2" not in text
+    return text
 
 
 def test_libpq_parameters_are_kept() -> None:
@@ -35,9 +35,9 @@ def test_libpq_parameters_are_kept() -> None:
 
 
 def test_the_parameters_are_those_of_libpq_but_for_what_we_decide() -> None:
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    parameters = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
     ours = {"options", "client_encoding", "replication"}
-    assert known - ours <= LIBPQ_PARAMETERS
+    assert parameters - ours <= LIBPQ_PARAMETERS
     assert not LIBPQ_PARAMETERS & ours
 
 
@@ -96,9 +96,9 @@ def test_the_setting_names_the_schema() -> None:
 
 def test_both_may_name_the_same_schema_and_a_contradiction_is_refused() -> None:
     assert schema_of(read("?options=-csearch_path%3Dzexa", ZEXA_DATABASE_SCHEMA="zexa")) == "zexa"
-    said = refusal("?options=-csearch_path%3Dzexa", ZEXA_DATABASE_SCHEMA="other")
-    assert "ZEXA_DATABASE_SCHEMA" in said
-    assert "DATABASE_URL" in said
+    line = refusal("?options=-csearch_path%3Dzexa", ZEXA_DATABASE_SCHEMA="other")
+    assert "ZEXA_DATABASE_SCHEMA" in line
+    assert "DATABASE_URL" in line
 
 
 @pytest.mark.parametrize("schema", ["Zexa", "a b", 'a"b', "1st", "pg_zexa", "information_schema", "é", "x" * 64, "a,b"])

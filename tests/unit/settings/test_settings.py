@@ -56,16 +56,16 @@ def test_a_secret_is_the_bytes_that_were_given() -> None:
 
 
 @pytest.mark.parametrize("name", ["ZEXA_WEBHOOK_SECRET", "ZEXA_LOOKUP_TOKEN", "ZEXA_OPT_OUT_FAILURES"])
-@pytest.mark.parametrize("given", [" ,b", "b,", "b,,c", ",", " , ,\t"])
-def test_no_entry_among_several_is_empty(name: str, given: str) -> None:
-    line = refusal(ReceiverSettings.read, **(ENVIRON | {name: given.replace("b", TOKEN).replace("c", TOKEN)}))
+@pytest.mark.parametrize("value", [" ,b", "b,", "b,,c", ",", " , ,\t"])
+def test_no_entry_among_several_is_empty(name: str, value: str) -> None:
+    line = refusal(ReceiverSettings.read, **(ENVIRON | {name: value.replace("b", TOKEN).replace("c", TOKEN)}))
     assert line.startswith(f"{name} has an empty entry")
     assert TOKEN not in line
 
 
-@pytest.mark.parametrize("given", ["", " ", "\n"])
-def test_a_blank_secret_is_a_missing_one(given: str) -> None:
-    assert "ZEXA_WEBHOOK_SECRET" in refusal(read_secrets, ZEXA_WEBHOOK_SECRET=given)
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+def test_a_blank_secret_is_a_missing_one(value: str) -> None:
+    assert "ZEXA_WEBHOOK_SECRET" in refusal(read_secrets, ZEXA_WEBHOOK_SECRET=value)
 
 
 def test_a_missing_secret_is_refused_however_right_the_rest() -> None:
@@ -85,10 +85,10 @@ def test_postgres_is_spoken_to_by_psycopg_3(scheme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "path"), [("sqlite:///zexa.db", "zexa.db"), ("sqlite:////data/zexa.db", "/data/zexa.db")]
+    ("value", "path"), [("sqlite:///zexa.db", "zexa.db"), ("sqlite:////data/zexa.db", "/data/zexa.db")]
 )
-def test_sqlite_is_a_file(given: str, path: str) -> None:
-    url = database(given)
+def test_sqlite_is_a_file(value: str, path: str) -> None:
+    url = database(value)
     assert (url.drivername, url.database) == ("sqlite", path)
 
 
@@ -102,13 +102,13 @@ def test_sqlite_is_refused_where_the_disk_is_lost_daily() -> None:
     assert database("sqlite:///zexa.db", DYNO="").database == "zexa.db"
 
 
-@pytest.mark.parametrize("given", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
-def test_sqlite_in_memory_is_refused(given: str) -> None:
-    assert "DATABASE_URL" in refusal(read_database_url, DATABASE_URL=given)
+@pytest.mark.parametrize("value", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_sqlite_in_memory_is_refused(value: str) -> None:
+    assert "DATABASE_URL" in refusal(read_database_url, DATABASE_URL=value)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "",
         "  ",
@@ -126,8 +126,8 @@ def test_sqlite_in_memory_is_refused(given: str) -> None:
         f"\nDATABASE_URL=postgres://zexa:{PASSWORD}@db.example.com/zexa",
     ],
 )
-def test_any_other_database_is_refused(given: str) -> None:
-    assert "DATABASE_URL" in refusal(read_database_url, DATABASE_URL=given)
+def test_any_other_database_is_refused(value: str) -> None:
+    assert "DATABASE_URL" in refusal(read_database_url, DATABASE_URL=value)
 
 
 def test_a_missing_database_is_refused() -> None:
@@ -138,14 +138,14 @@ def test_a_missing_database_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["redis://localhost", "redis://localhost:6379/0", "rediss://:pw@host:6380/1", "redis://u:p@[::1]:6379"]
+    "value", ["redis://localhost", "redis://localhost:6379/0", "rediss://:pw@host:6380/1", "redis://u:p@[::1]:6379"]
 )
-def test_redis_is_a_url_with_or_without_tls(given: str) -> None:
-    assert read_redis_settings({"REDIS_URL": f" {given} "}).url == given
+def test_redis_is_a_url_with_or_without_tls(value: str) -> None:
+    assert read_redis_settings({"REDIS_URL": f" {value} "}).url == value
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "",
         " ",
@@ -171,12 +171,12 @@ def test_redis_is_a_url_with_or_without_tls(given: str) -> None:
         "redis://localhost?db=five",
     ],
 )
-def test_any_other_redis_is_refused(given: str) -> None:
-    assert "REDIS_URL" in refusal(read_redis_settings, REDIS_URL=given)
+def test_any_other_redis_is_refused(value: str) -> None:
+    assert "REDIS_URL" in refusal(read_redis_settings, REDIS_URL=value)
 
 
 @pytest.mark.parametrize(
-    ("given", "url"),
+    ("value", "url"),
     [
         ("redis://localhost/?db=7", "redis://localhost/7"),
         ("redis://:p%40ss@localhost:6380?db=7", "redis://:p%40ss@localhost:6380/7"),
@@ -184,16 +184,16 @@ def test_any_other_redis_is_refused(given: str) -> None:
         ("redis://localhost?", "redis://localhost"),
     ],
 )
-def test_the_database_of_a_redis_url_is_the_one_it_names(given: str, url: str) -> None:
-    settings = read_redis_settings({"REDIS_URL": given})
+def test_the_database_of_a_redis_url_is_the_one_it_names(value: str, url: str) -> None:
+    settings = read_redis_settings({"REDIS_URL": value})
     assert settings.url == url
     with connect(settings, connections=1, seconds=1) as client:
-        assert client.connection_pool.connection_kwargs.get("db", 0) == (7 if "7" in given else 0)
+        assert client.connection_pool.connection_kwargs.get("db", 0) == (7 if "7" in value else 0)
 
 
 def test_a_redis_url_names_one_database() -> None:
-    for given in ("redis://localhost/0?db=7", "redis://localhost?db=1&db=2"):
-        assert "two databases" in refusal(read_redis_settings, REDIS_URL=given)
+    for value in ("redis://localhost/0?db=7", "redis://localhost?db=1&db=2"):
+        assert "two databases" in refusal(read_redis_settings, REDIS_URL=value)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_missing_redis_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "REDIS://localhost:6379/0",
         "Rediss://localhost:6379/0",
@@ -238,10 +238,10 @@ def test_a_missing_redis_is_refused() -> None:
         "redis://localhost:0",
     ],
 )
-def test_a_redis_that_is_accepted_can_be_connected_to(given: str) -> None:
+def test_a_redis_that_is_accepted_can_be_connected_to(value: str) -> None:
     """What is wrong with a setting is said at the start, in one line, not by a traceback."""
     try:
-        settings = read_redis_settings({"REDIS_URL": given})
+        settings = read_redis_settings({"REDIS_URL": value})
     except SettingError as error:
         assert "REDIS_URL" in str(error)  # noqa: PT017
         return
@@ -272,9 +272,9 @@ def test_certificates_are_verified_unless_the_host_signs_its_own_or_one_says_so(
         assert (options.get("ssl_cert_reqs") == "none") is not is_verified
 
 
-@pytest.mark.parametrize("given", ["yes", "1", "0", "off", "verify", PASSWORD])
-def test_whether_to_verify_is_true_or_false(given: str) -> None:
-    line = refusal(read_redis_settings, REDIS_URL=ENVIRON["REDIS_URL"], REDIS_TLS_VERIFY=given)
+@pytest.mark.parametrize("value", ["yes", "1", "0", "off", "verify", PASSWORD])
+def test_whether_to_verify_is_true_or_false(value: str) -> None:
+    line = refusal(read_redis_settings, REDIS_URL=ENVIRON["REDIS_URL"], REDIS_TLS_VERIFY=value)
     assert "REDIS_TLS_VERIFY" in line
 
 
@@ -300,16 +300,16 @@ def test_only_zexa_bind_and_heroku_open_more_than_this_machine(environ: dict[str
     assert read_bind(environ) == bind
 
 
-@pytest.mark.parametrize("given", ["0.0.0.0:8000", "*", "all", "example.com", "unix:/tmp/x", "127.0.0.1,::1", "1"])
-def test_where_to_listen_is_an_address_without_a_port(given: str) -> None:
-    line = refusal(read_bind, ZEXA_BIND=given)
+@pytest.mark.parametrize("value", ["0.0.0.0:8000", "*", "all", "example.com", "unix:/tmp/x", "127.0.0.1,::1", "1"])
+def test_where_to_listen_is_an_address_without_a_port(value: str) -> None:
+    line = refusal(read_bind, ZEXA_BIND=value)
     assert line.startswith("ZEXA_BIND")
     assert "PORT is the port" in line
 
 
-@pytest.mark.parametrize("given", ["0", "65536", "-1", "80.0", "http", "8000 8001", "0x50", "\u0665", "9" * 5000])
-def test_a_port_is_a_whole_number_of_its_range(given: str) -> None:
-    assert "PORT" in refusal(read_bind, PORT=given)
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "80.0", "http", "8000 8001", "0x50", "\u0665", "9" * 5000])
+def test_a_port_is_a_whole_number_of_its_range(value: str) -> None:
+    assert "PORT" in refusal(read_bind, PORT=value)
 
 
 def test_web_concurrency_has_a_default() -> None:
@@ -317,9 +317,9 @@ def test_web_concurrency_has_a_default() -> None:
     assert read_concurrency({"WEB_CONCURRENCY": "7"}) == 7
 
 
-@pytest.mark.parametrize("given", ["0", "-2", "two", "1.5", "1000"])
-def test_web_concurrency_is_a_whole_number_of_its_range(given: str) -> None:
-    assert "WEB_CONCURRENCY" in refusal(read_concurrency, WEB_CONCURRENCY=given)
+@pytest.mark.parametrize("value", ["0", "-2", "two", "1.5", "1000"])
+def test_web_concurrency_is_a_whole_number_of_its_range(value: str) -> None:
+    assert "WEB_CONCURRENCY" in refusal(read_concurrency, WEB_CONCURRENCY=value)
 
 
 # ZEXA_LOOKUP_TOKEN
@@ -334,18 +334,18 @@ def test_look_ups_are_off_unless_there_is_a_token(environ: dict[str, str]) -> No
 
 
 def test_one_token_or_several_between_commas() -> None:
-    for given, tokens in ((TOKEN, [TOKEN]), (f" {TOKEN} , -._~+/89abcdefgh== ", [TOKEN, "-._~+/89abcdefgh=="])):
-        settings = read_lookup({"ZEXA_LOOKUP_TOKEN": given})
+    for value, tokens in ((TOKEN, [TOKEN]), (f" {TOKEN} , -._~+/89abcdefgh== ", [TOKEN, "-._~+/89abcdefgh=="])):
+        settings = read_lookup({"ZEXA_LOOKUP_TOKEN": value})
         assert settings is not None
         assert settings.tokens == tuple(token.encode() for token in tokens)
         assert TOKEN not in repr(settings)
 
 
 @pytest.mark.parametrize(
-    "given", [TOKEN[1:], f"{TOKEN},x", ",", f"{TOKEN} {TOKEN}", f"{TOKEN}é", f'"{TOKEN}"', f"Bearer {TOKEN}", "=" * 20]
+    "value", [TOKEN[1:], f"{TOKEN},x", ",", f"{TOKEN} {TOKEN}", f"{TOKEN}é", f'"{TOKEN}"', f"Bearer {TOKEN}", "=" * 20]
 )
-def test_a_token_that_could_be_guessed_or_not_be_sent_is_refused(given: str) -> None:
-    line = refusal(read_lookup, ZEXA_LOOKUP_TOKEN=given)
+def test_a_token_that_could_be_guessed_or_not_be_sent_is_refused(value: str) -> None:
+    line = refusal(read_lookup, ZEXA_LOOKUP_TOKEN=value)
     assert "ZEXA_LOOKUP_TOKEN" in line
     assert TOKEN[1:] not in line
 
@@ -364,14 +364,14 @@ def test_the_default_region_is_angola() -> None:
     assert read_default_region({}) == read_default_region({"ZEXA_DEFAULT_REGION": " "}) == "AO"
 
 
-@pytest.mark.parametrize("given", ["PT", "pt", " Pt\n"])
-def test_the_default_region_is_a_code_in_any_case(given: str) -> None:
-    assert read_default_region({"ZEXA_DEFAULT_REGION": given}) == "PT"
+@pytest.mark.parametrize("value", ["PT", "pt", " Pt\n"])
+def test_the_default_region_is_a_code_in_any_case(value: str) -> None:
+    assert read_default_region({"ZEXA_DEFAULT_REGION": value}) == "PT"
 
 
-@pytest.mark.parametrize("given", ["Angola", "AGO", "XX", "244", "+244", "AO,PT", "001"])
-def test_any_other_region_is_refused(given: str) -> None:
-    assert "ZEXA_DEFAULT_REGION" in refusal(read_default_region, ZEXA_DEFAULT_REGION=given)
+@pytest.mark.parametrize("value", ["Angola", "AGO", "XX", "244", "+244", "AO,PT", "001"])
+def test_any_other_region_is_refused(value: str) -> None:
+    assert "ZEXA_DEFAULT_REGION" in refusal(read_default_region, ZEXA_DEFAULT_REGION=value)
 
 
 def test_the_batch_size_has_a_default() -> None:
@@ -380,9 +380,9 @@ def test_the_batch_size_has_a_default() -> None:
     assert WorkerSettings.read(ENVIRON | {"ZEXA_BATCH_SIZE": "10000"}).batch_size == 10_000
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "10001", "many", "1e3", "1_000"])
-def test_the_batch_size_is_a_whole_number_of_its_range(given: str) -> None:
-    assert "ZEXA_BATCH_SIZE" in refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_BATCH_SIZE": given}))
+@pytest.mark.parametrize("value", ["0", "-1", "10001", "many", "1e3", "1_000"])
+def test_the_batch_size_is_a_whole_number_of_its_range(value: str) -> None:
+    assert "ZEXA_BATCH_SIZE" in refusal(WorkerSettings.read, **(ENVIRON | {"ZEXA_BATCH_SIZE": value}))
 
 
 def test_no_failure_opts_out_unless_it_is_named() -> None:
@@ -474,25 +474,25 @@ def test_reports_count_by_the_days_of_luanda_unless_told_otherwise() -> None:
     assert read_report_timezone({"ZEXA_REPORT_TIMEZONE": " Europe/Lisbon\n"}) == "Europe/Lisbon"
 
 
-@pytest.mark.parametrize("given", ["Luanda", "+01:00", "../etc/passwd", "/etc/localtime", "Africa", "a\0b", "é"])
-def test_what_is_no_time_zone_is_refused(given: str) -> None:
-    assert "Africa/Luanda" in refusal(read_report_timezone, ZEXA_REPORT_TIMEZONE=given)
+@pytest.mark.parametrize("value", ["Luanda", "+01:00", "../etc/passwd", "/etc/localtime", "Africa", "a\0b", "é"])
+def test_what_is_no_time_zone_is_refused(value: str) -> None:
+    assert "Africa/Luanda" in refusal(read_report_timezone, ZEXA_REPORT_TIMEZONE=value)
 
 
 # SENTRY_DSN
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     ["https://abc123@o1.ingest.sentry.io/42", "http://key@localhost:9000/1", "https://key:old@sentry.example.com/in/7"],
 )
-def test_a_dsn_is_a_key_a_host_and_a_project(given: str) -> None:
-    assert read_sentry_dsn({"SENTRY_DSN": f" {given}\n"}) == given
-    assert Dsn(given).netloc
+def test_a_dsn_is_a_key_a_host_and_a_project(value: str) -> None:
+    assert read_sentry_dsn({"SENTRY_DSN": f" {value}\n"}) == value
+    assert Dsn(value).netloc
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         PASSWORD,
         f"https://sentry.example.com/{PASSWORD}",
@@ -506,9 +506,9 @@ def test_a_dsn_is_a_key_a_host_and_a_project(given: str) -> None:
         f"SENTRY_DSN=https://{PASSWORD}@sentry.example.com/7",
     ],
 )
-def test_any_other_dsn_stops_web_and_worker_in_a_line_that_does_not_quote_it(given: str) -> None:
+def test_any_other_dsn_stops_web_and_worker_in_a_line_that_does_not_quote_it(value: str) -> None:
     for read in (ReceiverSettings.read, WorkerSettings.read):
-        assert refusal(read, **(ENVIRON | {"SENTRY_DSN": given})).startswith("SENTRY_DSN is not a DSN")
+        assert refusal(read, **(ENVIRON | {"SENTRY_DSN": value})).startswith("SENTRY_DSN is not a DSN")
 
 
 def test_without_a_dsn_there_is_no_sentry() -> None:

@@ -29,7 +29,7 @@ def hours_with(deliveries: list[float]) -> dict[int, Hour]:
     for at in deliveries:
         hour, second = divmod(int(at), HOUR_SECONDS)
         bitmaps.setdefault(hour, bytearray(HOUR_SECONDS // 8))[second // 8] |= 0x80 >> second % 8
-    return {hour: found for hour, bitmap in bitmaps.items() if (found := hour_of(bytes(bitmap)))}
+    return {hour: usual for hour, bitmap in bitmaps.items() if (usual := hour_of(bytes(bitmap)))}
 
 
 def rate(hour: int) -> float:

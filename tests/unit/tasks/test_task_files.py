@@ -22,14 +22,14 @@ def test_parts_are_full_but_the_last_and_together_are_what_was_given(pieces: lis
 
 @given(pieces=pieces)
 def test_what_is_written_in_pieces_is_handed_on_in_parts_in_order(pieces: list[bytes]) -> None:
-    kept: list[bytes] = []
+    stored_parts: list[bytes] = []
     numbers: list[int] = []
-    writer = PartsWriter(lambda number, part: (numbers.append(number), kept.append(part))[1])
+    writer = PartsWriter(lambda number, part: (numbers.append(number), stored_parts.append(part))[1])
     for piece in pieces:
         assert writer.write(piece) == len(piece)
     writer.finish()
-    assert kept == list(files._parts(pieces))
-    assert numbers == list(range(len(kept)))
+    assert stored_parts == list(files._parts(pieces))
+    assert numbers == list(range(len(stored_parts)))
 
 
 @given(parts=st.lists(st.binary(min_size=1, max_size=9)), size=st.integers(1, 20))

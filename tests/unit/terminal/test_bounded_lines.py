@@ -38,8 +38,8 @@ def test_lines_are_measured_alike_in_whatever_pieces_they_come(lengths: list[int
         try:
             while part := source.read(piece):
                 read_of_it += part
-        except FileError as found:
-            error = str(found)
+        except FileError as refusal:
+            error = str(refusal)
     assert (error is None) == (too_long is None)
     assert error is None or error.startswith(f"line {too_long} ")
     assert error is not None or read_of_it == content

@@ -85,16 +85,16 @@ def test_a_code_after_which_nobody_receives_again_is_proposed_with_its_numbers(
 ) -> None:
     before = datetime.now(UTC)
     make("103").take_turn()
-    found = latest(traffic)
-    assert found is not None
-    assert before <= found.counted_at <= datetime.now(UTC)
-    assert (found.counted_at - found.since, found.counted_at - found.until) == (WINDOW, DAY)
-    (proposal,) = found.proposed
+    latest_count = latest(traffic)
+    assert latest_count is not None
+    assert before <= latest_count.counted_at <= datetime.now(UTC)
+    assert (latest_count.counted_at - latest_count.since, latest_count.counted_at - latest_count.until) == (WINDOW, DAY)
+    (proposal,) = latest_count.proposed
     assert (proposal.counted.channel, proposal.counted.entry) == ("sms", "21610")
     assert (proposal.counted.addresses, proposal.counted.never_again, proposal.counted.received_before) == (30, 30, 10)
     assert (proposal.others, proposal.others_never_again) == (30, 0)
-    assert found.line == "ZEXA_OPT_OUT_FAILURES=103,21610"
-    assert {code.counted.entry for code in found.codes} == {"21610", "30003"}
+    assert latest_count.line == "ZEXA_OPT_OUT_FAILURES=103,21610"
+    assert {code.counted.entry for code in latest_count.codes} == {"21610", "30003"}
     assert rows(traffic, "opt_outs") == []  # it only proposes
 
 
@@ -116,9 +116,9 @@ def test_the_report_of_failures_says_what_is_proposed(
 
 def test_what_is_set_by_now_is_no_proposal(traffic: Engine, make: MakeChore) -> None:
     make().take_turn()
-    found = latest(traffic, frozenset({"21610"}))
-    assert found is not None
-    assert (found.proposed, found.line) == ([], "")
+    latest_count = latest(traffic, frozenset({"21610"}))
+    assert latest_count is not None
+    assert (latest_count.proposed, latest_count.line) == ([], "")
 
 
 def test_a_count_replaces_the_one_before_and_is_made_once_an_hour_in_the_installation(
@@ -149,10 +149,10 @@ def test_failures_are_walked_in_slices_and_none_is_missed_or_counted_twice(
     for size in (1, 7):
         monkeypatch.setattr(count, "FAILURES_PER_SLICE", size)
         make_anew._count(endless())
-        found = latest(traffic)
-        assert found is not None
+        latest_count = latest(traffic)
+        assert latest_count is not None
         assert whole is not None
-        assert found.codes == whole.codes
+        assert latest_count.codes == whole.codes
 
 
 def endless() -> Any:
@@ -232,9 +232,9 @@ def test_a_count_that_takes_too_long_says_until_when_it_reaches(
 ) -> None:
     monkeypatch.setattr(count, "FAILURES_PER_SLICE", 40)
     make(sleep=lambda _seconds: clock.sleep(COUNT_SECONDS * 0.6)).take_turn()
-    found = latest(traffic)
-    assert found is not None
-    assert abs((found.counted_at - found.until) - 20 * DAY) < DAY / 24
+    latest_count = latest(traffic)
+    assert latest_count is not None
+    assert abs((latest_count.counted_at - latest_count.until) - 20 * DAY) < DAY / 24
 
 
 def test_a_count_that_the_database_ends_is_told(

@@ -81,9 +81,9 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
     stop = happened("message.optout", seconds=60, channel="sms", to=ADDRESS)
     store(engine, delivered, stop)
     store(engine, happened("campaign.sent", campaign_id="cmp_1", name="June"))
-    found = json.loads(trace("msg_1", "--json").stdout)
-    assert list(found) == ["message_id", "why", "facts", "message_status", "campaign_status", "opt_outs"]
-    assert found["facts"][0] == {
+    document = json.loads(trace("msg_1", "--json").stdout)
+    assert list(document) == ["message_id", "why", "facts", "message_status", "campaign_status", "opt_outs"]
+    assert document["facts"][0] == {
         "event": "message.delivered",
         "digest": hashlib.sha256(delivered.body).hexdigest(),
         "holds": True,
@@ -98,12 +98,12 @@ def test_json_has_every_fact_row_and_reason_with_times_in_utc(engine: Engine, tr
         "body": delivered.body.decode(),
         "body_base64": None,
     }
-    assert [fact["event"] for fact in found["facts"]] == ["message.delivered", "message.optout"]
-    assert list(found["message_status"]) == list(MessageStatus.model_fields)
-    assert found["message_status"]["status_at"] == "2026-06-24T10:05:00Z"
-    assert found["message_status"]["conflict"] is False
-    assert found["campaign_status"]["name"] == "June"
-    assert found["opt_outs"] == [
+    assert [fact["event"] for fact in document["facts"]] == ["message.delivered", "message.optout"]
+    assert list(document["message_status"]) == list(MessageStatus.model_fields)
+    assert document["message_status"]["status_at"] == "2026-06-24T10:05:00Z"
+    assert document["message_status"]["conflict"] is False
+    assert document["campaign_status"]["name"] == "June"
+    assert document["opt_outs"] == [
         {
             "channel": "sms",
             "address": ADDRESS,
@@ -187,8 +187,8 @@ def test_a_fact_of_an_unknown_type_is_said_to_be_ignored(engine: Engine, trace: 
         "No status and no row, because no fact says anything of a message that this version knows.",
         "message.read is ignored: its type is unknown to this version.",
     ]
-    found = json.loads(result.stdout)
-    assert (found["facts"][0]["outcome"], found["message_status"]) == ("ignored", None)
+    document = json.loads(result.stdout)
+    assert (document["facts"][0]["outcome"], document["message_status"]) == ("ignored", None)
 
 
 def test_the_id_of_a_campaign_is_said_to_be_one(engine: Engine, trace: Trace) -> None:
@@ -230,12 +230,12 @@ def test_every_body_of_a_fact_is_shown_and_said_which_holds(engine: Engine, trac
         "message.optout (occurred 2026-06-24 10:05:20Z) is a decision of the recipient and changes no status.",
         "The opt-out names no address itself: it holds for the addresses that its message went to.",
     ]
-    found = json.loads(result.stdout)
-    assert [(fact["body"], fact["holds"]) for fact in found["facts"][:2]] == [
+    document = json.loads(result.stdout)
+    assert [(fact["body"], fact["holds"]) for fact in document["facts"][:2]] == [
         (first.body.decode(), False),
         (second.body.decode(), True),
     ]
-    row = found["message_status"]
+    row = document["message_status"]
     assert (row["recipient"], row["status_at"]) == (ADDRESS, "2026-06-24T10:05:10Z")
     text = trace("msg_1", "--bodies").stdout
     assert "  message.delivered, another body  occurred  2026-06-24 10:05:00Z" in text
@@ -274,8 +274,8 @@ def test_opt_outs_of_the_address_are_shown_whatever_they_came_with(engine: Engin
     with engine.begin() as connection:
         for row in rows:
             connection.execute(insert(OptOut).values(stated | {"updated_at": APPLIED} | row))
-    found = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
-    assert [(row["channel"], row["address"], row["is_active"], row["found_by"]) for row in found] == [
+    opt_outs = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
+    assert [(row["channel"], row["address"], row["is_active"], row["found_by"]) for row in opt_outs] == [
         ("email", "a@example.com", True, ["message_id"]),
         ("sms", ADDRESS, False, ["address"]),
         ("whatsapp", ADDRESS, True, ["address"]),
@@ -290,8 +290,8 @@ def test_opt_outs_are_shown_of_everybody_whom_the_message_names_in_any_spelling(
     store(engine, happened("message.optout", to="ZEXA", **{"from": "+5491112345678"}))
     for number, to in enumerate(("+525512345678", "+541112345678")):
         store(engine, happened("message.optout", message_id=f"another_{number}", channel="sms", to=to))
-    found = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
-    assert [(row["channel"], row["found_by"]) for row in found] == [("", ["message_id", "address"])] * 2 + [
+    opt_outs = json.loads(trace("msg_1", "--json").stdout)["opt_outs"]
+    assert [(row["channel"], row["found_by"]) for row in opt_outs] == [("", ["message_id", "address"])] * 2 + [
         ("sms", ["address"])
     ] * 2
 
@@ -478,17 +478,17 @@ def test_opt_outs_are_found_by_their_indexes(engine: Engine) -> None:
     store(engine, happened("message.failed", to=ADDRESS))
     executed: list[tuple[str, Any]] = []
 
-    def keep(_connection: object, _cursor: object, statement: str, given: object, *_: object) -> None:
-        executed.append((statement, given))
+    def keep(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        executed.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", keep)
     trace_message(engine, "msg_1", options=AO)
     event.remove(engine, "before_cursor_execute", keep)
-    ((statement, given),) = [(text, given) for text, given in executed if "FROM opt_outs" in text]
+    ((statement, parameters),) = [(text, parameters) for text, parameters in executed if "FROM opt_outs" in text]
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # of no rows it would read all
-        plan = str(connection.exec_driver_sql(f"{explain} {statement}", given).all())
+        plan = str(connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
     assert "ix_opt_outs_message_id" in plan
     assert "ix_opt_outs_person" in plan

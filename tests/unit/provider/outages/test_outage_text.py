@@ -20,18 +20,18 @@ def at(hour: int, minute: int) -> datetime:
 NIGHT = at(23, 0)
 
 
-def said(began: datetime, ended: datetime | None, now: datetime = NIGHT) -> str:
+def text_of(began: datetime, ended: datetime | None, now: datetime = NIGHT) -> str:
     outage = KnownOutage(number=3, began_at=began, ended_at=ended, kind="no_process")
     return outage_text(losses([outage], now, SCHEDULE)[0], now)
 
 
 def test_an_outage_is_said_with_the_events_that_had_their_last_try_in_it() -> None:
-    assert said(at(10, 2), at(10, 51)) == (
+    assert text_of(at(10, 2), at(10, 51)) == (
         "unreachable 2026-06-24 10:02:00Z to 2026-06-24 10:51:00Z (49 min); "
         "events first tried before 2026-06-24 10:15:00Z had their last try inside it"
     )
-    assert said(at(10, 2), at(10, 22)).endswith("(20 min); nothing was lost, Zexa tried again after it")
-    assert "may have had" in said(at(10, 2), at(10, 37))
+    assert text_of(at(10, 2), at(10, 22)).endswith("(20 min); nothing was lost, Zexa tried again after it")
+    assert "may have had" in text_of(at(10, 2), at(10, 37))
 
 
 def test_events_that_were_first_tried_in_an_earlier_outage_are_told_by_both_bounds() -> None:
@@ -45,10 +45,10 @@ def test_events_that_were_first_tried_in_an_earlier_outage_are_told_by_both_boun
 
 
 def test_an_outage_that_lasts_is_said_with_the_time_that_is_left() -> None:
-    assert said(at(10, 2), None, now=at(10, 12)) == (
+    assert text_of(at(10, 2), None, now=at(10, 12)) == (
         "unreachable since 2026-06-24 10:02:00Z; nothing is lost if it ends within 26 min"
     )
-    assert "before 2026-06-24 10:15:00Z" in said(at(10, 2), None, now=at(10, 51))
+    assert "before 2026-06-24 10:15:00Z" in text_of(at(10, 2), None, now=at(10, 51))
 
 
 def test_what_an_outage_cost_is_told_with_what_to_do_and_nothing_once_it_is_resolved() -> None:

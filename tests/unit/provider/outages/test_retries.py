@@ -22,7 +22,7 @@ def outage(began: float, ended: float | None) -> KnownOutage:
     return KnownOutage(number=1, began_at=at(began), ended_at=ended_at, kind="no_process")
 
 
-def only(*outages: KnownOutage, now: datetime = LATER) -> Loss:
+def last_loss(*outages: KnownOutage, now: datetime = LATER) -> Loss:
     return losses(outages, now, SCHEDULE)[-1]
 
 
@@ -45,7 +45,7 @@ def is_near_a_bound(time: datetime, intervals: list[Interval]) -> bool:
 
 @given(outages_of_an_evening, st.floats(-10, 250))
 def test_an_event_is_lost_if_each_of_its_tries_falls_into_an_outage(outages: list[KnownOutage], minute: float) -> None:
-    down = [(known.began_at, known.ended_at or LATER) for known in outages]
+    down = [(outage.began_at, outage.ended_at or LATER) for outage in outages]
     tries = [at(minute + after) for after in (0, 1, 6, 36)]
     surely = [window for loss in losses(outages, LATER, SCHEDULE) for window in loss.surely]
     if not any(is_near_a_bound(time, [*down, *surely]) for time in tries):
@@ -56,7 +56,7 @@ def test_an_event_is_lost_if_each_of_its_tries_falls_into_an_outage(outages: lis
 def test_an_event_that_zexa_tried_somewhat_sooner_or_later_is_lost_within_what_is_said(
     outages: list[KnownOutage], minute: float, shares: tuple[float, ...], waited_seconds: float
 ) -> None:
-    down = [(known.began_at, known.ended_at or LATER) for known in outages]
+    down = [(outage.began_at, outage.ended_at or LATER) for outage in outages]
     waits = [number * waited_seconds / 60 for number in (1, 2, 3)]
     offsets = [after * (1 + share) + wait for after, share, wait in zip((1, 6, 36), shares, waits, strict=True)]
     tries = [at(minute), *(at(minute + offset) for offset in offsets)]
@@ -66,25 +66,25 @@ def test_an_event_that_zexa_tried_somewhat_sooner_or_later_is_lost_within_what_i
 
 
 def test_the_last_try_comes_36_minutes_after_the_first() -> None:
-    assert only(outage(2, 51)).surely == [(at(2), at(15))]
-    assert only(outage(2, 37)).surely == []
-    assert only(outage(2, 30)).perhaps == []
+    assert last_loss(outage(2, 51)).surely == [(at(2), at(15))]
+    assert last_loss(outage(2, 37)).surely == []
+    assert last_loss(outage(2, 30)).perhaps == []
 
 
 def test_the_set_that_may_be_lost_is_less_than_twice_the_set_that_is() -> None:
-    loss = only(outage(0, 40))
+    loss = last_loss(outage(0, 40))
     ((_, surely),), ((_, perhaps),) = loss.surely, loss.perhaps
     assert timedelta() < perhaps - surely < surely - at(0)
 
 
 def test_what_an_outage_that_lasts_has_cost_grows_with_it() -> None:
-    assert only(outage(0, None), now=at(30)).perhaps == []
-    assert only(outage(0, None), now=at(40)).surely == [(at(0), at(4))]
+    assert last_loss(outage(0, None), now=at(30)).perhaps == []
+    assert last_loss(outage(0, None), now=at(40)).surely == [(at(0), at(4))]
 
 
 def test_two_short_outages_may_lose_together_what_neither_loses_alone() -> None:
     early, late = outage(0, 20), outage(30, 50)
-    assert only(early).perhaps == only(late).perhaps == []
+    assert last_loss(early).perhaps == last_loss(late).perhaps == []
     assert [loss.surely for loss in losses([late, early], LATER, SCHEDULE)] == [[], [(at(0), at(14))]]
 
 

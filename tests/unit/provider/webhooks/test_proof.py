@@ -21,7 +21,7 @@ def judged(
     *,
     traffic_at: datetime | None = None,
     before: dict[str, float] | None = None,
-    known: dict[str, float] | None = None,
+    secrets_since: dict[str, float] | None = None,
     minutes: float = 0.5,
 ) -> ArrivalEvidence:
     others: dict[str, Any] = dict.fromkeys(
@@ -37,7 +37,7 @@ def judged(
         **others,
     )
     watch = Watch(registration=registration, secrets=SECRETS, before=before)
-    return watch.judge(latest, KNOWN if known is None else known, ASKED + timedelta(minutes=minutes))
+    return watch.judge(latest, KNOWN if secrets_since is None else secrets_since, ASKED + timedelta(minutes=minutes))
 
 
 def test_a_test_event_proves_it_and_names_the_secret_by_its_place() -> None:
@@ -89,9 +89,9 @@ def test_a_delivery_that_another_secret_signed_says_so(reason: str) -> None:
 
 
 def test_a_refusal_before_web_had_the_secret_of_today_does_not_count() -> None:
-    known = KNOWN | {fingerprint(b"new"): AT + 60}
-    assert judged({"refused:wrong": AT + 1}, known=known) == ArrivalEvidence()
-    assert judged({"refused:wrong": AT + 61}, known=known) == ArrivalEvidence(refused="wrong")
+    secrets_since = KNOWN | {fingerprint(b"new"): AT + 60}
+    assert judged({"refused:wrong": AT + 1}, secrets_since=secrets_since) == ArrivalEvidence()
+    assert judged({"refused:wrong": AT + 61}, secrets_since=secrets_since) == ArrivalEvidence(refused="wrong")
 
 
 def test_a_refusal_of_anybodys_does_not_hide_the_test_event() -> None:

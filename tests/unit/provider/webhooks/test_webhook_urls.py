@@ -28,7 +28,7 @@ def test_a_url_is_registered_in_one_spelling(text: str, spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("example.com/webhooks/zexa", "give the whole URL"),
         ("ftp://example.com", "give the whole URL"),
@@ -43,10 +43,10 @@ def test_a_url_is_registered_in_one_spelling(text: str, spelled: str) -> None:
         ("https://example.com/#hunter2", "leave it out"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_line(text: str, said: str) -> None:
+def test_what_cannot_be_meant_is_refused_in_one_line(text: str, reason: str) -> None:
     with pytest.raises(CannotRegister) as caught:
         webhook_url(text, api_url=AT_HOME)
-    assert said in str(caught.value)
+    assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
 

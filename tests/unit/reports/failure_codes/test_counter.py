@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import pytest
 
 from sync.reports.failure_codes import count
-from sync.reports.failure_codes.count import Failed, FailureCounter, Fate, failed_from
+from sync.reports.failure_codes.count import FailedMessage, FailureCounter, Fate, failed_from
 from sync.reports.failure_codes.judge import FailureCode
 
 AT = datetime(2026, 6, 24, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def failed(recipient: str, code: str | None = "21610", reason: str | None = None, at: datetime = AT) -> Failed:
-    return Failed("sms", recipient, at, code, reason)
+def failed(recipient: str, code: str | None = "21610", reason: str | None = None, at: datetime = AT) -> FailedMessage:
+    return FailedMessage("sms", recipient, at, code, reason)
 
 
-def counts(*pairs: tuple[Failed, Fate | None]) -> dict[str, FailureCode]:
+def counts(*pairs: tuple[FailedMessage, Fate | None]) -> dict[str, FailureCode]:
     counter = FailureCounter()
     for failure, fate in pairs:
         if counter.wanted([failure]):
@@ -57,13 +57,13 @@ def test_an_address_counts_once_for_a_code_from_its_first_failure_on() -> None:
 
 def test_a_failure_counts_for_its_code_and_for_its_reason_as_the_setting_matches_either() -> None:
     fate = Fate(None, None, AT + DAY)
-    found = counts(
+    counted = counts(
         (failed("a", "1", "stop"), fate),
         (failed("b", "2", "stop"), fate),
         (failed("a", "1", "off"), fate),
         (failed("c", None, "gone"), fate),
     )
-    assert {entry: (one.addresses, one.code) for entry, one in found.items()} == {
+    assert {entry: (count.addresses, count.code) for entry, count in counted.items()} == {
         "1": (1, None),
         "2": (1, None),
         "stop": (2, None),
@@ -96,6 +96,6 @@ def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(count, "ADDRESSES_MAX", 3)
     monkeypatch.setattr(count, "ENTRIES_MAX", 2)
     many = [(failed(str(number), str(number % 5)), fate) for number in range(100)]
-    assert {entry: one.addresses for entry, one in counts(*many).items()} == {"0": 3, "1": 3}
+    assert {entry: count.addresses for entry, count in counts(*many).items()} == {"0": 3, "1": 3}
     monkeypatch.setattr(count, "SEEN_MAX", 4)
-    assert sum(one.addresses for one in counts(*many).values()) == 4
+    assert sum(count.addresses for count in counts(*many).values()) == 4

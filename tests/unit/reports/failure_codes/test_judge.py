@@ -31,8 +31,10 @@ def counted(
 
 def proposed(*counts: FailureCode, already: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     judged = judge(counts, frozenset(already))
-    assert [one.is_proposed for one in judged] == sorted((one.is_proposed for one in judged), reverse=True)
-    return [(one.counted.channel, one.counted.entry) for one in judged if one.is_proposed]
+    assert [judgement.is_proposed for judgement in judged] == sorted(
+        (judgement.is_proposed for judgement in judged), reverse=True
+    )
+    return [(judgement.counted.channel, judgement.counted.entry) for judgement in judged if judgement.is_proposed]
 
 
 # The telephone was off: a tenth is never reached again.
@@ -93,8 +95,8 @@ def test_other_channels_are_compared_with_if_the_own_has_too_few() -> None:
 
 
 def test_two_codes_of_opt_outs_do_not_hide_each_other() -> None:
-    both = [counted("21610", 990, 1000), counted("blocked", 90, 100)]
-    assert set(proposed(*both, OFF)) == {("sms", "21610"), ("sms", "blocked")}
+    opt_out_codes = [counted("21610", 990, 1000), counted("blocked", 90, 100)]
+    assert set(proposed(*opt_out_codes, OFF)) == {("sms", "21610"), ("sms", "blocked")}
 
 
 def test_what_is_set_already_is_neither_proposed_nor_compared_with() -> None:
@@ -129,7 +131,7 @@ def test_a_reason_is_proposed_only_if_its_code_is_not() -> None:
             code=st.sampled_from([None, "1", "2"]),
         ),
         max_size=8,
-        unique_by=lambda one: (one.channel, one.entry),
+        unique_by=lambda count: (count.channel, count.entry),
     ),
     already=st.frozensets(st.sampled_from(["1", "a"])),
 )
@@ -137,14 +139,16 @@ def test_every_proposal_is_sure_compared_and_new_whatever_else_failed(
     counts: list[FailureCode], already: frozenset[str]
 ) -> None:
     judged = judge(counts, already)
-    assert sorted(map(repr, (one.counted for one in judged))) == sorted(map(repr, counts))
-    assert judge(counts[::-1], already) == judged or len({one.counted.addresses for one in judged}) < len(judged)
-    for one in judged:
-        if one.is_proposed:
-            assert one.counted.entry not in already
-            assert one.at_least >= NEVER_AGAIN_MIN
-            assert one.at_least > one.others_never_again / one.others
-            assert min(one.counted.addresses, one.others) >= ADDRESSES_MIN
+    assert sorted(map(repr, (judgement.counted for judgement in judged))) == sorted(map(repr, counts))
+    assert judge(counts[::-1], already) == judged or len({judgement.counted.addresses for judgement in judged}) < len(
+        judged
+    )
+    for judgement in judged:
+        if judgement.is_proposed:
+            assert judgement.counted.entry not in already
+            assert judgement.at_least >= NEVER_AGAIN_MIN
+            assert judgement.at_least > judgement.others_never_again / judgement.others
+            assert min(judgement.counted.addresses, judgement.others) >= ADDRESSES_MIN
 
 
 def test_the_line_keeps_what_is_set_and_quotes_blanks() -> None:
