@@ -8,16 +8,15 @@ import sys
 import time
 import warnings
 
-from alembic import context
+from alembic import command, context
 from sqlalchemy import Connection, Engine, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
-from sqlmodel import SQLModel
 
-from models import all_tables
 from models.database import SCHEMA, open_database
 from models.errors import error_line, is_misconfigured
-from models.schema import VERSION_TABLE, SchemaBehind, SchemaError, require_compatible, require_utf8
+from models.refusals import SchemaBehind, SchemaError
+from models.schema import VERSION_TABLE, require_compatible, require_utf8
 from sync.settings.database_url import read_database_url
 from sync.settings.environment import SettingError
 from sync.settings.names import require_known_names
@@ -26,8 +25,6 @@ from sync.settings.worker import read_report_timezone
 # Any constant will do, as long as no other application on this database uses it.
 LOCK_KEY = 0x7A657861  # "zexa"
 WAIT_SECONDS = 60
-
-assert all_tables.__all__  # importing the module fills the metadata
 
 
 def main() -> None:
@@ -85,7 +82,7 @@ def migrate(connection: Connection) -> None:
         return
     context.configure(
         connection=connection,
-        target_metadata=tables_of(connection.dialect.name),
+        target_metadata=tables_of(connection.dialect.name) if is_compared() else None,
         version_table=VERSION_TABLE,
         transactional_ddl=True,
         compare_type=True,
@@ -134,13 +131,28 @@ def _is_ahead(connection: Connection) -> bool:
     return is_ahead
 
 
+def is_compared() -> bool:
+    """Return whether the command compares tables with models, as all but `alembic upgrade` may.
+
+    The models take half of the time of a migration that has nothing to do.
+    """
+    options = context.config.cmd_opts
+    return options is None or options.cmd[0] is not command.upgrade
+
+
+def models() -> MetaData:
+    from models import all_tables  # noqa: PLC0415 - see is_compared
+
+    return all_tables.METADATA
+
+
 def tables_of(dialect: str) -> MetaData:
     """Return the tables of the models, as this database can have them.
 
     Alembic does not read `ddl_if`, so it would miss indexes of block ranges on SQLite, which has none.
     """
     metadata = MetaData()
-    for table in SQLModel.metadata.tables.values():
+    for table in models().tables.values():
         copy = table.to_metadata(metadata)
         if dialect == "sqlite":
             brin = {index for index in copy.indexes if index.dialect_options["postgresql"]["using"] == "brin"}
@@ -150,7 +162,7 @@ def tables_of(dialect: str) -> MetaData:
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
     """Return whether to compare this with the models, which say nothing about tables of other applications."""
-    return kind != "table" or name in SQLModel.metadata.tables
+    return kind != "table" or name in models().tables
 
 
 if context.is_offline_mode():

@@ -1,7 +1,7 @@
 """The tables, one a module, and the connection to the database that holds them.
 
-The schema itself is made by the migrations only. A table is loaded once somebody asks for it: SQLModel takes 14 MB,
-and the web process needs none of it (`models.plain_tables`).
+The schema itself is made by the migrations only. A model is loaded once somebody asks for it: SQLModel takes 14 MB,
+and statements need none of it (`models.tables`).
 """
 
 from typing import TYPE_CHECKING, Any

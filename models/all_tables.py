@@ -1,4 +1,6 @@
-"""Every table. Importing this module fills `SQLModel.metadata`."""
+"""Every table as a model. Importing this module fills `SQLModel.metadata`, which is METADATA here."""
+
+from sqlmodel import SQLModel
 
 from models.asked_message import AskedMessage
 from models.audit_entry import AuditEntry
@@ -28,6 +30,8 @@ from models.rollup_delta import RollupDelta
 from models.task import Task
 from models.task_file import TaskFile
 from models.webhook_registration import WebhookRegistration
+
+METADATA = SQLModel.metadata
 
 __all__ = [
     "AskedMessage",

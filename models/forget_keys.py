@@ -1,23 +1,14 @@
 """Are the keys at hand that the hashes of forgotten people need? Web and worker refuse to run otherwise."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from sqlalchemy import Connection, Engine, select
 
-from models.plain_tables import FORGET_KEYS
+from models.refusals import ForgetKeyMissing
+from models.tables import FORGET_KEYS
 
 # Locks the table, though it may be empty: `person forget` waits for every transaction that read it before.
 _IN_USE = select(FORGET_KEYS.c.key_id).with_for_update(read=True, key_share=True)
-
-
-class ForgetKeyMissing(Exception):  # noqa: N818 - a state, which a setting ends
-    """Somebody was forgotten with a key that this process was not given. The text is a line for a person."""
-
-    def __init__(self, key_ids: Iterable[str]) -> None:
-        super().__init__(
-            f"ZEXA_FORGET_KEY lacks the key {', '.join(sorted(key_ids))} that forgotten people were hashed with: "
-            "without it they would be messaged again (docs/runbook.md)"
-        )
 
 
 def require_forget_keys(engine: Engine, key_ids: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import Engine, text
 
-from models.plain_tables import WRITTEN
+from models.writable import WRITTEN
 
 CHECKPOINT_SECONDS = 20.0
 _PAUSE_SECONDS = 0.1

@@ -6,27 +6,21 @@ whose code can run on the schema that it leaves behind.
 
 from sqlalchemy import Connection, Engine, Text, column, inspect, select, table, text
 
+from models.refusals import SchemaBehind, SchemaError
+from models.tables import COMPATIBILITY
+
 # The newest migration. A test holds it equal to the migrations folder, so that the web process need not
 # load Alembic to know it. Revisions are numbers of as many digits, so their order is that of their text.
 HEAD = "0001"
 # Its own name: another application in the same database may use Alembic too.
 VERSION_TABLE = "zexa_sync_version"
-COMPATIBILITY_TABLE = "zexa_sync_compatibility"
+COMPATIBILITY_TABLE = COMPATIBILITY.name
 
 # How long web and worker wait at their start for a schema that is behind: another process may be migrating it.
 SCHEMA_SECONDS = 60.0
 SCHEMA_PAUSE_SECONDS = 0.5
 
 _VERSIONS = table(VERSION_TABLE, column("version_num", Text))
-_COMPATIBILITY = table(COMPATIBILITY_TABLE, column("oldest_revision", Text))
-
-
-class SchemaError(Exception):
-    """The database answers, but this code cannot run on its schema. The text is a single line for a person."""
-
-
-class SchemaBehind(SchemaError):  # noqa: N818 - a state, which may pass
-    """The schema is older than the code, or there is none: a migration may be under way, and can be waited for."""
 
 
 def require_head(engine: Engine, *, code: str = HEAD) -> None:
@@ -79,4 +73,4 @@ def current_revision(connection: Connection) -> str | None:
 def _oldest_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(COMPATIBILITY_TABLE):
         return None
-    return connection.execute(select(_COMPATIBILITY.c.oldest_revision)).scalar()
+    return connection.execute(select(COMPATIBILITY.c.oldest_revision)).scalar()

@@ -7,25 +7,25 @@ import sys
 import time
 from typing import Any, NoReturn
 
-import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from models.database import open_database
 from models.errors import error_line, is_misconfigured
-from models.forget_keys import ForgetKeyMissing, require_forget_keys
-from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, SchemaError, require_head
+from models.forget_keys import require_forget_keys
+from models.refusals import ForgetKeyMissing, SchemaBehind, SchemaError
+from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, require_head
 from receiver.server.rooms import IDLE_SECONDS
 from sync import __version__
 from sync.settings.environment import SettingError
 from sync.settings.listening import read_bind, read_concurrency
-from sync.settings.log_lines import configure_logs
+from sync.settings.log_lines import configure_logs, get_logger
 from sync.settings.sentry import read_sentry_dsn
 from sync.settings.sentry_client import start_sentry
 from sync.settings.web import ReceiverSettings
 
 WRONG_USE = 2
-log = structlog.get_logger()
+log = get_logger()
 
 
 def _checked() -> tuple[str, int]:

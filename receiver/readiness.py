@@ -14,7 +14,8 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from models.database import open_database
-from models.schema import SchemaError, require_compatible
+from models.refusals import SchemaError
+from models.schema import require_compatible
 from models.writable import is_busy, is_standby, missing_rights, write_and_roll_back
 from receiver.server.sockets import OpenSockets
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from models.forget_keys import ForgetKeyMissing
-from models.schema import SchemaError
+from models.refusals import ForgetKeyMissing, SchemaError
 from sync import __version__
 from sync.settings.environment import SettingError
 from sync.settings.names import require_known_names

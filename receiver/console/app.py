@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, g, make_response, redirect, reques
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from models.forget_keys import ForgetKeyMissing
+from models.refusals import ForgetKeyMissing
 from receiver.console import (
     campaigns,
     dead_letters,

@@ -1,6 +1,9 @@
 """gunicorn's worker: uvicorn's, with this project's connections and without what it does not use."""
 
+import asyncio
+import os
 import resource
+import signal
 from functools import partial
 from typing import Any
 
@@ -39,6 +42,13 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         rooms = Rooms(min(CONNECTIONS_MAX, limit - SPARE_DESCRIPTORS))
         self.config.http = partial(Connection, rooms)
         super().init_process()
+
+    def _install_sigquit_handler(self) -> None:
+        """Take SIGQUIT, which gunicorn sends if its own process alone is sent SIGINT, for SIGTERM.
+
+        uvicorn's worker would note it and serve on, until it is killed.
+        """
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, os.kill, os.getpid(), signal.SIGTERM)
 
 
 def raise_descriptor_limit(wanted: int) -> int:

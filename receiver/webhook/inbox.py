@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import open_database
 from models.errors import error_reason
-from models.plain_tables import INBOX
+from models.tables import INBOX
 from receiver.server.sockets import OpenSockets
 from receiver.server.threads import Threads, ThreadsBusy
 from sync.events.raw import RawEvent

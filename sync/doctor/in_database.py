@@ -4,20 +4,18 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import SQLModel
 
-from models import all_tables
 from models.errors import error_line, is_misconfigured
 from models.forget_keys import missing_forget_keys
+from models.refusals import SchemaBehind, SchemaError
 from models.schema import (
     VERSION_TABLE,
-    SchemaBehind,
-    SchemaError,
     current_revision,
     require_compatible,
     require_utf8,
 )
 from models.sessions import is_pooled
+from models.tables import METADATA
 from models.writable import is_busy, is_standby, missing_rights, write_and_roll_back
 from sync.doctor import store_findings as findings
 from sync.doctor.check import worst
@@ -26,7 +24,6 @@ from sync.terminal.stores import open_quickly
 
 NAMES_MAX = 5
 
-assert all_tables.__all__  # importing the module fills the metadata
 _DURABILITY = text(
     "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit, "
     "current_setting('full_page_writes') AS full_page_writes"
@@ -109,7 +106,7 @@ def _foreign_tables(connection: Connection) -> Check:
     is_postgresql = connection.dialect.name == "postgresql"
     schema = connection.scalar(text("SELECT current_schema()")) if is_postgresql else None
     inspector = inspect(connection)
-    ours = SQLModel.metadata.tables
+    ours = METADATA.tables
     columns = inspector.get_multi_columns(schema, filter_names=list(ours))
     stored_columns = {name: {column["name"] for column in columns[_, name]} for _, name in columns}
     if current_revision(connection) is None:

@@ -20,7 +20,8 @@ from sync.settings.forget_keys import read_forget_keys
 from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.names import require_known_names
 from sync.settings.sentry import read_sentry_dsn
-from sync.settings.web import ReceiverSettings, read_lookup, read_secrets
+from sync.settings.web import ReceiverSettings, read_lookup
+from sync.settings.webhook_secrets import read_secrets
 from sync.settings.worker import (
     DEFAULT_REGION,
     WorkerSettings,

@@ -93,7 +93,7 @@ class OptOutRow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def is_in_force(opted_in_at: datetime | None, received_at: datetime) -> bool:
-    """Return whether an opt-out is in force; `models.plain_tables.in_force` says the same in SQL."""
+    """Return whether an opt-out is in force; `models.in_force.in_force` says the same in SQL."""
     return opted_in_at is None or opted_in_at <= received_at
 
 

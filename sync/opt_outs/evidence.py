@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, func, literal, select
 
-from models.plain_tables import in_force
+from models.in_force import in_force
 from models.statements import hold_snapshot
 from models.tables import LEDGER, MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from models.plain_tables import in_force
+from models.in_force import in_force
 from models.tables import OPT_OUTS
 from sync.events.addresses import sender_key
 

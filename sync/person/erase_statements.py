@@ -11,9 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, exists, insert, or_, select, update
 
-from models.plain_tables import OUTAGES
 from models.statements import is_one_of, slices
-from models.tables import FURTHER_BODIES, HISTORY, LEDGER, OPT_OUTS
+from models.tables import FURTHER_BODIES, HISTORY, LEDGER, OPT_OUTS, OUTAGES
 from sync.events.addresses import person_of
 from sync.events.forget_keys import KEYED
 from sync.events.forgotten import ForgottenPeople

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, func, or_, select
 
-from models.plain_tables import in_force
+from models.in_force import in_force
 from models.statements import hold_snapshot, is_one_of, slices
 from models.tables import MESSAGES, OPT_OUTS
 from models.views import OPT_OUT_STATEMENTS

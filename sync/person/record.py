@@ -6,8 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, insert, select, text
 
-from models.plain_tables import FORGET_KEYS
-from models.tables import FORGOTTEN_PEOPLE
+from models.tables import FORGET_KEYS, FORGOTTEN_PEOPLE
 from sync.events.forgotten import marks_of
 from sync.events.interpretation import ParseOptions
 from sync.events.opt_outs import OptOutSource, OptOutStatement, ended_at

@@ -5,8 +5,29 @@ Never a body, an address, a signature or a secret: callers log counts, ids of ou
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import structlog
+
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let a library that is not loaded yet look as if it were not installed."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+# structlog would load Rich for tracebacks on a terminal, which takes a tenth of a start. They show local variables, in
+# which a body or an address may be: no process wants them.
+with _hidden("rich"):
+    import structlog
+
+get_logger = structlog.get_logger
 
 
 def configure_logs() -> None:

@@ -9,7 +9,7 @@ import click
 
 from sync.queue.connection import opened_queue
 from sync.settings.environment import read_redis_settings
-from sync.settings.web import read_known_secrets
+from sync.settings.webhook_secrets import read_known_secrets
 from sync.settings.worker import read_default_region
 from sync.status.document import status_document
 from sync.status.findings import findings

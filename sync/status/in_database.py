@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Select, Table, func, select, text, tr
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.indexed import IS_IGNORED
-from models.plain_tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
+from models.tables import DEAD_LETTERS, INBOX, LEDGER, NAMELESS_OPT_OUTS, TASKS
 from sync.events.opt_out_names import looks_like_opt_out
 from sync.provider.outages.record import read_mark
 from sync.provider.outages.recorded import read_outages

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Label, and_, bindparam, func, or_, select, true
 
-from models.plain_tables import DEAD_LETTERS, INBOX, NAMELESS_OPT_OUTS
+from models.tables import DEAD_LETTERS, INBOX, NAMELESS_OPT_OUTS
 from sync.queue.waiting import Waiting
 
 _ONE = timedelta(microseconds=1)

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, Select, func, literal_column, null, s
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.in_array import WANTED, array_text, in_array
-from models.plain_tables import FORGET_KEYS, OPT_OUTS, in_force
+from models.in_force import in_force
 from models.sessions import execute_single
+from models.tables import FORGET_KEYS, OPT_OUTS
 from models.types import UTCDateTime
 from sync.queue.clock import clock_offset
 from sync.suppression.freshness import WaitingInDatabase, waiting_columns

@@ -11,8 +11,9 @@ from redis import Redis
 from sqlalchemy.exc import DBAPIError
 
 from models.errors import error_line, is_misconfigured
-from models.forget_keys import ForgetKeyMissing, require_forget_keys
-from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, SchemaBehind, require_head
+from models.forget_keys import require_forget_keys
+from models.refusals import ForgetKeyMissing, SchemaBehind
+from models.schema import SCHEMA_PAUSE_SECONDS, SCHEMA_SECONDS, require_head
 from sync.queue.backoff import Backoff
 from sync.queue.connection import connect
 from sync.rollups.recount import stored_timezone

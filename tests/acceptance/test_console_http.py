@@ -50,7 +50,8 @@ class Client:
 def test_who_signs_in_searches_and_states_an_opt_out_leaves_no_trace_in_any_log(
     tmp_path: Path, migrated_url: URL, engine: Engine, redis_server: RedisServer
 ) -> None:
-    with platform(tmp_path / "logs", migrated_url, redis_server.url, ZEXA_CONSOLE_KEY=KEY.decode()) as running:
+    own = {"ZEXA_CONSOLE_KEY": KEY.decode()}
+    with platform(tmp_path / "logs", migrated_url, redis_server.url, forks=True, **own) as running:
         running.start_web()
         add_person(engine, "Maria", Role.OPERATOR)
         link = f"/console{link_of(engine, 'Maria', LinkKind.PASSWORD)}"

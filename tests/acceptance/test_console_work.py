@@ -32,7 +32,9 @@ def test_a_replay_whose_worker_is_killed_in_the_middle_is_finished_by_another_an
     of_page_two = sorted(map(digest, bodies))[PAGE + 20]
     add_person(engine, "Maria", Role.OPERATOR)
     link = f"/console{link_of(engine, 'Maria')}"
-    with platform(tmp_path / "logs", migrated_url, redis_server.url, ZEXA_CONSOLE_KEY=KEY.decode()) as running:
+    with platform(
+        tmp_path / "logs", migrated_url, redis_server.url, forks=True, ZEXA_CONSOLE_KEY=KEY.decode()
+    ) as running:
         running.start_web()
         client = Client(running)
         client.get(link)

@@ -21,18 +21,22 @@ from redis import Redis
 from sqlalchemy import URL, make_url, select, text, update
 
 from models.database import open_database
-from models.plain_tables import LAST_REACHABLE
+from models.tables import LAST_REACHABLE
 from sync.devtools.dev.embedded import RedisServer, free_port, private_redis
 from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.counts import LATEST_KEY
-from tests.support.processes import ROOT, wait_for
+from tests.support.forked import Forked, run_forked
+from tests.support.processes import ROOT, Process, wait_for
 
 ARRIVED = re.compile(r"arrived: from HTTP to its row in message_status in \d+ ms")
 RUNNING = "Running. Ctrl-C stops"
 
 
 class Dev:
-    """Runs of `zexa-sync dev` on one data folder, each with what it said."""
+    """Runs of `zexa-sync dev` on one data folder, each with what it said.
+
+    They are forked, and execute what they start. Those on a terminal are executed, as is `make run` elsewhere.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,14 +44,14 @@ class Dev:
         self.port = free_port()
         names = ("HOME", "LANG", "PATH", "TMPDIR")
         self.environ = {name: os.environ[name] for name in names if name in os.environ}
-        self.runs: list[subprocess.Popen[bytes]] = []
+        self.runs: list[Process] = []
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "sync", "dev", "--data", str(self.data), "--port", str(self.port)]
 
-    def start(self, *options: str, **environ: str) -> subprocess.Popen[bytes]:
+    def start(self, *options: str, **environ: str) -> Process:
         with self._said_by(len(self.runs)).open("wb") as output:
-            run = subprocess.Popen(
+            run = Forked(
                 [*self.command(), *options],
                 cwd=ROOT,
                 env=self.environ | environ,
@@ -58,13 +62,13 @@ class Dev:
         self.runs.append(run)
         return run
 
-    def start_to_row(self) -> subprocess.Popen[bytes]:
+    def start_to_row(self) -> Process:
         run = self.start()
         self.wait_for_line(run, RUNNING)
         assert ARRIVED.search(self.said(run)), self.said(run)
         return run
 
-    def wait_for_line(self, run: subprocess.Popen[bytes], line: str) -> None:
+    def wait_for_line(self, run: Process, line: str) -> None:
         def is_said() -> bool:
             said = self.said(run)
             assert line in said or run.poll() is None, said
@@ -72,7 +76,7 @@ class Dev:
 
         wait_for(is_said, seconds=40, what=line)
 
-    def end(self, run: subprocess.Popen[bytes], number: signal.Signals) -> int:
+    def end(self, run: Process, number: signal.Signals) -> int:
         run.send_signal(number)
         return run.wait(40)
 
@@ -83,7 +87,7 @@ class Dev:
         (line,) = self.said(run).splitlines()
         return line
 
-    def said(self, run: subprocess.Popen[bytes]) -> str:
+    def said(self, run: Process) -> str:
         return self._said_by(self.runs.index(run)).read_text()
 
     def _said_by(self, index: int) -> Path:
@@ -100,8 +104,12 @@ class Dev:
         return found
 
     def running_as(self, name: str) -> psutil.Process:
+        return self.started()[name]
+
+    def started(self) -> dict[str, psutil.Process]:
+        """Return what the last run wrote down that it started, and itself, by name."""
         marks = [json.loads(line) for line in (self.data / "dev.lock").read_text().splitlines()]
-        return psutil.Process(next(mark["pid"] for mark in marks if mark["name"] == name))
+        return {mark["name"]: psutil.Process(mark["pid"]) for mark in marks if psutil.pid_exists(mark["pid"])}
 
     def sleep_until_tomorrow(self) -> None:
         """Let the last run be a day ago, as far as the marks tell that it left."""
@@ -144,8 +152,10 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
 def running_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """A run for the tests that leave it running."""
     with runs_in(tmp_path_factory.mktemp("dev")) as dev:
-        dev.start_to_row()
+        run = dev.start_to_row()
         yield dev
+        assert dev.end(run, signal.SIGTERM) == 0
+        assert dev.running() == []
 
 
 def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_process(dev: Dev) -> None:
@@ -166,19 +176,30 @@ def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_pr
     assert len(before) == 1
 
     dev.sleep_until_tomorrow()
-    second = dev.start_to_row()
-    assert "stale" not in dev.said(second)
-    assert "already verified: by the test event of 2" in dev.said(second)
+    pid, terminal = start_on_terminal(dev, dev.command())
+    seen = _read_until(terminal, RUNNING)
+    assert ARRIVED.search(seen)
+    assert "stale" not in seen
+    assert "already verified: by the test event of 2" in seen
     assert before < dev.message_ids()
     # The provider that it plays slept too: nothing can be missing.
     assert beside(dev, "outages").stdout == "No outage.\n"
     # The secret is kept too: what the first run printed is good for the second.
     paste_curl(dev, first)
-    assert dev.end(second, signal.SIGTERM) == 0
+
+    # A terminal's Ctrl-C is to reach web and worker as a graceful stop.
+    os.write(terminal, b"\x03")
+    _read_until(terminal, "the data is kept")
+    assert exit_status(pid) == 0
+    os.close(terminal)
+    web = (dev.data / "web.log").read_text()
+    assert "Handling signal: term" in web
+    assert "Handling signal: int" not in web
+    assert "worker.stopped" in (dev.data / "worker.log").read_text()
     assert dev.running() == []
 
 
-def paste_curl(dev: Dev, run: subprocess.Popen[bytes]) -> None:
+def paste_curl(dev: Dev, run: Process) -> None:
     (curl,) = [line for line in dev.said(run).splitlines() if line.startswith("curl ")]
     assert paste(curl, dev).startswith("HTTP/1.1 200")
     message_id = re.search(r"msg_curl_\w+", curl)
@@ -227,15 +248,7 @@ def beside(dev: Dev, *words: str, **environ: str) -> subprocess.CompletedProcess
     link = dev.folder / ".zexa"
     if not link.is_symlink():
         link.symlink_to(dev.data)
-    return subprocess.run(
-        [sys.executable, "-m", "sync", *words],
-        cwd=dev.folder,
-        env=dev.environ | {"PYTHONPATH": str(ROOT)} | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_forked([sys.executable, "-m", "sync", *words], cwd=dev.folder, env=dev.environ | environ)
 
 
 def test_a_command_beside_it_uses_it_and_says_so(running_dev: Dev) -> None:
@@ -286,7 +299,7 @@ def test_a_second_run_on_the_same_folder_is_one_line_that_names_the_first(runnin
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_database_a_redis_and_a_key_of_the_users_own_are_used_instead(
+def test_a_database_a_redis_and_a_key_of_the_users_own_are_used_instead_and_live_on_if_web_dies(
     dev: Dev, database_url: URL, redis_server: RedisServer, redis: Redis
 ) -> None:
     assert redis.dbsize() == 0
@@ -301,8 +314,27 @@ def test_a_database_a_redis_and_a_key_of_the_users_own_are_used_instead(
     assert redis.dbsize() > 0
     logs = {"release.log", "web.log", "worker.log"}
     assert {path.name for path in dev.data.iterdir()} == {"dev.lock", "running.json"} | logs
-    assert dev.end(run, signal.SIGINT) == 0
+    assert_its_death_ends_the_run("web", dev, run)
     assert redis.ping()
+
+
+def assert_its_death_ends_the_run(name: str, dev: Dev, run: Process) -> None:
+    """A process that dies ends the run with its log, and takes the others along."""
+    others = list(dev.started().values())
+    others += [child for process in others for child in process.children(recursive=True)]
+    killed = dev.running_as(name)
+    for own in killed.children():
+        own.suspend()  # as one that hangs would not notice the end of its parent
+    killed.kill()
+    assert run.wait(40) == 1
+    said = dev.said(run).split(RUNNING)[1]
+    assert f"Error: {name} ended by SIGKILL; its log is {dev.data / name}.log and ends:\n" in said
+    assert "Traceback" not in said
+    assert not any(is_alive(process) for process in others)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_busy_port_is_one_line_and_nothing_is_started(dev: Dev) -> None:
@@ -315,7 +347,7 @@ def test_a_busy_port_is_one_line_and_nothing_is_started(dev: Dev) -> None:
     assert not (dev.data / "redis").exists()
 
 
-def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_says_so_in_one_line(dev: Dev) -> None:
+def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_ends_if_redis_dies(dev: Dev) -> None:
     killed = dev.start_to_row()
     left = dev.running()
     assert len(left) >= 5  # the provider, Redis, worker, and web's two
@@ -330,8 +362,8 @@ def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_says_s
     second = dev.start_to_row()
     (line,) = [line for line in dev.said(second).splitlines() if "stale" in line]
     assert line.endswith("stopped now: worker, web, redis, provider")
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in left)
-    assert dev.end(second, signal.SIGINT) == 0
+    assert not any(is_alive(process) for process in left)
+    assert_its_death_ends_the_run("redis", dev, second)
     assert dev.running() == []
 
 
@@ -343,7 +375,9 @@ def test_a_process_that_only_has_the_pid_of_a_killed_runs_process_is_left_alone(
         (dev.data / "dev.lock").write_text("".join(json.dumps(mark) + "\n" for mark in marks))
         run = dev.start()
         dev.wait_for_line(run, "stale lock: the run before was killed, and nothing of it runs")
+        assert dev.end(run, signal.SIGTERM) == 0  # while Redis starts, or a little later
         assert bystander.poll() is None
+        assert dev.running() == []
     finally:
         bystander.kill()
         bystander.wait()
@@ -361,20 +395,6 @@ def test_a_wrong_setting_is_one_line_and_nothing_is_started(dev: Dev) -> None:
     assert not (dev.data / "redis").exists()
 
 
-@pytest.mark.parametrize("name", ["redis", "web"])
-def test_a_process_that_dies_ends_the_run_with_its_log_and_takes_the_others_along(dev: Dev, name: str) -> None:
-    run = dev.start_to_row()
-    killed = dev.running_as(name)
-    for own in killed.children():
-        own.suspend()  # as one that hangs would not notice the end of its parent
-    killed.kill()
-    assert run.wait(40) == 1
-    said = dev.said(run).split(RUNNING)[1]
-    assert f"Error: {name} ended by SIGKILL; its log is {dev.data / name}.log and ends:\n" in said
-    assert "Traceback" not in said
-    assert dev.running() == []
-
-
 def test_a_migration_that_fails_ends_the_run_with_the_last_lines_of_its_log(dev: Dev) -> None:
     dev.data.mkdir()
     (dev.data / "zexa.db").write_text("this is no database, and longer than a header of SQLite's would have to be")
@@ -385,15 +405,14 @@ def test_a_migration_that_fails_ends_the_run_with_the_last_lines_of_its_log(dev:
     assert dev.running() == []
 
 
-@pytest.mark.parametrize("line", ["starting a private Redis", "starting web"])
 def test_a_signal_during_the_start_stops_what_was_started_and_a_folder_with_files_of_others_stays_as_open_as_it_was(
-    dev: Dev, line: str
+    dev: Dev,
 ) -> None:
     dev.data.mkdir()
     dev.data.chmod(0o755)
     (dev.data / "notes.txt").touch(mode=0o644)
     run = dev.start()
-    dev.wait_for_line(run, line)
+    dev.wait_for_line(run, "starting web")
     assert dev.end(run, signal.SIGTERM) == 0
     assert RUNNING not in dev.said(run)
     assert dev.running() == []
@@ -410,21 +429,6 @@ def test_a_signal_does_not_wait_for_a_migration_that_hangs(dev: Dev) -> None:
     dev.wait_for_line(run, "migrating")
     assert dev.end(run, signal.SIGTERM) == 0
     other.close()
-    assert dev.running() == []
-
-
-def test_a_terminals_ctrl_c_reaches_web_and_worker_as_a_graceful_stop(dev: Dev) -> None:
-    pid, terminal = start_on_terminal(dev, dev.command())
-    seen = _read_until(terminal, RUNNING)
-    os.write(terminal, b"\x03")
-    seen += _read_until(terminal, "the data is kept")
-    assert exit_status(pid) == 0
-    os.close(terminal)
-    assert ARRIVED.search(seen)
-    web = (dev.data / "web.log").read_text()
-    assert "Handling signal: term" in web
-    assert "Handling signal: int" not in web
-    assert "worker.stopped" in (dev.data / "worker.log").read_text()
     assert dev.running() == []
 
 

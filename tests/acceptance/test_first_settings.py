@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,16 @@ NEEDED = ("DATABASE_URL", "REDIS_URL", "ZEXA_WEBHOOK_SECRET", "PORT")
 
 
 @pytest.fixture
-def filled_in(tmp_path: Path, migrated_file: Path, redis_server: RedisServer) -> Platform:
+def filled_in(tmp_path: Path, migrated_file: Path, redis_server: RedisServer, forks: bool) -> Iterator[Platform]:
     """What there is after .env.example was copied, what has no default filled in, and sourced."""
     url = make_url(f"sqlite:///{tmp_path}/zexa.db")
     shutil.copyfile(migrated_file, tmp_path / "zexa.db")
-    with platform(tmp_path / "logs", url, redis_server.url) as started:
+    with platform(tmp_path / "logs", url, redis_server.url, forks=forks) as started:
         started.environ |= {name: "" for name in EMPTY if name not in NEEDED}
         yield started
 
 
+@pytest.mark.executed
 def test_the_example_followed_to_the_letter_works(filled_in: Platform) -> None:
     assert {"WEB_CONCURRENCY", "ZEXA_BIND", "ZEXA_JOURNAL"} <= EMPTY.keys()
     assert filled_in.environ["WEB_CONCURRENCY"] == ""
@@ -47,7 +49,8 @@ def test_an_empty_port_is_the_default_one(filled_in: Platform) -> None:
             pytest.skip("port 8000 is taken on this machine")
     filled_in.port = 8000
     web = filled_in.start("web", PORT="")
-    wait_for(lambda: "Listening at: http://127.0.0.1:8000" in filled_in.log_of(web), seconds=20, what="web listening")
+    wait_for(lambda: filled_in.is_serving(web), seconds=20, what="web serving on it")
+    assert "Listening at: http://127.0.0.1:8000" in filled_in.log_of(web)
 
 
 @pytest.mark.parametrize("name", ["release", "web", "worker"])
@@ -80,10 +83,13 @@ def test_help_is_given_whatever_the_settings() -> None:
     assert shown.stdout.startswith(b"Usage: ")
 
 
-def test_ctrl_c_ends_web_without_a_traceback(filled_in: Platform) -> None:
+def test_ctrl_c_that_reaches_gunicorn_alone_ends_web_at_once_and_without_a_traceback(
+    filled_in: Platform,
+) -> None:
     web = filled_in.start_web()
     web.send_signal(signal.SIGINT)
-    assert web.wait(20) == 0
+    assert web.wait(10) == 0  # it would be killed after 15 s
+    assert "Finished server process" in filled_in.log_of(web)  # the one that serves ends once it has answered
     assert "Traceback" not in filled_in.log_of(web)
     assert "SystemExit" not in filled_in.log_of(web)
 

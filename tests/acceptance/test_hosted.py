@@ -45,7 +45,9 @@ def test_a_certificate_is_verified_where_that_is_asked_for(
 ) -> None:
     with (
         tls_front(redis_server.port) as port,
-        platform(tmp_path / "logs", migrated_url, f"rediss://127.0.0.1:{port}/0", REDIS_TLS_VERIFY="true") as strict,
+        platform(
+            tmp_path / "logs", migrated_url, f"rediss://127.0.0.1:{port}/0", forks=True, REDIS_TLS_VERIFY="true"
+        ) as strict,
     ):
         strict.start_web()
         status, _, _ = strict.request("POST", "/webhooks/zexa", b"{}", X_Zexa_Signature="0" * 64)
@@ -58,7 +60,7 @@ def test_a_certificate_is_verified_where_that_is_asked_for(
 
 @on_postgres
 def test_sqlite_is_refused_on_a_dyno(tmp_path: Path, database_url: URL, redis_server: RedisServer) -> None:
-    with platform(tmp_path / "logs", database_url, redis_server.url, DYNO="web.1") as hosted:
+    with platform(tmp_path / "logs", database_url, redis_server.url, forks=True, DYNO="web.1") as hosted:
         for name in ("release", "web", "worker"):
             status, said = hosted.run(name, DATABASE_URL="sqlite:///zexa.db")
             assert status != 0

@@ -10,8 +10,8 @@ from sqlalchemy import URL, Engine, text
 from models.database import open_database
 from sync.queue.connection import open_queue
 from tests.support.processes import Platform, preset, wait_for
+from tests.support.redis_servers import SERVERS
 
-pytestmark = pytest.mark.executed
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SAMPLE = (Path(__file__).parent / "sample.json").read_bytes()
 # How the line begins with which a process ends.
@@ -34,7 +34,10 @@ def opted_out(address: str) -> bytes:
     ).encode()
 
 
-@pytest.mark.every_redis
+@pytest.mark.executed
+@pytest.mark.parametrize(
+    ("database_url", "redis_server"), [("postgresql", SERVERS[0]), ("sqlite", SERVERS[-1])], indirect=True
+)
 def test_from_an_empty_database_the_documented_sample_is_a_row_within_a_second_of_its_answer(
     fresh_platform: Platform, database_url: URL
 ) -> None:
@@ -113,6 +116,7 @@ def test_no_address_body_or_secret_stands_in_a_log_or_in_a_job_description(
     assert "msg_" not in logs
 
 
+@on_sqlite
 def test_web_and_worker_refuse_a_schema_that_stays_behind_with_one_line(
     fresh_platform: Platform, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ PASSWORD = "opensesame"
 def test_a_database_that_does_not_exist_ends_every_start_with_one_line(
     process: str, postgres_server: URL, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    with platform(tmp_path, postgres_server.set(database="nowhere"), redis_server.url) as started:
+    with platform(tmp_path, postgres_server.set(database="nowhere"), redis_server.url, forks=True) as started:
         status, said = started.run(process)
     assert status != 0
     lines = [line for line in said.splitlines() if "gunicorn" not in line and "INFO" not in line]
@@ -29,7 +29,7 @@ def test_a_server_that_refuses_is_waited_for_and_the_reason_is_told_once(
     process: str, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     away = URL.create("postgresql+psycopg", "zexa", PASSWORD, "127.0.0.1", free_port(), "zexa")
-    with platform(tmp_path, away, redis_server.url) as started:
+    with platform(tmp_path, away, redis_server.url, forks=True) as started:
         waiting = started.start(process)
         wait_for(lambda: "Connection refused" in started.log_of(waiting), seconds=60, what="a reason")
         assert waiting.poll() is None
@@ -43,7 +43,7 @@ def test_a_server_that_refuses_is_waited_for_and_the_reason_is_told_once(
 
 def test_web_serves_while_the_server_refuses_and_says_why(redis_server: RedisServer, tmp_path: Path) -> None:
     away = URL.create("postgresql+psycopg", "zexa", PASSWORD, "127.0.0.1", free_port(), "zexa")
-    with platform(tmp_path, away, redis_server.url) as started:
+    with platform(tmp_path, away, redis_server.url, forks=True) as started:
         started.start_web()
         assert started.request("GET", "/healthz")[0] == 200
         said = started.logs()

@@ -33,14 +33,7 @@ LIBRARIES = (
     ),
     *("flask", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "hiredis", "httptools", "idna", "jinja2", "logging.config"),
     *("msgspec.json", "phonenumbers", "prometheus_client", "psycopg", "redis.asyncio", "rich.console", "rich.table"),
-    *(
-        "rq.cli",
-        "rq.serializers",
-        "rq.worker",
-        "sqlalchemy.dialects.postgresql.psycopg",
-        "sqlalchemy.dialects.sqlite",
-        "sqlmodel",
-    ),
+    *("rq.cli", "rq.serializers", "rq.worker", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite"),
     *("structlog", "urllib3", "uvicorn.config", "uvicorn.protocols.http.httptools_impl", "uvicorn_worker", "uvloop"),
 )
 MESSAGE_BYTES = 1 << 20

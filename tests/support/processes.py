@@ -30,13 +30,13 @@ def procfile() -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if line)
 
 
-def wait_for(find: Callable[[], Result], *, seconds: float, what: str) -> Result:
+def wait_for(find: Callable[[], Result], *, seconds: float, what: str, pause_seconds: float = 0.02) -> Result:
     """Return what `find` returns once it is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := find():
             return result
-        time.sleep(0.02)
+        time.sleep(pause_seconds)
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 

@@ -238,14 +238,14 @@ def test_the_name_of_a_class_stands_once() -> None:
     assert {name for name, count in names.items() if count > 1} == set()
 
 
-def test_a_table_is_named_in_one_module() -> None:
-    named = {
-        module
-        for module in MODULES
-        for node in nodes(module)
-        if isinstance(node, ast.Attribute) and node.attr == "__table__"
-    }
-    assert named == {"models.tables"}
+def test_statements_name_tables_and_only_migrations_load_their_models() -> None:
+    models = {name for name in MODULES if "sqlmodel" in imports(name)} | {"models.all_tables"}
+    assert {name for name in MODULES if models & set(imports(name))} - models == {"models", "migrations.env"}
+    assert not any(is_table_of_model(node) for module in MODULES for node in nodes(module))
+
+
+def is_table_of_model(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "__table__"
 
 
 def test_every_folder_with_modules_is_a_room_with_rules() -> None:

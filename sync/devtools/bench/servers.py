@@ -15,19 +15,17 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import URL, Engine, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import SQLModel
 
-from models import all_tables
 from models.database import disposing, open_database
 from models.errors import error_line
+from models.tables import METADATA
 from sync.devtools.dev.embedded import private_redis
 from sync.devtools.dev.processes import DevelopmentError
 from sync.settings.database_url import read_database_url
 
-assert all_tables.__all__  # importing the module fills the metadata
 # Tables that the migrations fill, and no event changes, do not count.
 OF_THE_SCHEMA = ("report_calendar", "zexa_sync_compatibility")  # filled by the migrations
-TABLES = [table for table in SQLModel.metadata.sorted_tables if table.name not in OF_THE_SCHEMA]
+TABLES = [table for table in METADATA.sorted_tables if table.name not in OF_THE_SCHEMA]
 
 KINDS = ("postgresql", "sqlite")
 NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}

@@ -4,7 +4,7 @@ from redis import Redis
 from sqlalchemy import delete
 
 from models.database import disposing, open_database
-from models.plain_tables import LAST_REACHABLE
+from models.tables import LAST_REACHABLE
 from sync.devtools.dev.setup import Setup
 from sync.provider.outages.in_redis import GAPS_KEY, REACHABLE
 from sync.queue.counts import LATEST_KEY

@@ -8,7 +8,7 @@ from secrets import token_hex
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from models.plain_tables import MESSAGES
+from models.tables import MESSAGES
 from sync.devtools.simulate.single import Facts, write_body
 from sync.events.event import EventType
 from sync.events.signature import sign

@@ -16,7 +16,7 @@ from sync.provider.webhooks.urls import ALL
 from sync.queue.connection import QueueUnavailable
 from sync.settings.environment import read_redis_settings
 from sync.settings.provider import ProviderSettings
-from sync.settings.web import read_secrets
+from sync.settings.webhook_secrets import read_secrets
 
 START_SECONDS = 30
 ARRIVAL_SECONDS = 30

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sync.devtools.dev.data_folder import kept_secret
 from sync.devtools.dev.embedded import find_redis_binary, free_port, redis_command, redis_url
 from sync.devtools.dev.processes import DevelopmentError
-from sync.settings.web import read_secrets
+from sync.settings.webhook_secrets import read_secrets
 from sync.settings.worker import WorkerSettings
 
 ROOT = Path(__file__).parents[3]

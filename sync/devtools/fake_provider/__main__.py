@@ -13,7 +13,7 @@ from pathlib import Path
 from sync.devtools.fake_provider.account import FakeAccount
 from sync.devtools.fake_provider.server import FakeApi, started
 from sync.settings.provider import ProviderSettings
-from sync.settings.web import read_secrets
+from sync.settings.webhook_secrets import read_secrets
 
 
 async def run(account: FakeAccount, port: int) -> None:

@@ -15,7 +15,7 @@ from sync.events.times import EARLIEST, LATEST
 from sync.settings.environment import SettingError, read_whole_number
 from sync.settings.http_urls import is_loopback_host
 from sync.settings.listening import DEFAULT_PORT
-from sync.settings.web import read_secrets
+from sync.settings.webhook_secrets import read_secrets
 from sync.terminal.options import WrongUse
 from sync.terminal.times import read_time
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Insert, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models.plain_tables import LAST_REACHABLE, OUTAGES
+from models.tables import LAST_REACHABLE, OUTAGES
 from sync.provider.outages.marks import (
     GAP_SECONDS,
     DatabaseMark,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from models.plain_tables import OUTAGES
+from models.tables import OUTAGES
 from sync.provider.outages.losses import KnownOutage
 from sync.provider.outages.marks import OutageKind
 

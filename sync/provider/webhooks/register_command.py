@@ -25,7 +25,7 @@ from sync.provider.webhooks.urls import CannotRegister, webhook_events, webhook_
 from sync.queue.connection import QueueUnavailable
 from sync.settings.environment import RedisSettings, read_redis_settings
 from sync.settings.provider import ProviderSettings
-from sync.settings.web import read_known_secrets, read_secrets
+from sync.settings.webhook_secrets import read_known_secrets, read_secrets
 from sync.terminal.findings import Severity
 from sync.terminal.options import FiniteRange, WrongUse
 from sync.terminal.program import as_invoked

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Table, or_, select
 
-from models.plain_tables import in_force
+from models.in_force import in_force
 from models.statements import hold_snapshot
 from models.tables import CAMPAIGNS, LEDGER, MESSAGES, OPT_OUTS
 from sync.events.addresses import person_of

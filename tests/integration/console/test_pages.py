@@ -9,8 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import URL, Engine, select, text
 
-from models.plain_tables import OUTAGES
-from models.tables import AUDIT_LOG, DEAD_LETTERS, HISTORY
+from models.tables import AUDIT_LOG, DEAD_LETTERS, HISTORY, OUTAGES
 from receiver.console.app import CONSOLE_PATH
 from sync.cli import main
 from tests.integration.console.conftest import ANA, DELIVERED, FAILED, RUI, STOPPED

@@ -11,7 +11,8 @@ from redis import Redis
 from sqlalchemy import URL, Engine, inspect
 
 from models.database import open_database, schema_of
-from models.schema import VERSION_TABLE, SchemaError, require_head
+from models.refusals import SchemaError
+from models.schema import VERSION_TABLE, require_head
 from sync.queue.connection import open_queue
 from sync.store.apply import apply
 from sync.suppression import Lookup, LookupStatus

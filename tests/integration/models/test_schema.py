@@ -18,7 +18,8 @@ from sqlalchemy.schema import CreateSchema
 from sqlmodel import SQLModel
 
 from models.database import open_database, schema_of
-from models.schema import COMPATIBILITY_TABLE, HEAD, VERSION_TABLE, SchemaBehind, SchemaError, require_head
+from models.refusals import SchemaBehind, SchemaError
+from models.schema import COMPATIBILITY_TABLE, HEAD, VERSION_TABLE, require_head
 from sync.rollups.calendar import calendar
 from tests.conftest import ROOT, alembic_config, migrate
 from tests.support.events_builder import ROLLUPS, TABLES

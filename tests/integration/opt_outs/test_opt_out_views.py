@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, Text, TextClause, insert, inspect, select, text
 
-from models.plain_tables import in_force
+from models.in_force import in_force
 from models.tables import FURTHER_BODIES, HISTORY, LEDGER, MESSAGES, OPT_OUTS
 from models.types import UTCDateTime
 from models.views import ACTIVE_OPT_OUTS, OPT_OUT_STATEMENTS

@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from models import Inbox
-from models.forget_keys import ForgetKeyMissing, hold_forget_keys, require_forget_keys
+from models.forget_keys import hold_forget_keys, require_forget_keys
+from models.refusals import ForgetKeyMissing
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.events.forget_keys import ForgetKey

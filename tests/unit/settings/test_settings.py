@@ -14,7 +14,8 @@ from sync.settings.environment import SettingError, read_redis_settings
 from sync.settings.listening import read_bind, read_concurrency
 from sync.settings.names import KNOWN, require_known_names
 from sync.settings.sentry import read_sentry_dsn
-from sync.settings.web import ReceiverSettings, read_lookup, read_secrets
+from sync.settings.web import ReceiverSettings, read_lookup
+from sync.settings.webhook_secrets import read_secrets
 from sync.settings.worker import WorkerSettings, read_default_region, read_report_timezone
 
 PASSWORD = "hunter2"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redis import Redis
 from sqlalchemy import Engine, delete
 
-from models.plain_tables import LAST_REACHABLE, OUTAGES
+from models.tables import LAST_REACHABLE, OUTAGES
 from receiver.webhook import marker
 from receiver.webhook.marker import REDIS_SECONDS, Clocks, Marker
 from sync.devtools.dev.embedded import RedisServer
