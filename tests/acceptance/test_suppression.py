@@ -20,7 +20,7 @@ from sync.suppression import Answer, Lookup, LookupStatus
 from tests.support.events_builder import body
 from tests.support.processes import Platform, wait_for
 
-STOPS = 180
+STOPS = 1000
 AT_ONCE = 8
 PAUSE_SECONDS = 0.01
 
