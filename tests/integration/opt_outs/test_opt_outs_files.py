@@ -129,6 +129,13 @@ def test_a_file_imported_twice_changes_nothing_and_adds_no_history(
     assert everything(engine) == before
 
 
+def test_who_opts_out_at_a_time_that_lies_ahead_has_opted_out_now(engine: Engine, command: Command) -> None:
+    begun = datetime.now(UTC)
+    assert imported(command, f"to,opted_out_at\n{ANA},2099-01-01\n") == {"new": 1}
+    (row,), (noted,) = everything(engine)
+    assert begun <= row["opted_out_at"] == noted["occurred_at"] <= datetime.now(UTC)
+
+
 def test_a_file_never_clears_or_weakens_an_opt_out(engine: Engine, command: Command) -> None:
     stop(engine, minute(5), message_id="m1")
     before = everything(engine)
