@@ -33,8 +33,8 @@ class BodyReader:
     async def read(self, receive: Receive, length: int) -> bytes:
         """Return the body that `receive` gives; raise BodyTooLarge or BodyIncomplete.
 
-        `length` is what the request announces, 0 if it announces nothing. A body that is announced as too long is
-        not read at all; any other is read to the first byte that is not allowed, whatever its framing.
+        `length` is what the request announces, 0 if it announces nothing. A body that is announced as too long is not
+        read at all. Any other is read to the first byte that is not allowed, whatever its framing.
         """
         if length > BODY_BYTES_MAX:
             raise BodyTooLarge

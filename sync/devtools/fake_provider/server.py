@@ -1,6 +1,6 @@
 """The REST API of the fake provider.
 
-https://zexa.ao/docs has the paths, the statuses and the codes of errors. The shape of an error's body is made up; it
+https://zexa.ao/docs has the paths, the statuses and the codes of errors. The shape of an error's body is made up. It
 repeats what it was asked, key and all, so that a caller who quotes it is found out.
 """
 
