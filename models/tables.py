@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Double, Inte
 
 from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
-# Of its own: whoever makes tables makes them from the models.
+# Of its own: tables are made from the models.
 METADATA = MetaData()
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 

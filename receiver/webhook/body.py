@@ -6,7 +6,7 @@ from typing import BinaryIO
 from receiver.server.asgi import Message, Receive
 from sync.events.raw import BODY_BYTES_MAX
 
-# The provider gives up after 10 s; whoever sends slower than that is not the provider.
+# The provider gives up after 10 s; a client that sends slower than that is not the provider.
 BODY_SECONDS = 10
 # What all bodies that one process has not read to their end hold together.
 UNFINISHED_BYTES_MAX = 64 * 1024 * 1024

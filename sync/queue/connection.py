@@ -16,7 +16,7 @@ from sync.settings.environment import RedisSettings
 QUEUE_NAME = "zexa"
 
 
-SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
+SERIALIZER = "json"  # never pickle: a client that can write to Redis could run code
 
 
 class QueueUnavailable(Exception):  # noqa: N818 - a state, not a mistake

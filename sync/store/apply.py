@@ -164,7 +164,7 @@ def _merge_in(
     stated = all_stated(batch, options)
     events = [item for item in stated if isinstance(item, Event)]
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
-    # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
+    # First, as a worker that drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [item.raw for item in batch])
     merged = merge_all(connection, events, options, now)
     letters = keep_dead_letters(connection, dead, options)

@@ -56,7 +56,7 @@ class MergedRows(NamedTuple):
 def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> MergedRows:
     """Bring the rows of the messages that these events are about up to date.
 
-    Whoever calls this owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
+    The caller owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
     """
     return _merge_rows(connection, MESSAGES, message_row, events, options, now)
 
