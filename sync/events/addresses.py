@@ -186,7 +186,7 @@ def channel_name(text: str) -> str:
 
 @lru_cache(maxsize=_SENDERS_KEPT)
 def sender_text(sender: str, default_region: str) -> str:
-    """Return how the tables keep a sender: a number as addresses are, a name as it is told; '' if there is none."""
+    """Return how the tables keep a sender: a number as addresses are, a name as it is written; '' if there is none."""
     text = " ".join(visible(sender).split())
     if not is_storable(text):
         return ""
