@@ -1,8 +1,8 @@
 """The tables as SQLAlchemy Core has them, for statements that are written by hand. Each stands here once.
 
-Every process but the migrations loads these and not the models, whose SQLModel takes 14 MB of memory and half of the
-processor time of a start. They say what statements need: names, types, keys and defaults. What else a table has, such
-as constraints and indexes, its model says. A test holds each table equal to its model.
+Every process but the migrations loads these and not the models. SQLModel, which the models need, takes 14 MB of memory
+and half of the processor time of a start. They say what statements need: names, types, keys and defaults. What else a
+table has, such as constraints and indexes, its model says. A test holds each table equal to its model.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Double, Inte
 
 from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
-# Of its own: whoever makes tables makes them from the models.
+# Of its own: tables are made from the models.
 METADATA = MetaData()
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 

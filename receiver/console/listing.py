@@ -28,7 +28,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 FILTERS = ("campaign", "status", "since", "day", "until", "channel", "sender", "like", "unlike", "from", "before")
 FAILURE_DAYS_MAX = 31
 REASONS_LEFT_OUT_MAX = 10
-_TITLES = {
+TITLES = {
     CountedKind.ALL: "Messages that are known",
     CountedKind.ENDED: "Messages that ended",
     CountedKind.DELIVERED: "Messages that were delivered",
@@ -148,4 +148,4 @@ def listed(connection: Connection, wanted: CountedMessages) -> Listing:
 
 
 def title_of(kind: CountedKind) -> Markup:
-    return _(_TITLES[kind])
+    return _(TITLES[kind])

@@ -17,7 +17,7 @@ FAILED_WITHIN = timedelta(days=7)
 # So many of the latest are looked at.
 TASKS_LOOKED_AT = 50
 
-_HELD_BY = {
+HELD_BY = {
     "queue": "a later opt-out waits in the queue",
     "inbox": "a later opt-out waits in the inbox",
     "dead_letters": "what may be a later opt-out is a dead letter",
@@ -49,7 +49,7 @@ def needs(numbers: Numbers, *, failed_work: int) -> list[Need]:
 
 
 def held_by_text(held_by: str | None) -> Markup:
-    return _(_HELD_BY.get(held_by or "", held_by or ""))
+    return _(HELD_BY.get(held_by or "", held_by or ""))
 
 
 def _needs(numbers: Numbers) -> Iterator[Need]:

@@ -158,7 +158,7 @@ def _first_of(parts: Iterator[bytes]) -> tuple[bytes, bool]:
 def wsgi_environ(scope: Scope, body: RequestBody | None = None) -> dict[str, Any]:
     """Return the environment of a request (PEP 3333). Names of fields with an underscore are left out.
 
-    They would stand for others, with a hyphen, and whoever is in front of us may have checked those only.
+    They would stand for others, with a hyphen, and a proxy in front of us may have checked those only.
     """
     body = body or RequestBody.of(b"")
     peer, *_ = scope.get("client") or ("",)

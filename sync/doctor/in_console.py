@@ -42,7 +42,7 @@ def _checks(
     if numbers.redis is None:
         yield store_findings.REDIS_AWAY(error=LATE)
     else:
-        with suppress(RedisError):  # what did not answer any more is not told
+        with suppress(RedisError):  # what does not answer any more is left out
             yield from check_redis(redis, is_tls=False, is_journalled=is_journalled)
     with engine.connect() as connection:
         yield from check_kept(connection)

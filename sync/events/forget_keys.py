@@ -35,7 +35,7 @@ class ForgetKey(Struct, frozen=True, gc=False):
         return PSEUDONYM + _hmac(self.secret, "person", person)
 
     def keyed_digest(self, digest: str) -> str:
-        """Return what stands for a body's digest: whoever knows all else of a body finds the number by a plain one."""
+        """Return what stands for a body's digest: by a plain one the number is found if all else of a body is known."""
         return KEYED + _hmac(self.secret, "digest", digest)
 
     def keyed_id(self, text: str) -> str:

@@ -1,7 +1,7 @@
 """Knows who was forgotten, by keyed hashes alone, and so whether a body or a text names one of them. Pure.
 
 It finds what `sync.events.naming` finds. That module looks for a number in a text. Here the number is not known any
-more, so every run of digits of that length is hashed, and every word of the length of an address.
+more. So every run of digits of that length is hashed, and every word of the length of an address.
 """
 
 import re

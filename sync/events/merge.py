@@ -1,7 +1,7 @@
 """The rule of merging: which of several bodies holds, and what rows follow from them. Pure.
 
-Rows are a function of the *set* of distinct bodies, each with its earliest receipt: not of their order, of copies, of
-batches or of how many workers ran. Every pair of events has an answer, so there is no state machine and no transition
+Rows are a function of the *set* of distinct bodies, each with its earliest receipt. Order, copies, batches and the
+number of workers make no difference. Every pair of events has an answer, so there is no state machine and no transition
 to forget. An event here is what one body states; those under one key of the ledger are the same fact.
 """
 

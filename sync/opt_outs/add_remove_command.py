@@ -52,9 +52,9 @@ def add(
     For any channel and sender unless narrowed. It takes effect at once, and never weakens an opt-out that
     stands. Who, when and why go into the table opt_out_history for good.
 
-    Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use,
-    or if an ADDRESS is not an address: then nothing is recorded. Reads DATABASE_URL, ZEXA_DEFAULT_REGION
-    and ZEXA_FORGET_KEY.
+    Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use. It
+    is also 2 if an ADDRESS is not an address; then nothing is recorded. Reads DATABASE_URL, ZEXA_DEFAULT_REGION and
+    ZEXA_FORGET_KEY.
     """
     region = default_region()
     meant = _read(addresses, channel or "", region)
@@ -102,8 +102,8 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     to now, also for an opt-out that is not applied yet. A STOP that is received afterwards opts out again, whatever
     time it claims; a copy of an earlier STOP does not.
 
-    Says which opt-outs ended and which remain in force. Exit status: 0 on success; 1 if an ADDRESS had none to end,
-    or on a failure; 2 on wrong use, or if an ADDRESS is not an address. It is also 1 if an opt-out remains in force
+    Says which opt-outs ended and which remain in force. Exit status: 0 on success; 1 if an ADDRESS had none to end, or
+    on a failure; 2 on wrong use. It is also 2 if an ADDRESS is not an address. It is also 1 if an opt-out remains
     because the clock of the machine that received it is ahead. Reads DATABASE_URL, ZEXA_DEFAULT_REGION and
     ZEXA_FORGET_KEY.
     """

@@ -52,11 +52,11 @@ def scrub_(
     For example:
       zexa-sync opt-outs scrub list.csv --column phone --out clean.csv --removed removed.csv --invalid invalid.csv
 
-    Each row goes to exactly one of the three files, byte for byte as it is: other columns, order, quotes, byte order
-    mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason.
-    The command reads UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row goes to --invalid
-    if it cannot be read, is too short to have the column, or has more fields than the header. So does a row whose
-    text cannot be one address: two numbers, a number with something behind it, a number that a spreadsheet made a
+    Each row goes to exactly one of the three files, byte for byte as it is. Other columns, order, quotes, byte order
+    mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason. The
+    command reads UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row goes to --invalid if it
+    cannot be read, is too short to have the column, or has more fields than the header. So does a row whose text cannot
+    be one address. Such are two numbers, a number with something behind it, and a number that a spreadsheet made a
     quantity (912345678.0).
 
     The files appear when all is done; if the command fails or is stopped, it writes and overwrites nothing. It

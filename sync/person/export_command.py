@@ -32,8 +32,8 @@ def export(address: str, as_json: bool, output: Path | None) -> None:
       zexa-sync person export 912345678 --text -o answer.txt
 
     Holds every message, opt-out, statement and signed body, each dead letter that names the person, and what waits.
-    Addresses are printed in full. Look through it before you hand it out: a body may name somebody else too, and a
-    body that no row links to a person is found by the digits in it. docs/privacy.md explains each member of the JSON.
+    Addresses are printed in full. Look through it before you hand it out, for a body may name somebody else too. A body
+    that no row links to a person is found by the digits in it. docs/privacy.md explains each member of the JSON.
 
     Every dead letter, every fact without a message and all that waits is looked at, however long that takes.
 

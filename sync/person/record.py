@@ -19,8 +19,8 @@ LOCK_SECONDS = 2
 def record_forgotten(engine: Engine, person: str, options: ParseOptions, *, by: str, reason: str) -> str:
     """Record that `person` is forgotten, who asked for it and why, and opt them out; return the pseudonym.
 
-    Owns its transaction, which waits for every batch that began before. So whoever comes afterwards knows. If the
-    person was forgotten before and is opted out, nothing is written. Raises ForgetKeyMissing, and errors of the
+    Owns its transaction, which waits for every batch that began before. So every batch that comes afterwards knows. If
+    the person was forgotten before and is opted out, nothing is written. Raises ForgetKeyMissing, and errors of the
     database, also if a batch lasts longer than LOCK_SECONDS.
     """
     with engine.begin() as connection:

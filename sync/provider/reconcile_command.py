@@ -51,8 +51,8 @@ def reconcile(
       zexa-sync reconcile --campaign cmp_1 --ids sent.csv
 
     Zexa gives an event up after some 36 minutes. After a longer outage messages have no final status, or are not known
-    at all: for these give the ids of what you sent, in a CSV file with a column message_id or id. A STOP that was lost
-    cannot be asked for.
+    at all. For those not known, give the ids of what you sent, in a CSV file with a column message_id or id. A STOP
+    that was lost cannot be asked for.
 
     An answer is kept as a fact that was asked for, not signed. A signed event always goes before it, and it changes no
     opt-out. What was repaired is counted in the metric zexa_reconciled_events_total.

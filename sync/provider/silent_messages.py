@@ -14,7 +14,7 @@ from sync.provider.asked import AGAIN, Due
 
 # A message of which nothing was heard for so long is silent: at most 30 minutes it waits in a queue of the provider's.
 SILENT_AFTER = timedelta(hours=1)
-# Whoever asks by itself asks for a silent message so often, each time after twice the pause, for some five days.
+# A worker that asks by itself asks for a silent message so often, each time after twice the pause, for some five days.
 TIMES_MAX = 7
 
 _IS_UNFINISHED = or_(MESSAGES.c.status.is_(None), MESSAGES.c.status.in_([Status.QUEUED, Status.SENT]))

@@ -12,8 +12,8 @@ from rq.job import Job
 from sync.queue.clock import clock_offset, epoch_of
 from sync.queue.connection import answered
 
-# Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds): so that
-# a look-up can tell how fresh it is without a look at the whole queue. A member goes with its job, or after it.
+# Of each job, and of each that may hold opt-outs, when the earliest of its events was received (epoch seconds). By this
+# a look-up knows how fresh it is without a look at the whole queue. A member goes with its job, or after it.
 WAITING_KEY = "zexa-sync:waiting"
 OPT_OUTS_KEY = "zexa-sync:opt-outs"
 

@@ -80,8 +80,8 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
       unreadable       bodies that this version cannot read are passed over and
                        counted; a row that may stand on one alone stays.
 
-    Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
-    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
+    Exit status: 0 if all was rebuilt, or nothing drifts; 2 on wrong use. It is 1 if --check found a row that drifts, on
+    a failure, or if Ctrl-C stopped it; then what was done stays. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
     ZEXA_DEFAULT_REGION, ZEXA_OPT_OUT_FAILURES and ZEXA_FORGET_KEY; the last three must be those of the workers.
     """
     if not is_check and (limit is not None or show_addresses):

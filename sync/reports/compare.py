@@ -1,4 +1,4 @@
-"""Puts the provider's counts of each campaign beside ours, and says which messages nobody told us the end of."""
+"""Puts the provider's counts of each campaign beside ours, and says which messages have no end known here."""
 
 import os
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""All together, and if that fails one by one: so that one event stops no other, and no mistake of ours loses any.
+"""All together, and if that fails one by one: so that one event stops no other, and no bug of zexa-sync loses any.
 
-An item is refused only if the fault is its own: a known good event of its type succeeds, or another one of its type
-did just now. If neither does, the fault is in this program or in the database, and the item is held, not refused.
+An item is refused only if the fault is its own. Then a known good event of its type succeeds, or another one of its
+type did just now. If neither does, the fault is in this program or in the database, and the item is held, not refused.
 """
 
 from collections.abc import Callable, Sequence

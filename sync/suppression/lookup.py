@@ -141,8 +141,8 @@ class Lookup:
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
         `sender` only those count that name it, or name none. `unknown` replaces `allowed` if the tables are staler than
-        `max_staleness` (or seconds), if a store does not answer, or if its clock and ours differ by more than that. An
-        item that is no text is `invalid`. Raises nothing, whatever `addresses` holds and whatever happens to a store.
+        `max_staleness` (or seconds), a store does not answer, or its clock is off by more than that. An item that is no
+        text is `invalid`. Raises nothing, whatever `addresses` holds and whatever happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
 

@@ -17,7 +17,7 @@ KEPT = timedelta(hours=24)
 
 def write_parts(connection: Connection, task_id: str, name: str, pieces: Iterable[bytes]) -> None:
     """Write a file of the task, which has none of this name yet, from pieces of any size."""
-    for number, part in enumerate(_parts(pieces)):
+    for number, part in enumerate(parts_of(pieces)):
         add_part(connection, task_id, name, number, part)
 
 
@@ -25,7 +25,7 @@ def add_part(connection: Connection, task_id: str, name: str, number: int, conte
     connection.execute(TASK_FILES.insert(), {"task_id": task_id, "name": name, "part": number, "content": content})
 
 
-def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def parts_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
     held = bytearray()
     for piece in pieces:
         held += piece

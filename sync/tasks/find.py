@@ -27,7 +27,7 @@ class OwnFailure(StrEnum):
 
     DIED = "died"  # worker after worker vanished with it
     REFUSED = "refused"  # the database refused what the task writes
-    MISTAKE = "mistake"  # a mistake of ours; its kind stands in the log
+    MISTAKE = "mistake"  # a bug of zexa-sync; its kind stands in the log
     FORGOTTEN = "forgotten"  # a person was forgotten, and what the task was given may have named them
 
 

@@ -113,8 +113,8 @@ def read_csv(
 ) -> Iterator[CsvFile]:
     """Read `binary`, of `size` bytes, as `opened_csv` does a file.
 
-    If `is_row` holds for the first line, and no column is found, the file is taken for one without a header: each line
-    is a row with the one column that is meant.
+    If `is_row` holds for the first line, and no column is found, the file is taken for one without a header. Then each
+    line is a row with the one column that is meant.
     """
     start = binary.peek(_START_BYTES)
     if start.startswith(_OTHER_FORMATS):

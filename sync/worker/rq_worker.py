@@ -1,9 +1,8 @@
 """The worker: takes what waits in the queue into one batch and applies it in one transaction.
 
-A job's id stands in the queue, then in RQ's intermediate list until its
-events are committed and the job is removed. Killed at any moment in between, the id is still in one of the two
-lists: RQ's maintenance finds it stranded there and puts it back within a minute. Applying it
-twice changes nothing.
+A job's id stands in the queue, then in RQ's intermediate list until its events are committed and the job is removed. If
+it is killed at any moment in between, the id is still in one of the two lists. RQ's maintenance finds it stranded there
+and puts it back within a minute. Applying it twice changes nothing.
 """
 
 import time

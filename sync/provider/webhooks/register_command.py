@@ -65,16 +65,16 @@ def register(url: str, events: tuple[str, ...], wait: float, again: bool) -> Non
       zexa-sync webhooks register --url https://example.com/webhooks/zexa --wait 0
 
     However often and from however many processes it runs, there is one webhook for each URL. With other events, or
-    --again, a new one is made before the old one is deleted. If an answer did not come, a webhook may exist; if Zexa
+    --again, a new one is made before the old one is deleted. If an answer did not come, a webhook may exist. If Zexa
     does not list webhooks either, the next run says since when, and needs --again.
 
-    Proved is that a signed delivery of Zexa's arrived through the public address. If no test event comes, a signed
-    probe of our own goes the same way; then the first delivery proves the secret, and the next run says so. Run it with
+    Proved is that a signed delivery of Zexa's arrived through the public address. If no test event comes, zexa-sync
+    sends a signed probe the same way. Then the first delivery proves the secret, and the next run says so. Run it with
     the environment of web, which has to run by then.
 
-    Exit status: 0 if it is registered and proved, or only its secret not yet; 1 if not, or if Zexa refused or failed; 2
-    on wrong use. With --wait 0: 0 once it is registered. Reads ZEXA_API_KEY, ZEXA_API_URL, DATABASE_URL and, unless it
-    waits for nothing, REDIS_URL and ZEXA_WEBHOOK_SECRET.
+    Exit status: 0 if it is registered and proved; 1 if not, or if Zexa refused or failed; 2 on wrong use. It is also 0
+    if only the secret is not proved yet, and with --wait 0 once it is registered. Reads ZEXA_API_KEY, ZEXA_API_URL,
+    DATABASE_URL and, unless it waits for nothing, REDIS_URL and ZEXA_WEBHOOK_SECRET.
     """
     settings = ProviderSettings.read(os.environ)
     try:

@@ -16,7 +16,7 @@ from sync.events.statuses import FINAL, Status
 from sync.reports.failure_codes.judge import FailureCode
 from sync.terminal.masking import masked_text
 
-# Whoever got a failure was tried again if a message ended so much later: a telephone may be off for an evening.
+# A person with a failure was tried again if a message ended so much later: a telephone may be off for an evening.
 AGAIN_AFTER = timedelta(days=1)
 FAILURES_PER_SLICE = 500
 # More addresses make a share hardly surer, and more entries are texts with a number of the message in them.
@@ -151,7 +151,7 @@ def count_failures(
     counter, last_at, last_id = FailureCounter(), since, ""
     while may_go_on():
         with engine.begin() as connection:
-            rows = _slice(connection, last_at, last_id, until)
+            rows = failures_slice(connection, last_at, last_id, until)
             failures = counter.wanted(failed_from(row) for row in rows if _is_somebody(row.recipient))
             fates = _fates(connection, sorted({failure.recipient for failure in failures}))
         for failure in failures:
@@ -166,7 +166,7 @@ def _is_somebody(recipient: str | None) -> bool:
     return bool(recipient) and not str(recipient).startswith(PSEUDONYM)
 
 
-def _slice(connection: Connection, after: datetime, after_id: str, until: datetime) -> Sequence[Row[Any]]:
+def failures_slice(connection: Connection, after: datetime, after_id: str, until: datetime) -> Sequence[Row[Any]]:
     columns = MESSAGES.c
     is_later = or_(columns.status_at > after, columns.message_id > after_id)
     names = ("message_id", "channel", "recipient", "status_at", "failure_code", "failure_reason")

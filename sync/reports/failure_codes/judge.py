@@ -22,7 +22,8 @@ class FailureCode:
 
     `entry` is a code or a whole reason as `failure_key` returns it. `addresses` got it and were tried again,
     `never_again` of these received nothing since, and `received_before` of the latter had received before. `code` is
-    the entry of the code that came with the reason, if it was always the same; null if the entry is a code itself.
+    the entry of the code that came with the reason, if it was always the same. It is null if the entry is a code
+    itself.
     """
 
     channel: str

@@ -246,7 +246,7 @@ def test_what_was_there_stays_where_the_run_fails_or_is_stopped(
                 raise failure
             os.kill(os.getpid(), signal.SIGINT)
 
-        monkeypatch.setattr(scrub_file, "_require_fresh", fail)
+        monkeypatch.setattr(scrub_file, "require_fresh", fail)
         result = command(b"phone\n912345678\n")
         assert result.exit_code == 1
         assert "nothing was written" in result.stderr

@@ -46,12 +46,12 @@ def people(text: str, region: str) -> list[str]:
 
 
 # With a cache of its own: hundreds of regions read a number in one way if it begins with a country code.
-judged_by_the_library = cache(module._judged.__wrapped__)
+judged_by_the_library = cache(module.slowly_judged.__wrapped__)
 
 
 def said_by_the_library(text: str, region: str) -> list[str]:
     """Whose number in plain digits `text` is, without the quick answers."""
-    readings = [judged_by_the_library(*reading) for reading in module._readings(text, region)]
+    readings = [judged_by_the_library(*reading) for reading in module.possible_readings(text, region)]
     numbers = [one.number for one in readings if one.is_valid] or [one.number for one in readings if one.is_possible]
     return list({person_of(number): number for number in reversed(numbers)}.values())[::-1]
 
@@ -194,7 +194,7 @@ def test_a_number_of_one_region_with_something_behind_it_is_no_strangers_abroad(
             found = read_number(significant + behind, region)
             # In some countries a longer number is valid too, and looks the same as a number with an extension.
             assert isinstance(found, AddressProblem) or all(
-                address.person == person_of(number) or module._valid_number(_digits(significant + behind), region)
+                address.person == person_of(number) or module.valid_number(_digits(significant + behind), region)
                 for address in found
             )
 

@@ -10,8 +10,8 @@ import pytest
 from flask import Flask, g
 
 from receiver.console import dead_letters, findings, language, tasks
-from receiver.console.listing import _TITLES
-from receiver.console.needs import _HELD_BY
+from receiver.console.listing import TITLES
+from receiver.console.needs import HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
 from sync.doctor import store_findings, traffic_findings
@@ -26,11 +26,11 @@ from sync.users.audit import Action
 CONSOLE = Path(language.__file__).parent
 PLACES = re.compile(r"{(\w+)}")
 OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_letters.STATES)
-OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values()}
+OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *HELD_BY.values()}
 OF_VALUES |= {*findings.NAMES.values()}
 OF_DOCTOR = [it for it in (vars(store_findings) | vars(traffic_findings)).values() if isinstance(it, Finding)]
 OF_VALUES |= {text for it in OF_DOCTOR if it.check in CHECKED for text in (it.found, it.remedy)}
-OF_VALUES |= {*_TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
+OF_VALUES |= {*TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
 OF_VALUES |= dead_letters.ERRORS
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 

@@ -27,8 +27,8 @@ from sync.rollups.compact import compact
 from sync.rollups.contribution import FINAL
 from sync.store.apply import apply
 from tests.conftest import end_sessions, new_database
-from tests.integration.console.conftest import RUI, deliveries, delivery
-from tests.integration.console.test_pages import cells, reported
+from tests.integration.receiver.console.conftest import RUI, deliveries, delivery
+from tests.integration.receiver.console.test_pages import cells, reported
 from tests.support.consoles import Visitor
 
 NUMBER_LINK = re.compile(r'<a class="n" href="/console([^"]+)">([\d,]+)</a>')

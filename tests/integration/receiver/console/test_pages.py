@@ -12,7 +12,7 @@ from sqlalchemy import URL, Engine, select, text
 from models.tables import AUDIT_LOG, DEAD_LETTERS, HISTORY, OUTAGES
 from receiver.console.app import CONSOLE_PATH
 from sync.cli import main
-from tests.integration.console.conftest import ANA, DELIVERED, FAILED, RUI, STOPPED
+from tests.integration.receiver.console.conftest import ANA, DELIVERED, FAILED, RUI, STOPPED
 from tests.support.consoles import Visitor
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -17,8 +17,8 @@ from sync.reports import messages as counted
 from sync.reports.failure_codes.judge import FailureCode, JudgedCode
 from sync.reports.failure_codes.store import store_count
 from sync.store.apply import apply
-from tests.integration.console.conftest import FAILED, RUI, delivery
-from tests.integration.console.test_pages import cells, on_sqlite, reported
+from tests.integration.receiver.console.conftest import FAILED, RUI, delivery
+from tests.integration.receiver.console.test_pages import cells, on_sqlite, reported
 from tests.support.consoles import Visitor
 
 # Of each reason: channel, code, text and how many messages of each day back failed for it.

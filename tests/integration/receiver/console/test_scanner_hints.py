@@ -11,7 +11,7 @@ from sync.events.interpretation import ParseOptions
 from sync.opt_outs import find_scanner_hints as finding
 from sync.opt_outs.find_scanner_hints import find_scanner_hints, latest_scanner_hints
 from sync.store.apply import apply
-from tests.integration.console.conftest import delivery
+from tests.integration.receiver.console.conftest import delivery
 from tests.support.consoles import Visitor
 
 HINT = "perhaps a mail scanner"

@@ -28,8 +28,8 @@ from sync.store.apply import apply
 from sync.tasks import TaskRunner
 from sync.tasks.files import delete_old_files
 from sync.worker.tasks import KINDS
-from tests.integration.console.conftest import ANA, RUI, deliveries
-from tests.integration.console.test_who_may import LIST_ACTIONS
+from tests.integration.receiver.console.conftest import ANA, RUI, deliveries
+from tests.integration.receiver.console.test_who_may import LIST_ACTIONS
 from tests.support.consoles import Visitor
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

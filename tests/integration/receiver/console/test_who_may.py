@@ -15,7 +15,7 @@ from receiver.console.app import HEADERS, OPEN
 from receiver.console.session import COOKIE, ENDS_AFTER
 from sync.tasks import add_task
 from sync.users.accounts import Role, disable_account, remove_account
-from tests.integration.console.conftest import ANA, DELIVERED, FAILED, STOPPED
+from tests.integration.receiver.console.conftest import ANA, DELIVERED, FAILED, STOPPED
 from tests.support.consoles import Visitor, add_person, console_app, enter, link_of
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
