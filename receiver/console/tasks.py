@@ -41,6 +41,7 @@ OUTCOMES = {
     "rows": "rows",
     "invalid": "no address, or not readable",
     "opted_out": "of people who have opted out",
+    "unknown": "of which nobody could know whether somebody has opted out",
     "clean": "may be messaged",
     "removed": "left out: opted out",
     "new": "newly opted out",

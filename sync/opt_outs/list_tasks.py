@@ -53,9 +53,10 @@ ROWS_PER_CHECK = 200
 def look_at_list(work: TaskWork) -> Mapping[str, int]:
     """Count the rows, those that are no address, and those of people who have opted out. Changes nothing.
 
+    Rows of which the look-up cannot say whether somebody has opted out are counted as `unknown`: some of them may have.
     Its output is a JSON array of the first rows that cannot be taken: line and reason, and nothing of the row.
     """
-    counts = {"rows": 0, "invalid": 0, "opted_out": 0}
+    counts = {"rows": 0, "invalid": 0, "opted_out": 0, "unknown": 0}
     problems: list[tuple[int, str]] = []
     with _opened(work) as (asked, file), _opened_lookup(work) as lookup:
         read = row_reader(file, asked, work.options, lambda: datetime.now(UTC))
@@ -67,6 +68,7 @@ def look_at_list(work: TaskWork) -> Mapping[str, int]:
                 counts["rows"] += 1
                 counts["invalid"] += problem is not None
                 counts["opted_out"] += problem is None and answer.status is LookupStatus.SUPPRESSED
+                counts["unknown"] += problem is None and answer.status is LookupStatus.UNKNOWN
                 if problem is not None and len(problems) < PROBLEMS_TOLD_MAX:
                     problems.append((record[0], problem))
             work.progress(file.position())

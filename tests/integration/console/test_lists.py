@@ -437,6 +437,17 @@ def test_a_scrub_that_cannot_know_who_has_opted_out_makes_no_list(
     ]  # the look's
 
 
+@on_sqlite
+def test_a_look_that_cannot_know_who_has_opted_out_tells_no_smaller_number_as_if_sure(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    _, page = lists.looked_at(b"phone\n912345678\n923000111\n923000112\nnobody\n")
+    found = "not known: at least 1, and of 2 rows it could not be found out"
+    assert facts(page.text)["People who have opted out"] == found
+    assert "2 of which nobody could know whether somebody has opted out" in lists.visitor.get("/tasks").text
+
+
 def test_a_viewer_can_do_nothing_with_lists_by_page_or_by_request(lists: Lists, viewer: Visitor) -> None:
     look, _ = lists.looked_at(b"phone\n912345678\n")
     task, _ = lists.done(b"phone\n923000111\n")
