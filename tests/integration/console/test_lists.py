@@ -432,9 +432,36 @@ def test_a_scrub_that_cannot_know_who_has_opted_out_makes_no_list(
     lists.work()
     page = lists.visitor.follow(answer).text
     assert "It cannot be known now who has opted out (Redis did not answer)" in page
+    assert "Try again</button>" in page
     assert lists.rows(TASK_FILES.select().where(TASK_FILES.c.name == "output").subquery(), "part") == [
         (0,)
     ]  # the look's
+
+
+def test_a_list_that_could_not_be_scrubbed_is_kept_for_an_hour_and_can_be_tried_again_once(
+    lists: Lists, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(later: timedelta) -> set[Any]:
+        with lists.engine.begin() as connection:
+            delete_old_files(connection, datetime.now(UTC) + later, FILES_KEPT)
+        return {row[0] for row in lists.rows(TASK_FILES, "task_id", "name") if row[1] == "input"}
+
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    failed, _ = lists.done(b"phone\n912345678\n923000111\n")
+    assert kept(timedelta(minutes=50)) == {failed}
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    lists.visitor.get(f"/list?id={failed}")
+    again = lists.visitor.post("/list/confirm", id=failed)
+    lists.work()
+    assert "1 row may be messaged" in lists.visitor.follow(again).text
+    assert kept(timedelta(minutes=1)) == set()
+    page = lists.visitor.get(f"/list?id={failed}").text
+    assert "Try again</button>" not in page
+    assert "Upload it again" in page
+    assert "gone" in lists.visitor.follow(lists.visitor.post("/list/confirm", id=failed)).text
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    lists.done(b"phone\n912345678\n")
+    assert kept(timedelta(minutes=70)) == set()
 
 
 @on_sqlite
