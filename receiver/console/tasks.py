@@ -8,6 +8,7 @@ from http import HTTPStatus
 from flask import Response, make_response, redirect, url_for
 from markupsafe import Markup
 
+from receiver.console.dead_letters import reason_name
 from receiver.console.language import _, number_text
 from receiver.console.list_words import list_failure_text
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
@@ -155,4 +156,4 @@ def _selection(parameters: Mapping[str, object]) -> str:
     digests = parameters.get("digests")
     if isinstance(digests, list) and digests:
         return str(digests[0])[:12]
-    return str(parameters.get("reason") or "")
+    return str(reason_name(str(parameters.get("reason") or "")))
