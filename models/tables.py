@@ -218,6 +218,7 @@ TASKS = _table(
     _columns(KeyText, "holder"),
     _columns(Integer, "deaths", "steps_done", "steps_total"),
     _columns(Text, "bookmark", "outcome", "failure"),
+    _columns(UTCDateTime, "resolved_at"),
 )
 TASK_FILES = _table(
     "task_files",

@@ -509,6 +509,7 @@ def create_tasks() -> None:
         sa.Column("bookmark", sa.Text()),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("failure", sa.Text()),
+        sa.Column("resolved_at", UTCDateTime()),
         sa.CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="ck_tasks_state"),
     )
     create_index_of_some("ix_tasks_open", "tasks", "asked_at", "ended_at IS NULL")

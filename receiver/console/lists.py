@@ -22,7 +22,7 @@ from receiver.console.uploads import INCOMPLETE, LIST_BYTES_MAX, TOO_LARGE
 from sync.events.addresses import CHANNELS
 from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, is_stale, problems_of
 from sync.opt_outs.uploaded_list import ListHead, ListOptions, list_head
-from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file
+from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file, resolve_task
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, PartsReader, file_bytes, pass_file, remove_file, remove_files
 from sync.terminal.csv_file import FileError
 from sync.users.audit import Action, note
@@ -158,6 +158,7 @@ def confirm_list() -> Response:
         if not pass_file(connection, record.id, task_id, INPUT):
             transaction.rollback()
             return done(_gone(), "lists")
+        resolve_task(connection, record.id, now)  # if that failed, and is tried again
         note(connection, by, Action.LIST_CONFIRMED, now, task_id)
     return make_response(redirect(url_for("console.one_list", id=task_id), HTTPStatus.SEE_OTHER))
 

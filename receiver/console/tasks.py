@@ -16,7 +16,7 @@ from receiver.console.session import account
 from sync.dead_letters.replay_request import HELD
 from sync.dead_letters.replay_request import KIND as REPLAY
 from sync.opt_outs.list_tasks import AS_OF, IMPORT, LOOK, SCRUB
-from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks
+from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks, resolve_task
 from sync.users.audit import Action, note
 
 # So often the browser loads the page of a task again that has not ended, and of one that nobody takes.
@@ -86,6 +86,7 @@ def add_pages(pages: Pages) -> None:
     pages.page("/tasks", tasks)
     pages.page("/task", task)
     pages.action("/task/cancel", cancel)
+    pages.action("/task/resolve", resolve_failure)
 
 
 def tasks() -> Response:
@@ -124,6 +125,17 @@ def cancel() -> Response:
             return problem(HTTPStatus.NOT_FOUND)
     text = _("Cancelled. What was done until then stays done.") if is_cancelled else _("It had ended already.")
     return done(text, "task", id=task_id)
+
+
+def resolve_failure() -> Response:
+    """Have the overview name a failure no more, because the person who is signed in has seen what failed."""
+    task_id, now = asked("id"), datetime.now(UTC)
+    with stores().writer.begin() as connection:
+        if resolve_task(connection, task_id, now):
+            note(connection, account().name, Action.TASK_RESOLVED, now, task_id)
+        elif find_task(connection, task_id) is None:
+            return problem(HTTPStatus.NOT_FOUND)
+    return done(_("The overview names it no more."), "task", id=task_id)
 
 
 def in_words(record: TaskRecord) -> TaskInWords:

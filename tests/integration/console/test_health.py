@@ -96,12 +96,23 @@ def test_an_outage_that_is_not_there_is_no_mistake_of_ours(operator: Visitor) ->
 
 
 def test_work_that_failed_needs_somebody(operator: Visitor, filled: Engine) -> None:
-    now = datetime.now(UTC)
+    now, ids = datetime.now(UTC), []
     with filled.begin() as connection:
         for back in (1, 9):
             at = now - timedelta(days=back)
             failed = add_task(connection, "replay_dead_letters", by="Ana", parameters={}, now=at)
+            ids.append(failed)
             ended = {"state": "failed", "ended_at": at, "failure": "died"}
             connection.execute(TASKS.update().where(TASKS.c.id == failed).values(ended))
-    page = operator.get("/").text
-    assert "1 piece of work that somebody asked for did not succeed this week." in page
+    text = "1 piece of work that somebody asked for did not succeed this week."
+    assert text in operator.get("/").text
+    for task_id in ids:
+        assert "take it off the overview" in operator.get(f"/task?id={task_id}").text
+    page = operator.follow(operator.post("/task/resolve", id=ids[0])).text
+    assert "The overview names it no more." in page
+    assert "take it off the overview" not in page
+    assert text not in operator.get("/").text
+    assert "task_resolved" not in operator.get("/log").text
+    with filled.connect() as connection:
+        noted = connection.execute(select(AUDIT_LOG.c.name, AUDIT_LOG.c.action, AUDIT_LOG.c.subject)).all()
+    assert ("Maria", "task_resolved", ids[0]) in [tuple(entry) for entry in noted]

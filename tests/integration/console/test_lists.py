@@ -451,7 +451,9 @@ def test_a_list_that_could_not_be_scrubbed_is_kept_for_an_hour_and_can_be_tried_
     assert kept(timedelta(minutes=50)) == {failed}
     monkeypatch.setenv("REDIS_URL", redis_server.url)
     lists.visitor.get(f"/list?id={failed}")
+    assert "did not succeed this week" in lists.visitor.get("/").text
     again = lists.visitor.post("/list/confirm", id=failed)
+    assert "did not succeed this week" not in lists.visitor.get("/").text
     lists.work()
     assert "1 row may be messaged" in lists.visitor.follow(again).text
     assert kept(timedelta(minutes=1)) == set()

@@ -91,6 +91,7 @@ ACTIONS = {
     "/dead-letters/replay": {"until": "2026-06-24T10:00:00+00:00"},
     "/dead-letter/resolve": {},
     "/task/cancel": {},
+    "/task/resolve": {},
     "/outage/resolve": {"number": "1", "reason": "imported Zexa's list"},
 }
 # Held to the same rules in test_lists.py, with lists.
