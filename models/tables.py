@@ -188,10 +188,11 @@ CONSOLE_USERS = _table(
     _columns(KeyText, "name", primary_key=True),
     _columns(Text, "role", "password_hash"),
     _columns(Boolean, "is_disabled", default=False),
-    _columns(UTCDateTime, "created_at", "signed_in_at", "signed_out_at"),
+    _columns(UTCDateTime, "created_at", "signed_in_at"),
     _columns(KeyText, "link_digest"),
     _columns(Text, "link_kind"),
     _columns(UTCDateTime, "link_ends_at"),
+    _columns(BigInteger, "session_generation"),
 )
 CONSOLE_TRIES = _table(
     "console_tries",
@@ -217,6 +218,7 @@ TASKS = _table(
     _columns(KeyText, "holder"),
     _columns(Integer, "deaths", "steps_done", "steps_total"),
     _columns(Text, "bookmark", "outcome", "failure"),
+    _columns(UTCDateTime, "resolved_at"),
 )
 TASK_FILES = _table(
     "task_files",

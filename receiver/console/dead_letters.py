@@ -25,6 +25,7 @@ from sync.dead_letters.replay_request import KIND, parameters_of
 from sync.dead_letters.resolve import resolve
 from sync.events.event import Reason
 from sync.tasks import add_task
+from sync.terminal.text import visible
 from sync.users.audit import Action, note
 
 # Counting stops here, so that it holds up nobody.
@@ -40,6 +41,7 @@ ERRORS = {
     "a field that identifies something contains half a surrogate pair",
     "a field that identifies something is over {n} bytes",
 }
+REASONS = frozenset(map(str, Reason))
 _SIZE = re.compile(r"(?<= over )\d+(?= bytes$)")
 STATES = {State.UNRESOLVED: "those that wait", State.RESOLVED: "those decided", State.ANY: "all"}
 
@@ -140,6 +142,11 @@ def resolve_letter() -> Response:
 
 def is_letter(connection: Connection, digest: str) -> bool:
     return connection.execute(select(DEAD_LETTERS.c.digest).where(DEAD_LETTERS.c.digest == digest)).first() is not None
+
+
+def reason_name(reason: str) -> Markup | str:
+    """Return the name of a reason: in English the one that commands take."""
+    return _(reason) if reason in REASONS else visible(reason)
 
 
 def asked_reason() -> str | None:

@@ -26,6 +26,7 @@ def health() -> Response:
         opened.queue.connection,
         secrets=opened.secrets,
         is_journalled=opened.is_journalled,
+        forget_key_ids=[key.key_id for key in opened.options.forget_keys],
     )
     wrong = [check for check in checks if check.status in (Severity.PROBLEM, Severity.WARNING)]
     named = {check.check for check in wrong}

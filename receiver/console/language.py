@@ -21,6 +21,7 @@ _MONTHS = {
 }
 # Portuguese has a plural of these, which stands above or beside numbers of messages.
 _OF_MANY = {"delivered": "entregues", "failed": "falhadas", "undeliverable": "impossíveis de entregar"}
+_OF_ONE = {"failed": "falhada"}
 _EVENTS = {
     "message.queued": "queued",
     "message.sent": "sent",
@@ -62,6 +63,19 @@ def counted(number: int | None, singular: str, plural: str, **values: object) ->
 def of_many(status: str) -> Markup:
     """Return a status as it stands with a number of messages."""
     return Markup(_OF_MANY[status]) if language() == "pt" and status in _OF_MANY else _(status)  # noqa: S704 - ours
+
+
+def ends_text(**numbers: int) -> Markup:
+    """Return for example `2 delivered, 1 failed` of the numbers of messages by their status."""
+    return Markup(", ").join(
+        Markup("{} {}").format(number_text(number), of_one(status) if number == 1 else of_many(status))
+        for status, number in numbers.items()
+    )
+
+
+def of_one(status: str) -> Markup:
+    """Return a status as it stands with one message."""
+    return Markup(_OF_ONE[status]) if language() == "pt" and status in _OF_ONE else _(status)  # noqa: S704 - ours
 
 
 def number_text(number: float | None) -> str:

@@ -20,9 +20,9 @@ from receiver.console.stores import Stores, begin_page
 from receiver.console.tasks import OF_LISTS, REFRESH_SECONDS, failure_text
 from receiver.console.uploads import INCOMPLETE, LIST_BYTES_MAX, TOO_LARGE
 from sync.events.addresses import CHANNELS
-from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, problems_of
+from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, is_stale, problems_of
 from sync.opt_outs.uploaded_list import ListHead, ListOptions, list_head
-from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file
+from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file, resolve_task
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, PartsReader, file_bytes, pass_file, remove_file, remove_files
 from sync.terminal.csv_file import FileError
 from sync.users.audit import Action, note
@@ -106,6 +106,9 @@ def one_list() -> Response:
         return problem(HTTPStatus.NOT_FOUND)
     values: dict[str, Any] = {"record": record, "failure": record.failure and failure_text(record.failure)}
     values["asked"] = ListOptions.of(record.parameters) if record.parameters else None
+    if may_try_again(record):
+        with stores().reader.connect() as connection:
+            values["is_kept"] = file_bytes(connection, record.id, INPUT) is not None
     if record.state is TaskState.DONE:
         with stores().reader.connect() as connection:
             values["output_bytes"] = file_bytes(connection, record.id, OUTPUT)
@@ -137,9 +140,10 @@ def column_name(head: ListHead | None) -> str | None:
 
 
 def confirm_list() -> Response:
-    """Have a worker do with a list what it was uploaded for, in the name of who confirms it."""
-    record = asked_list((TaskState.DONE,))
-    if record is None or record.kind != LOOK or not record.parameters:
+    """Have a worker do with a list what it was uploaded for, in the name of who confirms it; or try that again."""
+    record = asked_list((TaskState.DONE, TaskState.FAILED))
+    is_offered = record is not None and (may_try_again(record) or is_looked_at(record))
+    if record is None or not is_offered or not record.parameters:
         return problem(HTTPStatus.NOT_FOUND)
     wanted, now, by = ListOptions.of(record.parameters), datetime.now(UTC), account().name
     with stores().writer.connect() as connection, connection.begin() as transaction:
@@ -154,8 +158,18 @@ def confirm_list() -> Response:
         if not pass_file(connection, record.id, task_id, INPUT):
             transaction.rollback()
             return done(_gone(), "lists")
+        resolve_task(connection, record.id, now)  # if that failed, and is tried again
         note(connection, by, Action.LIST_CONFIRMED, now, task_id)
     return make_response(redirect(url_for("console.one_list", id=task_id), HTTPStatus.SEE_OTHER))
+
+
+def is_looked_at(record: TaskRecord) -> bool:
+    return record.kind == LOOK and record.state is TaskState.DONE
+
+
+def may_try_again(record: TaskRecord) -> bool:
+    """Return whether what failed may succeed later, with the list that is kept for a while."""
+    return record.kind == SCRUB and record.state is TaskState.FAILED and is_stale(record)
 
 
 def _gone() -> Markup:

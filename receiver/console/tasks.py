@@ -8,6 +8,7 @@ from http import HTTPStatus
 from flask import Response, make_response, redirect, url_for
 from markupsafe import Markup
 
+from receiver.console.dead_letters import reason_name
 from receiver.console.language import _, number_text
 from receiver.console.list_words import list_failure_text
 from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
@@ -15,7 +16,7 @@ from receiver.console.session import account
 from sync.dead_letters.replay_request import HELD
 from sync.dead_letters.replay_request import KIND as REPLAY
 from sync.opt_outs.list_tasks import AS_OF, IMPORT, LOOK, SCRUB
-from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks
+from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks, resolve_task
 from sync.users.audit import Action, note
 
 # So often the browser loads the page of a task again that has not ended, and of one that nobody takes.
@@ -41,6 +42,7 @@ OUTCOMES = {
     "rows": "rows",
     "invalid": "no address, or not readable",
     "opted_out": "of people who have opted out",
+    "unknown": "of which nobody could know whether somebody has opted out",
     "clean": "may be messaged",
     "removed": "left out: opted out",
     "new": "newly opted out",
@@ -84,6 +86,7 @@ def add_pages(pages: Pages) -> None:
     pages.page("/tasks", tasks)
     pages.page("/task", task)
     pages.action("/task/cancel", cancel)
+    pages.action("/task/resolve", resolve_failure)
 
 
 def tasks() -> Response:
@@ -124,6 +127,17 @@ def cancel() -> Response:
     return done(text, "task", id=task_id)
 
 
+def resolve_failure() -> Response:
+    """Have the overview name a failure no more, because the person who is signed in has seen what failed."""
+    task_id, now = asked("id"), datetime.now(UTC)
+    with stores().writer.begin() as connection:
+        if resolve_task(connection, task_id, now):
+            note(connection, account().name, Action.TASK_RESOLVED, now, task_id)
+        elif find_task(connection, task_id) is None:
+            return problem(HTTPStatus.NOT_FOUND)
+    return done(_("The overview names it no more."), "task", id=task_id)
+
+
 def in_words(record: TaskRecord) -> TaskInWords:
     counts = {name: count for name, count in record.outcome.items() if count and name != AS_OF}
     return TaskInWords(
@@ -154,4 +168,4 @@ def _selection(parameters: Mapping[str, object]) -> str:
     digests = parameters.get("digests")
     if isinstance(digests, list) and digests:
         return str(digests[0])[:12]
-    return str(parameters.get("reason") or "")
+    return str(reason_name(str(parameters.get("reason") or "")))

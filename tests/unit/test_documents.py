@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from models.schema import VERSION_TABLE
+from models.tables import METADATA
 from sync import __version__
 from sync.cli import main
 
@@ -55,6 +57,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 def test_the_changelog_names_the_version_of_the_code() -> None:
     versions = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert versions[0] == __version__
+
+
+def test_every_table_of_the_schema_stands_in_the_document_of_the_tables() -> None:
+    rows = [line for line in (ROOT / "docs/tables.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert {*METADATA.tables, VERSION_TABLE} - named == set()
 
 
 def test_the_map_names_every_folder_of_the_code() -> None:

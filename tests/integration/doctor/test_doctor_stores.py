@@ -280,7 +280,7 @@ def test_a_key_of_forgotten_people_that_is_not_set(house: Installation, spare: U
     url = spelled(spare)
     answer = house.doctor(DATABASE_URL=url, ZEXA_FORGET_KEY=other)
     assert_first(
-        answer, "forget_key", ForgetKey.of(key.encode()).key_id, "give web, worker and this command these keys"
+        answer, "forget_key", ForgetKey.of(key.encode()).key_id, "give web, worker and the commands these keys"
     )
     assert house.doctor(DATABASE_URL=url, ZEXA_FORGET_KEY=f"{other},{key}").status("forget_key") == "ok"
 

@@ -432,9 +432,49 @@ def test_a_scrub_that_cannot_know_who_has_opted_out_makes_no_list(
     lists.work()
     page = lists.visitor.follow(answer).text
     assert "It cannot be known now who has opted out (Redis did not answer)" in page
+    assert "Try again</button>" in page
     assert lists.rows(TASK_FILES.select().where(TASK_FILES.c.name == "output").subquery(), "part") == [
         (0,)
     ]  # the look's
+
+
+def test_a_list_that_could_not_be_scrubbed_is_kept_for_an_hour_and_can_be_tried_again_once(
+    lists: Lists, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(later: timedelta) -> set[Any]:
+        with lists.engine.begin() as connection:
+            delete_old_files(connection, datetime.now(UTC) + later, FILES_KEPT)
+        return {row[0] for row in lists.rows(TASK_FILES, "task_id", "name") if row[1] == "input"}
+
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    failed, _ = lists.done(b"phone\n912345678\n923000111\n")
+    assert kept(timedelta(minutes=50)) == {failed}
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    lists.visitor.get(f"/list?id={failed}")
+    assert "did not succeed this week" in lists.visitor.get("/").text
+    again = lists.visitor.post("/list/confirm", id=failed)
+    assert "did not succeed this week" not in lists.visitor.get("/").text
+    lists.work()
+    assert "1 row may be messaged" in lists.visitor.follow(again).text
+    assert kept(timedelta(minutes=1)) == set()
+    page = lists.visitor.get(f"/list?id={failed}").text
+    assert "Try again</button>" not in page
+    assert "Upload it again" in page
+    assert "gone" in lists.visitor.follow(lists.visitor.post("/list/confirm", id=failed)).text
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    lists.done(b"phone\n912345678\n")
+    assert kept(timedelta(minutes=70)) == set()
+
+
+@on_sqlite
+def test_a_look_that_cannot_know_who_has_opted_out_tells_no_smaller_number_as_if_sure(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    _, page = lists.looked_at(b"phone\n912345678\n923000111\n923000112\nnobody\n")
+    found = "not known: at least 1, and of 2 rows it could not be found out"
+    assert facts(page.text)["People who have opted out"] == found
+    assert "2 of which nobody could know whether somebody has opted out" in lists.visitor.get("/tasks").text
 
 
 def test_a_viewer_can_do_nothing_with_lists_by_page_or_by_request(lists: Lists, viewer: Visitor) -> None:

@@ -31,7 +31,7 @@ OF_VALUES |= {*findings.NAMES.values()}
 OF_DOCTOR = [it for it in (vars(store_findings) | vars(traffic_findings)).values() if isinstance(it, Finding)]
 OF_VALUES |= {text for it in OF_DOCTOR if it.check in CHECKED for text in (it.found, it.remedy)}
 OF_VALUES |= {*TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
-OF_VALUES |= dead_letters.ERRORS
+OF_VALUES |= dead_letters.ERRORS | dead_letters.REASONS
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
 
@@ -91,6 +91,23 @@ def test_numbers_and_times_in_portuguese() -> None:
     assert language.counted(1, "{n} message", "{n} messages") == "1 mensagem"
     assert [language.of_many(status) for status in ("delivered", "ended")] == ["entregues", "terminadas"]
     assert language.duration_text(1.5) == "1,5\u00a0s"
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_what_became_of_one_message_is_told_in_the_singular() -> None:
+    assert (
+        language.ends_text(delivered=1, failed=1, undeliverable=1) == "1 entregue, 1 falhada, 1 impossível de entregar"
+    )
+    several = "2 entregues, 0 falhadas, 1\u202f000 impossíveis de entregar"
+    assert language.ends_text(delivered=2, failed=0, undeliverable=1_000) == several
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_a_reason_of_dead_letters_has_a_name_and_one_of_another_version_stays() -> None:
+    assert dead_letters.reason_name("not_json") == "não é JSON"
+    assert dead_letters.reason_name("<b>") == "<b>"
 
 
 @pytest.mark.usefixtures("speaking")
