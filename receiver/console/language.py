@@ -22,7 +22,7 @@ _MONTHS = {
 # Portuguese has a plural of these, which stands above or beside numbers of messages.
 _OF_MANY = {"delivered": "entregues", "failed": "falhadas", "undeliverable": "impossíveis de entregar"}
 _OF_ONE = {"failed": "falhada"}
-_EVENTS = {
+EVENTS = {
     "message.queued": "queued",
     "message.sent": "sent",
     "message.delivered": "delivered",
@@ -143,7 +143,7 @@ def action_text(action: str) -> Markup:
 
 def event_text(name: str) -> Markup | str:
     """Return what an event tells, as `delivered` of `message.delivered`; of one that is not known its name."""
-    return _(_EVENTS[name]) if name in _EVENTS else visible(name)
+    return _(EVENTS[name]) if name in EVENTS else visible(name)
 
 
 def reason_text(sentence: str) -> Markup:

@@ -61,7 +61,7 @@ class Provider:
         self._final = [kind for kind in _FINAL if kind in self._kinds]
         self._weights = [_FINAL[kind] for kind in self._final]
         self._has_campaigns = bool(self._kinds & {EventType.CAMPAIGN_SENT, EventType.CAMPAIGN_COMPLETED})
-        self._has_messages = bool(self._final) or EventType.OPT_OUT in self._kinds
+        self._has_messages = any(kind.startswith("message.") for kind in self._kinds)
         self._id = random.getrandbits(64)
 
     def story(self, begins_at: datetime) -> list[Occurrence]:

@@ -119,9 +119,9 @@ def test_a_message_without_a_recipient_is_found_by_its_opt_out_and_one_of_somebo
 
 
 def test_what_no_row_links_to_a_person_is_found_in_its_body(engine: Engine, redis: Redis) -> None:
-    unknown = body("message.read", minute(1), to=ANA, message_id="read")
+    unknown = body("message.unknown", minute(1), to=ANA, message_id="unknown")
     without_id = body("message.delivered", minute(2), to=ANA)
-    of_rui = [body("message.read", minute(1), to=RUI, message_id="rui"), f"to={RUI}".encode()]
+    of_rui = [body("message.unknown", minute(1), to=RUI, message_id="rui"), f"to={RUI}".encode()]
     give(engine, unknown, without_id, UNREADABLE, *of_rui)
     waiting = delivered("waits", 3)
     with engine.begin() as connection:
@@ -141,7 +141,7 @@ def test_what_no_row_links_to_a_person_is_found_in_its_body(engine: Engine, redi
 
 
 def test_a_fact_of_a_message_that_is_listed_is_no_other_fact(engine: Engine) -> None:
-    read = body("message.read", minute(2), to=ANA, message_id="m1")
+    read = body("message.unknown", minute(2), to=ANA, message_id="m1")
     give(engine, delivered("m1", 1), read)
     assert held(engine).other_facts.rows == ()
     exported = held(engine, limit=None)

@@ -57,7 +57,7 @@ def test_messages_without_a_final_status_get_it_known_ones_and_ids_of_a_file(
         "known": said("known", "delivered", 5),
         "lost": said("lost", "failed", 6, error_code="30003"),
         "under way": said("under way", "sent", 7),
-        "odd": said("odd", "read"),
+        "odd": said("odd", "unknown"),
     }
     file = ids_file(tmp_path, "lost", "done", "under way", "odd", "nobody's", "lost", "")
     result = command("--ids", file, "--json")

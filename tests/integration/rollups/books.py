@@ -128,7 +128,7 @@ class Stream:
 
     def event(self) -> RawEvent:
         pick = self.chance.choice
-        name = pick(["delivered", "failed", "undeliverable", "optout", "read", "campaign"])
+        name = pick(["delivered", "failed", "undeliverable", "optout", "unknown", "campaign"])
         at = pick([None, self.begin + timedelta(minutes=pick([0, 1, 14, 15, 60, 24 * 60]), seconds=pick([0, 59]))])
         if name == "campaign":
             total = pick([None, 1, 7])

@@ -41,7 +41,7 @@ def test_an_opt_out_is_kept_as_nameless_until_its_message_tells_whose_it_is(engi
     waiting = one(rows(engine, "nameless_opt_outs"))
     assert (waiting["subject_id"], waiting["digest"]) == ("msg_1", digest(told("optout", 2).body))
     assert (waiting["received_at"], waiting["holds_until"]) == (minute(60), minute(120))
-    give(engine, told("optout", 2, 50), told("delivered", 1), told("read", 3, to=ANA))
+    give(engine, told("optout", 2, 50), told("delivered", 1), told("unknown", 3, to=ANA))
     assert one(rows(engine, "nameless_opt_outs"))["holds_until"] == minute(110)
     give(engine, told("failed", 1, to=ANA))
     assert rows(engine, "nameless_opt_outs") == []
@@ -168,7 +168,7 @@ def test_an_opt_out_for_which_one_address_is_told_on_two_channels_is_two_rows(en
 
 
 def test_an_event_that_is_ignored_changes_no_opt_out_in_any_order(engine: Engine) -> None:
-    found = in_every_order(engine, told("optout", 1), told("read", 2, channel="sms", to=ANA))
+    found = in_every_order(engine, told("optout", 1), told("unknown", 2, channel="sms", to=ANA))
     assert_one_answer(found)
     assert stopped(engine) == {}
 
@@ -300,7 +300,7 @@ def test_a_redelivered_opt_out_does_not_undo_a_later_resubscription(engine: Engi
 def test_no_event_of_a_delivery_touches_an_opt_out(engine: Engine) -> None:
     give(engine, told("optout", 1, channel="sms", to=ANA))
     before = rows(engine, "opt_outs")
-    for status in ("delivered", "failed", "undeliverable", "read"):
+    for status in ("delivered", "failed", "undeliverable", "unknown"):
         give(engine, told(status, 9, channel="sms", to=ANA), told(status, 9, message_id="msg_2", channel="sms", to=ANA))
     assert rows(engine, "opt_outs") == before
     assert active(engine) == [ANA]

@@ -57,7 +57,7 @@ Step = list[RawEvent] | Word | Answer  # one transaction: a batch of deliveries,
 Pick = Callable[[Sequence[Any]], Any]
 
 # The last is a name that is known only as polled: signed, it is of an unknown type.
-MESSAGE_EVENTS = [*FINAL, "message.read", "message.sent"]
+MESSAGE_EVENTS = [*FINAL, "message.unknown", "message.sent"]
 RECIPIENTS = [f"+24491200000{number}" for number in range(3)]
 SENDERS = ["ZEXA", "NEWS", "INFO"]
 MESSAGES = [f"msg_{number}" for number in range(4)]

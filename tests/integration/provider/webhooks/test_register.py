@@ -237,7 +237,7 @@ def test_after_429_it_waits_and_goes_on(provider: FakeProvider, environ: dict[st
     ("words", "said"),
     [
         (("--url", "http://example.com/webhooks/zexa"), "cloudflared tunnel"),
-        (("--url", ADDRESS, "--event", "message.read"), "an event is none that Zexa has"),
+        (("--url", ADDRESS, "--event", "message.unknown"), "an event is none that Zexa has"),
         (("--url", ADDRESS, "--wait", "nan"), "nan is no number"),
         ((), "Missing option '--url'"),
     ],

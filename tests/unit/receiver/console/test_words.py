@@ -10,13 +10,14 @@ import pytest
 from flask import Flask, g
 
 from receiver.console import dead_letters, findings, language, tasks
+from receiver.console.language import EVENTS
 from receiver.console.listing import TITLES
 from receiver.console.needs import HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
 from sync.doctor import store_findings, traffic_findings
 from sync.doctor.in_console import CHECKED
-from sync.events.event import Unreadable
+from sync.events.event import EventType, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
@@ -27,7 +28,7 @@ CONSOLE = Path(language.__file__).parent
 PLACES = re.compile(r"{(\w+)}")
 OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_letters.STATES)
 OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *HELD_BY.values()}
-OF_VALUES |= {*findings.NAMES.values()}
+OF_VALUES |= {*findings.NAMES.values(), *EVENTS.values()}
 OF_DOCTOR = [it for it in (vars(store_findings) | vars(traffic_findings)).values() if isinstance(it, Finding)]
 OF_VALUES |= {text for it in OF_DOCTOR if it.check in CHECKED for text in (it.found, it.remedy)}
 OF_VALUES |= {*TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
@@ -51,6 +52,10 @@ def texts_of_code() -> Iterator[str]:
 
 
 TEXTS = {*texts_of_templates(), *texts_of_code(), *OF_VALUES}
+
+
+def test_every_event_of_a_message_has_words() -> None:
+    assert {event for event in EventType if event.startswith("message.")} <= _EVENTS.keys()
 
 
 def test_every_text_is_there_in_portuguese_and_no_other() -> None:
