@@ -4,12 +4,14 @@ import json
 import threading
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+import pytest
+from sqlalchemy import Engine, event, select, update
 
 from models import LedgerEntry
 from sync.dead_letters.replay_ignored import IgnoredTally, apply_ignored
 from sync.events.polled import answer_body, parse_answer
 from sync.store.apply import apply
+from sync.store.ledger import take_out
 from sync.store.polled import merge_answers
 from tests.conftest import NOW
 from tests.integration.dead_letters.letters import (
@@ -155,3 +157,23 @@ def test_a_fact_that_another_process_applies_meanwhile_is_left_to_it(engine: Eng
     (fact,) = rows(engine, "events")
     assert (fact["occurred_at"], fact["outcome"]) == (RECEIVED, "applied")
     assert rows(engine, "message_status") == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_body_of_a_fact_that_is_taken_out_meanwhile_is_applied_all_the_same(engine: Engine) -> None:
+    """By a replay that finds that the fact is of another subject. SQLite has one writer at a time."""
+    ignore(engine, DELIVERED, "msg_1", "message.delivered")
+
+    keys = [("msg_1", "message.delivered")]
+
+    def take_out_meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if keys and "FROM events" in statement and "FOR UPDATE" in statement:
+            with engine.begin() as connection:
+                take_out(connection, [keys.pop()])
+
+    event.listen(engine, "before_cursor_execute", take_out_meanwhile)
+    another = body("message.delivered", minute(5), message_id="msg_1", to=RUI)
+    tally = apply(engine, [raw(another)], options=AO, now=NOW)
+    assert (keys, tally.applied) == ([], 1)
+    assert {key: row.digest for key, row in ledger(engine).items()} == {("msg_1", "message.delivered"): digest(another)}
+    assert [row["recipient"] for row in rows(engine, "message_status")] == [RUI]

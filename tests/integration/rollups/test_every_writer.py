@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, delete, insert, select, text, update
+from sqlalchemy import URL, Engine, delete, event, insert, select, text, update
 from structlog.testing import capture_logs
 
 from models import MessageStatus
@@ -226,6 +226,24 @@ def test_counting_anew_beside_workers_and_compactors_loses_nothing(engine: Engin
             patiently(lambda timezone=timezone: remake(own, timezone))
 
     side_by_side(migrated_url, [work, keep_compacting, keep_remaking])
+    assert viewed(engine) == counted(engine)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_what_is_applied_while_all_is_counted_anew_is_counted_once(engine: Engine, second_engine: Engine) -> None:
+    """A worker commits before each statement that counts or removes."""
+    batches = iter(story(second_engine))
+    steps: list[str] = []
+
+    def give_meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("DELETE FROM rollup", "INSERT INTO rollup")):
+            steps.append(statement)
+            give(second_engine, next(batches))
+
+    event.listen(engine, "before_cursor_execute", give_meanwhile)
+    remake(engine, LUANDA)
+    event.remove(engine, "before_cursor_execute", give_meanwhile)
+    assert len(steps) == 7
     assert viewed(engine) == counted(engine)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from rq import Queue
+from rq.job import Job
 from sqlalchemy import URL, Connection, Engine, text
 
 from receiver.webhook import circuit
@@ -26,7 +27,9 @@ from sync.settings.environment import RedisSettings
 from sync.store import apply
 from sync.store.apply import drain
 from sync.store.tally import Tally
-from sync.worker.applier import Applier
+from sync.worker import full_redis
+from sync.worker.applier import Applier, NotApplied
+from sync.worker.fetch import fetch_jobs, raw_events_held
 from sync.worker.full_redis import relieve
 from sync.worker.rq_worker import EventWorker
 from sync.worker.stop import Stop
@@ -350,20 +353,35 @@ def test_where_neither_takes_it_the_delivery_is_told_so(open_intake: Opener, eng
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_full_redis_is_relieved_of_what_waits_in_it(engine: Engine, tmp_path: Any) -> None:
+def test_a_full_redis_is_relieved_of_what_waits_in_it_once_that_is_applied(
+    engine: Engine, reader: Engine, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full_redis, "BATCH_BYTES", 100_000)  # less than the jobs have that are looked at together
     with private_redis(tmp_path / "redis", is_durable=False) as server, Redis.from_url(server.url) as redis:
         queue = open_queue(redis)
         fill(queue, jobs=2000)  # so that a tenth of it is room for a batch
+        unreadable = queue.get_job_ids()[0]
+        redis.hset(Job.key_for(unreadable), "data", b"no events")
         redis.config_set("maxmemory", redis.info("memory")["used_memory"])
         with opened_queue(RedisSettings(url=server.url, verify_tls=True), seconds=2) as opened:
+            with pytest.raises(NotApplied):
+                relieve(opened.connection, Applier(reader, options=AO, batch_size=100), Stop())
+            assert raw_events_waiting(queue) == 39_980
             relieve(opened.connection, Applier(engine, options=AO, batch_size=100), Stop())
         memory = redis.info("memory")
         assert memory["used_memory"] < 0.9 * memory["maxmemory"] or queue.is_empty()
         applied = count(engine, "events")
         assert applied > 0
-        assert applied + 20 * len(queue) == 40_000  # none is lost and none is left behind
+        assert applied + raw_events_waiting(queue) == 39_980  # none is lost and none is left behind
+        redis.config_set("maxmemory", 0)
         new_worker(redis, engine).work(burst=True)
-    assert count(engine, "events") == 40_000
+        assert queue.failed_job_registry.get_job_ids() == [unreadable]
+    assert count(engine, "events") == 39_980
+
+
+def raw_events_waiting(queue: Queue) -> int:
+    """How many there are in jobs, of which the first cannot be read."""
+    return sum(len(raw_events_held(data)) for _, data in fetch_jobs(queue.get_job_ids()[1:], queue.connection))
 
 
 def fill(queue: Queue, *, jobs: int) -> None:

@@ -73,6 +73,10 @@ def test_a_number_without_plus_is_read_as_what_exists(engine: Engine, migrated_u
         lookup = Lookup(reader, open_queue(redis), default_region=region)
         asked = [number, *meant]
         assert statuses(lookup, asked) == all_of(asked, "suppressed" if meant else "invalid"), (region, number)
+        for person in meant:
+            clear(engine)
+            give(engine, stop(person))
+            assert statuses(lookup, [number]) == {number: "suppressed"}, (region, number, person)
         reader.dispose()
 
 
