@@ -17,7 +17,7 @@ from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
 from sync.store.apply import apply
-from tests.integration.provider.asking import ids_file, said, statuses
+from tests.integration.provider.asking import ids_file, message_answer, statuses
 from tests.support.events_builder import ANA, AO, body, minute, raw
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.processes import SECRET, Platform, wait_for
@@ -61,7 +61,7 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
     names = [f"msg_{number}" for number in range(40)]
     bodies = [ended(name, number) for number, name in enumerate(names)]
     account, deliveries = provider.account, provider.counts
-    account.messages["silent"] = said("silent", "delivered", 9)
+    account.messages["silent"] = message_answer("silent", "delivered", 9)
     # Heard of two hours ago, and not since: a worker asks for such a message by itself.
     then = datetime.now(UTC) - timedelta(hours=2)
     stop = RawEvent(body=body("message.optout", minute(1), message_id="silent", to=ANA), received_at=then)

@@ -77,7 +77,7 @@ def read(engine: Engine, query: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (["951234567"], "may be two people's"),
         (["undefined"], "nobody's address"),
@@ -90,21 +90,21 @@ def read(engine: Engine, query: str) -> list[Any]:
     ],
 )
 def test_what_may_mean_somebody_else_or_would_keep_the_name_is_refused(
-    engine: Engine, command: Command, words: list[str], said: str
+    engine: Engine, command: Command, words: list[str], sentence: str
 ) -> None:
     give(engine, STOP)
     before = dumped(engine)
     refused = command("person", "forget", "--by", BY, "--reason", REASON, *words)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert said in refused.stderr
+    assert sentence in refused.stderr
     assert dumped(engine) == before
 
 
 def test_without_a_key_nobody_is_forgotten_and_a_short_one_is_refused(command: Command) -> None:
-    for key, said in (("", "ZEXA_FORGET_KEY is not set"), ("short", "less than 32 characters")):
+    for key, sentence in (("", "ZEXA_FORGET_KEY is not set"), ("short", "less than 32 characters")):
         refused = command("person", "forget", ANA, "--by", BY, "--reason", REASON, ZEXA_FORGET_KEY=key)
         assert refused.exit_code == 2
-        assert said in refused.stderr
+        assert sentence in refused.stderr
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -308,9 +308,9 @@ def test_no_row_holds_what_the_list_of_all_numbers_could_be_compared_with(engine
     give(engine, STOP, FAILED, f"to={ANA}".encode(), body("message.optout", minute(8), to=DIGITS, channel="sms"))
     forget(engine, ANA)
     stored = dumped(engine)
-    known = [ANA, ANA[1:], DIGITS, f"digits:{DIGITS}", f"person:{ANA}"]
+    spellings = [ANA, ANA[1:], DIGITS, f"digits:{DIGITS}", f"person:{ANA}"]
     bodies = [STOP, FAILED, f"to={ANA}".encode(), body("message.optout", minute(8), to=DIGITS, channel="sms")]
-    plain = [sha256(candidate).hexdigest() for candidate in [*bodies, *(text.encode() for text in known)]]
+    plain = [sha256(candidate).hexdigest() for candidate in [*bodies, *(text.encode() for text in spellings)]]
     twice = [sha256(digest.encode()).hexdigest() for digest in plain]
     assert not [digest for digest in [*plain, *twice] if digest in stored]
     assert DIGITS not in stored
@@ -323,15 +323,15 @@ def test_every_hash_of_a_person_changes_with_the_key(both_engines: list[Engine])
         apply(engine, [raw(STOP), raw(FAILED), raw(f"to={ANA}".encode())], options=options, now=minute(121))
         forget(engine, ANA, options)
         with engine.connect() as connection:
-            found = set()
+            values = set()
             for query in (
                 "SELECT digest FROM events UNION SELECT digest FROM dead_letters",
                 "SELECT recipient FROM message_status",
                 "SELECT address FROM opt_outs UNION SELECT digest FROM opt_out_history WHERE digest IS NOT NULL",
                 "SELECT marks FROM forgotten_people UNION SELECT key_id FROM forget_keys",
             ):
-                found |= set(connection.execute(text(query)).scalars())
-        keyed.append(found)
+                values |= set(connection.execute(text(query)).scalars())
+        keyed.append(values)
     assert not keyed[0] & keyed[1]
 
 
@@ -401,8 +401,8 @@ def test_rows_written_by_hand_are_renamed_too(engine: Engine, redis: Redis) -> N
             {"to": ANA, "no": False, "at": at},
         )
         outage = "INSERT INTO outages (began_at, kind, resolved_by, resolved_reason, resolved_at)"
-        said = {"at": at, "reason": f"{DIGITS} called"}
-        connection.execute(text(f"{outage} VALUES (:at, 'no_store', 'Maria', :reason, :at)"), said)
+        outage_values = {"at": at, "reason": f"{DIGITS} called"}
+        connection.execute(text(f"{outage} VALUES (:at, 'no_store', 'Maria', :reason, :at)"), outage_values)
     forget(engine, ANA)
     rows = read(engine, "SELECT address, note FROM opt_outs WHERE channel = 'sms' ORDER BY address")
     assert rows == [(RUI, "(erased)"), (PSEUDONYM, "list of May")]

@@ -20,7 +20,7 @@ from sync.queue.connection import open_queue
 from sync.queue.counted import read_counted
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
-from tests.integration.provider.asking import KEY, Command, ids_file, said, statuses
+from tests.integration.provider.asking import KEY, Command, ids_file, message_answer, statuses
 from tests.support.events_builder import ANA, AO, body, minute, rows
 from tests.support.fake_provider import FakeProvider
 from tests.support.forked import Forked, run_forked
@@ -54,10 +54,10 @@ def test_messages_without_a_final_status_get_it_known_ones_and_ids_of_a_file(
 ) -> None:
     deliver(engine, stop_of("known"), body("message.delivered", minute(1), message_id="done"))
     provider.account.messages = {
-        "known": said("known", "delivered", 5),
-        "lost": said("lost", "failed", 6, error_code="30003"),
-        "under way": said("under way", "sent", 7),
-        "odd": said("odd", "read"),
+        "known": message_answer("known", "delivered", 5),
+        "lost": message_answer("lost", "failed", 6, error_code="30003"),
+        "under way": message_answer("under way", "sent", 7),
+        "odd": message_answer("odd", "read"),
     }
     file = ids_file(tmp_path, "lost", "done", "under way", "odd", "nobody's", "lost", "")
     result = command("--ids", file, "--json")
@@ -80,7 +80,7 @@ def test_messages_without_a_final_status_get_it_known_ones_and_ids_of_a_file(
 def test_no_message_is_asked_for_twice_within_an_hour_and_those_that_are_final_never(
     engine: Engine, command: Command, provider: FakeProvider, tmp_path: Path
 ) -> None:
-    provider.account.messages = {"a": said("a", "sent"), "b": said("b", "delivered")}
+    provider.account.messages = {"a": message_answer("a", "sent"), "b": message_answer("b", "delivered")}
     file = ids_file(tmp_path, "a", "b", "c", column="id")
     assert command("--ids", file).exit_code == 0
     again = command("--ids", file)
@@ -94,7 +94,7 @@ def test_no_message_is_asked_for_twice_within_an_hour_and_those_that_are_final_n
 
 def test_of_two_runs_side_by_side_each_asks_for_what_the_other_did_not(engine: Engine, provider: FakeProvider) -> None:
     names = [f"m{number}" for number in range(6)]
-    provider.account.messages = {name: said(name, "sent") for name in names}
+    provider.account.messages = {name: message_answer(name, "sent") for name in names}
     due = find_due(engine, AskSelection(ids=names), datetime.now(UTC)).due
     with ProviderClient(ProviderSettings.read(provider.settings)) as client:
         for part in (due[:4], due):
@@ -108,7 +108,7 @@ def test_known_messages_are_chosen_by_campaign_and_by_when_they_were_heard_of(
     then = datetime.now(UTC) - timedelta(days=2)
     deliver(engine, stop_of("old", campaign_id="cmp_1"), at=then)
     deliver(engine, stop_of("new", campaign_id="cmp_1"), stop_of("other", campaign_id="cmp_2"))
-    provider.account.messages = {name: said(name, "sent") for name in ("old", "new", "other")}
+    provider.account.messages = {name: message_answer(name, "sent") for name in ("old", "new", "other")}
     since = (then + timedelta(days=1)).isoformat()
     assert command("--since", since, "--campaign", "cmp_1").exit_code == 0
     assert provider.account.asked == ["new"]
@@ -123,7 +123,7 @@ def test_it_waits_if_the_provider_takes_no_more_requests_and_asks_for_everything
 ) -> None:
     monkeypatch.setattr(retries, "WAIT_SECONDS_MAX", 0.0)
     names = [f"m{number}" for number in range(6)]
-    provider.account.messages = {name: said(name, "delivered", 5) for name in names}
+    provider.account.messages = {name: message_answer(name, "delivered", 5) for name in names}
     provider.account.fail("GET /messages/{id}", 429, 429)
     result = command("--ids", ids_file(tmp_path, *names))
     assert result.exit_code == 0, result.output
@@ -142,7 +142,7 @@ def test_it_waits_if_the_provider_takes_no_more_requests_and_asks_for_everything
 def test_a_provider_that_does_not_answer_ends_it_and_the_next_run_goes_on(
     command: Command, provider: FakeProvider, tmp_path: Path, faults: list[int | FakeFault], words: str, left: list[str]
 ) -> None:
-    provider.account.messages = {name: said(name, "delivered", 5) for name in "abcd"}
+    provider.account.messages = {name: message_answer(name, "delivered", 5) for name in "abcd"}
     provider.account.fail("GET /messages/{id}", *faults)
     file = ids_file(tmp_path, *"abcd")
     result = command("--ids", file)
@@ -156,7 +156,7 @@ def test_a_provider_that_does_not_answer_ends_it_and_the_next_run_goes_on(
 
 
 def test_one_message_that_fails_stops_no_other(command: Command, provider: FakeProvider, tmp_path: Path) -> None:
-    provider.account.messages = {name: said(name, "delivered", 5) for name in "abcd"}
+    provider.account.messages = {name: message_answer(name, "delivered", 5) for name in "abcd"}
     provider.account.fail("GET /messages/{id}", *[FakeFault.PAGE])
     result = command("--ids", ids_file(tmp_path, *"abcd"), "--json")
     assert (result.exit_code, json.loads(result.stdout)["failed"]) == (1, 1)
@@ -184,7 +184,7 @@ def test_a_kill_in_the_middle_makes_no_message_be_asked_for_twice(
 ) -> None:
     account = provider.account
     names = [f"msg_{number}" for number in range(IDS)]
-    account.messages = {name: said(name, "delivered", 5) for name in names}
+    account.messages = {name: message_answer(name, "delivered", 5) for name in names}
     account.limit_per_second = max(40, IDS // 100)  # so that it must wait more than once
     words = ["python", "-m", "sync", "reconcile", "--ids", ids_file(tmp_path, *names), "--rate", "1000", "--json"]
 
