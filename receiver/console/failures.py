@@ -10,7 +10,7 @@ from flask import Response
 from receiver.console.charts import Bars, Part, share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.numbers import by_day, last_days, summed
-from receiver.console.pages import Pages, asked, rendered, stores
+from receiver.console.pages import Pages, parameter, rendered, stores
 from sync.opt_outs.find_scanner_hints import latest_scanner_hints
 from sync.reports.failure_codes.store import latest_count
 from sync.reports.queries import ReportSelection, report_daily, report_failures
@@ -55,8 +55,8 @@ def add_pages(pages: Pages) -> None:
 
 
 def failures() -> Response:
-    asked_days = asked("days")
-    count = int(asked_days) if asked_days in map(str, CHOICES) else DEFAULT_DAYS
+    days_text = parameter("days")
+    count = int(days_text) if days_text in map(str, CHOICES) else DEFAULT_DAYS
     days = last_days(datetime.now(zone()).date(), count)
     selection = ReportSelection(since=days[0], until=days[-1])
     with stores().reader.connect() as connection:

@@ -36,9 +36,9 @@ _THOUSANDS, _DECIMALS = {"en": ",", "pt": "\u202f"}, {"en": ".", "pt": ","}
 
 def choose_language() -> None:
     """Take the language that the switch chose, for this session; else the browser's."""
-    asked = request.args.get("lang", "")
-    if asked in LANGUAGES:
-        session["language"] = asked
+    choice = request.args.get("lang", "")
+    if choice in LANGUAGES:
+        session["language"] = choice
     chosen = session.get("language")
     g.language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select
 from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
-from receiver.console.listing import asked_day
+from receiver.console.listing import day_parameter
 from receiver.console.needs import count_failed_work, held_by_text, needs
 from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
-from receiver.console.pages import Pages, asked, problem, rendered, stores
+from receiver.console.pages import Pages, parameter, problem, rendered, stores
 from sync.reports.few_campaigns import few_campaigns
 from sync.reports.queries import ReportSelection, Row, report_daily
 from sync.status import Latency, Numbers, measure
@@ -34,7 +34,7 @@ def add_pages(pages: Pages) -> None:
 def overview() -> Response:
     today = datetime.now(zone()).date()
     days = last_days(today, DAYS)
-    channel = asked("channel")
+    channel = parameter("channel")
     with stores().reader.connect() as connection:
         report = report_daily(connection, ReportSelection(since=days[0], until=today))
         running = running_campaigns(connection)
@@ -71,13 +71,13 @@ def overview() -> Response:
 
 def day() -> Response:
     """Show the rows of `report_daily` of one day, which the numbers of the overview are sums of."""
-    of_day = asked_day("day")
+    of_day = day_parameter("day")
     if of_day is None:
         return problem(HTTPStatus.NOT_FOUND)
-    channel = asked("channel") or None
+    channel = parameter("channel") or None
     with stores().reader.connect() as connection:
         rows = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=channel)).rows
-    begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == asked("after")), -1)
+    begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == parameter("after")), -1)
     shown = rows[begin : begin + SENDERS_ON_A_PAGE]
     return rendered(
         "day.html",

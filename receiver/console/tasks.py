@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from receiver.console.language import _, number_text
 from receiver.console.list_words import list_failure_text
-from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
+from receiver.console.pages import ROWS_ON_A_PAGE, Pages, parameter, problem, redirect_with, rendered, stores
 from receiver.console.session import account
 from sync.dead_letters.replay_request import HELD
 from sync.dead_letters.replay_request import KIND as REPLAY
@@ -89,7 +89,7 @@ def add_pages(pages: Pages) -> None:
 def tasks() -> Response:
     """Show what was asked for, the latest first."""
     with stores().reader.connect() as connection:
-        records = latest_tasks(connection, before=asked("before") or None, limit=ROWS_ON_A_PAGE)
+        records = latest_tasks(connection, before=parameter("before") or None, limit=ROWS_ON_A_PAGE)
     older = records[-1].id if len(records) == ROWS_ON_A_PAGE else None
     return rendered("tasks.html", tasks=[in_words(record) for record in records], older=older)
 
@@ -97,7 +97,7 @@ def tasks() -> Response:
 def task() -> Response:
     """Show one task. The page loads itself again until the task has ended."""
     with stores().reader.connect() as connection:
-        record = find_task(connection, asked("id"))
+        record = find_task(connection, parameter("id"))
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
     if record.kind in OF_LISTS and account().may_act:
@@ -113,7 +113,7 @@ def task() -> Response:
 
 def cancel() -> Response:
     """Cancel a task because the person who is signed in decided so. What was done of it stays done."""
-    task_id, now = asked("id"), datetime.now(UTC)
+    task_id, now = parameter("id"), datetime.now(UTC)
     with stores().writer.begin() as connection:
         is_cancelled = cancel_task(connection, task_id, now)
         if is_cancelled:
@@ -121,7 +121,7 @@ def cancel() -> Response:
         elif find_task(connection, task_id) is None:
             return problem(HTTPStatus.NOT_FOUND)
     text = _("Cancelled. What was done until then stays done.") if is_cancelled else _("It had ended already.")
-    return done(text, "task", id=task_id)
+    return redirect_with(text, "task", id=task_id)
 
 
 def in_words(record: TaskRecord) -> TaskInWords:

@@ -24,9 +24,9 @@ def resolve(connection: Connection, numbers: Collection[int], *, by: str, reason
             lasts = any(row.id == number for row in rows)
             raise NotToResolve(f"outage {number} still lasts" if lasts else f"there is no outage {number}")
     unresolved = [row.id for row in rows if row.id in ended and row.resolved_at is None]
-    meant = [number for number in unresolved if not numbers or number in numbers]
+    outage_ids = [number for number in unresolved if not numbers or number in numbers]
     values = {"resolved_by": by, "resolved_reason": reason, "resolved_at": now}
     # Of two people who do so at once the first one is kept.
-    still = OUTAGES.c.id.in_(meant), OUTAGES.c.resolved_at.is_(None)
+    still = OUTAGES.c.id.in_(outage_ids), OUTAGES.c.resolved_at.is_(None)
     resolved = connection.execute(update(OUTAGES).where(*still).values(values).returning(OUTAGES.c.id))
     return sorted(resolved.scalars())
