@@ -105,7 +105,7 @@ def one_list() -> Response:
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
     values: dict[str, Any] = {"record": record, "failure": record.failure and failure_text(record.failure)}
-    values["options"] = ListOptions.of(record.parameters) if record.parameters else None
+    values["options"] = ListOptions.from_parameters(record.parameters) if record.parameters else None
     if record.state is TaskState.DONE:
         with stores().reader.connect() as connection:
             values["output_bytes"] = file_bytes(connection, record.id, OUTPUT)
@@ -127,7 +127,9 @@ def found_in(record: TaskRecord) -> dict[str, Any]:
     if is_there and record.parameters:
         binary = cast(BinaryIO, io.BufferedReader(PartsReader(read_file(reader, record.id, INPUT))))
         with suppress(FileError):  # the region of numbers is another since it was uploaded
-            head = list_head(binary, ListOptions.of(record.parameters), stores().options, datetime.now(UTC))
+            head = list_head(
+                binary, ListOptions.from_parameters(record.parameters), stores().options, datetime.now(UTC)
+            )
     problems = problems_of(b"".join(read_file(reader, record.id, OUTPUT)) or b"[]")
     return {"head": head, "problems": [(line, sentence_text(why)) for line, why in problems], "name": column_name(head)}
 
@@ -141,7 +143,7 @@ def confirm_list() -> Response:
     record = list_record((TaskState.DONE,))
     if record is None or record.kind != LOOK or not record.parameters:
         return problem(HTTPStatus.NOT_FOUND)
-    options, now, by = ListOptions.of(record.parameters), datetime.now(UTC), account().name
+    options, now, by = ListOptions.from_parameters(record.parameters), datetime.now(UTC), account().name
     with stores().writer.connect() as connection, connection.begin() as transaction:
         task_id = add_task(
             connection,

@@ -52,7 +52,7 @@ class Uploads:
         """Return the body of an upload; of somebody who may not upload nothing, and nothing of it is read."""
         is_allowed = await self._run(lambda: self._may_upload(wsgi_environ(scope)))
         if not is_allowed:
-            return self._late if is_allowed is None else RequestBody.of(b"")
+            return self._late if is_allowed is None else RequestBody.from_bytes(b"")
         length = announced(header(scope["headers"], b"content-length"))
         if length > UNKEPT_BYTES_MAX:
             return _untaken(TOO_LARGE)

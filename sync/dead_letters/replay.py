@@ -69,7 +69,7 @@ def replay(
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
-    pass through. So does Held, if known good events fail as well. What was yielded before stays done. Begins at
+    pass through. So does ItemsHeld, if known good events fail as well. What was yielded before stays done. Begins at
     `place`, and calls `note` in each transaction.
     """
     after = place.after

@@ -57,7 +57,7 @@ class ListOptions:
         }
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Self:
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
         at = read_time(parameters["at"]) if parameters["at"] else None
         return cls(**{**parameters, "purpose": ListPurpose(parameters["purpose"]), "at": at})
 

@@ -8,7 +8,7 @@ from math import inf
 
 from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.connection import OpenQueue, QueueUnavailable
-from sync.queue.counted import Counted, read_counted
+from sync.queue.counted import CountsInRedis, read_counts
 from sync.queue.counts import (
     CODES,
     LAG_BOUNDS,
@@ -24,7 +24,7 @@ from sync.queue.counts import (
     fingerprint,
     lag_field,
 )
-from sync.queue.waiting import waiting
+from sync.queue.waiting import read_waiting
 from sync.rollups.usual_gaps import usual_gap_now
 from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, ProcessSeen, SecretUse, Totals
 
@@ -34,7 +34,7 @@ MICROSECONDS = 1_000_000
 def measure_redis(queue: OpenQueue, *, secrets: Sequence[bytes] | None = None) -> InRedis | None:
     """Return what Redis knows, None if it does not answer. `secrets` are those of `web`, if this process knows them."""
     try:
-        counted, oldest = read_counted(queue), waiting(queue).oldest
+        counted, oldest = read_counts(queue), read_waiting(queue).oldest
     except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
         return None
     last = _last_traffic(counted.latest, is_waiting=oldest is not None)
@@ -73,7 +73,7 @@ def _processes(seen: Mapping[str, float], latest: float | None) -> ProcessesSeen
     return ProcessesSeen(processes=processes, latest=_time(max([*seen.values(), latest or 0.0]) or None))
 
 
-def _totals(counted: Counted) -> Totals:
+def _totals(counted: CountsInRedis) -> Totals:
     counts = counted.totals
     return Totals(
         since=counted.since,
@@ -111,7 +111,7 @@ def _named(counts: Counter[str], kind: str, names: Sequence[str]) -> dict[str, i
     return {name: counts[f"{kind}:{name}"] for name in names}
 
 
-def _secret_uses(secrets: Sequence[bytes], counted: Counted) -> list[SecretUse]:
+def _secret_uses(secrets: Sequence[bytes], counted: CountsInRedis) -> list[SecretUse]:
     names = [fingerprint(secret) for secret in secrets]
     return [
         SecretUse(

@@ -24,7 +24,7 @@ from sync.events.addresses import (
 )
 from sync.events.forget_keys import ForgetKey
 from sync.queue.connection import OpenQueue, QueueUnavailable
-from sync.queue.waiting import waiting
+from sync.queue.waiting import read_waiting
 from sync.suppression.forgotten import PeopleQuery
 from sync.suppression.freshness import Freshness, freshness_of
 from sync.suppression.statement import FoundOptOut, NotAnswered
@@ -200,7 +200,7 @@ class Lookup:
         """Return what the stores say of `wanted` persons, in any scope; of a store that is away, that."""
         begun = datetime.now(UTC)
         try:
-            queued = waiting(self._queue)
+            queued = read_waiting(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
         try:

@@ -15,7 +15,7 @@ from sync.cli import main
 from sync.devtools.fake_provider.account import FakeWebhook
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
-from sync.queue.counted import read_counted
+from sync.queue.counted import read_counts
 from sync.store.apply import apply
 from tests.integration.provider.asking import ids_file, message_answer, statuses
 from tests.support.events_builder import ANA, AO, body, minute, raw
@@ -97,4 +97,4 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
 
 
 def _reconciled(redis: Redis) -> int:
-    return read_counted(open_queue(redis)).totals["reconciled"]
+    return read_counts(open_queue(redis)).totals["reconciled"]

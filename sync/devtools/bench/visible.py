@@ -15,7 +15,7 @@ from models.database import disposing, open_database
 from models.tables import MESSAGES
 from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick
 from sync.devtools.bench.load import Bodies, send_beside, sign_bodies
-from sync.devtools.bench.sender import Order, Sent
+from sync.devtools.bench.sender import Order, SentRequests
 from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench, Stage, Web
 from sync.devtools.dev.processes import DevelopmentError
@@ -76,7 +76,7 @@ def measure_visible(bench: Bench, stage: Stage, web: Web, *, rate: int, seconds:
 
 def _measure(
     stage: Stage, web: Web, bodies: Bodies, probes: Sequence[ProbedMessage], rate: int
-) -> tuple[Latencies, Sent]:
+) -> tuple[Latencies, SentRequests]:
     order = Order(
         url=web.url,
         secret=bodies.secret,
@@ -110,7 +110,7 @@ def _message_id(body: bytes) -> str:
     return message_id
 
 
-def _figures(database: Database, rate: int, latencies: Latencies, sent: Sent, probes: int) -> list[Figure]:
+def _figures(database: Database, rate: int, latencies: Latencies, sent: SentRequests, probes: int) -> list[Figure]:
     offered = sent.requests / sent.seconds
     note = f"{probes:,} messages looked for every {LOOK_PAUSE_SECONDS * MILLISECONDS:g} ms; {offered:,.0f}/s offered"
     targets = {(1000, 99): Target(at_most=250)}

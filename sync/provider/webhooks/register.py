@@ -32,7 +32,7 @@ class NothingMade(Exception):  # noqa: N818 - an outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
+class RegisteredWebhook:
     """The webhook that is in place. `is_new`: it was made just now; `is_found`, it was found in the provider's list.
 
     `left` are webhooks in place of which it was made, and which the provider does not delete for us.
@@ -53,7 +53,7 @@ class Registrar:
     api_url: str
     last_traffic: Callable[[], datetime | None]
 
-    def register(self, url: str, events: Sequence[str], *, again: bool = False) -> Registered:
+    def register(self, url: str, events: Sequence[str], *, again: bool = False) -> RegisteredWebhook:
         """Return the webhook of `url` for `events`, made only if there is none yet, or `again`.
 
         Raises ProviderError if nothing was made, MayExist if that is not known, Busy if another process is at it.
@@ -143,7 +143,7 @@ class Registrar:
         *,
         is_new: bool = False,
         is_found: bool = False,
-    ) -> Registered:
+    ) -> RegisteredWebhook:
         """Retire what `registration` takes the place of, which delivers until then."""
         left = []
         for old in recorded:
@@ -157,7 +157,7 @@ class Registrar:
                 self._change(old, deleted_at=datetime.now(UTC))
             else:
                 left.append(old.webhook_id)
-        return Registered(registration=registration, is_new=is_new, is_found=is_found, left=tuple(left))
+        return RegisteredWebhook(registration=registration, is_new=is_new, is_found=is_found, left=tuple(left))
 
     def _is_deleted(self, webhook_id: str) -> bool:
         """Delete the webhook, and return whether it is surely gone."""

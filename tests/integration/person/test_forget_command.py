@@ -29,7 +29,7 @@ from sync.queue.connection import SERIALIZER, open_queue
 from sync.queue.counts import LATEST_KEY, given_forget_keys
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
-from sync.store.singly import Held
+from sync.store.singly import ItemsHeld
 from sync.suppression import Lookup
 from sync.tasks import add_task
 from tests.integration.person.forgetting import BY, KEY, OPTIONS, REASON, dumped, forget
@@ -40,7 +40,7 @@ Command = Callable[..., Result]
 
 DIGITS = ANA.removeprefix("+244")
 PSEUDONYM = OPTIONS.forget_keys[0].pseudonym(ANA)
-OTHER_KEY = ForgetKey.of(b"another key of the tests, of nobody")
+OTHER_KEY = ForgetKey.from_secret(b"another key of the tests, of nobody")
 STOP = body("message.optout", minute(5), to=ANA, from_="ZEXA", channel="sms", message_id="m1")
 FAILED = body("message.failed", minute(6), to=ANA, channel="sms", message_id="m2", error=f"{DIGITS} is away")
 
@@ -258,7 +258,7 @@ def test_without_the_key_nothing_is_applied_and_look_ups_say_unknown(engine: Eng
         assert asked(engine, redis, ANA, RUI, keys=keys) == {"unknown"}
         with pytest.raises(ForgetKeyMissing, match=OPTIONS.forget_keys[0].key_id):
             require_forget_keys(engine, {key.key_id for key in keys})
-        with capture_logs(), pytest.raises(Held):
+        with capture_logs(), pytest.raises(ItemsHeld):
             apply(engine, [raw(STOP)], options=replace(AO, forget_keys=keys), now=minute(121))
     assert read(engine, "SELECT count(*) FROM dead_letters") == [(0,)]
     assert asked(engine, redis, ANA, keys=(OTHER_KEY, *OPTIONS.forget_keys)) == {"suppressed"}

@@ -17,7 +17,7 @@ from sync.provider.ask import Asker
 from sync.provider.client import ProviderClient
 from sync.provider.silent_messages import AskSelection, find_due
 from sync.queue.connection import open_queue
-from sync.queue.counted import read_counted
+from sync.queue.counted import read_counts
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.integration.provider.asking import KEY, Command, ids_file, message_answer, statuses
@@ -74,7 +74,7 @@ def test_messages_without_a_final_status_get_it_known_ones_and_ids_of_a_file(
     }
     opted_out = {row["message_id"]: row["opted_out_at"] for row in rows(engine, "message_status")}
     assert opted_out == {"known": minute(1), "done": None, "lost": None, "under way": None}
-    assert read_counted(open_queue(redis)).totals["reconciled"] == 2
+    assert read_counts(open_queue(redis)).totals["reconciled"] == 2
 
 
 def test_no_message_is_asked_for_twice_within_an_hour_and_those_that_are_final_never(
