@@ -64,14 +64,14 @@ def failures() -> Response:
         reasons = by_reason(report_failures(connection, selection).rows)
         codes = latest_count(connection, stores().options.opt_out_failures)
         scanners = latest_scanner_hints(connection)
-    chosen = by_day(counts, days)
+    day_counts = by_day(counts, days)
     return rendered(
         "failures.html",
         count=count,
         choices=CHOICES,
-        days=chosen,
+        days=day_counts,
         total=summed(counts),
-        chart=stacked_bars([ended.parts[1:] for _, ended in chosen]),
+        chart=stacked_bars([ended.parts[1:] for _, ended in day_counts]),
         reasons=with_bars(reasons[:REASONS_SHOWN]),
         over_time=over_time(reasons, days),
         failed=sum(reason.messages for reason in reasons),
@@ -87,8 +87,8 @@ def by_reason(rows: Iterable[Mapping[str, Any]]) -> list[CountedReason]:
     sums: dict[FailureReason, CountedReason] = {}
     for row in rows:
         reason = reason_of(row)
-        held = sums.setdefault(reason, CountedReason(reason, row["message_id"], row["last_seen_at"]))
-        held.add(row)
+        counted_reason = sums.setdefault(reason, CountedReason(reason, row["message_id"], row["last_seen_at"]))
+        counted_reason.add(row)
     return sorted(sums.values(), key=lambda counted: (-counted.messages, counted.reason))
 
 

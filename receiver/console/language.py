@@ -39,13 +39,13 @@ def choose_language() -> None:
     choice = request.args.get("lang", "")
     if choice in LANGUAGES:
         session["language"] = choice
-    chosen = session.get("language")
-    g.language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
+    code = session.get("language")
+    g.language = code if code in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
 
 
 def language() -> str:
-    chosen: str = g.get("language", "en")
-    return chosen
+    code: str = g.get("language", "en")
+    return code
 
 
 def _(text: str, **values: object) -> Markup:
@@ -109,8 +109,8 @@ def time_of(at: datetime | None, *, to_the: str = "second") -> Markup:
     local = at.astimezone(zone())
     clock = local.strftime("%H:%M" if to_the == "minute" else "%H:%M:%S")
     exact = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    shown = f"{full_day_text(local.date())}, {clock}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
+    time_text = f"{full_day_text(local.date())}, {clock}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, time_text)
 
 
 def step_text(at: datetime, interval: timedelta) -> str:

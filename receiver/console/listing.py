@@ -141,13 +141,13 @@ def listed(connection: Connection, selection: CountedMessages) -> Listing:
             connection, selection, after=parameter("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE
         )
     name = select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.campaign_id == selection.campaign_id)
-    shown: dict[str, Any] = {name: request.args.getlist(name) for name in FILTERS}
+    filters: dict[str, Any] = {name: request.args.getlist(name) for name in FILTERS}
     return Listing(
         title=title_of(selection.kind),
         selection=selection,
         campaign_name=connection.execute(name).scalar() if selection.campaign_id else None,
         page=page,
-        next_link=url_for(request.endpoint or "", **shown, after=page.after) if page.after else None,
+        next_link=url_for(request.endpoint or "", **filters, after=page.after) if page.after else None,
     )
 
 

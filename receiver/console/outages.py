@@ -33,8 +33,8 @@ def outage_page(number: int | None, status: HTTPStatus = HTTPStatus.OK, problem_
         return problem(HTTPStatus.NOT_FOUND)
     with stores().reader.connect() as connection:
         cost = find_cost(connection, loss, datetime.now(UTC))
-    shown = cost.campaigns[:CAMPAIGNS_SHOWN]
-    return rendered("outage.html", status, loss=loss, cost=cost, campaigns=shown, problem_text=problem_text)
+    campaigns = cost.campaigns[:CAMPAIGNS_SHOWN]
+    return rendered("outage.html", status, loss=loss, cost=cost, campaigns=campaigns, problem_text=problem_text)
 
 
 def loss_of(number: int | None) -> Loss | None:

@@ -43,7 +43,7 @@ def overview() -> Response:
     of_today = [row for row in report.rows if row["day"] == today]
     channels = by_channel(of_today)
     rows = [row for row in report.rows if channel in ("", row["channel"])]
-    chosen, first = since_first(by_day(rows, days))
+    day_counts, first = since_first(by_day(rows, days))
     most = max((ended.finalised for _, ended in channels), default=0)
     return rendered(
         "overview.html",
@@ -56,10 +56,10 @@ def overview() -> Response:
         of_channel=summed(rows),
         first=first,
         channels=[(name, ended, share_bar(ended.parts, most)) for name, ended in channels],
-        days=chosen,
-        chart=stacked_bars([ended.parts for _, ended in chosen]),
-        opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in chosen]),
-        worst=worst_day(chosen),
+        days=day_counts,
+        chart=stacked_bars([ended.parts for _, ended in day_counts]),
+        opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in day_counts]),
+        worst=worst_day(day_counts),
         channel=channel,
         every_channel=[name for name, _ in by_channel(report.rows) if name],
         needs=needs(numbers, failed_work=failed_work),
@@ -78,14 +78,14 @@ def day() -> Response:
     with stores().reader.connect() as connection:
         rows = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=channel)).rows
     begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == parameter("after")), -1)
-    shown = rows[begin : begin + SENDERS_ON_A_PAGE]
+    page_rows = rows[begin : begin + SENDERS_ON_A_PAGE]
     return rendered(
         "day.html",
         day=of_day,
         channel=channel,
-        rows=shown,
+        rows=page_rows,
         total=summed(rows),
-        older=key_of(shown[-1]) if len(rows) > begin + SENDERS_ON_A_PAGE else None,
+        older=key_of(page_rows[-1]) if len(rows) > begin + SENDERS_ON_A_PAGE else None,
         before=of_day - timedelta(days=1),
         after=of_day + timedelta(days=1),
     )

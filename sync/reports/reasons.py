@@ -62,6 +62,6 @@ def campaign_reasons(connection: Connection, campaign_id: str, *, limit: int) ->
     counted: dict[tuple[str, str], CampaignReason] = {}
     for code, reason, messages, message_id in connection.execute(query):
         key = code, masked_text(reason)
-        held = counted.setdefault(key, CampaignReason(code=code, reason=key[1], messages=0, message_id=message_id))
-        counted[key] = replace(held, messages=held.messages + messages)
-    return sorted(counted.values(), key=lambda one: (-one.messages, one.code, one.reason))[:limit]
+        earlier = counted.setdefault(key, CampaignReason(code=code, reason=key[1], messages=0, message_id=message_id))
+        counted[key] = replace(earlier, messages=earlier.messages + messages)
+    return sorted(counted.values(), key=lambda counts: (-counts.messages, counts.code, counts.reason))[:limit]

@@ -152,13 +152,13 @@ class Lookup:
         """Return what `check` returns, before it is written out for each address."""
         scope, items = self._scope(channel, sender), list[Any](addresses)
         texts = [address for address in items if isinstance(address, str)]
-        asked: dict[str, AddressReading] = {}
+        readings: dict[str, AddressReading] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in texts:
-            if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
-                asked[address] = read_on_any(scope.channel, address, self._default_region)
-        wanted = set(texts).difference(asked)
-        wanted.update(address.person for question in asked.values() for address in question.addresses)
+            if not (are_numbers_addresses and is_spelled_alike(address)) and address not in readings:
+                readings[address] = read_on_any(scope.channel, address, self._default_region)
+        wanted = set(texts).difference(readings)
+        wanted.update(address.person for question in readings.values() for address in question.addresses)
         look = self.look(wanted)
         limit = _limit(max_staleness)
         freshness = Freshness(as_of=None, held_by="forget_key") if look.lacks_key else look.freshness.judged(limit)
@@ -166,7 +166,7 @@ class Lookup:
         absent = LookupStatus.ALLOWED if is_fresh else LookupStatus.UNKNOWN
         matches = _strongest(opt_out for opt_out in look.opt_outs or () if scope.holds(opt_out))
         others = {
-            address: _answer(address, question, matches, freshness, absent) for address, question in asked.items()
+            address: _answer(address, question, matches, freshness, absent) for address, question in readings.items()
         }
         if matches:
             as_of, held_by = freshness.as_of, freshness.held_by
@@ -226,16 +226,16 @@ def _limit(staleness: timedelta | float) -> timedelta:
 
 
 def _answer(
-    text: str, asked: AddressReading, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
+    text: str, reading: AddressReading, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
 ) -> Answer:
     """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by
-    for address in asked.addresses:
+    for address in reading.addresses:
         if match := matches.get(address.person):
             return Answer(text, LookupStatus.SUPPRESSED, address.text, match, as_of, held_by)
-    if asked.problem is not None:
-        return Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, asked.problem)
-    return Answer(text, absent, asked.addresses[0].text, None, as_of, held_by)
+    if reading.problem is not None:
+        return Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, reading.problem)
+    return Answer(text, absent, reading.addresses[0].text, None, as_of, held_by)
 
 
 def _strongest(opt_outs: Iterable[FoundOptOut]) -> dict[str, Match]:

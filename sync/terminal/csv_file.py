@@ -125,14 +125,14 @@ def read_csv(
     try:
         head = list(islice(lines, HEADER_LINES_MAX))
         delimiter, text, header, column = _header(head, choose, wanted, delimiter, is_row)
-        taken = _lines_taken(head, text)
+        lines_taken = _lines_taken(head, text)
         yield CsvFile(
             encoding=encoding,
             delimiter=delimiter,
             header_text=text,
             header=header,
             column=column,
-            records=read_records(chain(head[taken:], lines), delimiter, line=taken + 1),
+            records=read_records(chain(head[lines_taken:], lines), delimiter, line=lines_taken + 1),
             position=binary.tell,
             bytes=size,
         )
@@ -145,11 +145,11 @@ def read_csv(
 
 
 def _lines_taken(head: list[str], header_text: str) -> int:
-    taken = characters = 0
+    lines_taken = characters = 0
     while characters < len(header_text):
-        characters += len(head[taken])
-        taken += 1
-    return taken
+        characters += len(head[lines_taken])
+        lines_taken += 1
+    return lines_taken
 
 
 def _header(

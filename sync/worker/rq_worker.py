@@ -137,9 +137,9 @@ class EventWorker(SimpleWorker):
 
     def _let_gather(self, events: int, gathered_seconds: float) -> None:
         """Pause as `sync.worker.pace` says. A signal waits until then: the pause is short, and nothing is in hand."""
-        taken = time.monotonic() - self._begun
+        seconds = time.monotonic() - self._begun
         size = self.applier.batch_size
-        time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
+        time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=seconds))
 
     def _take(self, batch: Batch, queue: Queue) -> None:
         """Take jobs until `batch` is a full batch or the queue is empty.
