@@ -89,7 +89,7 @@ def by_reason(rows: Iterable[Mapping[str, Any]]) -> list[CountedReason]:
         reason = reason_of(row)
         counted_reason = sums.setdefault(reason, CountedReason(reason, row["message_id"], row["last_seen_at"]))
         counted_reason.add(row)
-    return sorted(sums.values(), key=lambda counted: (-counted.messages, counted.reason))
+    return sorted(sums.values(), key=lambda counted_reason: (-counted_reason.messages, counted_reason.reason))
 
 
 def with_bars(reasons: Sequence[CountedReason]) -> list[tuple[CountedReason, tuple[Part, ...]]]:

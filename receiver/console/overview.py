@@ -114,6 +114,6 @@ def _no_latency(_connection: Connection) -> Latency | None:
 
 def running_campaigns(connection: Connection) -> list[Row]:
     """Return the campaigns that were sent last and are not completed, with their counts."""
-    sent = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
-    ids = list(connection.execute(sent.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
+    sent_campaigns = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
+    ids = list(connection.execute(sent_campaigns.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
     return few_campaigns(connection, ids)

@@ -165,10 +165,10 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
     read = {(event.key, event.digest): event for event in events}
     keys = sorted({key for key, _ in read})
     entries = {(row.subject_id, row.event): row for row in entries_of(connection, keys, is_locked=True)}
-    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
+    bodies_of_key = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
     for row in _further(connection, keys):
-        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
-    for key, bodies in stored.items():
+        bodies_of_key[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in bodies_of_key.items():
         for digest, body in bodies.items():
             event = read.get((key, digest))
             if event is not None and event.received_at == body.received_at:
@@ -182,10 +182,10 @@ def remove_bodies(connection: Connection, digests: Mapping[Key, Collection[str]]
     """Remove the bodies with these digests; of the others under a key the greatest holds. A key without any goes."""
     keys = sorted(digests)
     entries = {(row.subject_id, row.event): row for row in entries_of(connection, keys, is_locked=True)}
-    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
+    bodies_of_key = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
     for row in _further(connection, keys):
-        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
-    for key, bodies in stored.items():
+        bodies_of_key[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in bodies_of_key.items():
         places = [bodies.pop(digest).body_id for digest in digests[key] if digest in bodies]
         connection.execute(delete(BODIES).where(BODIES.c.id.in_(places)))
         if bodies:

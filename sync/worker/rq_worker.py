@@ -152,14 +152,14 @@ class EventWorker(SimpleWorker):
             most = batch.most_that_fit
             job_ids = take(queue, most)
             is_empty = len(job_ids) < most
-            left = deque(job_ids)
+            remaining_ids = deque(job_ids)
             for job_id, data in fetch_jobs(job_ids, self.connection):
-                left.popleft()
+                remaining_ids.popleft()
                 self._read(job_id, data, batch, queue)
                 if batch.is_full:
                     break
-            if left:
-                give_back(queue, list(left))
+            if remaining_ids:
+                give_back(queue, list(remaining_ids))
                 return
 
     def _read(self, job_id: str, data: bytes | None, batch: Batch, queue: Queue) -> None:

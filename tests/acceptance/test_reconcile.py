@@ -73,7 +73,7 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
     migrated_platform.start_worker(ZEXA_RECONCILE="1", **provider.settings)
     provider.tell(bodies[:15])
     wait_for(lambda: len(statuses(engine)) == 16, seconds=20, what="what came before the outage")
-    wait_for(lambda: account.asked == ["silent"], seconds=20, what="the worker to ask for what is silent")
+    wait_for(lambda: account.asked_ids == ["silent"], seconds=20, what="the worker to ask for what is silent")
     web.terminate()
     web.wait()
     provider.tell(bodies[15:])
@@ -89,7 +89,7 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
         name: row for name, row in statuses(twin).items() if name != "silent"
     }
     assert statuses(engine)["silent"] == ("delivered", minute(9))
-    assert sorted(account.asked) == sorted(["silent", *names[15:]])
+    assert sorted(account.asked_ids) == sorted(["silent", *names[15:]])
     counted = wait_for(lambda: _reconciled(redis) == 26, seconds=20, what="both to be counted")
     assert counted
     assert account.key not in result.output + migrated_platform.logs()

@@ -51,9 +51,9 @@ class Rows:
         return not self._unseen
 
     def look(self) -> None:
-        wanted = [message_id for _, message_id in zip(range(PROBES_PER_LOOK), self._unseen, strict=False)]
+        message_ids = [message_id for _, message_id in zip(range(PROBES_PER_LOOK), self._unseen, strict=False)]
         with self._connection.begin():
-            query = select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(wanted))
+            query = select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(message_ids))
             seen = self._connection.execute(query).scalars().all()
         now = time.monotonic()
         for message_id in seen:

@@ -58,7 +58,7 @@ class FakeAccount:
     messages: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     campaigns: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     requests: Counter[str] = field(default_factory=Counter)
-    asked: list[str] = field(default_factory=list, repr=False)
+    asked_ids: list[str] = field(default_factory=list, repr=False)
     kept_in: Path | None = None
 
     def fail(self, request: str, *faults: int | FakeFault) -> None:

@@ -145,7 +145,7 @@ class Registrar:
         is_found: bool = False,
     ) -> RegisteredWebhook:
         """Retire what `registration` takes the place of, which delivers until then."""
-        left = []
+        left_ids = []
         for old in recorded:
             if old.id == registration.id or old.webhook_id is None or old.deleted_at:
                 continue
@@ -156,8 +156,8 @@ class Registrar:
             if self._is_deleted(old.webhook_id):
                 self._change(old, deleted_at=datetime.now(UTC))
             else:
-                left.append(old.webhook_id)
-        return RegisteredWebhook(registration=registration, is_new=is_new, is_found=is_found, left=tuple(left))
+                left_ids.append(old.webhook_id)
+        return RegisteredWebhook(registration=registration, is_new=is_new, is_found=is_found, left=tuple(left_ids))
 
     def _is_deleted(self, webhook_id: str) -> bool:
         """Delete the webhook, and return whether it is surely gone."""

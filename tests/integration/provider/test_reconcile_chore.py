@@ -61,7 +61,7 @@ def test_messages_that_were_silent_for_an_hour_are_asked_for_by_one_worker_at_a_
     with capture_logs() as logs:
         first.take_turn(engine)
         second.take_turn(engine)
-    assert provider.account.asked == ["silent"]
+    assert provider.account.asked_ids == ["silent"]
     assert statuses(engine) == {"silent": ("delivered", minute(5)), "fresh": (None, None)}
     (line,) = [line for line in logs if line["event"] == "reconcile.asked"]
     assert (line["asked"], line["repaired"], line["failed"]) == (1, 1, 0)
@@ -95,7 +95,7 @@ def test_a_provider_that_refuses_the_key_ends_the_turn_and_nothing_was_asked_for
         worker().take_turn(engine)
     redis.delete(LOCK_KEY)
     worker().take_turn(engine)
-    assert provider.account.asked == ["silent"]
+    assert provider.account.asked_ids == ["silent"]
 
 
 def test_without_redis_nobody_asks(engine: Engine, environ: dict[str, str], provider: FakeProvider) -> None:

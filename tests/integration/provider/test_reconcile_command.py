@@ -86,10 +86,10 @@ def test_no_message_is_asked_for_twice_within_an_hour_and_those_that_are_final_n
     again = command("--ids", file)
     assert again.exit_code == 0
     assert again.stdout == "Nothing to ask for now: 2 messages asked for within the last hour.\n"
-    assert provider.account.asked == ["a", "b"]
+    assert provider.account.asked_ids == ["a", "b"]
     an_hour_later(engine)
     assert command("--ids", file).exit_code == 0
-    assert provider.account.asked == ["a", "b", "a"]
+    assert provider.account.asked_ids == ["a", "b", "a"]
 
 
 def test_of_two_runs_side_by_side_each_asks_for_what_the_other_did_not(engine: Engine, provider: FakeProvider) -> None:
@@ -99,7 +99,7 @@ def test_of_two_runs_side_by_side_each_asks_for_what_the_other_did_not(engine: E
     with ProviderClient(ProviderSettings.read(provider.settings)) as client:
         for part in (due[:4], due):
             assert Asker(engine, client, options=AO, rate=1000).ask(part)
-    assert provider.account.asked == names
+    assert provider.account.asked_ids == names
 
 
 def test_known_messages_are_chosen_by_campaign_and_by_when_they_were_heard_of(
@@ -111,11 +111,11 @@ def test_known_messages_are_chosen_by_campaign_and_by_when_they_were_heard_of(
     provider.account.messages = {name: message_answer(name, "sent") for name in ("old", "new", "other")}
     since = (then + timedelta(days=1)).isoformat()
     assert command("--since", since, "--campaign", "cmp_1").exit_code == 0
-    assert provider.account.asked == ["new"]
+    assert provider.account.asked_ids == ["new"]
     assert command("--campaign", "cmp_1").exit_code == 0
-    assert provider.account.asked == ["new", "old"]
+    assert provider.account.asked_ids == ["new", "old"]
     assert command().exit_code == 0
-    assert provider.account.asked == ["new", "old", "other"]
+    assert provider.account.asked_ids == ["new", "old", "other"]
 
 
 def test_it_waits_if_the_provider_takes_no_more_requests_and_asks_for_everything(
@@ -128,7 +128,7 @@ def test_it_waits_if_the_provider_takes_no_more_requests_and_asks_for_everything
     result = command("--ids", ids_file(tmp_path, *names))
     assert result.exit_code == 0, result.output
     assert result.stderr.count("waiting 1.0 s") == 2
-    assert provider.account.asked == names
+    assert provider.account.asked_ids == names
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_provider_that_does_not_answer_ends_it_and_the_next_run_goes_on(
     assert KEY not in result.output
     assert ANA not in result.output
     assert command("--ids", file).exit_code == 0
-    assert provider.account.asked == left
+    assert provider.account.asked_ids == left
 
 
 def test_one_message_that_fails_stops_no_other(command: Command, provider: FakeProvider, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_one_message_that_fails_stops_no_other(command: Command, provider: FakeP
     provider.account.fail("GET /messages/{id}", *[FakeFault.PAGE])
     result = command("--ids", ids_file(tmp_path, *"abcd"), "--json")
     assert (result.exit_code, json.loads(result.stdout)["failed"]) == (1, 1)
-    assert provider.account.asked == ["b", "c", "d"]
+    assert provider.account.asked_ids == ["b", "c", "d"]
 
 
 @pytest.mark.parametrize(
@@ -189,17 +189,17 @@ def test_a_kill_in_the_middle_makes_no_message_be_asked_for_twice(
     words = ["python", "-m", "sync", "reconcile", "--ids", ids_file(tmp_path, *names), "--rate", "1000", "--json"]
 
     first = Forked(words, env=os.environ | environ)
-    wait_for(lambda: len(account.asked) > IDS // 3, seconds=1800, what="a third to be asked for")
+    wait_for(lambda: len(account.asked_ids) > IDS // 3, seconds=1800, what="a third to be asked for")
     first.kill()
     first.wait()
-    asked_before = len(account.asked)
+    asked_before = len(account.asked_ids)
     assert asked_before < IDS
     second = run_forked(words, env=os.environ | environ, timeout=1800)
     document = json.loads(second.stdout)
     assert second.returncode == 0
-    assert {name: count for name, count in Counter(account.asked).items() if count > 1} == {}
+    assert {name: count for name, count in Counter(account.asked_ids).items() if count > 1} == {}
     # What was under way may be lost, and nothing else is.
-    assert IDS - 1 <= len(account.asked) <= IDS
+    assert IDS - 1 <= len(account.asked_ids) <= IDS
     final = sum(status == "delivered" for status, _ in statuses(engine).values())
     assert IDS - 1 <= final <= IDS
-    assert document["asked"] + asked_before == len(account.asked)
+    assert document["asked"] + asked_before == len(account.asked_ids)
