@@ -12,7 +12,7 @@ def forms(*pairs: tuple[str, str]) -> tuple[Form, ...]:
 
 
 def reworded(text: str, forms: Sequence[Form]) -> str:
-    """Return `text` with all its parts of `known` forms in Portuguese, in the order of these."""
+    """Return `text` with all its parts of `forms` in Portuguese, in the order of these."""
     for english, portuguese in forms:
         text = english.sub(portuguese, text)
     return text

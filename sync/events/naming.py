@@ -84,9 +84,10 @@ def forms_of(text: str) -> tuple[str, str, str]:
 
 
 def emails_within(text: str, visible_text: str) -> Iterator[str]:
-    """Yield what only a reading tells whether it is the e-mail address of a person; `shown` is the text as it is seen.
+    """Yield what only a reading tells whether it is the e-mail address of a person.
 
-    ASCII is found as a word wherever it stands; a domain of other letters has two spellings.
+    `visible_text` is the text as it is seen. ASCII is found as a word wherever it stands; a domain of
+    other letters has two spellings.
     """
     if "@" in visible_text or "%40" in visible_text:
         yield text

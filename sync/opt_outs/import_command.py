@@ -85,7 +85,7 @@ def import_(
     try:
         if invalid:
             require_apart(source, [invalid])
-        with opened_csv(source, choose, wanted=column_text, delimiter=delimiter) as file, database() as engine:
+        with opened_csv(source, choose, column_text=column_text, delimiter=delimiter) as file, database() as engine:
             counts = _imported(engine, file, defaults, invalid)
     except FileError as error:
         raise WrongUse(str(error)) from None

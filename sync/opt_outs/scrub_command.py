@@ -87,7 +87,7 @@ def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path
     try:
         with (
             stop_signals() as is_stop_asked,
-            opened_csv(source, named(column), wanted="column of that name", delimiter=delimiter) as file,
+            opened_csv(source, named(column), column_text="column of that name", delimiter=delimiter) as file,
             opened_lookup() as lookup,
             file_progress("Scrubbing", file.bytes) as show,
             written_together(paths) as (removed, invalid, clean),

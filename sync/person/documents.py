@@ -18,7 +18,7 @@ _TEXTS = ("sender", "failure_reason", "note", "reason", "stated_by")
 
 
 def person_document(holdings: Holdings, *, shows_addresses: bool, with_bodies: bool) -> dict[str, Any]:
-    """Return all of `held`; without `shows_addresses` what names a person is masked."""
+    """Return all of `holdings`; without `shows_addresses` what names a person is masked."""
 
     def shown(row: Row) -> dict[str, Any]:
         return row_document(row, shows_addresses=shows_addresses, with_bodies=with_bodies)

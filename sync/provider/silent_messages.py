@@ -41,7 +41,7 @@ class DueMessages:
 
 
 def find_due(engine: Engine, selection: AskSelection, now: datetime) -> DueMessages:
-    """Return the messages that are `wanted` and have no final status. Reads in short transactions of its own."""
+    """Return the messages of `selection` that have no final status. Reads in short transactions of its own."""
     with engine.begin() as connection:
         asked_at_by_id = {row.message_id: row.asked_at for row in connection.execute(_known_unfinished(selection))}
     for piece in slices(list(dict.fromkeys(selection.ids))):

@@ -102,8 +102,8 @@ def counted_messages(connection: Connection, selection: CountedMessages, *, afte
 
     Those of a campaign are in the order of their ids, those of days the latest first, by channel if all are meant that
     ended. A page may be shorter, or empty, and yet lead on: it looks at LOOKED_AT messages at the most, and reads the
-    reasons of REASONS_READ. A key that is none of ours begins with the first page. Raises ValueError if `asked` is not
-    bounded.
+    reasons of REASONS_READ. A key that is none of ours begins with the first page. Raises ValueError if `selection`
+    is not bounded.
     """
     if not selection.is_bounded:
         raise ValueError("neither a campaign nor days")

@@ -52,7 +52,7 @@ class _Calendar:
 
 
 def _read_calendar(connection: Connection, deltas: Iterable[RowMapping]) -> _Calendar:
-    """Return the spans that the times of `taken` are in: a calendar has some two hundred, for two centuries."""
+    """Return the spans that the times of `deltas` are in: a calendar has some two hundred, for two centuries."""
     times = [delta["quarter_at"] for delta in deltas if delta["quarter_at"] is not None]
     if not times:
         return _Calendar([], [])

@@ -157,9 +157,9 @@ class Lookup:
         for address in texts:
             if not (are_numbers_addresses and is_spelled_alike(address)) and address not in readings:
                 readings[address] = read_on_any(scope.channel, address, self._default_region)
-        wanted = set(texts).difference(readings)
-        wanted.update(address.person for question in readings.values() for address in question.addresses)
-        look = self.look(wanted)
+        persons = set(texts).difference(readings)
+        persons.update(address.person for question in readings.values() for address in question.addresses)
+        look = self.look(persons)
         limit = _limit(max_staleness)
         freshness = Freshness(as_of=None, held_by="forget_key") if look.lacks_key else look.freshness.judged(limit)
         is_fresh = look.opt_outs is not None and freshness.is_within(limit, datetime.now(UTC))
@@ -196,21 +196,21 @@ class Lookup:
         """Return how fresh a look-up would be now."""
         return self.look(set()).freshness
 
-    def look(self, wanted: set[str]) -> Look:
-        """Return what the stores say of `wanted` persons, in any scope; of a store that is away, that."""
+    def look(self, persons: set[str]) -> Look:
+        """Return what the stores say of `persons`, in any scope; of a store that is away, that."""
         begun = datetime.now(UTC)
         try:
             queued = read_waiting(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
         try:
-            seen, lacks_key = self._database.ask(wanted, queued.oldest if queued else None)
+            result, lacks_key = self._database.ask(persons, queued.oldest if queued else None)
         except NotAnswered:
             return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
-            return Look(opt_outs=seen.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
-        freshness = freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
-        return Look(opt_outs=seen.opt_outs, freshness=freshness, lacks_key=lacks_key)
+            return Look(opt_outs=result.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
+        freshness = freshness_of(begun, queued, result.waiting, result.clock_offset_seconds)
+        return Look(opt_outs=result.opt_outs, freshness=freshness, lacks_key=lacks_key)
 
 
 def _limit(staleness: timedelta | float) -> timedelta:

@@ -88,15 +88,15 @@ class CsvFile:
 
 
 @contextmanager
-def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None = None) -> Iterator[CsvFile]:
+def opened_csv(path: Path, choose: Choice, *, column_text: str, delimiter: str | None = None) -> Iterator[CsvFile]:
     """Open `path`; raise FileError if it cannot be read, or has no header with the column that `choose` takes.
 
-    `wanted` says what is looked for. Without a given delimiter, a first line such as `sep=;` decides. Without such a
-    line, it is the delimiter with which the header has that column.
+    `column_text` says which column is looked for. Without a given delimiter, a first line such as `sep=;` decides.
+    Without such a line, it is the delimiter with which the header has that column.
     """
     with (
         path.open("rb") as binary,
-        read_csv(binary, path.stat().st_size, choose, wanted=wanted, delimiter=delimiter) as file,
+        read_csv(binary, path.stat().st_size, choose, column_text=column_text, delimiter=delimiter) as file,
     ):
         yield file
 
@@ -107,7 +107,7 @@ def read_csv(
     size: int,
     choose: Choice,
     *,
-    wanted: str,
+    column_text: str,
     delimiter: str | None = None,
     is_row: Callable[[str], bool] | None = None,
 ) -> Iterator[CsvFile]:
@@ -124,7 +124,7 @@ def read_csv(
     lines = TextIOWrapper(binary, encoding.codec, encoding.errors, newline="")
     try:
         head = list(islice(lines, HEADER_LINES_MAX))
-        delimiter, text, header, column = _header(head, choose, wanted, delimiter, is_row)
+        delimiter, text, header, column = _header(head, choose, column_text, delimiter, is_row)
         lines_taken = _lines_taken(head, text)
         yield CsvFile(
             encoding=encoding,
@@ -153,7 +153,7 @@ def _lines_taken(head: list[str], header_text: str) -> int:
 
 
 def _header(
-    head: list[str], choose: Choice, wanted: str, delimiter: str | None, is_row: Callable[[str], bool] | None
+    head: list[str], choose: Choice, column_text: str, delimiter: str | None, is_row: Callable[[str], bool] | None
 ) -> tuple[str, str, Sequence[str], int]:
     """Return the delimiter, the header's text and fields, and the index of the column."""
     named_line, named_delimiter = _delimiter_line(head)
@@ -169,7 +169,7 @@ def _header(
     if not matches:
         if head and "\0" in head[0]:
             raise FileError("the file's first line holds NUL characters: save the list as CSV in UTF-8")
-        raise FileError(f"the file's first row has no {wanted}{columns_text(max(rows, key=len))}")
+        raise FileError(f"the file's first row has no {column_text}{columns_text(max(rows, key=len))}")
     # A file of one column looks alike with any delimiter.
     return max(matches, key=lambda match: len(match[2]))
 

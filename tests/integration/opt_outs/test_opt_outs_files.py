@@ -296,7 +296,7 @@ def test_any_file_twice_is_as_once_and_makes_nothing_earlier(
 
 def read(engine: Engine, path: Path) -> ImportCounts:
     defaults = Defaults(by="Maria", channel="", sender="", at=None, default_region="AO")
-    with opened_csv(path, named("to"), wanted="to", delimiter=",") as file:
+    with opened_csv(path, named("to"), column_text="to", delimiter=",") as file:
         return import_opt_outs(
             engine,
             file,

@@ -387,7 +387,7 @@ def scrubbed(folder: Path, lookup: Lookup, content: bytes) -> list[bytes]:
     source.write_bytes(content)
     asked = ScrubScope(channel=None, sender=None, max_staleness=timedelta(minutes=1))
     with (
-        opened_csv(source, named("phone"), wanted="phone", delimiter=",") as file,
+        opened_csv(source, named("phone"), column_text="phone", delimiter=",") as file,
         written_together(paths) as (clean, removed, invalid),
     ):
         files = Files(clean=clean, removed=removed, invalid=invalid)

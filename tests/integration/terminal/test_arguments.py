@@ -58,7 +58,7 @@ COMMANDS = dict(leaves(main))
 
 
 def required(command: click.Command, chosen_parameter: click.Parameter | None = None, value: str = "") -> list[str]:
-    """The arguments without which `command` is not begun; `value` stands for the parameter `given`."""
+    """The arguments without which `command` is not begun; `value` stands for `chosen_parameter`."""
     arguments = []
     for parameter in (parameter for parameter in command.params if parameter.required or parameter is chosen_parameter):
         usual = "in.csv" if isinstance(parameter.type, click.Path) and parameter.type.exists else "phone"
