@@ -36,7 +36,7 @@ LATENCY_REST_FACTOR = 20
 class BlindLookup(Lookup):
     """A look-up that asks no store, and so knows nothing but what is no address."""
 
-    def look(self, wanted: set[str]) -> Look:  # noqa: ARG002
+    def look(self, persons: set[str]) -> Look:  # noqa: ARG002
         return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
 
 

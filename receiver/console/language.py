@@ -37,16 +37,16 @@ _THOUSANDS, _DECIMALS = {"en": ",", "pt": "\u202f"}, {"en": ".", "pt": ","}
 
 def choose_language() -> None:
     """Take the language that the switch chose, for this session; else the browser's."""
-    asked = request.args.get("lang", "")
-    if asked in LANGUAGES:
-        session["language"] = asked
-    chosen = session.get("language")
-    g.language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
+    choice = request.args.get("lang", "")
+    if choice in LANGUAGES:
+        session["language"] = choice
+    code = session.get("language")
+    g.language = code if code in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
 
 
 def language() -> str:
-    chosen: str = g.get("language", "en")
-    return chosen
+    code: str = g.get("language", "en")
+    return code
 
 
 def _(text: str, **values: object) -> Markup:
@@ -123,8 +123,8 @@ def time_of(at: datetime | None, *, to_the: str = "second") -> Markup:
     local = at.astimezone(zone())
     clock = local.strftime("%H:%M" if to_the == "minute" else "%H:%M:%S")
     exact = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    shown = f"{full_day_text(local.date())}, {clock}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
+    time_text = f"{full_day_text(local.date())}, {clock}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, time_text)
 
 
 def step_text(at: datetime, interval: timedelta) -> str:

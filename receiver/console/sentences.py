@@ -11,9 +11,9 @@ def forms(*pairs: tuple[str, str]) -> tuple[Form, ...]:
     return tuple((re.compile(english), portuguese) for english, portuguese in pairs)
 
 
-def reworded(text: str, known: Sequence[Form]) -> str:
-    """Return `text` with all its parts of `known` forms in Portuguese, in the order of these."""
-    for english, portuguese in known:
+def reworded(text: str, forms: Sequence[Form]) -> str:
+    """Return `text` with all its parts of `forms` in Portuguese, in the order of these."""
+    for english, portuguese in forms:
         text = english.sub(portuguese, text)
     return text
 

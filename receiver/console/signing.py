@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from flask import Response, g, make_response, redirect, request, url_for
 
 from receiver.console.language import _
-from receiver.console.pages import Pages, asked, done, rendered, stores
+from receiver.console.pages import Pages, parameter, redirect_with, rendered, stores
 from receiver.console.session import account, begin_session, end_session
 from receiver.server.paths import forwarded_for
 from sync.users import sign_in as signing_in
@@ -32,7 +32,7 @@ def login() -> Response:
 
 
 def sign_in() -> Response:
-    name, password = asked("name"), request.form.get("password", "")
+    name, password = parameter("name"), request.form.get("password", "")
     result = signing_in.sign_in(stores().writer, name, password, client(), datetime.now(UTC))
     if result.account is not None:
         begin_session(result.account)
@@ -62,7 +62,7 @@ def sign_out() -> Response:
         end_sessions(connection, account().name)
         note(connection, account().name, Action.SIGNED_OUT, now)
     end_session()
-    return done(_("You are signed out, on every device."), "login")
+    return redirect_with(_("You are signed out, on every device."), "login")
 
 
 def link(secret: str) -> Response:

@@ -109,13 +109,13 @@ def read_whole(channel: str, text: str, default_region: str) -> AddressReading:
 
 
 def _addresses(channel: str, text: str, default_region: str) -> tuple[Address, ...] | AddressProblem:
-    shown = visible(text)
-    inner = unwrap(shown)
+    visible_text = visible(text)
+    inner = unwrap(visible_text)
     result: tuple[Address, ...] | AddressProblem = AddressProblem.NO_ADDRESS
     if inner and inner.casefold() not in _PLACEHOLDERS:
         result = _email_or_id(inner) if "@" in inner else _number(text, inner, default_region)
-    if channel == "slack" and shown and _is_opaque(inner, result):
-        return (Address(shown, shown),)
+    if channel == "slack" and visible_text and _is_opaque(inner, result):
+        return (Address(visible_text, visible_text),)
     if channel not in CHANNELS and isinstance(result, AddressProblem) and _is_slack_id(inner):
         return (Address(inner, inner),)
     return result

@@ -23,7 +23,7 @@ class ForgetKey(Struct, frozen=True, gc=False):
     key_id: str
 
     @classmethod
-    def of(cls, secret: bytes) -> "ForgetKey":
+    def from_secret(cls, secret: bytes) -> "ForgetKey":
         """Return the key that this secret is."""
         return cls(secret, _hmac(secret, "key id", "")[:_ID_CHARACTERS])
 

@@ -57,13 +57,13 @@ def add(
     ZEXA_FORGET_KEY.
     """
     region = default_region()
-    meant = _read(addresses, channel or "", region)
+    people = _read(addresses, channel or "", region)
     scope_channel, scope_sender = scope_of(channel or "", sender or "", region)
     statement = OptOutWord(channel=scope_channel, sender=scope_sender, at=at, by=by, reason=reason)
     with database() as engine, engine.begin() as connection:
         keys = read_forget_keys(os.environ)
-        outcomes = state_opt_outs(connection, meant, statement, datetime.now(UTC), forget_keys=keys)
-    for several, outcome in zip(meant, outcomes, strict=True):
+        outcomes = state_opt_outs(connection, people, statement, datetime.now(UTC), forget_keys=keys)
+    for several, outcome in zip(people, outcomes, strict=True):
         scope_told = visible(scope_text(scope_channel, scope_sender))
         say(f"{visible(' or '.join(several))}  {_OUTCOMES[outcome]} ({scope_told})")
     sys.exit(1 if WordEffect.ENDED in outcomes else 0)
@@ -111,10 +111,10 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
         raise WrongUse("an address is blank or no text; nothing was ended")
     region = default_region()
     for number, address in enumerate(addresses, 1):
-        meant = persons_of(channel, address, region)
-        if any(is_keyed(address.person) for address in meant):
+        persons = persons_of(channel, address, region)
+        if any(is_keyed(address.person) for address in persons):
             raise WrongUse("a hash stands for a forgotten person: give the address; nothing was ended")
-        if not meant:
+        if not persons:
             problem = read_address(channel or "", address, region).problem
             raise WrongUse(f"{_is_none(number, len(addresses), channel or '')}: {problem}; nothing was ended")
     scope_sender = sender_text(sender, region) if sender else None

@@ -81,11 +81,11 @@ def import_(
         forget_keys=read_forget_keys(os.environ),
     )
     choose = named(column) if column else named_one_of(ADDRESS_COLUMNS)
-    wanted = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
+    column_text = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
     try:
         if invalid:
             require_apart(source, [invalid])
-        with opened_csv(source, choose, wanted=wanted, delimiter=delimiter) as file, database() as engine:
+        with opened_csv(source, choose, column_text=column_text, delimiter=delimiter) as file, database() as engine:
             counts = _imported(engine, file, defaults, invalid)
     except FileError as error:
         raise WrongUse(str(error)) from None

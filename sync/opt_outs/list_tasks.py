@@ -142,7 +142,7 @@ def import_list(work: TaskWork) -> Mapping[str, int]:
 @contextmanager
 def _opened(work: TaskWork) -> Iterator[tuple[ListOptions, CsvFile]]:
     """Open the list of the task. Fails the task with what is wrong with the list, which quotes no row."""
-    asked = ListOptions.of(work.parameters)
+    asked = ListOptions.from_parameters(work.parameters)
     try:
         with opened_list(work.input(), asked, work.options.default_region) as file:
             yield asked, replace(file, records=_checked(file.records, work))

@@ -62,12 +62,12 @@ def _opt_out(connection: Connection, pseudonym: str, *, by: str, reason: str) ->
     if row is not None and row.is_in_force:
         return
     now = datetime.now(UTC)
-    ended = ended_at(key, read_statements(connection, [pseudonym]))
+    ended_time = ended_at(key, read_statements(connection, [pseudonym]))
     statement = OptOutStatement(
         channel="",
         address=pseudonym,
         sender="",
-        occurred_at=max(now, ended) if ended else now,  # another machine's clock may be ahead
+        occurred_at=max(now, ended_time) if ended_time else now,  # another machine's clock may be ahead
         source=OptOutSource.MANUAL,
         stated_by=by,
         reason=reason,

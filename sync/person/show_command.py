@@ -37,9 +37,9 @@ def show(address: str, limit: int, show_addresses: bool, as_json: bool) -> None:
     the queue is unknown. Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY, ZEXA_DEFAULT_REGION and
     ZEXA_OPT_OUT_FAILURES.
     """
-    held = held_about(address, limit=limit)
+    holdings = held_about(address, limit=limit)
     if as_json:
-        say(json.dumps(person_document(held, shows_addresses=show_addresses, with_bodies=False), indent=2))
+        say(json.dumps(person_document(holdings, shows_addresses=show_addresses, with_bodies=False), indent=2))
     else:
-        say(person_text(held, shows_addresses=show_addresses) if held.is_anything else nothing_text(held))
-    sys.exit(0 if held.is_anything else 1)
+        say(person_text(holdings, shows_addresses=show_addresses) if holdings.is_anything else nothing_text(holdings))
+    sys.exit(0 if holdings.is_anything else 1)

@@ -68,13 +68,13 @@ def reconcile(
     redis, why = read_redis_settings(os.environ), None
     listed = _listed(ids_file)
     ids = list(dict.fromkeys(sent.message_id for sent in listed if sent))
-    wanted = AskSelection(since=since, campaign_id=campaign_id, ids=ids)
+    selection = AskSelection(since=since, campaign_id=campaign_id, ids=ids)
     with ExitStack() as stack:
         is_stop_asked = stack.enter_context(stop_signals())
         engine: Engine = stack.enter_context(database())
         client = stack.enter_context(ProviderClient(provider))
         repaired = RepairedCount(stack.enter_context(opened_queue(redis, seconds=REDIS_SECONDS)))
-        due_messages = find_due(engine, wanted, datetime.now(UTC))
+        due_messages = find_due(engine, selection, datetime.now(UTC))
         advance = stack.enter_context(progress("Asking", len(due_messages.due)))
         asker = Asker(
             engine,

@@ -99,16 +99,16 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
             require_head(reader)
             if is_check:
                 _warn_of_another_timezone(reader, timezone)
-            with bar(counts, lambda: _estimate(reader)) as shown:
+            with bar(counts, lambda: _estimate(reader)) as progress_bar:
                 walk = Walk(
                     options=options,
                     rows_per_slice=ROWS_PER_SLICE,
                     is_stop_asked=is_stop_asked,
-                    on_slice=shown.draw,
+                    on_slice=progress_bar.draw,
                     counts=counts,
                 )
                 if is_check:
-                    printer = Printer(shown, rows=rows, as_json=as_json, shows_addresses=show_addresses)
+                    printer = Printer(progress_bar, rows=rows, as_json=as_json, shows_addresses=show_addresses)
                     _check(reader, walk, printer, reports_only=reports_only)
                 else:
                     _rebuild(reader, writer, walk, timezone, reports_only=reports_only)
@@ -149,8 +149,8 @@ def _rebuild(reader: Engine, writer: Engine, walk: Walk, timezone: str, *, repor
 class Printer:
     """Prints drifting rows as they are found, the first `rows` of them."""
 
-    def __init__(self, shown: Bar, *, rows: int, as_json: bool, shows_addresses: bool) -> None:
-        self._bar = shown
+    def __init__(self, progress_bar: Bar, *, rows: int, as_json: bool, shows_addresses: bool) -> None:
+        self._bar = progress_bar
         self._rows_left = rows
         self._as_json = as_json
         self._shows_addresses = shows_addresses

@@ -206,15 +206,15 @@ def _show(
     first = None if since is None else read_day(since, today)
     if first is None and campaign is None:
         first = read_day(default_since, last or today)
-    asked = ReportSelection(
+    selection = ReportSelection(
         since=first,
         until=last,
         channel=None if channel is None else channel_name(channel) or channel.strip().lower(),
         campaign_id=campaign,
     )
-    if asked.since and asked.until and asked.since > asked.until:
+    if selection.since and selection.until and selection.since > selection.until:
         raise click.UsageError("--since is after --until")
-    report = _read(name, asked)
+    report = _read(name, selection)
     if compare:
         # Who does not ask the provider need not load its client.
         from sync.reports.compare import compared_with_provider  # noqa: PLC0415
@@ -232,10 +232,10 @@ def _show(
         sys.exit(1)
 
 
-def _read(name: str, asked: ReportSelection) -> Report:
+def _read(name: str, selection: ReportSelection) -> Report:
     timezone = read_report_timezone(os.environ)
     with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine, engine.connect() as connection:
-        report = REPORTS[name](connection, asked)
+        report = REPORTS[name](connection, selection)
     if report.timezone != timezone:
         click.echo(
             f"note: days are those of {report.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "

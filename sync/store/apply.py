@@ -75,7 +75,8 @@ def merge(
 
     If the transaction fails because of what is in it, the events are merged one by one. An event that fails alone,
     while a known good event succeeds, becomes a dead letter. Any error of the database (away, locked, read-only) is
-    SQLAlchemy's and passes through. So does Held, if a known good event fails too. The same batch may be given again.
+    SQLAlchemy's and passes through. So does ItemsHeld, if a known good event fails too. The same batch may be given
+    again.
     """
     return sum(_merging(engine, options, now).together(batch, is_patient=is_patient), Tally())
 

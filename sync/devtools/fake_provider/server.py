@@ -117,16 +117,16 @@ class FakeApi:
         if not self._account.lists:
             return _error(request, 404)
         documents = map(_webhook_document, self._account.webhooks)
-        left = [
+        listed_documents = [
             {name: document[name] for name in document if name not in self._account.unlisted} for document in documents
         ]
-        return web.json_response({"data": left})
+        return web.json_response({"data": listed_documents})
 
     async def _delete_webhook(self, request: web.Request) -> web.Response:
-        left = [webhook for webhook in self._account.webhooks if webhook.id != request.match_info["id"]]
-        if not self._account.deletes or len(left) == len(self._account.webhooks):
+        webhooks = [webhook for webhook in self._account.webhooks if webhook.id != request.match_info["id"]]
+        if not self._account.deletes or len(webhooks) == len(self._account.webhooks):
             return _error(request, 404)
-        self._account.webhooks = left
+        self._account.webhooks = webhooks
         self._account.keep()
         return web.Response(status=204)
 
@@ -139,7 +139,7 @@ class FakeApi:
     def _answer(self, request: web.Request, document: Any) -> web.Response:
         if document is None:
             return _error(request, 404)
-        self._account.asked.append(request.match_info["id"])
+        self._account.asked_ids.append(request.match_info["id"])
         return web.json_response(document)
 
 

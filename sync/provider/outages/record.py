@@ -54,11 +54,11 @@ def record_span(
     recorded = _record_gaps(connection, gaps, mark, span.at, gap_seconds)
     ours = Gap(began=believed(span.before, span.at), ended=span.since, kind=span.kind)
     _remove_mistaken(connection, span.since, gap_seconds)
-    ended = _end_open(connection, ours, gap_seconds)
-    if not ended and not span.is_recorded:
-        ended = _fill(connection, ours, mark, span.at, gap_seconds)
+    outages = _end_open(connection, ours, gap_seconds)
+    if not outages and not span.is_recorded:
+        outages = _fill(connection, ours, mark, span.at, gap_seconds)
     _write_mark(connection, mark, span.at, due_seconds)
-    return recorded + ended
+    return recorded + outages
 
 
 def record_gaps(
@@ -116,14 +116,14 @@ def _remove_mistaken(connection: Connection, since: float, gap_seconds: float) -
 
 def _end_open(connection: Connection, gap: Gap, gap_seconds: float) -> list[NewOutage]:
     """End the outage that lasts when `gap` ends."""
-    ended = []
+    outages = []
     for row in _open_rows(connection):
         began = row.began_at.timestamp()
         if gap.ended - began > gap_seconds:
-            ended.append(NewOutage(began=began, ended=gap.ended, kind=gap.kind))
+            outages.append(NewOutage(began=began, ended=gap.ended, kind=gap.kind))
             values = {"ended_at": time_of(gap.ended), "kind": gap.kind}
             connection.execute(update(OUTAGES).where(OUTAGES.c.id == row.id).values(values))
-    return ended
+    return outages
 
 
 def _fill(

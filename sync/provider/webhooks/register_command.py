@@ -11,7 +11,7 @@ from sync.provider.errors import ProviderError
 from sync.provider.webhooks.follow_probe import check_probe
 from sync.provider.webhooks.lock import Busy
 from sync.provider.webhooks.prove import RegistrationRun
-from sync.provider.webhooks.register import MayExist, NothingMade, Registered
+from sync.provider.webhooks.register import MayExist, NothingMade, RegisteredWebhook
 from sync.provider.webhooks.text import (
     ANOTHER_SECRET,
     already_text,
@@ -97,7 +97,7 @@ def _redis(wait: float) -> RedisSettings | None:
     return read_redis_settings(os.environ) if wait or os.environ.get("REDIS_URL", "").strip() else None
 
 
-def _registered(run: RegistrationRun, url: str, events: tuple[str, ...], *, again: bool) -> Registered:
+def _registered(run: RegistrationRun, url: str, events: tuple[str, ...], *, again: bool) -> RegisteredWebhook:
     try:
         return run.register(url, events, again=again)
     except MayExist as error:
@@ -111,7 +111,7 @@ def _registered(run: RegistrationRun, url: str, events: tuple[str, ...], *, agai
     raise click.ClickException(as_invoked(sentence))
 
 
-def _is_proved(run: RegistrationRun, registered: Registered) -> bool:
+def _is_proved(run: RegistrationRun, registered: RegisteredWebhook) -> bool:
     registration = registered.registration
     if registered.is_new or not run.is_proved(registration):
         return False
@@ -119,7 +119,7 @@ def _is_proved(run: RegistrationRun, registered: Registered) -> bool:
     return True
 
 
-def _proves(run: RegistrationRun, registered: Registered, wait: float) -> bool:
+def _proves(run: RegistrationRun, registered: RegisteredWebhook, wait: float) -> bool:
     """Wait for a delivery, else send a probe; return whether the webhook works as far as that can be known."""
     click.echo(f"waiting up to {wait:g} s for a delivery of Zexa's, such as its test event", err=True)
     try:

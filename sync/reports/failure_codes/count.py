@@ -85,26 +85,26 @@ class FailureCounter:
 
     def add(self, failure: FailedMessage, fate: Fate | None) -> None:
         for entry, code in list(self._new_entries(failure)):
-            held = self._entries.setdefault((failure.channel, entry), _Entry())
-            held.codes.add(code)
-            held.seen.add(failure.recipient)
+            counts = self._entries.setdefault((failure.channel, entry), _Entry())
+            counts.codes.add(code)
+            counts.seen.add(failure.recipient)
             self._seen += 1
             if fate is None or fate.last_ended_at < failure.failed_at + AGAIN_AFTER:
                 continue
-            held.addresses += 1
+            counts.addresses += 1
             if fate.last_delivered_at is not None and fate.last_delivered_at > failure.failed_at:
                 continue
-            held.never_again += 1
-            held.received_before += fate.first_delivered_at is not None
+            counts.never_again += 1
+            counts.received_before += fate.first_delivered_at is not None
 
     def _new_entries(self, failure: FailedMessage) -> Iterator[tuple[str, str | None]]:
         for entry, code in failure.entries if self._seen < SEEN_MAX else ():
-            held = self._entries.get((failure.channel, entry))
-            if held is None:
+            counts = self._entries.get((failure.channel, entry))
+            if counts is None:
                 is_new = len(self._entries) < ENTRIES_MAX
             else:
-                is_full = held.addresses >= ADDRESSES_MAX or len(held.seen) >= SEEN_PER_ENTRY_MAX
-                is_new = not is_full and failure.recipient not in held.seen
+                is_full = counts.addresses >= ADDRESSES_MAX or len(counts.seen) >= SEEN_PER_ENTRY_MAX
+                is_new = not is_full and failure.recipient not in counts.seen
             if is_new:
                 yield entry, code
 
@@ -113,12 +113,12 @@ class FailureCounter:
             FailureCode(
                 channel=channel,
                 entry=entry,
-                code=next(iter(held.codes)) if len(held.codes) == 1 else None,
-                addresses=held.addresses,
-                never_again=held.never_again,
-                received_before=held.received_before,
+                code=next(iter(counts.codes)) if len(counts.codes) == 1 else None,
+                addresses=counts.addresses,
+                never_again=counts.never_again,
+                received_before=counts.received_before,
             )
-            for (channel, entry), held in self._entries.items()
+            for (channel, entry), counts in self._entries.items()
         ]
 
 

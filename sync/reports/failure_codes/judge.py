@@ -122,9 +122,9 @@ def _compared_with(counted: FailureCode, others: Sequence[FailureCode]) -> tuple
         if failure_code.code is None and failure_code.entry not in (counted.entry, counted.code)
     ]
     of_channel = [failure_code for failure_code in codes if failure_code.channel == counted.channel]
-    chosen = of_channel if sum(failure_code.addresses for failure_code in of_channel) >= ADDRESSES_MIN else codes
-    return sum(failure_code.addresses for failure_code in chosen), sum(
-        failure_code.never_again for failure_code in chosen
+    compared = of_channel if sum(failure_code.addresses for failure_code in of_channel) >= ADDRESSES_MIN else codes
+    return sum(failure_code.addresses for failure_code in compared), sum(
+        failure_code.never_again for failure_code in compared
     )
 
 

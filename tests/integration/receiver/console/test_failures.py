@@ -43,10 +43,10 @@ def failing(filled: Engine) -> Engine:
         for back, number in enumerate(of_days):
             for each in range(number):
                 names = {"error_code": code, "error": reason}
-                told = {name: value for name, value in names.items() if value is not None}
+                fields = {name: value for name, value in names.items() if value is not None}
                 event = "message.failed" if each % 2 else "message.undeliverable"
                 at = now - timedelta(days=back)
-                raw.append(delivery(event, at, message_id=f"f{place}-{back}-{each}", channel=channel, to=RUI, **told))
+                raw.append(delivery(event, at, message_id=f"f{place}-{back}-{each}", channel=channel, to=RUI, **fields))
     apply(filled, raw, options=ParseOptions(default_region="AO"), now=datetime.now(UTC))
     return filled
 

@@ -97,9 +97,9 @@ def lists(
     monkeypatch.setenv("REDIS_URL", redis_server.url)
     with filled.begin() as connection:  # what nobody could read may be an opt-out, and so holds every answer back
         connection.execute(update(DEAD_LETTERS).values(resolved_at=datetime.now(UTC)))
-    found = Lists(operator, filled, migrated_url)
-    yield found
-    found.reader.dispose()
+    lists = Lists(operator, filled, migrated_url)
+    yield lists
+    lists.reader.dispose()
 
 
 def facts(page: str) -> dict[str, str]:
@@ -183,7 +183,7 @@ def test_a_scope_narrows_a_scrub_as_the_commands_options_do(lists: Lists) -> Non
         assert lists.visitor.post("/list/download", id=task).data.count(b"\n") == left + 1, fields
 
 
-def said(engine: Engine) -> list[list[dict[str, Any]]]:
+def statements_and_opt_outs(engine: Engine) -> list[list[dict[str, Any]]]:
     """What is stated and what stands, without who stated it, ids, and the times of now."""
     own = {"id", "applied_at", "updated_at", "stated_by", "opt_out_id"}
     with engine.connect() as connection:
@@ -225,7 +225,7 @@ def test_an_import_states_what_the_commands_states_but_for_the_name(
     assert "3 rows opted somebody out" in page.text
     assert facts(page.text)["Not taken: no address, or not readable"] == "2"
     assert facts(page.text)["A re-subscription is later"] == "1"
-    mine, theirs = said(lists.engine), said(other)
+    mine, theirs = statements_and_opt_outs(lists.engine), statements_and_opt_outs(other)
     assert [row for row in mine[0] if row["source"] == "import"] == [
         row for row in theirs[0] if row["source"] == "import"
     ]

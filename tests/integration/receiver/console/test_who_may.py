@@ -73,8 +73,8 @@ def test_every_link_leads_somewhere_and_no_get_changes_a_row(
         assert response.status_code == 200, path
         if "text/html" in response.content_type:
             assert not INLINE.search(response.text), path
-            found = {link for link in LINK.findall(response.text) if "day=" not in link}
-            waiting += sorted(found - seen - set(waiting))
+            links = {link for link in LINK.findall(response.text) if "day=" not in link}
+            waiting += sorted(links - seen - set(waiting))
     assert len(seen) > 15
     assert contents(filled) == before
 
@@ -103,7 +103,7 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
 ) -> None:
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
-    of = {"digest": digest, "id": waiting_task(filled)}
+    subject = {"digest": digest, "id": waiting_task(filled)}
     began = datetime.now(UTC) - timedelta(hours=3)
     with filled.begin() as connection:
         row = {"began_at": began, "ended_at": began + timedelta(hours=2), "kind": "no_process"}
@@ -115,13 +115,13 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
     viewer.get("/")
     before = contents(filled)
     for path, fields in ACTIONS.items():
-        assert viewer.post(path, **of, **fields).status_code == 403, path
+        assert viewer.post(path, **subject, **fields).status_code == 403, path
         for token in ("", "another", viewer._token):
-            assert operator.post(path, token=token, **of, **fields).status_code == 403, path
+            assert operator.post(path, token=token, **subject, **fields).status_code == 403, path
             operator.get("/")
     assert contents(filled) == before
     for path, fields in ACTIONS.items():
-        assert operator.post(path, **of, **fields).status_code == 303, path
+        assert operator.post(path, **subject, **fields).status_code == 303, path
     assert contents(filled) != before
 
 

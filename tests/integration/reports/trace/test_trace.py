@@ -440,9 +440,9 @@ def test_a_lag_is_told_in_units_a_person_reads() -> None:
     ]
 
 
-def asked(engine: Engine, said: bytes, *, seconds: float = 7200) -> None:
+def asked(engine: Engine, document: bytes, *, seconds: float = 7200) -> None:
     """What the provider answered about msg_1 when it was asked `seconds` after OCCURRED."""
-    answer = parse_answer(answer_body("msg_1", said), OCCURRED + timedelta(seconds=seconds), AO)
+    answer = parse_answer(answer_body("msg_1", document), OCCURRED + timedelta(seconds=seconds), AO)
     assert answer is not None
     with engine.begin() as connection:
         merge_answers(connection, [answer], AO, APPLIED + timedelta(days=1))

@@ -55,7 +55,7 @@ TEXTS = {*texts_of_templates(), *texts_of_code(), *OF_VALUES}
 
 
 def test_every_event_of_a_message_has_words() -> None:
-    assert {event for event in EventType if event.startswith("message.")} <= _EVENTS.keys()
+    assert {event for event in EventType if event.startswith("message.")} <= EVENTS.keys()
 
 
 def test_every_text_is_there_in_portuguese_and_no_other() -> None:
