@@ -1,4 +1,4 @@
-"""`console_tries`: wrong passwords of late, so that whoever guesses has to wait. Rows go after a quarter of an hour."""
+"""`console_tries`: wrong passwords of late, so that a client that guesses waits. Rows go after 15 minutes."""
 
 from datetime import datetime
 

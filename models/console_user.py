@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Text, false
+from sqlalchemy import BigInteger, CheckConstraint, Text, false
 from sqlmodel import Field, SQLModel
 
 from models.types import KeyText, UTCDateTime
@@ -11,7 +11,7 @@ from models.types import KeyText, UTCDateTime
 class ConsoleUser(SQLModel, table=True):
     """One person. `password_hash` is null until a password is set; `link_digest` is of a link that works once.
 
-    A session that was begun before `signed_out_at` is over.
+    A session that was begun in another `session_generation` is over.
     """
 
     __tablename__ = "console_users"
@@ -26,7 +26,7 @@ class ConsoleUser(SQLModel, table=True):
     is_disabled: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(sa_type=UTCDateTime)
     signed_in_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    signed_out_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     link_digest: str | None = Field(default=None, sa_type=KeyText)
     link_kind: str | None = Field(default=None, sa_type=Text)
     link_ends_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    session_generation: int = Field(sa_type=BigInteger)

@@ -51,10 +51,10 @@ def open_database(
     Every transaction has the settings of `models.sessions` and works in the schema that `url` names, also behind a
     pooler. Statements under the isolation level AUTOCOMMIT have these on a direct connection only.
 
-    Errors of this engine never quote parameters, which may be phone numbers. On SQLite every
-    transaction is `BEGIN IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that
-    several processes may write; a commit is on disk before it returns. With `is_read_only` nothing can be
-    written, and on SQLite no other process is kept from writing.
+    Errors of this engine never quote parameters, which may be phone numbers. On SQLite every transaction is `BEGIN
+    IMMEDIATE` in WAL mode and waits up to `busy_seconds` for another writer, so that several processes may write. A
+    commit is on disk before it returns. With `is_read_only` nothing can be written, and on SQLite no other process is
+    kept from writing.
     """
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_seconds})

@@ -61,7 +61,7 @@ class Fault(StrEnum):
 
     ABSENCE = "absence"  # the database takes nothing now; the same batch may succeed later
     UNCERTAIN = "uncertain"  # the database refused for a reason that may pass, or may lie in one event
-    EVENTS = "events"  # to merge the same again would fail again: one event, or a mistake of ours
+    EVENTS = "events"  # to merge the same again would fail again: one event, or a bug of zexa-sync
 
 
 def error_reason(error: Exception) -> str:

@@ -15,10 +15,10 @@ def in_array(dialect: str, column: Any) -> ColumnElement[bool]:
     """Return the condition that `column` is one of the values that the parameter WANTED lists."""
     if dialect == "sqlite":
         elements = func.json_each(bindparam(WANTED, type_=Text())).table_valued("value")
-        chosen = select(elements.c.value)
+        values = select(elements.c.value)
     else:
-        chosen = select(func.unnest(cast(bindparam(WANTED, type_=Text()), ARRAY(Text()))).column_valued("given"))
-    condition: ColumnElement[bool] = column.in_(chosen)
+        values = select(func.unnest(cast(bindparam(WANTED, type_=Text()), ARRAY(Text()))).column_valued("given"))
+    condition: ColumnElement[bool] = column.in_(values)
     return condition
 
 

@@ -14,10 +14,10 @@ from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 class OptOut(SQLModel, table=True):
     """`channel` or `sender` is '' if the opt-out names none: it then holds for any of them.
 
-    `opted_out_at` and `opted_in_at` are the latest times stated. `received_at` decides whether the row is in force: it
+    `opted_out_at` and `opted_in_at` are the latest times stated. `received_at` decides whether the row is in force. It
     is the latest first receipt of the opt-outs, or the time that a person or a file states. `person` is the same for
-    every spelling of the address. `opt_out_id` is the same for all rows that follow from one opt-out: the digest of
-    its body, or a random text.
+    every spelling of the address. `opt_out_id` is the same for all rows that follow from one opt-out: the digest of its
+    body, or a random text.
     """
 
     __tablename__ = "opt_outs"

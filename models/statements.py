@@ -173,8 +173,8 @@ def overwrite(connection: Connection, table: Table, rows: list[dict[str, Any]], 
 def execute_many(connection: Connection, table: Table, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
     """Execute `statement` for each of `rows`, which have the same columns, on SQLite.
 
-    Values are prepared as SQLAlchemy would, but a column at a time and without a look at those that are NULL, which
-    most are: a third of the work.
+    Values are prepared as SQLAlchemy would, but a column at a time, and without a look at NULLs, which most are. That
+    is a third of the work.
     """
     if not rows:
         return

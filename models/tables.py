@@ -1,8 +1,8 @@
 """The tables as SQLAlchemy Core has them, for statements that are written by hand. Each stands here once.
 
-Every process but the migrations loads these and not the models, whose SQLModel takes 14 MB of memory and half of the
-processor time of a start. They say what statements need: names, types, keys and defaults. What else a table has, such
-as constraints and indexes, its model says. A test holds each table equal to its model.
+Every process but the migrations loads these and not the models. SQLModel, which the models need, takes 14 MB of memory
+and half of the processor time of a start. They say what statements need: names, types, keys and defaults. What else a
+table has, such as constraints and indexes, its model says. A test holds each table equal to its model.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Double, Inte
 
 from models.types import PERSON_OF_ADDRESS, KeyText, UTCDateTime
 
-# Of its own: whoever makes tables makes them from the models.
+# Of its own: tables are made from the models.
 METADATA = MetaData()
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
@@ -188,10 +188,11 @@ CONSOLE_USERS = _table(
     _columns(KeyText, "name", primary_key=True),
     _columns(Text, "role", "password_hash"),
     _columns(Boolean, "is_disabled", default=False),
-    _columns(UTCDateTime, "created_at", "signed_in_at", "signed_out_at"),
+    _columns(UTCDateTime, "created_at", "signed_in_at"),
     _columns(KeyText, "link_digest"),
     _columns(Text, "link_kind"),
     _columns(UTCDateTime, "link_ends_at"),
+    _columns(BigInteger, "session_generation"),
 )
 CONSOLE_TRIES = _table(
     "console_tries",
@@ -217,6 +218,7 @@ TASKS = _table(
     _columns(KeyText, "holder"),
     _columns(Integer, "deaths", "steps_done", "steps_total"),
     _columns(Text, "bookmark", "outcome", "failure"),
+    _columns(UTCDateTime, "resolved_at"),
 )
 TASK_FILES = _table(
     "task_files",

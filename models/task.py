@@ -12,7 +12,8 @@ class Task(SQLModel, table=True):
     """What `asked_by` asked for, how far it is, and how it ended. `parameters` and `outcome` are JSON.
 
     `holder` names the one worker that may write to a running task, which was seen at `seen_at`. `deaths` counts the
-    workers that vanished meanwhile, and `bookmark` says where the next one goes on.
+    workers that vanished meanwhile, and `bookmark` says where the next one goes on. Somebody saw a failure at
+    `resolved_at`.
     """
 
     __tablename__ = "tasks"
@@ -43,3 +44,4 @@ class Task(SQLModel, table=True):
     bookmark: str | None = Field(default=None, sa_type=Text)
     outcome: str = Field(sa_type=Text)
     failure: str | None = Field(default=None, sa_type=Text)
+    resolved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

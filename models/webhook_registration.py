@@ -15,7 +15,7 @@ class WebhookRegistration(SQLModel, table=True):
 
     Its row is written before the provider is asked: without `webhook_id` no answer is known, and a webhook may exist.
     `traffic_at` is when the last delivery before it was received. `proved_at` is when the delivery was received that
-    proves it, `proved_by` what that was, `secret` a name of the secret that signed it, which tells nothing of it.
+    proves it, `proved_by` what that was. `secret` is a name of the secret that signed it, which reveals nothing of it.
     `replaced_at`: another one took its place. `deleted_at`: the provider has deleted it.
     """
 

@@ -215,11 +215,11 @@ def not_found_text(path: str) -> str:
     """Return which path was asked for, and which one may be meant."""
     nearest = nearest_path(path)
     if path in LOOKUP_PATHS:
-        meant = f"{path} answers only if ZEXA_LOOKUP_TOKEN is set."
+        hint = f"{path} answers only if ZEXA_LOOKUP_TOKEN is set."
     elif path.startswith(CONSOLE_PATH[:-1]):
-        meant = "The console is on only if ZEXA_CONSOLE_KEY is set."
+        hint = "The console is on only if ZEXA_CONSOLE_KEY is set."
     elif nearest == DELIVERY_PATH:
-        meant = f"Deliveries go to POST {DELIVERY_PATH}."
+        hint = f"Deliveries go to POST {DELIVERY_PATH}."
     else:
-        meant = f"Did you mean {nearest}? Deliveries go to POST {DELIVERY_PATH}."
-    return f"There is nothing at {shown_path(path)}. {meant}\n"
+        hint = f"Did you mean {nearest}? Deliveries go to POST {DELIVERY_PATH}."
+    return f"There is nothing at {shown_path(path)}. {hint}\n"

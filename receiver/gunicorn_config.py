@@ -41,7 +41,7 @@ bind, workers = _checked()
 worker_class = "receiver.server.worker.Worker"
 logger_class = "receiver.server.access_log.Logger"
 control_socket_disable = True
-# Told to gunicorn for completeness: the bounds of connections are those of `receiver.server`.
+# Set for completeness: the bounds of connections are those of `receiver.server`.
 keepalive = int(IDLE_SECONDS)
 # The host kills after 30 s; the longest answer takes 14 s, and idle connections need not be waited for.
 graceful_timeout = 15

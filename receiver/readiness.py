@@ -21,7 +21,7 @@ from receiver.server.sockets import OpenSockets
 
 # A bound on the look at each store; both are looked at at once.
 READY_SECONDS = 3.0
-# So that a statement that waits is told so in time.
+# So that a statement that waits fails in time.
 STATEMENT_SECONDS = 2.0
 BUSY_SECONDS = 0.2
 # For how long an answer holds, so that many probes cost as much as one.

@@ -97,6 +97,6 @@ class Commands(LazyGroup):
 def main() -> None:
     """Mirrors Zexa's delivery events and opt-outs into your own database.
 
-    Settings come from the environment; `zexa-sync COMMAND --help` names those a command reads. Exit status:
-    0 on success, 1 on a negative answer or a failure, 2 on wrong use, 130 after Ctrl-C if a command says nothing else.
+    Settings come from the environment; `zexa-sync COMMAND --help` names those a command reads. Exit status: 0 on
+    success, 1 on a negative answer or a failure, 2 on wrong use. After Ctrl-C it is 130 if a command says nothing else.
     """

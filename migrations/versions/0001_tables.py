@@ -446,10 +446,10 @@ def create_console() -> None:
         sa.Column("is_disabled", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("signed_in_at", UTCDateTime()),
-        sa.Column("signed_out_at", UTCDateTime()),
         sa.Column("link_digest", KeyText),
         sa.Column("link_kind", sa.Text()),
         sa.Column("link_ends_at", UTCDateTime()),
+        sa.Column("session_generation", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("role IN ('viewer', 'operator')", name="ck_console_users_role"),
         sa.CheckConstraint("link_kind IN ('password', 'sign_in')", name="ck_console_users_link_kind"),
     )
@@ -509,6 +509,7 @@ def create_tasks() -> None:
         sa.Column("bookmark", sa.Text()),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("failure", sa.Text()),
+        sa.Column("resolved_at", UTCDateTime()),
         sa.CheckConstraint("state IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="ck_tasks_state"),
     )
     create_index_of_some("ix_tasks_open", "tasks", "asked_at", "ended_at IS NULL")

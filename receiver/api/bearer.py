@@ -8,8 +8,8 @@ from hashlib import sha256
 def is_authorised(header: str | None, tokens: Sequence[bytes]) -> bool:
     """Judge `header`, the text of Authorization as WSGI gives it (Latin-1), by RFC 6750: `Bearer TOKEN`.
 
-    Takes the same time whichever of `tokens` it is, and however much of a wrong one is right; digests are compared,
-    so that not even a length shows.
+    Takes the same time whichever of `tokens` it is, and however much of a wrong one is right. Digests are compared, so
+    that not even a length shows.
     """
     scheme, _, credential = (header or "").partition(" ")
     digest = sha256(credential.strip(" ").encode("latin-1", "replace")).digest()

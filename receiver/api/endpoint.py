@@ -176,7 +176,7 @@ def refusal(error: Exception, request_id: str) -> Reply:
         if error.status is not HTTPStatus.METHOD_NOT_ALLOWED:
             log.warning("lookup.refused", status=error.status.value, reason=error.detail, request_id=request_id)
         return error.reply()
-    # A mistake of ours allows nobody: who asks is told to come again, and only its kind is logged.
+    # A bug of zexa-sync allows nobody: the client is asked to come again, and only the kind of error is logged.
     log.error("lookup.failed", error=type(error).__name__, request_id=request_id)
     report("lookup.failed", type(error).__name__, error)
     return unavailable("the question could not be answered").reply()

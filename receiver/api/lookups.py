@@ -36,7 +36,7 @@ LATENCY_REST_FACTOR = 20
 class BlindLookup(Lookup):
     """A look-up that asks no store, and so knows nothing but what is no address."""
 
-    def look(self, wanted: set[str]) -> Look:  # noqa: ARG002
+    def look(self, persons: set[str]) -> Look:  # noqa: ARG002
         return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
 
 
@@ -126,11 +126,11 @@ def open_lookups(settings: ReceiverSettings, lookup: LookupSettings) -> Lookups:
 
 def _document(lookup: Lookup, question: Question) -> bytes:
     answers = lookup.answers(question.addresses, question.channel, question.sender, question.staleness_seconds)
-    results = ", ".join(_results(answers))
-    return f'{{"as_of": {json.dumps(_time_text(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
+    results = ", ".join(result_texts(answers))
+    return f'{{"as_of": {json.dumps(utc_text(answers.freshness.as_of))}, "results": [{results}]}}'.encode()
 
 
-def _results(answers: Answers) -> Iterator[str]:
+def result_texts(answers: Answers) -> Iterator[str]:
     """Yield each answer in JSON.
 
     Built by hand: nearly all differ only in the number, and `json.dumps` is too slow for tens of thousands a second.
@@ -153,14 +153,14 @@ def _result(answer: Answer) -> dict[str, Any]:
         and {
             "channel": match.channel,
             "sender": match.sender,
-            "since": _time_text(match.since),
+            "since": utc_text(match.since),
             "source": match.source,
             "message_id": match.message_id,
         },
     }
 
 
-def _time_text(at: datetime | None) -> str | None:
+def utc_text(at: datetime | None) -> str | None:
     if at is None:
         return None
     return f"{at.astimezone(UTC).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"

@@ -68,8 +68,8 @@ _QUESTION = _object(
 
 _MATCH = _object(
     {
-        "channel": {"type": "string", "description": "Empty where the opt-out holds for any."},
-        "sender": {"type": "string", "description": "Empty where the opt-out holds for any."},
+        "channel": {"type": "string", "description": "Empty if the opt-out holds for any."},
+        "sender": {"type": "string", "description": "Empty if the opt-out holds for any."},
         "since": _MOMENT,
         "source": {"type": "string", "enum": ["event", "failure", "manual", "import"]},
         "message_id": {"type": ["string", "null"]},
@@ -80,7 +80,7 @@ _MATCH = _object(
 _RESULT = _object(
     {
         "input": {"type": "string", "description": "The address as it was asked about."},
-        "address": {"type": ["string", "null"], "description": "Its one spelling; null where it is no address."},
+        "address": {"type": ["string", "null"], "description": "Its one spelling; null if it is no address."},
         "status": {
             "type": "string",
             "enum": ["suppressed", "allowed", "invalid", "unknown"],
@@ -94,7 +94,7 @@ _RESULT = _object(
 _ANSWER = _object(
     {
         "as_of": _nullable(_MOMENT)
-        | {"description": "Every opt-out acknowledged up to then is reflected; null where that is not known."},
+        | {"description": "Every opt-out acknowledged up to then is reflected; null if that is not known."},
         "results": {
             "type": "array",
             "maxItems": ADDRESSES_MAX,

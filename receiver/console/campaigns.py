@@ -14,7 +14,7 @@ from models.tables import CAMPAIGNS, ROLLUP_CAMPAIGNS, ROLLUP_DELTAS
 from models.types import KeyText, UTCDateTime
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
-from receiver.console.pages import Pages, asked, problem, rendered, stores
+from receiver.console.pages import Pages, parameter, problem, rendered, stores
 from sync.reports.few_campaigns import few_campaigns
 from sync.reports.progress import CampaignProgress, report_progress
 from sync.reports.provider_counts import ProviderCounts, provider_counts
@@ -43,7 +43,7 @@ def add_pages(pages: Pages) -> None:
 def campaigns() -> Response:
     """Show those first that anything was last heard of; after them those of which only messages are known."""
     with stores().reader.connect() as connection:
-        ids = campaign_ids(connection, after=asked("after"))
+        ids = campaign_ids(connection, after=parameter("after"))
         rows = few_campaigns(connection, ids)
     older = ids[-1] if len(ids) == CAMPAIGNS_ON_A_PAGE else None
     return rendered("campaigns.html", rows=[(row, parts_of(row)) for row in rows], older=older)
@@ -85,7 +85,7 @@ def parts_of(row: Mapping[str, Any]) -> Any:
 
 
 def campaign() -> Response:
-    campaign_id = asked("id")
+    campaign_id = parameter("id")
     with stores().reader.connect() as connection:
         rows = few_campaigns(connection, [campaign_id])
         if not rows:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from models.tables import DEAD_LETTERS
 from receiver.console.addresses import shown_text
 from receiver.console.language import _, number_text
-from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
+from receiver.console.pages import ROWS_ON_A_PAGE, Pages, parameter, problem, redirect_with, rendered, stores
 from receiver.console.session import account
 from sync.dead_letters.find import (
     LetterSelection,
@@ -25,6 +25,7 @@ from sync.dead_letters.replay_request import KIND, parameters_of
 from sync.dead_letters.resolve import resolve
 from sync.events.event import Reason
 from sync.tasks import add_task
+from sync.terminal.text import visible
 from sync.users.audit import Action, note
 
 # Counting stops here, so that it holds up nobody.
@@ -40,6 +41,7 @@ ERRORS = {
     "a field that identifies something contains half a surrogate pair",
     "a field that identifies something is over {n} bytes",
 }
+REASONS = frozenset(map(str, Reason))
 _SIZE = re.compile(r"(?<= over )\d+(?= bytes$)")
 STATES = {State.UNRESOLVED: "those that wait", State.RESOLVED: "those decided", State.ANY: "all"}
 
@@ -55,9 +57,9 @@ def add_pages(pages: Pages) -> None:
 
 def dead_letters() -> Response:
     """Show those of a reason and a state, the oldest first, in pages by key."""
-    selection = LetterSelection(reason=asked_reason(), state=asked_state())
+    selection = LetterSelection(reason=reason_parameter(), state=state_parameter())
     with stores().reader.connect() as connection:
-        letters = oldest_letters(connection, selection, limit=ROWS_ON_A_PAGE, after=asked("after") or None)
+        letters = oldest_letters(connection, selection, limit=ROWS_ON_A_PAGE, after=parameter("after") or None)
     newer = letters[-1].digest if len(letters) == ROWS_ON_A_PAGE else None
     return rendered(
         "dead_letters.html",
@@ -72,7 +74,7 @@ def dead_letters() -> Response:
 
 
 def dead_letter() -> Response:
-    digest = asked("digest")
+    digest = parameter("digest")
     with stores().reader.connect() as connection:
         if not is_letter(connection, digest):
             return problem(HTTPStatus.NOT_FOUND)
@@ -94,7 +96,7 @@ def replay_question() -> Response:
     if not account().may_act:
         return problem(HTTPStatus.FORBIDDEN, "role")
     now = datetime.now(UTC)
-    selection = LetterSelection(reason=asked_reason(), received_until=now)
+    selection = LetterSelection(reason=reason_parameter(), received_until=now)
     with stores().reader.connect() as connection:
         count = count_letters(connection, selection, at_most=COUNTED_MAX)
     until = now.isoformat()
@@ -103,15 +105,15 @@ def replay_question() -> Response:
 
 def replay_letters() -> Response:
     """Ask a worker to replay the letters of a reason that the person was told of, and no later ones."""
-    until = asked_time("until")
+    until = time_parameter("until")
     if until is None:
         return problem(HTTPStatus.BAD_REQUEST)
-    return ask_for_replay(LetterSelection(reason=asked_reason(), received_until=until))
+    return ask_for_replay(LetterSelection(reason=reason_parameter(), received_until=until))
 
 
 def replay_letter() -> Response:
     """Ask a worker to replay one letter."""
-    digest = asked("digest")
+    digest = parameter("digest")
     with stores().reader.connect() as connection:
         if not is_letter(connection, digest):
             return problem(HTTPStatus.NOT_FOUND)
@@ -125,37 +127,42 @@ def ask_for_replay(selection: LetterSelection) -> Response:
         total = count if count < COUNTED_MAX else None
         task_id = add_task(connection, KIND, by=by, parameters=parameters_of(selection), now=now, steps_total=total)
         note(connection, by, Action.DEAD_LETTERS_REPLAYED, now, task_id)
-    return done(_("A worker does it now. This page shows how far it is."), "task", id=task_id)
+    return redirect_with(_("A worker does it now. This page shows how far it is."), "task", id=task_id)
 
 
 def resolve_letter() -> Response:
     """Put a letter aside, because the person who is signed in decided so."""
-    digest, now = asked("digest"), datetime.now(UTC)
+    digest, now = parameter("digest"), datetime.now(UTC)
     with stores().writer.begin() as connection:
         if not resolve(connection, LetterSelection(digests=(digest,)), now=now):
             return problem(HTTPStatus.NOT_FOUND)
         note(connection, account().name, Action.DEAD_LETTER_RESOLVED, now, digest)
-    return done(_("Put aside. It stays in the table, and can be replayed."), "dead_letters")
+    return redirect_with(_("Put aside. It stays in the table, and can be replayed."), "dead_letters")
 
 
 def is_letter(connection: Connection, digest: str) -> bool:
     return connection.execute(select(DEAD_LETTERS.c.digest).where(DEAD_LETTERS.c.digest == digest)).first() is not None
 
 
-def asked_reason() -> str | None:
+def reason_name(reason: str) -> Markup | str:
+    """Return the name of a reason: in English the one that commands take."""
+    return _(reason) if reason in REASONS else visible(reason)
+
+
+def reason_parameter() -> str | None:
     """Return the reason of the address or the form; None for any, also for one that does not exist."""
-    name = asked("reason")
+    name = parameter("reason")
     return name if name in set(Reason) else None
 
 
-def asked_state() -> State:
-    name = asked("state")
+def state_parameter() -> State:
+    name = parameter("state")
     return State(name) if name in set(State) else State.UNRESOLVED
 
 
-def asked_time(name: str) -> datetime | None:
+def time_parameter(name: str) -> datetime | None:
     try:
-        time = datetime.fromisoformat(asked(name))
+        time = datetime.fromisoformat(parameter(name))
         return time.astimezone(UTC) if time.tzinfo else None
     except (ValueError, OverflowError):
         return None

@@ -10,7 +10,7 @@ from flask import Response
 from receiver.console.charts import Bars, Part, share_bar, stacked_bars
 from receiver.console.language import zone
 from receiver.console.numbers import by_day, last_days, summed
-from receiver.console.pages import Pages, asked, rendered, stores
+from receiver.console.pages import Pages, parameter, rendered, stores
 from sync.opt_outs.find_scanner_hints import latest_scanner_hints
 from sync.reports.failure_codes.store import latest_count
 from sync.reports.queries import ReportSelection, report_daily, report_failures
@@ -55,8 +55,8 @@ def add_pages(pages: Pages) -> None:
 
 
 def failures() -> Response:
-    asked_days = asked("days")
-    count = int(asked_days) if asked_days in map(str, CHOICES) else DEFAULT_DAYS
+    days_text = parameter("days")
+    count = int(days_text) if days_text in map(str, CHOICES) else DEFAULT_DAYS
     days = last_days(datetime.now(zone()).date(), count)
     selection = ReportSelection(since=days[0], until=days[-1])
     with stores().reader.connect() as connection:
@@ -64,14 +64,14 @@ def failures() -> Response:
         reasons = by_reason(report_failures(connection, selection).rows)
         codes = latest_count(connection, stores().options.opt_out_failures)
         scanners = latest_scanner_hints(connection)
-    chosen = by_day(counts, days)
+    day_counts = by_day(counts, days)
     return rendered(
         "failures.html",
         count=count,
         choices=CHOICES,
-        days=chosen,
+        days=day_counts,
         total=summed(counts),
-        chart=stacked_bars([ended.parts[1:] for _, ended in chosen]),
+        chart=stacked_bars([ended.parts[1:] for _, ended in day_counts]),
         reasons=with_bars(reasons[:REASONS_SHOWN]),
         over_time=over_time(reasons, days),
         failed=sum(reason.messages for reason in reasons),
@@ -87,9 +87,9 @@ def by_reason(rows: Iterable[Mapping[str, Any]]) -> list[CountedReason]:
     sums: dict[FailureReason, CountedReason] = {}
     for row in rows:
         reason = reason_of(row)
-        held = sums.setdefault(reason, CountedReason(reason, row["message_id"], row["last_seen_at"]))
-        held.add(row)
-    return sorted(sums.values(), key=lambda counted: (-counted.messages, counted.reason))
+        counted_reason = sums.setdefault(reason, CountedReason(reason, row["message_id"], row["last_seen_at"]))
+        counted_reason.add(row)
+    return sorted(sums.values(), key=lambda counted_reason: (-counted_reason.messages, counted_reason.reason))
 
 
 def with_bars(reasons: Sequence[CountedReason]) -> list[tuple[CountedReason, tuple[Part, ...]]]:

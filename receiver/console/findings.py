@@ -17,6 +17,7 @@ NAMES = {
     "redis_memory": "Memory of Redis",
     "schema": "Tables",
     "durability": "What the database keeps",
+    "forget_key": "Keys of forgotten people",
     "clock": "Clocks",
     "web": "Web processes",
     "workers": "Workers",

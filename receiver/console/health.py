@@ -6,7 +6,7 @@ from flask import Response
 
 from receiver.console.needs import held_by_text
 from receiver.console.overview import measured
-from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked_number, rendered, stores
+from receiver.console.pages import ROWS_ON_A_PAGE, Pages, number_parameter, rendered, stores
 from sync.doctor.in_console import check_for_page
 from sync.terminal.findings import Severity
 from sync.users.audit import latest_entries
@@ -26,6 +26,7 @@ def health() -> Response:
         opened.queue.connection,
         secrets=opened.secrets,
         is_journalled=opened.is_journalled,
+        forget_key_ids=[key.key_id for key in opened.options.forget_keys],
     )
     wrong = [check for check in checks if check.status in (Severity.PROBLEM, Severity.WARNING)]
     named = {check.check for check in wrong}
@@ -45,6 +46,6 @@ def health() -> Response:
 def audit_log() -> Response:
     """Show what people did in the console, the latest first."""
     with stores().reader.connect() as connection:
-        rows = latest_entries(connection, before=asked_number("before"), limit=ROWS_ON_A_PAGE)
+        rows = latest_entries(connection, before=number_parameter("before"), limit=ROWS_ON_A_PAGE)
     older = rows[-1]["id"] if len(rows) == ROWS_ON_A_PAGE else None
     return rendered("log.html", rows=rows, older=older)

@@ -21,7 +21,8 @@ _MONTHS = {
 }
 # Portuguese has a plural of these, which stands above or beside numbers of messages.
 _OF_MANY = {"delivered": "entregues", "failed": "falhadas", "undeliverable": "impossíveis de entregar"}
-_EVENTS = {
+_OF_ONE = {"failed": "falhada"}
+EVENTS = {
     "message.queued": "queued",
     "message.sent": "sent",
     "message.delivered": "delivered",
@@ -36,16 +37,16 @@ _THOUSANDS, _DECIMALS = {"en": ",", "pt": "\u202f"}, {"en": ".", "pt": ","}
 
 def choose_language() -> None:
     """Take the language that the switch chose, for this session; else the browser's."""
-    asked = request.args.get("lang", "")
-    if asked in LANGUAGES:
-        session["language"] = asked
-    chosen = session.get("language")
-    g.language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
+    choice = request.args.get("lang", "")
+    if choice in LANGUAGES:
+        session["language"] = choice
+    code = session.get("language")
+    g.language = code if code in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en")
 
 
 def language() -> str:
-    chosen: str = g.get("language", "en")
-    return chosen
+    code: str = g.get("language", "en")
+    return code
 
 
 def _(text: str, **values: object) -> Markup:
@@ -62,6 +63,19 @@ def counted(number: int | None, singular: str, plural: str, **values: object) ->
 def of_many(status: str) -> Markup:
     """Return a status as it stands with a number of messages."""
     return Markup(_OF_MANY[status]) if language() == "pt" and status in _OF_MANY else _(status)  # noqa: S704 - ours
+
+
+def ends_text(**numbers: int) -> Markup:
+    """Return for example `2 delivered, 1 failed` of the numbers of messages by their status."""
+    return Markup(", ").join(
+        Markup("{} {}").format(number_text(number), of_one(status) if number == 1 else of_many(status))
+        for status, number in numbers.items()
+    )
+
+
+def of_one(status: str) -> Markup:
+    """Return a status as it stands with one message."""
+    return Markup(_OF_ONE[status]) if language() == "pt" and status in _OF_ONE else _(status)  # noqa: S704 - ours
 
 
 def number_text(number: float | None) -> str:
@@ -109,8 +123,8 @@ def time_of(at: datetime | None, *, to_the: str = "second") -> Markup:
     local = at.astimezone(zone())
     clock = local.strftime("%H:%M" if to_the == "minute" else "%H:%M:%S")
     exact = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    shown = f"{full_day_text(local.date())}, {clock}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
+    time_text = f"{full_day_text(local.date())}, {clock}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, time_text)
 
 
 def step_text(at: datetime, interval: timedelta) -> str:
@@ -129,7 +143,7 @@ def action_text(action: str) -> Markup:
 
 def event_text(name: str) -> Markup | str:
     """Return what an event tells, as `delivered` of `message.delivered`; of one that is not known its name."""
-    return _(_EVENTS[name]) if name in _EVENTS else visible(name)
+    return _(EVENTS[name]) if name in EVENTS else visible(name)
 
 
 def reason_text(sentence: str) -> Markup:

@@ -6,7 +6,7 @@ from flask import request
 from markupsafe import Markup
 
 from receiver.console.language import _
-from receiver.console.pages import asked
+from receiver.console.pages import parameter
 from sync.events.addresses import CHANNELS, is_placeholder, sender_text
 from sync.events.addresses import channel_name as name_of_channel
 from sync.events.times import EARLIEST
@@ -25,13 +25,18 @@ class FormProblem(Exception):  # noqa: N818 - it says what the form has
         self.text = text
 
 
-def asked_of_form(size: int) -> ListOptions:
+def options_of_form(size: int) -> ListOptions:
     """Return what is asked of a list of `size` bytes. Raises FormProblem."""
     if not size:
         raise FormProblem(_("Choose a file that is not empty: nothing was uploaded."))
-    if asked("purpose") not in PURPOSES:
+    if parameter("purpose") not in PURPOSES:
         raise FormProblem(_("Say what the list is for: nothing was uploaded."))
-    purpose, channel, sender, column = ListPurpose(asked("purpose")), asked("channel"), asked("sender"), asked("column")
+    purpose, channel, sender, column = (
+        ListPurpose(parameter("purpose")),
+        parameter("channel"),
+        parameter("sender"),
+        parameter("column"),
+    )
     if channel and not name_of_channel(channel):
         raise FormProblem(_("The channels are {names}: nothing was uploaded.", names=", ".join(sorted(CHANNELS))))
     if sender and (is_placeholder(sender) or not is_storable(sender) or not sender_text(sender, "")):
@@ -51,7 +56,7 @@ def asked_of_form(size: int) -> ListOptions:
 
 
 def _reason() -> str:
-    reason = asked("reason")
+    reason = parameter("reason")
     if not is_storable(reason):
         raise FormProblem(_("Say where the list is from, or how they opted out: nothing was uploaded."))
     return reason
@@ -60,7 +65,7 @@ def _reason() -> str:
 def _time() -> datetime | None:
     if not request.form.get("at", "").strip():
         return None
-    time = read_time(asked("at"))
+    time = read_time(parameter("at"))
     if time is None or time < EARLIEST:
         raise FormProblem(_("Give a day such as 2026-06-24, or none: nothing was uploaded."))
     return min(time, datetime.now(UTC))  # no decision lies in the future

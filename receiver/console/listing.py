@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from models.tables import CAMPAIGNS, MESSAGES
 from receiver.console.language import _, zone
-from receiver.console.pages import ROWS_ON_A_PAGE, asked
+from receiver.console.pages import ROWS_ON_A_PAGE, parameter
 from receiver.server.paths import CONSOLE_PATH
 from sync.events.times import EARLIEST, LATEST
 from sync.reports.messages import CountedKind, CountedMessages, MessagePage, counted_messages
@@ -28,7 +28,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 FILTERS = ("campaign", "status", "since", "day", "until", "channel", "sender", "like", "unlike", "from", "before")
 FAILURE_DAYS_MAX = 31
 REASONS_LEFT_OUT_MAX = 10
-_TITLES = {
+TITLES = {
     CountedKind.ALL: "Messages that are known",
     CountedKind.ENDED: "Messages that ended",
     CountedKind.DELIVERED: "Messages that were delivered",
@@ -45,54 +45,56 @@ class Listing:
     """What is listed, and a page of it. `campaign_name` is None if no event tells it."""
 
     title: Markup
-    asked: CountedMessages
+    selection: CountedMessages
     campaign_name: str | None
     page: MessagePage
     next_link: str | None
 
 
-def asked_day(name: str) -> date | None:
+def day_parameter(name: str) -> date | None:
     """Return the day that stands in the address under `name`; None if there is none on which an event can be."""
     try:
-        day = date.fromisoformat(asked(name))
+        day = date.fromisoformat(parameter(name))
     except ValueError:
         return None
     return day if EARLIEST.date() < day < LATEST.date() else None
 
 
-def asked_time(name: str) -> datetime | None:
+def time_parameter(name: str) -> datetime | None:
     """Return the time, UTC, that stands in the address under `name`; None if there is none."""
     try:
-        time = datetime.strptime(asked(name), TIME).replace(tzinfo=UTC)
+        time = datetime.strptime(parameter(name), TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
     return time if EARLIEST <= time < LATEST else None
 
 
-def asked_messages(connection: Connection) -> CountedMessages:
+def message_selection(connection: Connection) -> CountedMessages:
     """Return what the address of this page asks for; it may be too much to be listed."""
-    named = asked("status")
+    named = parameter("status")
     return CountedMessages(
         kind=CountedKind(named) if named in set(CountedKind) else CountedKind.ENDED,
-        campaign_id=asked("campaign") or None,
-        since=asked_day("day"),
-        until=asked_day("until"),
+        campaign_id=parameter("campaign") or None,
+        since=day_parameter("day"),
+        until=day_parameter("until"),
         channel=_named("channel"),
         sender=_named("sender"),
-        like=_reasons_named(connection, [asked("like")]).get(asked("like")),
-        begins_at=asked_time("from"),
-        ends_at=asked_time("before"),
+        like=_reasons_named(connection, [parameter("like")]).get(parameter("like")),
+        begins_at=time_parameter("from"),
+        ends_at=time_parameter("before"),
     )
 
 
-def asked_failures(connection: Connection) -> CountedMessages:
+def failure_selection(connection: Connection) -> CountedMessages:
     """Return which failures the address of this page asks for: of so many days at the most, of this one by itself."""
-    like, unlike = asked("like"), request.args.getlist("unlike")[:REASONS_LEFT_OUT_MAX]
-    until = asked_day("day") or asked_day("until") or datetime.now(zone()).date()
+    like, unlike = parameter("like"), request.args.getlist("unlike")[:REASONS_LEFT_OUT_MAX]
+    until = day_parameter("day") or day_parameter("until") or datetime.now(zone()).date()
     reasons = _reasons_named(connection, [like, *unlike])
     return CountedMessages(
         kind=CountedKind.MISSED,
-        since=max(asked_day("day") or asked_day("since") or until, until - timedelta(days=FAILURE_DAYS_MAX - 1)),
+        since=max(
+            day_parameter("day") or day_parameter("since") or until, until - timedelta(days=FAILURE_DAYS_MAX - 1)
+        ),
         until=until,
         channel=reasons[like].channel if like in reasons else None,
         like=reasons.get(like),
@@ -108,12 +110,12 @@ def _reasons_named(connection: Connection, ids: Iterable[str]) -> dict[str, Fail
 
 
 def _named(name: str) -> str | None:
-    text = asked(name)
+    text = parameter(name)
     return None if not text else text if text.strip(NONE) else text[:-1]
 
 
 def rows_link(**filters: Any) -> str:
-    """Return where the messages that a number counts are listed, by the filters that `asked_messages` reads.
+    """Return where the messages that a number counts are listed, by the filters that `message_selection` reads.
 
     '' of a filter means that no event names one. A `step` is one of a campaign's progress, and
     `until_step` the last of several.
@@ -131,21 +133,23 @@ def rows_link(**filters: Any) -> str:
     return f"{CONSOLE_PATH}messages?{urlencode(parameters)}"
 
 
-def listed(connection: Connection, wanted: CountedMessages) -> Listing:
-    """Return the page of `wanted`, which is bounded, that the address asks for."""
+def listed(connection: Connection, selection: CountedMessages) -> Listing:
+    """Return the page of `selection`, which is bounded, that the address asks for."""
     page = MessagePage(rows=(), after=None)
-    if wanted.like or not asked("like"):
-        page = counted_messages(connection, wanted, after=asked("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE)
-    name = select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.campaign_id == wanted.campaign_id)
-    shown: dict[str, Any] = {name: request.args.getlist(name) for name in FILTERS}
+    if selection.like or not parameter("like"):
+        page = counted_messages(
+            connection, selection, after=parameter("after", KEY_CHARACTERS_MAX), limit=ROWS_ON_A_PAGE
+        )
+    name = select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.campaign_id == selection.campaign_id)
+    filters: dict[str, Any] = {name: request.args.getlist(name) for name in FILTERS}
     return Listing(
-        title=title_of(wanted.kind),
-        asked=wanted,
-        campaign_name=connection.execute(name).scalar() if wanted.campaign_id else None,
+        title=title_of(selection.kind),
+        selection=selection,
+        campaign_name=connection.execute(name).scalar() if selection.campaign_id else None,
         page=page,
-        next_link=url_for(request.endpoint or "", **shown, after=page.after) if page.after else None,
+        next_link=url_for(request.endpoint or "", **filters, after=page.after) if page.after else None,
     )
 
 
 def title_of(kind: CountedKind) -> Markup:
-    return _(_TITLES[kind])
+    return _(TITLES[kind])

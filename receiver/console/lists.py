@@ -12,17 +12,17 @@ from flask import Response, make_response, redirect, request, url_for
 from markupsafe import Markup
 
 from receiver.console.language import _
-from receiver.console.list_form import FormProblem, asked_of_form
+from receiver.console.list_form import FormProblem, options_of_form
 from receiver.console.list_words import sentence_text
-from receiver.console.pages import Pages, asked, done, problem, rendered, stores
+from receiver.console.pages import Pages, parameter, problem, redirect_with, rendered, stores
 from receiver.console.session import account
 from receiver.console.stores import Stores, begin_page
 from receiver.console.tasks import OF_LISTS, REFRESH_SECONDS, failure_text
 from receiver.console.uploads import INCOMPLETE, LIST_BYTES_MAX, TOO_LARGE
 from sync.events.addresses import CHANNELS
-from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, problems_of
+from sync.opt_outs.list_tasks import AS_OF, KIND_OF, LOOK, SCRUB, is_stale, problems_of
 from sync.opt_outs.uploaded_list import ListHead, ListOptions, list_head
-from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file
+from sync.tasks import TaskRecord, TaskState, add_task, cancel_task, find_task, latest_tasks, read_file, resolve_task
 from sync.tasks.files import INPUT, OUTPUT, PART_BYTES, PartsReader, file_bytes, pass_file, remove_file, remove_files
 from sync.terminal.csv_file import FileError
 from sync.users.audit import Action, note
@@ -72,8 +72,8 @@ def upload_list() -> Response:
     stream.seek(0)
     now, by = datetime.now(UTC), account().name
     try:
-        wanted = asked_of_form(size)
-        list_head(stream, wanted, stores().options, now)
+        options = options_of_form(size)
+        list_head(stream, options, stores().options, now)
     except FormProblem as error:
         return lists_page(HTTPStatus.UNPROCESSABLE_ENTITY, error.text)
     except FileError as error:
@@ -86,26 +86,29 @@ def upload_list() -> Response:
                 cancel_task(connection, earlier.id, now)
                 remove_files(connection, earlier.id)
         task_id = add_task(
-            connection, LOOK, by=by, parameters=wanted.parameters(), now=now, files=pieces, steps_total=size
+            connection, LOOK, by=by, parameters=options.parameters(), now=now, files=pieces, steps_total=size
         )
         note(connection, by, Action.LIST_UPLOADED, now, task_id)
     return make_response(redirect(url_for("console.one_list", id=task_id), HTTPStatus.SEE_OTHER))
 
 
-def asked_list(states: tuple[TaskState, ...] = tuple(TaskState)) -> TaskRecord | None:
+def list_record(states: tuple[TaskState, ...] = tuple(TaskState)) -> TaskRecord | None:
     """Return the task of a list that the address or the form names, in one of `states`."""
     with stores().reader.connect() as connection:
-        record = find_task(connection, asked("id"))
+        record = find_task(connection, parameter("id"))
     return record if record is not None and record.kind in OF_LISTS and record.state in states else None
 
 
 def one_list() -> Response:
     """Show how far a list is: what was found in it, what is done with it, or what became of it."""
-    record = asked_list()
+    record = list_record()
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
     values: dict[str, Any] = {"record": record, "failure": record.failure and failure_text(record.failure)}
-    values["asked"] = ListOptions.of(record.parameters) if record.parameters else None
+    values["options"] = ListOptions.from_parameters(record.parameters) if record.parameters else None
+    if may_try_again(record):
+        with stores().reader.connect() as connection:
+            values["is_kept"] = file_bytes(connection, record.id, INPUT) is not None
     if record.state is TaskState.DONE:
         with stores().reader.connect() as connection:
             values["output_bytes"] = file_bytes(connection, record.id, OUTPUT)
@@ -127,7 +130,9 @@ def found_in(record: TaskRecord) -> dict[str, Any]:
     if is_there and record.parameters:
         binary = cast(BinaryIO, io.BufferedReader(PartsReader(read_file(reader, record.id, INPUT))))
         with suppress(FileError):  # the region of numbers is another since it was uploaded
-            head = list_head(binary, ListOptions.of(record.parameters), stores().options, datetime.now(UTC))
+            head = list_head(
+                binary, ListOptions.from_parameters(record.parameters), stores().options, datetime.now(UTC)
+            )
     problems = problems_of(b"".join(read_file(reader, record.id, OUTPUT)) or b"[]")
     return {"head": head, "problems": [(line, sentence_text(why)) for line, why in problems], "name": column_name(head)}
 
@@ -137,25 +142,36 @@ def column_name(head: ListHead | None) -> str | None:
 
 
 def confirm_list() -> Response:
-    """Have a worker do with a list what it was uploaded for, in the name of who confirms it."""
-    record = asked_list((TaskState.DONE,))
-    if record is None or record.kind != LOOK or not record.parameters:
+    """Have a worker do with a list what it was uploaded for, in the name of who confirms it; or try that again."""
+    record = list_record((TaskState.DONE, TaskState.FAILED))
+    is_offered = record is not None and (may_try_again(record) or is_looked_at(record))
+    if record is None or not is_offered or not record.parameters:
         return problem(HTTPStatus.NOT_FOUND)
-    wanted, now, by = ListOptions.of(record.parameters), datetime.now(UTC), account().name
+    options, now, by = ListOptions.from_parameters(record.parameters), datetime.now(UTC), account().name
     with stores().writer.connect() as connection, connection.begin() as transaction:
         task_id = add_task(
             connection,
-            KIND_OF[wanted.purpose],
+            KIND_OF[options.purpose],
             by=by,
-            parameters=wanted.parameters(),
+            parameters=options.parameters(),
             now=now,
-            steps_total=wanted.bytes,
+            steps_total=options.bytes,
         )
         if not pass_file(connection, record.id, task_id, INPUT):
             transaction.rollback()
-            return done(_gone(), "lists")
+            return redirect_with(_gone(), "lists")
+        resolve_task(connection, record.id, now)  # if that failed, and is tried again
         note(connection, by, Action.LIST_CONFIRMED, now, task_id)
     return make_response(redirect(url_for("console.one_list", id=task_id), HTTPStatus.SEE_OTHER))
+
+
+def is_looked_at(record: TaskRecord) -> bool:
+    return record.kind == LOOK and record.state is TaskState.DONE
+
+
+def may_try_again(record: TaskRecord) -> bool:
+    """Return whether what failed may succeed later, with the list that is kept for a while."""
+    return record.kind == SCRUB and record.state is TaskState.FAILED and is_stale(record)
 
 
 def _gone() -> Markup:
@@ -164,22 +180,22 @@ def _gone() -> Markup:
 
 def cancel_list() -> Response:
     """Drop a list that is not confirmed, or stop what is done with one."""
-    record, now = asked_list(), datetime.now(UTC)
+    record, now = list_record(), datetime.now(UTC)
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
     with stores().writer.begin() as connection:
         is_stopped = cancel_task(connection, record.id, now)
         if not (remove_file(connection, record.id, INPUT if record.kind == LOOK else OUTPUT) or is_stopped):
             # Somebody else was faster. What goes on now is another task, with a page and a button of its own.
-            return done(_gone() if record.kind == LOOK else _("It had ended already."), "lists")
+            return redirect_with(_gone() if record.kind == LOOK else _("It had ended already."), "lists")
         remove_files(connection, record.id)
         note(connection, account().name, Action.LIST_DROPPED, now, record.id)
-    return done(_("Dropped. What was recorded until then stays."), "lists")
+    return redirect_with(_("Dropped. What was recorded until then stays."), "lists")
 
 
 def download_list() -> Response:
     """Give out the scrubbed list, part by part. A form asks for it, because that is a row of `audit_log`."""
-    record, now = asked_list((TaskState.DONE,)), datetime.now(UTC)
+    record, now = list_record((TaskState.DONE,)), datetime.now(UTC)
     if record is None or record.kind != SCRUB:
         return problem(HTTPStatus.NOT_FOUND)
     with stores().writer.begin() as connection:
@@ -187,7 +203,7 @@ def download_list() -> Response:
         if size is not None:
             note(connection, account().name, Action.LIST_DOWNLOADED, now, record.id)
     if size is None:
-        return done(_("The file is gone: it was kept for a day."), "lists")
+        return redirect_with(_("The file is gone: it was kept for a day."), "lists")
     response = Response(_parts(stores(), record.id), mimetype="text/csv")
     response.headers["Content-Length"] = str(size)
     response.headers["Content-Disposition"] = f'attachment; filename="scrubbed-{record.id[:8]}.csv"'

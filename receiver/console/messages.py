@@ -8,9 +8,9 @@ from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import Connection, Row, select
 
 from models.tables import MESSAGES
-from receiver.console.listing import NONE, asked_failures, asked_messages, listed, title_of
+from receiver.console.listing import NONE, failure_selection, listed, message_selection, title_of
 from receiver.console.numbers import CHANNELS
-from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, problem, rendered, stores
+from receiver.console.pages import ROWS_ON_A_PAGE, Pages, parameter, problem, rendered, stores
 from sync.events.addresses import is_placeholder, read_on_any, spellings_of
 from sync.reports.messages import CountedKind
 from sync.reports.trace.gather import Fact, Trace, trace_message
@@ -26,16 +26,16 @@ def add_pages(pages: Pages) -> None:
 def messages() -> Response:
     """Show the form to search, and the messages behind a number if the address says which."""
     with stores().reader.connect() as connection:
-        wanted = asked_messages(connection)
-        if wanted.is_bounded:
-            return messages_page(listing=listed(connection, wanted))
+        selection = message_selection(connection)
+        if selection.is_bounded:
+            return messages_page(listing=listed(connection, selection))
     return messages_page(is_unbounded=bool(request.args.keys() & {"status", "day", "channel"}))
 
 
 def failed_messages() -> Response:
     """Show the messages behind a reason of *Failures*, by an address that is short: that page has hundreds."""
     with stores().reader.connect() as connection:
-        return messages_page(listing=listed(connection, asked_failures(connection)))
+        return messages_page(listing=listed(connection, failure_selection(connection)))
 
 
 def messages_page(status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
@@ -45,7 +45,7 @@ def messages_page(status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response
 
 def find_messages() -> Response:
     """Show what is found. The term comes by POST: an address in a URL would stand in the logs of every router."""
-    term = asked("term")
+    term = parameter("term")
     if not term:
         return messages_page(HTTPStatus.UNPROCESSABLE_ENTITY, is_empty=True)
     with stores().reader.connect() as connection:
@@ -72,7 +72,7 @@ def messages_to(connection: Connection, text: str) -> Sequence[Row[Any]]:
 
 
 def message() -> Response:
-    message_id = asked("id")
+    message_id = parameter("id")
     story = trace_message(stores().reader, message_id, options=stores().options)
     if not story.is_known:
         return problem(HTTPStatus.NOT_FOUND, "message")

@@ -1,6 +1,6 @@
 """What needs a person, worst first: the numbers of `status` in words of the person's language."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,16 +8,17 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from receiver.console.language import _, counted, duration_text, number_text
+from sync.dead_letters.replay_request import KIND as REPLAY
 from sync.status import InRedis, Numbers
 from sync.suppression import MAX_STALENESS
-from sync.tasks import TaskState, latest_tasks
+from sync.tasks import TaskRecord, TaskState, latest_tasks
 
 INBOX_SECONDS = 60
 FAILED_WITHIN = timedelta(days=7)
 # So many of the latest are looked at.
 TASKS_LOOKED_AT = 50
 
-_HELD_BY = {
+HELD_BY = {
     "queue": "a later opt-out waits in the queue",
     "inbox": "a later opt-out waits in the inbox",
     "dead_letters": "what may be a later opt-out is a dead letter",
@@ -40,7 +41,25 @@ class Need:
 def count_failed_work(connection: Connection, now: datetime) -> int:
     """Return how much of what people asked a worker for did not succeed of late."""
     latest = latest_tasks(connection, limit=TASKS_LOOKED_AT)
-    return sum(task.state is TaskState.FAILED and now - task.asked_at < FAILED_WITHIN for task in latest)
+    return len(unsettled([task for task in latest if now - task.asked_at < FAILED_WITHIN]))
+
+
+def unsettled(latest: Sequence[TaskRecord]) -> list[TaskRecord]:
+    """Return which of these tasks, the latest first, failed and still need a person. Pure.
+
+    A failure needs nobody any more that somebody has seen, or after which a replay of the same letters succeeded. Of
+    lists nobody knows whether another one was the same.
+    """
+    failed, replayed = [], []
+    for task in latest:
+        letters = {name: value for name, value in task.parameters.items() if name != "received_until"}
+        is_replay = task.kind == REPLAY and bool(letters)  # none are known since somebody was forgotten
+        if is_replay and task.state is TaskState.DONE:
+            replayed.append(letters)
+        is_settled = task.resolved_at is not None or (is_replay and letters in replayed)
+        if task.state is TaskState.FAILED and not is_settled:
+            failed.append(task)
+    return failed
 
 
 def needs(numbers: Numbers, *, failed_work: int) -> list[Need]:
@@ -49,7 +68,7 @@ def needs(numbers: Numbers, *, failed_work: int) -> list[Need]:
 
 
 def held_by_text(held_by: str | None) -> Markup:
-    return _(_HELD_BY.get(held_by or "", held_by or ""))
+    return _(HELD_BY.get(held_by or "", held_by or ""))
 
 
 def _needs(numbers: Numbers) -> Iterator[Need]:

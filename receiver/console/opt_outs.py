@@ -10,7 +10,16 @@ from sqlalchemy import Connection, Row, select
 
 from models.tables import HISTORY
 from receiver.console.language import _
-from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, asked_number, done, problem, rendered, stores
+from receiver.console.pages import (
+    ROWS_ON_A_PAGE,
+    Pages,
+    number_parameter,
+    parameter,
+    problem,
+    redirect_with,
+    rendered,
+    stores,
+)
 from receiver.console.person import address_of, person_page
 from receiver.console.session import account
 from sync.events.addresses import channel_name, is_placeholder, read_address, read_on_any, sender_text
@@ -36,7 +45,7 @@ def opt_outs() -> Response:
 def opt_outs_page(status: HTTPStatus = HTTPStatus.OK, problem_text: object = None) -> Response:
     """Show what was stated of late, in pages by key: never a count of all."""
     with stores().reader.connect() as connection:
-        rows = latest_statements(connection, before=asked_number("before"))
+        rows = latest_statements(connection, before=number_parameter("before"))
         hints = find_scanner_hints(connection, [row.id for row in rows])
     older = rows[-1].id if len(rows) == ROWS_ON_A_PAGE else None
     return rendered("opt_outs.html", status, rows=rows, older=older, hints=hints, problem_text=problem_text)
@@ -49,8 +58,8 @@ def latest_statements(connection: Connection, *, before: int | None) -> Sequence
 
 def add_opt_out() -> Response:
     """Opt somebody out by the word of the person who is signed in."""
-    address, reason, by = asked("address"), asked("reason"), account().name
-    channel = channel_name(asked("channel"))
+    address, reason, by = parameter("address"), parameter("reason"), account().name
+    channel = channel_name(parameter("channel"))
     reading = read_address(channel, address, stores().region)
     if reading.problem is not None or is_placeholder(address):
         return opt_outs_page(
@@ -59,29 +68,29 @@ def add_opt_out() -> Response:
     if not is_storable(reason):
         return opt_outs_page(HTTPStatus.UNPROCESSABLE_ENTITY, _("Say why, or how they said so: nothing was recorded."))
     now = datetime.now(UTC)
-    channel, sender = scope_of(channel, asked("sender"), stores().region)
+    channel, sender = scope_of(channel, parameter("sender"), stores().region)
     word = OptOutWord(channel=channel, sender=sender, at=None, by=by, reason=reason)
     with stores().writer.begin() as connection:
-        meant = tuple(address.text for address in reading.addresses)
-        state_opt_outs(connection, [meant], word, now, forget_keys=stores().options.forget_keys)
+        spellings = tuple(address.text for address in reading.addresses)
+        state_opt_outs(connection, [spellings], word, now, forget_keys=stores().options.forget_keys)
         statement = _latest_by(connection, by)
         note(connection, by, Action.OPT_OUT_ADDED, now, str(statement))
     text = _("Opted out. Your name and your reason stand in the history for good.")
-    return done(text, "person", statement=statement)
+    return redirect_with(text, "person", statement=statement)
 
 
 def remove_opt_out() -> Response:
     """End the opt-outs of somebody by the word of the person who is signed in."""
-    address, reason, by = asked("address"), asked("reason"), account().name
-    meant = read_on_any(None, address, stores().region).addresses
-    if not meant or is_placeholder(address):
+    address, reason, by = parameter("address"), parameter("reason"), account().name
+    addresses = read_on_any(None, address, stores().region).addresses
+    if not addresses or is_placeholder(address):
         return opt_outs_page(HTTPStatus.UNPROCESSABLE_ENTITY, _("That is no address, so nothing was ended."))
     if not is_storable(reason):
         return person_page(
             address, HTTPStatus.UNPROCESSABLE_ENTITY, _("Say why they may be messaged: nothing was ended.")
         )
-    channel = channel_name(asked("channel")) or None
-    sender = sender_text(asked("sender"), stores().region) or None
+    channel = channel_name(parameter("channel")) or None
+    sender = sender_text(parameter("sender"), stores().region) or None
     word = Resubscription(channel=channel, sender=sender, by=by, reason=reason)
     results = resubscribe_patiently(
         stores().writer, [address], word, default_region=stores().region, forget_keys=stores().options.forget_keys
@@ -95,7 +104,7 @@ def remove_opt_out() -> Response:
         text = _("Ended. Zexa or a carrier may still block this person: ask Zexa before you promise a message.")
     else:
         text = _("There was no opt-out to end. Your word stands in the history all the same.")
-    return done(text, "person", statement=statement)
+    return redirect_with(text, "person", statement=statement)
 
 
 def _latest_by(connection: Connection, name: str) -> int:

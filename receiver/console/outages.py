@@ -7,7 +7,7 @@ from flask import Response
 
 from receiver.console.language import _
 from receiver.console.overview import measured
-from receiver.console.pages import Pages, asked, asked_number, done, problem, rendered, stores
+from receiver.console.pages import Pages, number_parameter, parameter, problem, redirect_with, rendered, stores
 from receiver.console.session import account
 from sync.events.written_text import is_storable
 from sync.provider.outages.find import find_cost
@@ -24,7 +24,7 @@ def add_pages(pages: Pages) -> None:
 
 
 def outage() -> Response:
-    return outage_page(asked_number("number"))
+    return outage_page(number_parameter("number"))
 
 
 def outage_page(number: int | None, status: HTTPStatus = HTTPStatus.OK, problem_text: object = None) -> Response:
@@ -33,8 +33,8 @@ def outage_page(number: int | None, status: HTTPStatus = HTTPStatus.OK, problem_
         return problem(HTTPStatus.NOT_FOUND)
     with stores().reader.connect() as connection:
         cost = find_cost(connection, loss, datetime.now(UTC))
-    shown = cost.campaigns[:CAMPAIGNS_SHOWN]
-    return rendered("outage.html", status, loss=loss, cost=cost, campaigns=shown, problem_text=problem_text)
+    campaigns = cost.campaigns[:CAMPAIGNS_SHOWN]
+    return rendered("outage.html", status, loss=loss, cost=cost, campaigns=campaigns, problem_text=problem_text)
 
 
 def loss_of(number: int | None) -> Loss | None:
@@ -45,7 +45,7 @@ def loss_of(number: int | None) -> Loss | None:
 
 def resolve_outage() -> Response:
     """Note that the person who is signed in has looked after what an outage cost."""
-    number, reason, now = asked("number"), asked("reason"), datetime.now(UTC)
+    number, reason, now = parameter("number"), parameter("reason"), datetime.now(UTC)
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         return problem(HTTPStatus.NOT_FOUND)
     if not is_storable(reason):
@@ -57,4 +57,4 @@ def resolve_outage() -> Response:
                 note(connection, account().name, Action.OUTAGE_RESOLVED, now, number)
     except NotToResolve:
         return problem(HTTPStatus.NOT_FOUND)
-    return done(_("Looked after. Your name and what was done stay with the outage."), "health")
+    return redirect_with(_("Looked after. Your name and what was done stay with the outage."), "health")

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select
 from models.tables import CAMPAIGNS
 from receiver.console.charts import share_bar, stacked_bars
 from receiver.console.language import zone
-from receiver.console.listing import asked_day
+from receiver.console.listing import day_parameter
 from receiver.console.needs import count_failed_work, held_by_text, needs
 from receiver.console.numbers import by_channel, by_day, last_days, since_first, summed, worst_day
-from receiver.console.pages import Pages, asked, problem, rendered, stores
+from receiver.console.pages import Pages, parameter, problem, rendered, stores
 from sync.reports.few_campaigns import few_campaigns
 from sync.reports.queries import ReportSelection, Row, report_daily
 from sync.status import Latency, Numbers, measure
@@ -34,7 +34,7 @@ def add_pages(pages: Pages) -> None:
 def overview() -> Response:
     today = datetime.now(zone()).date()
     days = last_days(today, DAYS)
-    channel = asked("channel")
+    channel = parameter("channel")
     with stores().reader.connect() as connection:
         report = report_daily(connection, ReportSelection(since=days[0], until=today))
         running = running_campaigns(connection)
@@ -43,7 +43,7 @@ def overview() -> Response:
     of_today = [row for row in report.rows if row["day"] == today]
     channels = by_channel(of_today)
     rows = [row for row in report.rows if channel in ("", row["channel"])]
-    chosen, first = since_first(by_day(rows, days))
+    day_counts, first = since_first(by_day(rows, days))
     most = max((ended.finalised for _, ended in channels), default=0)
     return rendered(
         "overview.html",
@@ -56,10 +56,10 @@ def overview() -> Response:
         of_channel=summed(rows),
         first=first,
         channels=[(name, ended, share_bar(ended.parts, most)) for name, ended in channels],
-        days=chosen,
-        chart=stacked_bars([ended.parts for _, ended in chosen]),
-        opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in chosen]),
-        worst=worst_day(chosen),
+        days=day_counts,
+        chart=stacked_bars([ended.parts for _, ended in day_counts]),
+        opt_outs=stacked_bars([[("opt_outs", ended.opt_outs)] for _, ended in day_counts]),
+        worst=worst_day(day_counts),
         channel=channel,
         every_channel=[name for name, _ in by_channel(report.rows) if name],
         needs=needs(numbers, failed_work=failed_work),
@@ -71,21 +71,21 @@ def overview() -> Response:
 
 def day() -> Response:
     """Show the rows of `report_daily` of one day, which the numbers of the overview are sums of."""
-    of_day = asked_day("day")
+    of_day = day_parameter("day")
     if of_day is None:
         return problem(HTTPStatus.NOT_FOUND)
-    channel = asked("channel") or None
+    channel = parameter("channel") or None
     with stores().reader.connect() as connection:
         rows = report_daily(connection, ReportSelection(since=of_day, until=of_day, channel=channel)).rows
-    begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == asked("after")), -1)
-    shown = rows[begin : begin + SENDERS_ON_A_PAGE]
+    begin = 1 + next((place for place, row in enumerate(rows) if key_of(row) == parameter("after")), -1)
+    page_rows = rows[begin : begin + SENDERS_ON_A_PAGE]
     return rendered(
         "day.html",
         day=of_day,
         channel=channel,
-        rows=shown,
+        rows=page_rows,
         total=summed(rows),
-        older=key_of(shown[-1]) if len(rows) > begin + SENDERS_ON_A_PAGE else None,
+        older=key_of(page_rows[-1]) if len(rows) > begin + SENDERS_ON_A_PAGE else None,
         before=of_day - timedelta(days=1),
         after=of_day + timedelta(days=1),
     )
@@ -114,6 +114,6 @@ def _no_latency(_connection: Connection) -> Latency | None:
 
 def running_campaigns(connection: Connection) -> list[Row]:
     """Return the campaigns that were sent last and are not completed, with their counts."""
-    sent = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
-    ids = list(connection.execute(sent.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
+    sent_campaigns = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.status == "sent")
+    ids = list(connection.execute(sent_campaigns.order_by(CAMPAIGNS.c.sent_at.desc()).limit(CAMPAIGNS_SHOWN)).scalars())
     return few_campaigns(connection, ids)

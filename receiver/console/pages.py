@@ -47,13 +47,13 @@ def problem(status: HTTPStatus, kind: str = "") -> Response:
     return rendered("problem.html", status, code=status.value, kind=kind)
 
 
-def done(text: Markup, endpoint: str, **values: Any) -> Response:
+def redirect_with(text: Markup, endpoint: str, **values: Any) -> Response:
     """Return the answer to a form that did something: `text`, on another page."""
     flash(text)
     return make_response(redirect(url_for(f"console.{endpoint}", **values), HTTPStatus.SEE_OTHER))
 
 
-def asked(name: str, characters_max: int = 1024) -> str:
+def parameter(name: str, characters_max: int = 1024) -> str:
     """Return what stands in the address or the form under `name`; '' if it is too long.
 
     People fill in forms, so blanks around it do not count there. In an address they may be of an id.
@@ -62,7 +62,7 @@ def asked(name: str, characters_max: int = 1024) -> str:
     return text if len(text) <= characters_max and "\0" not in text else ""
 
 
-def asked_number(name: str) -> int | None:
+def number_parameter(name: str) -> int | None:
     """Return a whole number of the address, None if there is none."""
     text = request.args.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

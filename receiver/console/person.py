@@ -6,7 +6,7 @@ from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import Connection, select
 
 from models.tables import HISTORY, MESSAGES
-from receiver.console.pages import Pages, asked, asked_number, problem, rendered, stores
+from receiver.console.pages import Pages, number_parameter, parameter, problem, rendered, stores
 from sync.events.addresses import AddressReading, is_placeholder, read_on_any
 from sync.events.naming import names_any
 from sync.opt_outs import Knowledge, knowledge_of
@@ -32,15 +32,15 @@ def person() -> Response:
 
 
 def find_one() -> Response:
-    return person_page(asked("address"))
+    return person_page(parameter("address"))
 
 
 def address_of(connection: Connection) -> str | None:
     """Return the address that the message or the statement of this URL names."""
-    if (statement := asked_number("statement")) is not None:
+    if (statement := number_parameter("statement")) is not None:
         query = select(HISTORY.c.address).where(HISTORY.c.id == statement)
     else:
-        query = select(MESSAGES.c.recipient).where(MESSAGES.c.message_id == asked("message"))
+        query = select(MESSAGES.c.recipient).where(MESSAGES.c.message_id == parameter("message"))
     return connection.execute(query).scalar_one_or_none()
 
 

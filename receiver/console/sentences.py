@@ -11,9 +11,9 @@ def forms(*pairs: tuple[str, str]) -> tuple[Form, ...]:
     return tuple((re.compile(english), portuguese) for english, portuguese in pairs)
 
 
-def reworded(text: str, known: Sequence[Form]) -> str:
-    """Return `text` with all its parts of `known` forms in Portuguese, in the order of these."""
-    for english, portuguese in known:
+def reworded(text: str, forms: Sequence[Form]) -> str:
+    """Return `text` with all its parts of `forms` in Portuguese, in the order of these."""
+    for english, portuguese in forms:
         text = english.sub(portuguese, text)
     return text
 
@@ -25,7 +25,7 @@ _STATUSES = {
     "failed": "falhou",
     "undeliverable": "impossível de entregar",
 }
-_STATUS = re.compile(rf"(?<![.\w])({'|'.join(_STATUSES)})\b(?!\.)")
+_STATUS = re.compile(rf"(?<![.\w])({'|'.join(_STATUSES)})\b(?!\.\w)")
 # Parts of sentences, longest first, so that no form is taken for a part of another.
 _FORMS = forms(
     (
@@ -36,10 +36,41 @@ _FORMS = forms(
         r", because (\S+) \(occurred ([^)]*)\) is the only event that says what became of it",
         r", porque \1 (ocorreu em \2) é o único evento que diz o que lhe aconteceu",
     ),
+    (
+        r", because (\S+) \(occurred ([^)]*)\) is the latest event",
+        r", porque \1 (ocorreu em \2) é o último evento",
+    ),
+    (r"(\S+) \(occurred ([^)]*)\) is not final", r"\1 (ocorreu em \2) não é final"),
     (r"it outranks (\S+) \(occurred ([^)]*)\)", r"prevalece sobre \1 (ocorreu em \2)"),
     (
         r"(\S+) occurred at the same moment, and (\w+) ranks above (\w+)",
         r"\1 ocorreu no mesmo momento, e \2 está acima de \3",
+    ),
+    (
+        r"(\S+) occurred at the same moment, and what is signed goes before what was asked for",
+        r"\1 ocorreu no mesmo momento, e o que é assinado vale mais do que o que foi perguntado",
+    ),
+    (
+        r"No status and no row, because no fact says anything of a message that this version knows\.",
+        "Sem estado e sem linha, porque nenhum facto diz de uma mensagem algo que esta versão conheça.",
+    ),
+    (
+        r"The row is missing: message_status has none, though these facts make one\.",
+        "Falta a linha: message_status não tem nenhuma, embora estes factos deem uma.",
+    ),
+    (
+        r"The stored row differs from what these facts make in (.*): it was changed by other means, "
+        r"or applied with another ZEXA_DEFAULT_REGION\.",
+        r"A linha guardada difere do que estes factos dão em \1: foi mudada por outros meios, "
+        r"ou aplicada com outra ZEXA_DEFAULT_REGION.",
+    ),
+    (
+        r"is of a campaign, so it makes no row of message_status\.",
+        "é de uma campanha, por isso não dá nenhuma linha de message_status.",
+    ),
+    (
+        r"is of no message by its id, so it makes no row of message_status\.",
+        "não é de nenhuma mensagem com id, por isso não dá nenhuma linha de message_status.",
     ),
     (
         r"No status, because only an opt-out is known: no event says what became of the message\.",
@@ -69,11 +100,17 @@ _FORMS = forms(
         r"names no time: it counts as occurred when it was received\.",
         "não diz a hora: conta como ocorrido quando foi recebido.",
     ),
+    (
+        r"names no time: it counts as occurred when it was asked for\.",
+        "não diz a hora: conta como ocorrido quando foi perguntado.",
+    ),
     (r"is ignored: its type is unknown to this version\.", "é ignorado: esta versão não conhece o seu tipo."),
     (
         r"came with (\d+) different bodies: the one that occurred (.*) holds, and the others add only what it leaves out\.",
         r"veio com \1 corpos diferentes: vale o que ocorreu em \2, e os outros só acrescentam o que ele não diz.",
     ),
+    (r", asked for, not signed\)", ", perguntado, não assinado)"),
+    (r"^An event without a type ", "Um evento sem tipo "),
 )
 
 

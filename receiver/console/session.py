@@ -47,6 +47,7 @@ def begin_session(account: Account) -> None:
     session.clear()
     session.permanent = True
     session["name"] = account.name
+    session["generation"] = account.session_generation
     session["begun_at"] = datetime.now(UTC).timestamp()
     if language:
         session["language"] = language
@@ -61,14 +62,13 @@ def load_account(engine: Engine) -> Account | None:
     name, begun_at = session.get("name"), session.get("begun_at")
     if not isinstance(name, str) or not isinstance(begun_at, float):
         return None
-    begun = datetime.fromtimestamp(begun_at, UTC)
-    if datetime.now(UTC) - begun > ENDS_AFTER:
+    if datetime.now(UTC) - datetime.fromtimestamp(begun_at, UTC) > ENDS_AFTER:
         return None
     with engine.connect() as connection:
         account = find_account(connection, name)
-    if account is None or account.is_disabled or begun < account.created_at:
+    if account is None or account.is_disabled or account.session_generation != session.get("generation"):
         return None
-    return None if account.signed_out_at and begun <= account.signed_out_at else account
+    return account
 
 
 def form_token() -> str:

@@ -7,11 +7,11 @@ from ipaddress import ip_address
 from flask import Response, g, make_response, redirect, request, url_for
 
 from receiver.console.language import _
-from receiver.console.pages import Pages, asked, done, rendered, stores
+from receiver.console.pages import Pages, parameter, redirect_with, rendered, stores
 from receiver.console.session import account, begin_session, end_session
 from receiver.server.paths import forwarded_for
 from sync.users import sign_in as signing_in
-from sync.users.accounts import LinkKind, end_sessions, find_link, note_sign_in, set_password
+from sync.users.accounts import LinkKind, end_sessions, find_account, find_link, note_sign_in, set_password
 from sync.users.accounts import use_link as take_link
 from sync.users.audit import Action, note
 from sync.users.passwords import CHARACTERS_MAX, CHARACTERS_MIN, is_long_enough
@@ -32,7 +32,7 @@ def login() -> Response:
 
 
 def sign_in() -> Response:
-    name, password = asked("name"), request.form.get("password", "")
+    name, password = parameter("name"), request.form.get("password", "")
     result = signing_in.sign_in(stores().writer, name, password, client(), datetime.now(UTC))
     if result.account is not None:
         begin_session(result.account)
@@ -59,10 +59,10 @@ def sign_out() -> Response:
     """End every session of this person, wherever it was begun: whoever took the cookie is out too."""
     now = datetime.now(UTC)
     with stores().writer.begin() as connection:
-        end_sessions(connection, account().name, now)
+        end_sessions(connection, account().name)
         note(connection, account().name, Action.SIGNED_OUT, now)
     end_session()
-    return done(_("You are signed out, on every device."), "login")
+    return redirect_with(_("You are signed out, on every device."), "login")
 
 
 def link(secret: str) -> Response:
@@ -88,7 +88,8 @@ def use_link(secret: str) -> Response:
         if take_link(connection, secret, now) is None:
             return rendered("link.html", HTTPStatus.NOT_FOUND, owner=None)
         if kind is LinkKind.PASSWORD:
-            set_password(connection, owner.name, password, now)
+            set_password(connection, owner.name, password)
+            owner = find_account(connection, owner.name) or owner  # of the generation that this begins
             note(connection, owner.name, Action.PASSWORD_SET, now)
         note_sign_in(connection, owner.name, now)
         note(connection, owner.name, Action.SIGNED_IN, now)

@@ -8,14 +8,15 @@ from http import HTTPStatus
 from flask import Response, make_response, redirect, url_for
 from markupsafe import Markup
 
+from receiver.console.dead_letters import reason_name
 from receiver.console.language import _, number_text
 from receiver.console.list_words import list_failure_text
-from receiver.console.pages import ROWS_ON_A_PAGE, Pages, asked, done, problem, rendered, stores
+from receiver.console.pages import ROWS_ON_A_PAGE, Pages, parameter, problem, redirect_with, rendered, stores
 from receiver.console.session import account
 from sync.dead_letters.replay_request import HELD
 from sync.dead_letters.replay_request import KIND as REPLAY
 from sync.opt_outs.list_tasks import AS_OF, IMPORT, LOOK, SCRUB
-from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks
+from sync.tasks import OwnFailure, TaskRecord, TaskState, cancel_task, find_task, latest_tasks, resolve_task
 from sync.users.audit import Action, note
 
 # So often the browser loads the page of a task again that has not ended, and of one that nobody takes.
@@ -41,6 +42,7 @@ OUTCOMES = {
     "rows": "rows",
     "invalid": "no address, or not readable",
     "opted_out": "of people who have opted out",
+    "unknown": "of which nobody could know whether somebody has opted out",
     "clean": "may be messaged",
     "removed": "left out: opted out",
     "new": "newly opted out",
@@ -84,12 +86,13 @@ def add_pages(pages: Pages) -> None:
     pages.page("/tasks", tasks)
     pages.page("/task", task)
     pages.action("/task/cancel", cancel)
+    pages.action("/task/resolve", resolve_failure)
 
 
 def tasks() -> Response:
     """Show what was asked for, the latest first."""
     with stores().reader.connect() as connection:
-        records = latest_tasks(connection, before=asked("before") or None, limit=ROWS_ON_A_PAGE)
+        records = latest_tasks(connection, before=parameter("before") or None, limit=ROWS_ON_A_PAGE)
     older = records[-1].id if len(records) == ROWS_ON_A_PAGE else None
     return rendered("tasks.html", tasks=[in_words(record) for record in records], older=older)
 
@@ -97,7 +100,7 @@ def tasks() -> Response:
 def task() -> Response:
     """Show one task. The page loads itself again until the task has ended."""
     with stores().reader.connect() as connection:
-        record = find_task(connection, asked("id"))
+        record = find_task(connection, parameter("id"))
     if record is None:
         return problem(HTTPStatus.NOT_FOUND)
     if record.kind in OF_LISTS and account().may_act:
@@ -113,7 +116,7 @@ def task() -> Response:
 
 def cancel() -> Response:
     """Cancel a task because the person who is signed in decided so. What was done of it stays done."""
-    task_id, now = asked("id"), datetime.now(UTC)
+    task_id, now = parameter("id"), datetime.now(UTC)
     with stores().writer.begin() as connection:
         is_cancelled = cancel_task(connection, task_id, now)
         if is_cancelled:
@@ -121,7 +124,18 @@ def cancel() -> Response:
         elif find_task(connection, task_id) is None:
             return problem(HTTPStatus.NOT_FOUND)
     text = _("Cancelled. What was done until then stays done.") if is_cancelled else _("It had ended already.")
-    return done(text, "task", id=task_id)
+    return redirect_with(text, "task", id=task_id)
+
+
+def resolve_failure() -> Response:
+    """Have the overview name a failure no more, because the person who is signed in has seen what failed."""
+    task_id, now = parameter("id"), datetime.now(UTC)
+    with stores().writer.begin() as connection:
+        if resolve_task(connection, task_id, now):
+            note(connection, account().name, Action.TASK_RESOLVED, now, task_id)
+        elif find_task(connection, task_id) is None:
+            return problem(HTTPStatus.NOT_FOUND)
+    return redirect_with(_("The overview names it no more."), "task", id=task_id)
 
 
 def in_words(record: TaskRecord) -> TaskInWords:
@@ -154,4 +168,4 @@ def _selection(parameters: Mapping[str, object]) -> str:
     digests = parameters.get("digests")
     if isinstance(digests, list) and digests:
         return str(digests[0])[:12]
-    return str(parameters.get("reason") or "")
+    return str(reason_name(str(parameters.get("reason") or "")))

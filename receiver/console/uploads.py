@@ -52,7 +52,7 @@ class Uploads:
         """Return the body of an upload; of somebody who may not upload nothing, and nothing of it is read."""
         is_allowed = await self._run(lambda: self._may_upload(wsgi_environ(scope)))
         if not is_allowed:
-            return self._late if is_allowed is None else RequestBody.of(b"")
+            return self._late if is_allowed is None else RequestBody.from_bytes(b"")
         length = announced(header(scope["headers"], b"content-length"))
         if length > UNKEPT_BYTES_MAX:
             return _untaken(TOO_LARGE)
@@ -78,7 +78,7 @@ class Uploads:
 
     async def _spool(self, receive: Receive, file: Any, *, is_kept: bool) -> tuple[str, int]:
         """Write the body to `file` as it comes; return what is wrong with it, '' if nothing, and its length."""
-        held, size, is_whole = bytearray(), 0, False
+        buffer, size, is_whole = bytearray(), 0, False
         while not is_whole:
             message = await receive()
             if message["type"] != "http.request":
@@ -88,19 +88,19 @@ class Uploads:
             if size > UNKEPT_BYTES_MAX:
                 return TOO_LARGE, 0
             if is_kept and size <= BODY_BYTES_MAX:
-                held += part
-            if len(held) >= WRITTEN_BYTES:
-                await self._write(file, held)
-        await self._write(file, held)
+                buffer += part
+            if len(buffer) >= WRITTEN_BYTES:
+                await self._write(file, buffer)
+        await self._write(file, buffer)
         if not is_kept or size > BODY_BYTES_MAX:
             return TOO_LARGE, 0
         file.seek(0)
         return "", size
 
-    async def _write(self, file: Any, held: bytearray) -> None:
+    async def _write(self, file: Any, buffer: bytearray) -> None:
         """Write and forget what is held, in a thread: a disk may keep one waiting."""
-        await self._threads.run(lambda: file.write(held), seconds=UPLOAD_SECONDS)
-        held.clear()
+        await self._threads.run(lambda: file.write(buffer), seconds=UPLOAD_SECONDS)
+        buffer.clear()
 
 
 def _untaken(problem: str) -> RequestBody:

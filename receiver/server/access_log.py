@@ -15,14 +15,14 @@ from gunicorn import glogging
 from receiver.server.asgi import Scope, header
 from receiver.server.paths import DELIVERY_PATHS, kept_request_id, logged_path
 
-# An accepted delivery has a line only if its answer took this long: thousands a second, all saying that all is well,
-# cost a tenth of the process's time. What was refused, and every other request, always has one.
+# An accepted delivery has a line only if its answer took this long. Thousands of lines a second, all saying that all
+# is well, cost a tenth of the process's time. What was refused, and every other request, always has one.
 SLOW_SECONDS = 1.0
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # Made by hand, because one line a request costs as much as verifying it if a logger makes it. Every value is ours, of
 # a fixed form or escaped already, so none needs escaping here.
-_LINE = (
+JSON_LINE = (
     '{"event": "request", "level": "info", "timestamp": "%s", "method": "%s", "path": "%s", "status": %s, '
     '"milliseconds": %.1f, "request_id": "%s"}\n'
 )
@@ -34,7 +34,7 @@ def log_request(scope: Scope, status: int, seconds: float) -> None:
     """Write the line of a request that was answered, if it has one."""
     if status == 200 and seconds < SLOW_SECONDS and scope["path"] in DELIVERY_PATHS:
         return
-    line = (_READABLE if sys.stdout.isatty() else _LINE) % (
+    line = (_READABLE if sys.stdout.isatty() else JSON_LINE) % (
         datetime.now(UTC).isoformat(),
         scope["method"] if scope["method"] in METHODS else "other",
         logged_path(wsgi_path(scope)),

@@ -1,7 +1,7 @@
 """One connection of a client, as a protocol of asyncio: requests in, answers out, one after another.
 
-uvicorn's own protocols bound neither heads nor connections, nor how long a client may take. This one has the bounds
-of `rooms` and `parser`, and hands a bounded number of bytes at a time to the parser, so that no client keeps others
+uvicorn's own protocols bound neither heads nor connections, nor how long a client may take. This one has the bounds of
+`rooms` and `parser`. It hands a bounded number of bytes at a time to the parser, so that no client keeps others
 waiting. The application bounds bodies.
 """
 
@@ -30,7 +30,7 @@ UNSENT_BYTES_MAX = 64 * 1024
 LINGER_BYTES_MAX = 1024 * 1024
 UNAVAILABLE = (
     STATUS_LINES[503] + b"Retry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-)  # a mistake of ours
+)  # a bug of zexa-sync
 
 log = structlog.get_logger()
 

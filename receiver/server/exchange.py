@@ -75,7 +75,7 @@ class Exchange:
         return len(self._body) > UNREAD_BYTES_MAX
 
     async def run(self, app: AsgiApp) -> None:
-        """Have `app` answer. If a mistake of ours prevents that, the client is asked to come again."""
+        """Have `app` answer. If a bug of zexa-sync prevents that, the client is asked to come again."""
         try:
             await app(self.scope, self.receive, self.send)
         except Exception as error:

@@ -8,7 +8,7 @@ from typing import Protocol
 HEAD_SECONDS = 5.0
 # Routers keep idle connections for 90 s; if we closed first, a delivery could meet a closing connection.
 IDLE_SECONDS = 95.0
-# Longer than the application reads a body for: who is too slow is to be told so.
+# Longer than the application reads a body for: a client that is too slow is to get an answer that says so.
 READ_SECONDS = 15.0
 # The same for a list that a person uploads: 32 MiB at 1 Mbit/s.
 UPLOAD_SECONDS = 315.0
@@ -28,7 +28,7 @@ class Guest(Protocol):
 
 
 class Room:
-    """Connections that wait for the same thing, each at most `seconds`. Whoever waits longest is first."""
+    """Connections that wait for the same thing, each at most `seconds`. The connection that waits longest is first."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -100,7 +100,7 @@ class Rooms:
         return next(filter(None, chain([silent], (room.first() for room in rooms))), None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close whoever has waited for too long."""
+        """Close each connection that has waited for too long."""
         now = loop.time()
         for room in self._rooms:
             for connection in room.before(now - room.seconds):

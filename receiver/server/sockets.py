@@ -23,7 +23,7 @@ class OpenSockets:
             event.listen(engine, "close_detached", self._closed)
 
     def shut(self) -> None:
-        """End every connection. Whoever uses one gets an error of the database."""
+        """End every connection. A thread that uses one gets an error of the database."""
         for connection in list(self._open.values()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -31,8 +31,8 @@ class Threads:
     async def run(self, work: Callable[[], Result], *, seconds: float) -> Result:
         """Return what `work` returns, or raise what it raises.
 
-        Raises ThreadsBusy at once, or TimeoutError after `seconds`; then `work` is dropped if it has not begun, and
-        otherwise goes on in its thread without anybody who waits for it.
+        Raises ThreadsBusy at once, or TimeoutError after `seconds`. Then `work` is dropped if it has not begun.
+        Otherwise it goes on in its thread, and nothing waits for it.
         """
         if not self._places.acquire(blocking=False):
             raise ThreadsBusy

@@ -30,7 +30,7 @@ class RequestBody(NamedTuple):
     problem: str = ""
 
     @classmethod
-    def of(cls, content: bytes) -> "RequestBody":
+    def from_bytes(cls, content: bytes) -> "RequestBody":
         return cls(io.BytesIO(content), len(content))
 
 
@@ -80,7 +80,7 @@ class InThreads:
         if isinstance(body, Reply):
             await send_reply(send, body)
             return
-        environ = wsgi_environ(scope, RequestBody.of(body) if isinstance(body, bytes) else body)
+        environ = wsgi_environ(scope, RequestBody.from_bytes(body) if isinstance(body, bytes) else body)
         answer = await self.run(lambda: self._answer(environ))
         if isinstance(answer, Reply):
             await send_reply(send, answer, has_body=has_body)
@@ -158,9 +158,9 @@ def _first_of(parts: Iterator[bytes]) -> tuple[bytes, bool]:
 def wsgi_environ(scope: Scope, body: RequestBody | None = None) -> dict[str, Any]:
     """Return the environment of a request (PEP 3333). Names of fields with an underscore are left out.
 
-    They would stand for others, with a hyphen, and whoever is in front of us may have checked those only.
+    They would stand for others, with a hyphen, and a proxy in front of us may have checked those only.
     """
-    body = body or RequestBody.of(b"")
+    body = body or RequestBody.from_bytes(b"")
     peer, *_ = scope.get("client") or ("",)
     environ: dict[str, Any] = {
         # An answer to HEAD is that to GET, without its body.

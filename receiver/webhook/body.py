@@ -6,7 +6,7 @@ from typing import BinaryIO
 from receiver.server.asgi import Message, Receive
 from sync.events.raw import BODY_BYTES_MAX
 
-# The provider gives up after 10 s; whoever sends slower than that is not the provider.
+# The provider gives up after 10 s; a client that sends slower than that is not the provider.
 BODY_SECONDS = 10
 # What all bodies that one process has not read to their end hold together.
 UNFINISHED_BYTES_MAX = 64 * 1024 * 1024
@@ -33,8 +33,8 @@ class BodyReader:
     async def read(self, receive: Receive, length: int) -> bytes:
         """Return the body that `receive` gives; raise BodyTooLarge or BodyIncomplete.
 
-        `length` is what the request announces, 0 if it announces nothing. A body that is announced as too long is
-        not read at all; any other is read to the first byte that is not allowed, whatever its framing.
+        `length` is what the request announces, 0 if it announces nothing. A body that is announced as too long is not
+        read at all. Any other is read to the first byte that is not allowed, whatever its framing.
         """
         if length > BODY_BYTES_MAX:
             raise BodyTooLarge

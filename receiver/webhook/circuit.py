@@ -31,7 +31,7 @@ class Circuit:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the store is not to be asked now. Whoever hears False tries, and tells what came of it."""
+        """Return whether the store is not to be asked now. If not so, the caller tries, and reports what came of it."""
         if not self._pause:
             return False
         if self._clock() < self._try_at:

@@ -69,7 +69,7 @@ def replay(
     """Replay the selected letters in order of digest, each once; yield what became of it once that is committed.
 
     Owns its transactions, one for each page. Errors of a database that is away are SQLAlchemy's DBAPIError and
-    pass through. So does Held, if known good events fail as well. What was yielded before stays done. Begins at
+    pass through. So does ItemsHeld, if known good events fail as well. What was yielded before stays done. Begins at
     `place`, and calls `note` in each transaction.
     """
     after = place.after
@@ -113,15 +113,15 @@ def _merge(connection: Connection, letters: Sequence[Any], options: ParseOptions
     raw_events = [RawEvent(body=letter.body, received_at=letter.received_at) for letter in letters]
     stated = all_stated(read(raw_events, options), options)
     events = [result for result in stated if isinstance(result, Event)]
-    taken = merge_events(connection, events, options, now)
-    digests = {fact.digest for fact in taken}
+    new_facts = merge_events(connection, events, options, now)
+    digests = {fact.digest for fact in new_facts}
     return [_replayed(letter.digest, result, digests) for letter, result in zip(letters, stated, strict=True)]
 
 
-def _replayed(digest: str, stated: Event | NewDeadLetter, taken: Set[str]) -> Replayed:
+def _replayed(digest: str, stated: Event | NewDeadLetter, new_digests: Set[str]) -> Replayed:
     if isinstance(stated, NewDeadLetter):
         return Replayed(digest=digest, verdict=ReplayVerdict.STILL_DEAD, reason=stated.reason, error=stated.error)
-    if stated.digest not in taken:
+    if stated.digest not in new_digests:
         return Replayed(digest=digest, verdict=ReplayVerdict.UNCHANGED)
     is_ignored = stated.outcome is Outcome.IGNORED
     return Replayed(digest=digest, verdict=ReplayVerdict.IGNORED if is_ignored else ReplayVerdict.APPLIED)

@@ -25,7 +25,7 @@ from sync.dead_letters.text import (
 )
 from sync.events.interpretation import ParseOptions
 from sync.settings.worker import read_parse_options
-from sync.store.singly import Held
+from sync.store.singly import ItemsHeld
 from sync.terminal.options import JSON, WrongUse
 from sync.terminal.progress import progress
 from sync.terminal.stores import database
@@ -82,7 +82,7 @@ def replay_(digests: tuple[str, ...], is_all: bool, reason: str | None, with_ign
 def _held_in_a_line() -> Iterator[None]:
     try:
         yield
-    except Held as error:
+    except ItemsHeld as error:
         raise click.ClickException(f"nothing more was replayed: events known to be good fail too ({error})") from None
 
 

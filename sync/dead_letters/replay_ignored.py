@@ -43,8 +43,8 @@ def apply_ignored(
     """Apply the ignored facts that this version understands; yield each page's number of facts, and its tally.
 
     Safe beside running workers: it owns its transactions, one for each page, and locks ledger rows in the order of
-    their keys, as they do. Errors of a database that is away are SQLAlchemy's DBAPIError and pass through, as does Held
-    if known good events fail as well.
+    their keys, as they do. Errors of a database that is away are SQLAlchemy's DBAPIError and pass through, as does
+    ItemsHeld if known good events fail as well.
     """
     page: list[Key] = []
     while page := _page(engine, page[-1:], page_size):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from sync.dead_letters.replay import Replayed, ReplayPlace, replay
 from sync.dead_letters.replay_request import ALREADY_GONE, HELD, selection_of
-from sync.store.singly import Held
+from sync.store.singly import ItemsHeld
 from sync.tasks import TaskFailed, TaskWork
 
 # Few, because workers apply events beside it and wait for the ledger.
@@ -43,7 +43,7 @@ def replay_letters(work: TaskWork) -> Mapping[str, int]:
         ):
             done += 1
             work.check()
-    except Held:
+    except ItemsHeld:
         raise TaskFailed(HELD) from None
     return {} if work.steps_total is None else {ALREADY_GONE: max(0, work.steps_total - done)}
 

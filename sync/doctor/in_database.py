@@ -45,7 +45,7 @@ def check_database(url: URL, forget_key_ids: Collection[str] = ()) -> Iterator[C
             yield _pooler(connection)
             yield _foreign_tables(connection)
             if schema.status != "problem":
-                yield _forget_key(connection, forget_key_ids)
+                yield check_forget_key(connection, forget_key_ids)
         yield _writable(writer, has_schema=schema.status != "problem")
     except DBAPIError as error:
         away = findings.DATABASE_MISCONFIGURED if is_misconfigured(error) else findings.DATABASE_AWAY
@@ -123,7 +123,8 @@ def _foreign_tables(connection: Connection) -> Check:
     return ok("foreign_tables", f"the tables are ours{beside}")
 
 
-def _forget_key(connection: Connection, key_ids: Collection[str]) -> Check:
+def check_forget_key(connection: Connection, key_ids: Collection[str]) -> Check:
+    """Return whether the keys that forgotten people were hashed with are among those with these fingerprints."""
     missing = missing_forget_keys(connection, key_ids)
     if missing:
         return findings.FORGET_KEY_MISSING(key_ids=_listed(missing))

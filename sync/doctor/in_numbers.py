@@ -14,7 +14,7 @@ from sync.terminal.times import duration_text
 # Waiting for longer, while a worker runs, is late. An event of the journal may wait a minute before it is due.
 LATE = timedelta(minutes=1)
 LATE_IN_INBOX = timedelta(minutes=2)
-# A share of copies can be told from so many events on.
+# From so many events on a share of copies says something.
 EVENTS_MIN = 10
 COPIES_SHARE = 0.5
 

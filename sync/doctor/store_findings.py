@@ -161,5 +161,5 @@ TABLES_CHANGED = problem(
 FORGET_KEY_MISSING = problem(
     "forget_key",
     "ZEXA_FORGET_KEY lacks keys that forgotten people were hashed with: {key_ids}",
-    "give web, worker and this command these keys again; until then web does not start, and workers hold batches",
+    "give web, worker and the commands these keys again; until then web does not start, and workers hold batches",
 )

@@ -74,7 +74,7 @@ def read_address(channel: str, text: str, default_region: str) -> AddressReading
     cannot be one address has a problem and no address.
     """
     if (quick := _quickly_read(channel, text, default_region)) is None:
-        return _read_whole(channel, text, default_region)
+        return read_whole(channel, text, default_region)
     return AddressReading((Address(quick, person_of(quick)),), _problem(channel, quick))
 
 
@@ -96,7 +96,7 @@ def _quickly_read(channel: str, text: str, default_region: str) -> str | None:
 
 
 @lru_cache(maxsize=_ADDRESSES_KEPT)
-def _read_whole(channel: str, text: str, default_region: str) -> AddressReading:
+def read_whole(channel: str, text: str, default_region: str) -> AddressReading:
     if not is_storable(text):
         return AddressReading((), AddressProblem.UNSTORABLE if text.strip() else AddressProblem.NO_ADDRESS)
     result = _addresses(channel, text, default_region)
@@ -109,13 +109,13 @@ def _read_whole(channel: str, text: str, default_region: str) -> AddressReading:
 
 
 def _addresses(channel: str, text: str, default_region: str) -> tuple[Address, ...] | AddressProblem:
-    shown = visible(text)
-    inner = unwrap(shown)
+    visible_text = visible(text)
+    inner = unwrap(visible_text)
     result: tuple[Address, ...] | AddressProblem = AddressProblem.NO_ADDRESS
     if inner and inner.casefold() not in _PLACEHOLDERS:
         result = _email_or_id(inner) if "@" in inner else _number(text, inner, default_region)
-    if channel == "slack" and shown and _is_opaque(inner, result):
-        return (Address(shown, shown),)
+    if channel == "slack" and visible_text and _is_opaque(inner, result):
+        return (Address(visible_text, visible_text),)
     if channel not in CHANNELS and isinstance(result, AddressProblem) and _is_slack_id(inner):
         return (Address(inner, inner),)
     return result
@@ -186,7 +186,7 @@ def channel_name(text: str) -> str:
 
 @lru_cache(maxsize=_SENDERS_KEPT)
 def sender_text(sender: str, default_region: str) -> str:
-    """Return how the tables keep a sender: a number as addresses are, a name as it is told; '' if there is none."""
+    """Return how the tables keep a sender: a number as addresses are, a name as it is written; '' if there is none."""
     text = " ".join(visible(sender).split())
     if not is_storable(text):
         return ""
@@ -218,7 +218,7 @@ def texts_of(channel: str, text: str, default_region: str) -> tuple[str, ...]:
         return (text,)  # as nearly always
     if (quick := _quickly_read(channel, text, default_region)) is not None:
         return (quick,)
-    return tuple(address.text for address in _read_whole(channel, text, default_region).addresses)
+    return tuple(address.text for address in read_whole(channel, text, default_region).addresses)
 
 
 def persons_of(channel: str | None, text: str, default_region: str) -> tuple[Address, ...]:

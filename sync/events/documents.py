@@ -144,8 +144,8 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def _require_shallow(document: Any) -> None:
-    """Refuse what nests over DEPTH_MAX: the parser's own bound depends on the stack it is called on, and a body
-    must read alike everywhere, also when it is read again from the ledger."""
+    """Refuse what nests over DEPTH_MAX. The parser's own bound depends on the stack it is called on. But a body must
+    read alike everywhere, also when it is read again from the ledger."""
     level = [document]
     for _ in range(DEPTH_MAX + 1):
         inner = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class EventType(StrEnum):
-    """The six events the provider documents."""
+    """The events that the provider documents."""
 
     DELIVERED = "message.delivered"  # reached the recipient, or the carrier accepted it
     FAILED = "message.failed"  # failed after all attempts

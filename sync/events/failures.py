@@ -34,7 +34,7 @@ NO_FAILURE = Failure(None, None, ())
 
 
 def failure(fields: Any) -> Failure:
-    """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All that is told counts."""
+    """`error` is a text, or an object with `code` and `message`; `errors` a list of such. All of them count."""
     codes, reasons = _proses(_codes(fields)), _proses(_reasons(fields))
     if isinstance(fields.error, dict | list) or fields.errors is not None:
         for error in islice(_errors(fields.error, fields.errors), _ERRORS_MAX):

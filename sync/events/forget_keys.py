@@ -23,7 +23,7 @@ class ForgetKey(Struct, frozen=True, gc=False):
     key_id: str
 
     @classmethod
-    def of(cls, secret: bytes) -> "ForgetKey":
+    def from_secret(cls, secret: bytes) -> "ForgetKey":
         """Return the key that this secret is."""
         return cls(secret, _hmac(secret, "key id", "")[:_ID_CHARACTERS])
 
@@ -35,7 +35,7 @@ class ForgetKey(Struct, frozen=True, gc=False):
         return PSEUDONYM + _hmac(self.secret, "person", person)
 
     def keyed_digest(self, digest: str) -> str:
-        """Return what stands for a body's digest: whoever knows all else of a body finds the number by a plain one."""
+        """Return what stands for a body's digest: by a plain one the number is found if all else of a body is known."""
         return KEYED + _hmac(self.secret, "digest", digest)
 
     def keyed_id(self, text: str) -> str:

@@ -1,7 +1,7 @@
 """Knows who was forgotten, by keyed hashes alone, and so whether a body or a text names one of them. Pure.
 
 It finds what `sync.events.naming` finds. That module looks for a number in a text. Here the number is not known any
-more, so every run of digits of that length is hashed, and every word of the length of an address.
+more. So every run of digits of that length is hashed, and every word of the length of an address.
 """
 
 import re
@@ -117,10 +117,10 @@ class ForgottenPeople:
         return _in_order(person for form in unescaped(text) for person in self._read_form(form))
 
     def _read_form(self, text: str) -> Iterator[ForgottenPerson]:
-        shown, digits, folded = forms_of(text)
+        visible_text, digits, folded = forms_of(text)
         for kind, candidate in self._candidates(digits, folded):
             yield from self._people_of_mark(kind, candidate)
-        for written in emails_within(text, shown):
+        for written in emails_within(text, visible_text):
             for address in persons_of(None, written, self._default_region):
                 if person := self.find(address.person):
                     yield person

@@ -1,7 +1,7 @@
 """How bodies are read, as far as the customer decides it. Pure.
 
-What a body states depends on these choices, so every process of an installation must have the same, and after a
-change `zexa-sync rebuild` reads the ledger anew.
+What a body states depends on these choices, so every process of an installation must have the same. After a change
+`zexa-sync rebuild` reads the ledger anew.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The rule of merging: which of several bodies holds, and what rows follow from them. Pure.
 
-Rows are a function of the *set* of distinct bodies, each with its earliest receipt: not of their order, of copies, of
-batches or of how many workers ran. Every pair of events has an answer, so there is no state machine and no transition
+Rows are a function of the *set* of distinct bodies, each with its earliest receipt. Order, copies, batches and the
+number of workers make no difference. Every pair of events has an answer, so there is no state machine and no transition
 to forget. An event here is what one body states; those under one key of the ledger are the same fact.
 """
 
@@ -128,11 +128,11 @@ def row_of_one(event: Event) -> MessageRow:
 def row_of_several(message_events: list[Event]) -> MessageRow:
     """Return the row that follows from events that are all of one message."""
     # Greatest first, so that the first value found is the one that counts.
-    held, others = _parted(message_events)
+    holding_events, others = _parted(message_events)
     channel = recipient = sender = campaign_id = None
     greatest = delivered = failed = None
     finals: set[Status] = set()
-    for event in held:
+    for event in holding_events:
         if (status := status_of(event)) is None:
             continue
         greatest = greatest or event
@@ -143,7 +143,7 @@ def row_of_several(message_events: list[Event]) -> MessageRow:
         elif status in _FAILURES:
             failed = failed or event
     opted_out_at = None
-    for event in (*held, *others):
+    for event in (*holding_events, *others):
         details = event.message
         assert details is not None
         channel, recipient = channel or details.channel, recipient or details.recipient
@@ -171,9 +171,9 @@ def _parted(events: list[Event]) -> tuple[list[Event], list[Event]]:
     """Return the events that hold under their keys, and the others, each with the greatest first."""
     if len(events) == 1:
         return events, []
-    held = holding(events)
-    others = [event for event in events if held[event.key] is not event]
-    return sorted(held.values(), key=strength, reverse=True), sorted(others, key=strength, reverse=True)
+    holding_events = holding(events)
+    others = [event for event in events if holding_events[event.key] is not event]
+    return sorted(holding_events.values(), key=strength, reverse=True), sorted(others, key=strength, reverse=True)
 
 
 def is_of_message(event: Event) -> bool:

@@ -36,12 +36,12 @@ def names_any(persons: Iterable[str], default_region: str) -> Callable[[bytes], 
     words = [re.compile(f"{BEFORE_A_WORD}{re.escape(other)}{AFTER_A_WORD}") for other in others]
 
     def is_named_in(text: str) -> bool:
-        shown, digits, folded = forms_of(text)
+        visible_text, digits, folded = forms_of(text)
         if any(number in digits for number in numbers) or any(word.search(folded) for word in words):
             return True
         return any(
             address.person in wanted
-            for written in emails_within(text, shown)
+            for written in emails_within(text, visible_text)
             for address in persons_of(None, written, default_region)
         )
 
@@ -74,24 +74,25 @@ def words_of(person: str) -> set[str]:
 
 def forms_of(text: str) -> tuple[str, str, str]:
     """Return a text as it is seen, its digits only, and as words are compared."""
-    shown = visible(text)
-    if '"@' in shown:
-        shown = _QUOTED.sub(r"\1@", shown)
-    if shown.isascii():
-        return shown, _IS_NO_DIGIT.sub("", shown), shown.lower()
-    digits = "".join(str(unicodedata.decimal(character)) for character in shown if character.isdecimal())
-    return shown, digits, shown.casefold()
+    visible_text = visible(text)
+    if '"@' in visible_text:
+        visible_text = _QUOTED.sub(r"\1@", visible_text)
+    if visible_text.isascii():
+        return visible_text, _IS_NO_DIGIT.sub("", visible_text), visible_text.lower()
+    digits = "".join(str(unicodedata.decimal(character)) for character in visible_text if character.isdecimal())
+    return visible_text, digits, visible_text.casefold()
 
 
-def emails_within(text: str, shown: str) -> Iterator[str]:
-    """Yield what only a reading tells whether it is the e-mail address of a person; `shown` is the text as it is seen.
+def emails_within(text: str, visible_text: str) -> Iterator[str]:
+    """Yield what only a reading tells whether it is the e-mail address of a person.
 
-    ASCII is found as a word wherever it stands; a domain of other letters has two spellings.
+    `visible_text` is the text as it is seen. ASCII is found as a word wherever it stands; a domain of
+    other letters has two spellings.
     """
-    if "@" in shown or "%40" in shown:
+    if "@" in visible_text or "%40" in visible_text:
         yield text
-        if not shown.isascii():
-            yield from _EMAIL_WITHIN.findall(shown)
+        if not visible_text.isascii():
+            yield from _EMAIL_WITHIN.findall(visible_text)
 
 
 def texts_within(content: bytes) -> Iterator[str]:

@@ -151,10 +151,10 @@ def opt_out_rows(statements: Iterable[StoredStatement]) -> dict[OptOutKey, OptOu
     """
     greatest: dict[OptOutKey, StoredStatement] = {}
     received: dict[OptOutKey, datetime] = {}
-    ended: dict[str, list[StoredStatement]] = {}
+    endings: dict[str, list[StoredStatement]] = {}
     for statement in statements:
         if statement["kind"] == StatementKind.OPTED_IN:
-            ended.setdefault(statement["person"], []).append(statement)
+            endings.setdefault(statement["person"], []).append(statement)
             continue
         key = statement["channel"], statement["address"], statement["sender"]
         received_at = statement["received_at"] or statement["occurred_at"]
@@ -166,7 +166,7 @@ def opt_out_rows(statements: Iterable[StoredStatement]) -> dict[OptOutKey, OptOu
             address=key[1],
             sender=key[2],
             opted_out_at=statement["occurred_at"],
-            opted_in_at=ended_at(key, ended.get(statement["person"], ())),
+            opted_in_at=ended_at(key, endings.get(statement["person"], ())),
             received_at=received[key],
             source=statement["source"],
             message_id=statement["message_id"],

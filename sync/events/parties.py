@@ -18,7 +18,7 @@ class Parties(Struct, frozen=True, gc=False):
 def opted_out_parties(channel: str, recipient: str | None, sender: str | None, region: str) -> Parties:
     """Return who has opted out, of whom.
 
-    Many providers turn `to` and `from` round in a STOP, so each that can be a person's is taken for one: a sender that
+    Many providers turn `to` and `from` round in a STOP, so each that can be a person's is taken for one. A sender that
     is a number is opted out too, which harms nobody. Only beside a `to` that is the name of a sender is `from` surely
     the recipient. What cannot be a person's is the sender that the opt-out holds for.
     """

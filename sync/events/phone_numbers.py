@@ -125,19 +125,19 @@ def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Addres
     *joined, whole = accumulate(groups)
     if len(whole) > _DIGITS_MAX:
         return False, AddressProblem.IMPOSSIBLE_NUMBER
-    readings = _readings(whole, region)
-    valid = [_valid_number(*reading) for reading in readings]
+    readings = possible_readings(whole, region)
+    valid = [valid_number(*reading) for reading in readings]
     # Several short groups at the end may each be something behind. Longer ones are how a number is grouped.
     short = list(takewhile(lambda group: len(group) <= _SHORT_GROUP_DIGITS, reversed(groups[1:])))
     is_from_abroad = whole.startswith(_ABROAD) and valid[-1] is not None
     for beginning in () if is_from_abroad else joined[-max(1, len(short)) :]:
-        for number, reading in zip(valid, _readings(beginning, region), strict=True):
-            if number is None and _valid_number(*reading):
+        for number, reading in zip(valid, possible_readings(beginning, region), strict=True):
+            if number is None and valid_number(*reading):
                 return False, AddressProblem.MORE_BEHIND
     numbers = [number for number in valid if number]
     is_sure = bool(numbers)
     if not is_sure:
-        judged = [quickly_judged(*reading) or _judged(*reading) for reading in readings]
+        judged = [quickly_judged(*reading) or slowly_judged(*reading) for reading in readings]
         numbers = [judgement.number for judgement in judged if judgement.is_possible]
     persons: dict[str, Address] = {}
     for number in numbers:
@@ -146,7 +146,7 @@ def _read_groups(groups: Sequence[str], region: str) -> tuple[bool, tuple[Addres
     return is_sure, tuple(persons.values()) or AddressProblem.IMPOSSIBLE_NUMBER
 
 
-def _readings(digits: str, region: str) -> tuple[tuple[str, str], ...]:
+def possible_readings(digits: str, region: str) -> tuple[tuple[str, str], ...]:
     """Return the ways to read `digits`, each with its region: as a number of it, and with a country code in front."""
     if digits[0] == "+":
         return ((digits, ""),)
@@ -155,16 +155,16 @@ def _readings(digits: str, region: str) -> tuple[tuple[str, str], ...]:
 
 def is_valid(number: str) -> bool:
     """Return whether a number in E.164 lies in a range that is known to be in use."""
-    return _valid_number(number, "") is not None
+    return valid_number(number, "") is not None
 
 
-def _valid_number(digits: str, region: str) -> str | None:
-    judged = quickly_judged(digits, region) or _judged(digits, region)
+def valid_number(digits: str, region: str) -> str | None:
+    judged = quickly_judged(digits, region) or slowly_judged(digits, region)
     return judged.number if judged.is_valid else None
 
 
 @lru_cache(maxsize=4096)
-def _judged(digits: str, region: str) -> Judgement:
+def slowly_judged(digits: str, region: str) -> Judgement:
     """Return what the library says of `digits` as a number of `region`, '' if they begin with a plus.
 
     Of a number with two spellings it may know one only, so both are asked for.

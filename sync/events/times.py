@@ -65,8 +65,8 @@ def _epoch_time(number: float) -> datetime:
 
 
 def _text_time(text: str) -> datetime:
-    """Read ISO 8601 (no offset means UTC), also with 24:00:00, a second 60 or the zone as ` UTC`; RFC 2822; or epoch
-    seconds or milliseconds. Raise ValueError if it is none."""
+    """Read ISO 8601, RFC 2822, or epoch seconds or milliseconds. In ISO 8601 no offset means UTC; 24:00:00, a second 60
+    and the zone as ` UTC` are read too. Raise ValueError if it is none."""
     if "-" not in text and _EPOCH.fullmatch(text) and len(text) != len("20260624"):
         return _epoch_time(float(text))
     text = text.upper()

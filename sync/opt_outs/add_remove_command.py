@@ -52,18 +52,18 @@ def add(
     For any channel and sender unless narrowed. It takes effect at once, and never weakens an opt-out that
     stands. Who, when and why go into the table opt_out_history for good.
 
-    Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use,
-    or if an ADDRESS is not an address: then nothing is recorded. Reads DATABASE_URL, ZEXA_DEFAULT_REGION
-    and ZEXA_FORGET_KEY.
+    Exit status: 0 if all are in force; 1 if a re-subscription is later than --at, or on a failure; 2 on wrong use. It
+    is also 2 if an ADDRESS is not an address; then nothing is recorded. Reads DATABASE_URL, ZEXA_DEFAULT_REGION and
+    ZEXA_FORGET_KEY.
     """
     region = default_region()
-    meant = _read(addresses, channel or "", region)
+    people = _read(addresses, channel or "", region)
     scope_channel, scope_sender = scope_of(channel or "", sender or "", region)
     statement = OptOutWord(channel=scope_channel, sender=scope_sender, at=at, by=by, reason=reason)
     with database() as engine, engine.begin() as connection:
         keys = read_forget_keys(os.environ)
-        outcomes = state_opt_outs(connection, meant, statement, datetime.now(UTC), forget_keys=keys)
-    for several, outcome in zip(meant, outcomes, strict=True):
+        outcomes = state_opt_outs(connection, people, statement, datetime.now(UTC), forget_keys=keys)
+    for several, outcome in zip(people, outcomes, strict=True):
         scope_told = visible(scope_text(scope_channel, scope_sender))
         say(f"{visible(' or '.join(several))}  {_OUTCOMES[outcome]} ({scope_told})")
     sys.exit(1 if WordEffect.ENDED in outcomes else 0)
@@ -102,8 +102,8 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
     to now, also for an opt-out that is not applied yet. A STOP that is received afterwards opts out again, whatever
     time it claims; a copy of an earlier STOP does not.
 
-    Says which opt-outs ended and which remain in force. Exit status: 0 on success; 1 if an ADDRESS had none to end,
-    or on a failure; 2 on wrong use, or if an ADDRESS is not an address. It is also 1 if an opt-out remains in force
+    Says which opt-outs ended and which remain in force. Exit status: 0 on success; 1 if an ADDRESS had none to end, or
+    on a failure; 2 on wrong use. It is also 2 if an ADDRESS is not an address. It is also 1 if an opt-out remains
     because the clock of the machine that received it is ahead. Reads DATABASE_URL, ZEXA_DEFAULT_REGION and
     ZEXA_FORGET_KEY.
     """
@@ -111,10 +111,10 @@ def remove(addresses: tuple[str, ...], by: str, reason: str, channel: str | None
         raise WrongUse("an address is blank or no text; nothing was ended")
     region = default_region()
     for number, address in enumerate(addresses, 1):
-        meant = persons_of(channel, address, region)
-        if any(is_keyed(address.person) for address in meant):
+        persons = persons_of(channel, address, region)
+        if any(is_keyed(address.person) for address in persons):
             raise WrongUse("a hash stands for a forgotten person: give the address; nothing was ended")
-        if not meant:
+        if not persons:
             problem = read_address(channel or "", address, region).problem
             raise WrongUse(f"{_is_none(number, len(addresses), channel or '')}: {problem}; nothing was ended")
     scope_sender = sender_text(sender, region) if sender else None

@@ -40,9 +40,9 @@ def check(
     invalid     this is no address of that channel, or of any
     unknown     a store did not answer, or the answer would be older than --max-staleness
 
-    The last line shows the time as of which the answers hold, and what keeps that time in the past: an opt-out
-    that was received and is not applied yet. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on
-    wrong use. Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_FORGET_KEY.
+    The last line shows the time as of which the answers hold. An opt-out that was received and is not applied yet keeps
+    that time in the past, and is named. Exit status: 0 only if every address is allowed, 1 otherwise, 2 on wrong use.
+    Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_FORGET_KEY.
     """
     texts = list(_texts(addresses))
     if not texts:

@@ -56,8 +56,8 @@ def gather_evidence(
     Of somebody who was forgotten with one of `forget_keys` that is what remains. Errors of the database are
     SQLAlchemy's DBAPIError and pass through.
     """
-    meant = persons_of(None, address, default_region)
-    persons = [spelling.person for spelling in meant]
+    addresses = persons_of(None, address, default_region)
+    persons = [spelling.person for spelling in addresses]
     persons += [key.pseudonym(person) for person in persons for key in forget_keys]
     with engine.begin() as connection:
         hold_snapshot(connection)
@@ -74,7 +74,7 @@ def gather_evidence(
         contents = {row["digest"]: row["body"] for row in bodies}
         afterwards = rows(_messages_after(persons, min(opted_out))) if opted_out else []
         return Evidence(
-            address=meant[0].text if meant else address.strip(),
+            address=addresses[0].text if addresses else address.strip(),
             opt_outs=rows(_opt_outs(persons)),
             statements=[{**row, "body": contents.get(row["digest"])} for row in statements],
             facts=[row for row in bodies if row["subject_id"] in message_ids],

@@ -30,11 +30,11 @@ def evidence_document(evidence: Evidence) -> dict[str, Any]:
 
 
 def _document(row: Row) -> dict[str, Any]:
-    shown = row_in_json(row)
+    document = row_in_json(row)
     if "body" not in row:
-        return shown
+        return document
     body = row["body"]
-    return shown | ({"body": None, "body_base64": None} if body is None else body_document(bytes(body)))
+    return document | ({"body": None, "body_base64": None} if body is None else body_document(bytes(body)))
 
 
 def evidence_text(evidence: Evidence) -> str:
@@ -142,19 +142,19 @@ def late_document(row: Row, *, shows_addresses: bool) -> dict[str, Any]:
 
     `knowledge` says what we knew of the opt-out by then, as `Knowledge` does.
     """
-    shown = _document(row) | {"knowledge": str(knowledge_of(row))}
+    document = _document(row) | {"knowledge": str(knowledge_of(row))}
     if not shows_addresses:
-        shown["address"] = masked_address(row["address"])
+        document["address"] = masked_address(row["address"])
         for name in ("sender", "opt_out_sender"):
-            shown[name] = row[name] and masked_text(row[name])
-    return shown
+            document[name] = row[name] and masked_text(row[name])
+    return document
 
 
 def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
     """Return a table of these messages, the first of `count`."""
     if not rows:
         return "No message was sent after an opt-out of its address."
-    shown = [late_document(row, shows_addresses=shows_addresses) | {"row": row} for row in rows]
+    documents = [late_document(row, shows_addresses=shows_addresses) | {"row": row} for row in rows]
     names = ("status at", "after", "known", "status", "address", "opted out", "holds for", "message")
     cells = [
         (
@@ -167,7 +167,7 @@ def late_text(rows: Sequence[Row], count: int, *, shows_addresses: bool) -> str:
             scope_text(late["opt_out_channel"], late["opt_out_sender"]),
             late["message_id"],
         )
-        for late in shown
+        for late in documents
     ]
     number = rows_shown_text(len(rows), count, "latest")
     return f"Messages with a status later than an opt-out of their address: {number}\n{table_text(names, cells)}"

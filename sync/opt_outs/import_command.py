@@ -58,10 +58,10 @@ def import_(
       zexa-sync opt-outs import stopped.csv --by "Maria, support"
       zexa-sync opt-outs import old.csv --by Maria --column phone --channel sms --at 2026-06-24 --invalid bad.csv
 
-    Beside the addresses these columns are read, if the file has them: channel, sender, opted_out_at (ISO 8601, UTC
-    if it names no offset), opted_in_at (a row that is over by then is left out) and reason. A row without a time
-    says that the person has opted out now, also if a person had re-subscribed the address. A row with a time, or
-    --at, does not undo a later re-subscription.
+    Beside the addresses these columns are read, if the file has them: channel, sender, opted_out_at, opted_in_at and
+    reason. Times are ISO 8601, in UTC if they name no offset. A row is left out if its opted_in_at is after its
+    opted_out_at, or if it has only an opted_in_at. A row without a time says that the person has opted out now, also if
+    a person had re-subscribed the address. A row with a time, or --at, does not undo a later re-subscription.
 
     No opt-out is ever cleared or weakened. A row that says no more than what stands changes nothing and leaves no
     history: a file may be imported twice. Invalid rows are reported by line, never with their content. The import
@@ -81,11 +81,11 @@ def import_(
         forget_keys=read_forget_keys(os.environ),
     )
     choose = named(column) if column else named_one_of(ADDRESS_COLUMNS)
-    wanted = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
+    column_text = "column of that name" if column else f"column {', '.join(ADDRESS_COLUMNS)}; name one with --column"
     try:
         if invalid:
             require_apart(source, [invalid])
-        with opened_csv(source, choose, wanted=wanted, delimiter=delimiter) as file, database() as engine:
+        with opened_csv(source, choose, column_text=column_text, delimiter=delimiter) as file, database() as engine:
             counts = _imported(engine, file, defaults, invalid)
     except FileError as error:
         raise WrongUse(str(error)) from None

@@ -105,7 +105,7 @@ def _record(
         stated = [row.without(people) for row in stated]
     hold_statements(connection, alone=False)
     persons = persons_of(key for row in stated for key in row.keys)
-    stands = {key: _Stands.of(row) for key, row in read_rows(connection, persons).items()}
+    stands = {key: _Stands.from_row(row) for key, row in read_rows(connection, persons).items()}
     ends: dict[str, list[StoredStatement]] = {}
     for end in read_statements(connection, persons):
         ends.setdefault(end["person"], []).append(end)
@@ -137,7 +137,7 @@ class _Stands:
     opted_in_at: datetime | None
 
     @classmethod
-    def of(cls, row: OptOutRow) -> "_Stands":
+    def from_row(cls, row: OptOutRow) -> "_Stands":
         return cls(opted_out_at=row.opted_out_at, received_at=row.received_at, opted_in_at=row.opted_in_at)
 
     def with_time(self, at: datetime) -> "_Stands":

@@ -58,8 +58,8 @@ def list_(
         rows = latest_opt_outs(connection, selection, limit=limit)
         counts = count_by_channel(connection, selection)
     if as_json:
-        shown = [opt_out_document(row, shows_addresses=show_addresses) for row in rows]
-        say(json.dumps({"opt_outs": shown, "count": sum(counts.values()), "channels": counts}, indent=2))
+        documents = [opt_out_document(row, shows_addresses=show_addresses) for row in rows]
+        say(json.dumps({"opt_outs": documents, "count": sum(counts.values()), "channels": counts}, indent=2))
         return
     total = sum(counts.values())
     if rows:

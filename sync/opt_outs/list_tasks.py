@@ -24,20 +24,21 @@ from sync.opt_outs.uploaded_list import ListOptions, ListPurpose, opened_list, r
 from sync.queue.connection import opened_queue
 from sync.settings.environment import read_redis_settings
 from sync.suppression import MAX_STALENESS, Lookup, LookupStatus
-from sync.tasks import TaskFailed, TaskWork
-from sync.tasks.files import INPUT, OUTPUT
+from sync.tasks import TaskFailed, TaskRecord, TaskWork
+from sync.tasks.files import INPUT, OUTPUT, KeptFor
 from sync.terminal.csv_file import CsvFile, FileError
 from sync.terminal.csv_records import Record, next_batch
 
 LOOK, SCRUB, IMPORT = "look_at_list", "scrub_list", "import_list"
 KIND_OF = {ListPurpose.SCRUB: SCRUB, ListPurpose.IMPORT: IMPORT}
-# A list that nobody confirms is deleted so long after the look at it, and one that was worked through soon.
-UNCONFIRMED = timedelta(hours=1)
+# A list that nobody confirms is deleted so long after the look at it, one that was worked through soon. Of one that
+# could not be scrubbed a person may have it tried again.
+UNCONFIRMED, SOON = timedelta(hours=1), timedelta()
 FILES_KEPT = {
-    (LOOK, INPUT): UNCONFIRMED,
-    (LOOK, OUTPUT): UNCONFIRMED,
-    (SCRUB, INPUT): timedelta(),
-    (IMPORT, INPUT): timedelta(),
+    (LOOK, INPUT): KeptFor(ended=UNCONFIRMED, failed=UNCONFIRMED),
+    (LOOK, OUTPUT): KeptFor(ended=UNCONFIRMED, failed=UNCONFIRMED),
+    (SCRUB, INPUT): KeptFor(ended=SOON, failed=UNCONFIRMED),
+    (IMPORT, INPUT): KeptFor(ended=SOON, failed=SOON),
 }
 # How a task fails if nobody can know who has opted out; what holds the answer back stands behind it.
 STALE = "stale"
@@ -53,9 +54,10 @@ ROWS_PER_CHECK = 200
 def look_at_list(work: TaskWork) -> Mapping[str, int]:
     """Count the rows, those that are no address, and those of people who have opted out. Changes nothing.
 
+    Rows of which the look-up cannot say whether somebody has opted out are counted as `unknown`: some of them may have.
     Its output is a JSON array of the first rows that cannot be taken: line and reason, and nothing of the row.
     """
-    counts = {"rows": 0, "invalid": 0, "opted_out": 0}
+    counts = {"rows": 0, "invalid": 0, "opted_out": 0, "unknown": 0}
     problems: list[tuple[int, str]] = []
     with _opened(work) as (asked, file), _opened_lookup(work) as lookup:
         read = row_reader(file, asked, work.options, lambda: datetime.now(UTC))
@@ -67,12 +69,18 @@ def look_at_list(work: TaskWork) -> Mapping[str, int]:
                 counts["rows"] += 1
                 counts["invalid"] += problem is not None
                 counts["opted_out"] += problem is None and answer.status is LookupStatus.SUPPRESSED
+                counts["unknown"] += problem is None and answer.status is LookupStatus.UNKNOWN
                 if problem is not None and len(problems) < PROBLEMS_TOLD_MAX:
                     problems.append((record[0], problem))
             work.progress(file.position())
     with work.output() as output:
         output.write(json.dumps(problems).encode())
     return counts
+
+
+def is_stale(record: TaskRecord) -> bool:
+    """Return whether it failed because nobody could know who has opted out: later that may be known."""
+    return record.failure is not None and record.failure.partition(":")[0] == STALE
 
 
 def problems_of(look: bytes) -> Sequence[tuple[int, str]]:
@@ -134,7 +142,7 @@ def import_list(work: TaskWork) -> Mapping[str, int]:
 @contextmanager
 def _opened(work: TaskWork) -> Iterator[tuple[ListOptions, CsvFile]]:
     """Open the list of the task. Fails the task with what is wrong with the list, which quotes no row."""
-    asked = ListOptions.of(work.parameters)
+    asked = ListOptions.from_parameters(work.parameters)
     try:
         with opened_list(work.input(), asked, work.options.default_region) as file:
             yield asked, replace(file, records=_checked(file.records, work))

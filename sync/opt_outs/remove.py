@@ -116,10 +116,10 @@ def resubscribe(
     people = forgotten_by(connection, forget_keys)
     hold_statements(connection, alone=True)
     now = clock()
-    meant = _meant(connection, addresses, resubscription.channel, default_region)
-    meant = [(text, kept_of(several, people)) for text, several in meant]
+    named_people = _named_people(connection, addresses, resubscription.channel, default_region)
+    named_people = [(text, kept_of(several, people)) for text, several in named_people]
     # Of one person the first spelling is kept; the statement holds for all of them.
-    stated = {address.person: address.text for _, several in meant for address in reversed(several)}
+    stated = {address.person: address.text for _, several in named_people for address in reversed(several)}
     before = read_rows(connection, stated)
     add_to_history(
         connection,
@@ -140,17 +140,17 @@ def resubscribe(
     )
     write_rows(connection, {key for key, row in before.items() if resubscription.ends(row)}, now)
     after = read_rows(connection, stated)
-    return [_ended(spelling, several, before, after, resubscription) for spelling, several in meant]
+    return [_ended_opt_outs(spelling, several, before, after, resubscription) for spelling, several in named_people]
 
 
-def _meant(
+def _named_people(
     connection: Connection, addresses: Sequence[str], channel: str | None, default_region: str
 ) -> list[tuple[str, list[Address]]]:
     """Return whose opt-outs are to end, with the first of `addresses` that names them.
 
     Without a channel an address may also be a Slack id: if it looks like a Slack id, or if that id has opted out.
     """
-    meant: dict[frozenset[str], tuple[str, list[Address]]] = {}
+    people: dict[frozenset[str], tuple[str, list[Address]]] = {}
     for text in addresses:
         every = persons_of(channel, text, default_region)
         plain = read_address(channel or "", text, default_region).addresses or every
@@ -159,23 +159,23 @@ def _meant(
         opted_out = {person_of(row.address) for row in rows.values()}
         ids = [other for other in others if other.person in opted_out or _MAY_BE_ID.fullmatch(other.text)]
         persons = frozenset(address.person for address in plain) or frozenset([text])
-        _, several = meant.setdefault(persons, (text, []))
+        _, several = people.setdefault(persons, (text, []))
         several += [address for address in (*plain, *ids) if address not in several]
-    return list(meant.values())
+    return list(people.values())
 
 
-def _ended(
+def _ended_opt_outs(
     text: str,
-    meant: Sequence[Address],
+    addresses: Sequence[Address],
     before: Mapping[OptOutKey, OptOutRow],
     after: Mapping[OptOutKey, OptOutRow],
     resubscription: Resubscription,
 ) -> EndedOptOuts:
-    persons = {address.person for address in meant}
+    persons = {address.person for address in addresses}
     were = {key: row for key, row in before.items() if person_of(row.address) in persons and row.is_in_force}
     in_force = [after[key] for key in were if after[key].is_in_force]
     return EndedOptOuts(
-        address=text if not meant or is_keyed(meant[0].text) else meant[0].text,
+        address=text if not addresses or is_keyed(addresses[0].text) else addresses[0].text,
         ended=[after[key] for key in were if not after[key].is_in_force],
         in_force=in_force,
         ahead=[row for row in in_force if resubscription.ends(row)],

@@ -52,11 +52,11 @@ def scrub_(
     For example:
       zexa-sync opt-outs scrub list.csv --column phone --out clean.csv --removed removed.csv --invalid invalid.csv
 
-    Each row goes to exactly one of the three files, byte for byte as it is: other columns, order, quotes, byte order
-    mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason.
-    The command reads UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row goes to --invalid
-    if it cannot be read, is too short to have the column, or has more fields than the header. So does a row whose
-    text cannot be one address: two numbers, a number with something behind it, a number that a spreadsheet made a
+    Each row goes to exactly one of the three files, byte for byte as it is. Other columns, order, quotes, byte order
+    mark and line ends stay, and each file has the header. Rows of --invalid have one column more, invalid_reason. The
+    command reads UTF-8, and UTF-16 with a byte order mark; between columns , ; tab or |. A row goes to --invalid if it
+    cannot be read, is too short to have the column, or has more fields than the header. So does a row whose text cannot
+    be one address. Such are two numbers, a number with something behind it, and a number that a spreadsheet made a
     quantity (912345678.0).
 
     The files appear when all is done; if the command fails or is stopped, it writes and overwrites nothing. It
@@ -69,12 +69,12 @@ def scrub_(
     """
     paths = [removed, invalid, clean]  # so that if there is a clean list, the others are there too
     staleness = timedelta.max if allow_stale else timedelta(seconds=max_staleness)
-    asked = ScrubScope(channel=channel, sender=sender, max_staleness=staleness)
+    scrub_scope = ScrubScope(channel=channel, sender=sender, max_staleness=staleness)
     try:
         require_apart(source, paths)
     except FileError as error:
         raise WrongUse(str(error)) from None
-    counts = _scrubbed(source, column, delimiter, paths, asked)
+    counts = _scrubbed(source, column, delimiter, paths, scrub_scope)
     files = {"clean": clean, "removed": removed, "invalid": invalid}
     say(json.dumps(_document(counts, files), indent=2) if as_json else _text(counts, files))
 
@@ -83,11 +83,11 @@ def scrub_(
 _WAYS_OUT = {"forget_key": "give the key that web and worker have", "clock": "set the clock right"}
 
 
-def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path], asked: ScrubScope) -> ScrubCounts:
+def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path], scope: ScrubScope) -> ScrubCounts:
     try:
         with (
             stop_signals() as is_stop_asked,
-            opened_csv(source, named(column), wanted="column of that name", delimiter=delimiter) as file,
+            opened_csv(source, named(column), column_text="column of that name", delimiter=delimiter) as file,
             opened_lookup() as lookup,
             file_progress("Scrubbing", file.bytes) as show,
             written_together(paths) as (removed, invalid, clean),
@@ -98,7 +98,7 @@ def _scrubbed(source: Path, column: str, delimiter: str | None, paths: list[Path
                 if is_stop_asked():
                     raise StopAsked
 
-            return scrub(lookup, file, Files(clean=clean, removed=removed, invalid=invalid), asked, on_look)
+            return scrub(lookup, file, Files(clean=clean, removed=removed, invalid=invalid), scope, on_look)
     except FileError as error:
         raise WrongUse(f"{error}; {NOTHING}") from None
     except UnknownStatusError as error:

@@ -61,7 +61,7 @@ def scrub(
     row; what was written until then is of no use.
     """
     counts = ScrubCounts()
-    _require_fresh(lookup, scope, counts)
+    require_fresh(lookup, scope, counts)
     for file, text in (
         (files.clean, csv_file.header_text),
         (files.removed, csv_file.header_text),
@@ -74,7 +74,7 @@ def scrub(
     return counts
 
 
-def _require_fresh(lookup: Lookup, scope: ScrubScope, counts: ScrubCounts) -> None:
+def require_fresh(lookup: Lookup, scope: ScrubScope, counts: ScrubCounts) -> None:
     """Find out before a long file is read."""
     freshness = lookup.freshness().judged(scope.max_staleness)
     if not freshness.is_within(scope.max_staleness, datetime.now(UTC)):

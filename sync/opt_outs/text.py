@@ -19,25 +19,25 @@ def opt_outs_text(rows: Sequence[StoredOptOut], *, shows_addresses: bool) -> str
 
 
 def _cells(row: StoredOptOut, *, shows_addresses: bool) -> Sequence[str]:
-    shown = opt_out_document(row, shows_addresses=shows_addresses)
+    document = opt_out_document(row, shows_addresses=shows_addresses)
     times = [time_text(row[name]) for name in ("opted_out_at", "opted_in_at")]
     return [
         *times,
-        shown["address"],
-        shown["channel"] or "any",
-        shown["sender"] or "any",
-        shown["source"],
-        shown["note"] or "-",
+        document["address"],
+        document["channel"] or "any",
+        document["sender"] or "any",
+        document["source"],
+        document["note"] or "-",
     ]
 
 
 def opt_out_document(row: StoredOptOut, *, shows_addresses: bool) -> dict[str, Any]:
     """Return a row of `opt_outs` as JSON's types, its address and what is like one masked unless asked for."""
-    shown = row_in_json(row)
-    shown["is_in_force"] = is_in_force(row["opted_in_at"], row["received_at"])
+    document = row_in_json(row)
+    document["is_in_force"] = is_in_force(row["opted_in_at"], row["received_at"])
     if not shows_addresses:
         for name in ("address", "person"):
-            shown[name] = masked_address(row[name])
+            document[name] = masked_address(row[name])
         for name in ("sender", "note"):
-            shown[name] = row[name] and masked_text(row[name])
-    return shown
+            document[name] = row[name] and masked_text(row[name])
+    return document

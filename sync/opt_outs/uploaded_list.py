@@ -57,7 +57,7 @@ class ListOptions:
         }
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Self:
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
         at = read_time(parameters["at"]) if parameters["at"] else None
         return cls(**{**parameters, "purpose": ListPurpose(parameters["purpose"]), "at": at})
 
@@ -76,7 +76,7 @@ class ListOptions:
 
 @contextmanager
 def opened_list(
-    binary: BinaryIO, asked: ListOptions, region: str, *, bytes_max: int | None = None
+    binary: BinaryIO, list_options: ListOptions, region: str, *, bytes_max: int | None = None
 ) -> Iterator[CsvFile]:
     """Read a list, or the first `bytes_max` of it: a CSV file with a header, or an address on each line.
 
@@ -88,11 +88,11 @@ def opened_list(
 
     any_name = named_one_of(ADDRESS_COLUMNS, advice="say which one is meant")
     with read_csv(
-        io.BufferedReader(BoundedLines(binary, asked.bytes if bytes_max is None else bytes_max)),
-        asked.bytes,
-        named(asked.column) if asked.column else any_name,
-        wanted="column of that name" if asked.column else f"column {', '.join(ADDRESS_COLUMNS)}",
-        is_row=None if asked.column else is_address,
+        io.BufferedReader(BoundedLines(binary, list_options.bytes if bytes_max is None else bytes_max)),
+        list_options.bytes,
+        named(list_options.column) if list_options.column else any_name,
+        column_text="column of that name" if list_options.column else f"column {', '.join(ADDRESS_COLUMNS)}",
+        is_row=None if list_options.column else is_address,
     ) as file:
         yield file
 
@@ -102,11 +102,11 @@ RowReading = tuple[Sequence[str], str | None]
 
 
 def row_reader(
-    file: CsvFile, asked: ListOptions, options: ParseOptions, clock: Callable[[], datetime]
+    file: CsvFile, list_options: ListOptions, options: ParseOptions, clock: Callable[[], datetime]
 ) -> Callable[[Record], RowReading]:
     """Return what reads a row as `opt-outs scrub` or `import` does. Raises FileError if a column stands twice."""
-    is_import = asked.purpose is ListPurpose.IMPORT
-    columns, defaults = columns_of(file) if is_import else {}, asked.defaults("", options)
+    is_import = list_options.purpose is ListPurpose.IMPORT
+    columns, defaults = columns_of(file) if is_import else {}, list_options.defaults("", options)
 
     def read_to_import(record: Record) -> RowReading:
         try:
@@ -119,7 +119,7 @@ def row_reader(
         cell = file.cell(record[2])
         if cell is None:
             return (), NOT_READABLE
-        reading = read_address(asked.channel, cell, options.default_region)
+        reading = read_address(list_options.channel, cell, options.default_region)
         return [address.text for address in reading.addresses], reading.problem and str(reading.problem)
 
     return read_to_import if is_import else read_to_scrub
@@ -144,10 +144,10 @@ class ListHead:
     rows: Sequence[FirstRow]
 
 
-def list_head(binary: BinaryIO, asked: ListOptions, options: ParseOptions, now: datetime) -> ListHead:
+def list_head(binary: BinaryIO, list_options: ListOptions, options: ParseOptions, now: datetime) -> ListHead:
     """Read the beginning of a list. Raises FileError if it is no list, or its column cannot be found."""
-    with opened_list(binary, asked, options.default_region, bytes_max=HEAD_BYTES) as file:
-        read, rows = row_reader(file, asked, options, lambda: now), []
+    with opened_list(binary, list_options, options.default_region, bytes_max=HEAD_BYTES) as file:
+        read, rows = row_reader(file, list_options, options, lambda: now), []
         for record in islice(file.records, HEAD_ROWS):
             addresses, problem = read(record)
             rows.append(FirstRow(line=record[0], cell=file.cell(record[2]), addresses=addresses, problem=problem))

@@ -44,7 +44,7 @@ def verdict_sentence(row: Row) -> str:
 
 
 def verdict_text(rows: Sequence[Row]) -> str:
-    """Return the verdict on all messages of a person that are later than an opt-out; the worst is told in full."""
+    """Return the verdict on all messages of a person that are later than an opt-out; the worst is given in full."""
     if not rows:
         return "No message after an opt-out."
     worst = max(rows, key=_gravity)

@@ -37,10 +37,10 @@ def held_about(address: str, *, limit: int | None) -> Holdings:
     seconds = EXPORT_SECONDS if limit is None else SHOW_SECONDS
     with database(is_read_only=True, statement_seconds=seconds) as engine:
         require_forget_keys(engine, {key.key_id for key in options.forget_keys})
-        held = find_person(engine, reading.addresses, waiting, options=options, limit=limit)
-    if reading.problem is not None and not held.is_anything:
+        holdings = find_person(engine, reading.addresses, waiting, options=options, limit=limit)
+    if reading.problem is not None and not holdings.is_anything:
         # Slack takes any text for an id: without a message there, the text is a misspelt number or address.
         raise WrongUse(f"nobody's address: {reading.problem}")
-    if len([address for address in held.people if address.text[0] == "+"]) > 1:
+    if len([address for address in holdings.people if address.text[0] == "+"]) > 1:
         click.echo("this number may be two people's, and both are shown: give it with a plus", err=True)
-    return held
+    return holdings

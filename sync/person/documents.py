@@ -17,8 +17,8 @@ _ADDRESSES = ("recipient", "address", "person")
 _TEXTS = ("sender", "failure_reason", "note", "reason", "stated_by")
 
 
-def person_document(held: Holdings, *, shows_addresses: bool, with_bodies: bool) -> dict[str, Any]:
-    """Return all of `held`; without `shows_addresses` what names a person is masked."""
+def person_document(holdings: Holdings, *, shows_addresses: bool, with_bodies: bool) -> dict[str, Any]:
+    """Return all of `holdings`; without `shows_addresses` what names a person is masked."""
 
     def shown(row: Row) -> dict[str, Any]:
         return row_document(row, shows_addresses=shows_addresses, with_bodies=with_bodies)
@@ -36,28 +36,28 @@ def person_document(held: Holdings, *, shows_addresses: bool, with_bodies: bool)
                 "person": _address(address.person, shows_addresses),
                 "spellings": [_address(text, shows_addresses) for text in spellings_of(address.person)],
             }
-            for address in held.people
+            for address in holdings.people
         ],
-        "verdict": verdict_document(held.late),
-        "messages": {"count": held.message_count, "rows": [shown(row) for row in held.messages]},
-        "opt_outs": [shown(row) | {"is_in_force": bool(row["is_in_force"])} for row in held.opt_outs],
-        "history": [shown(row) for row in held.history],
-        "facts": None if held.facts is None else [shown(row) for row in held.facts],
-        "other_facts": searched(held.other_facts),
-        "dead_letters": searched(held.dead_letters),
-        "inbox": searched(held.inbox),
-        "queue": searched(held.queue),
+        "verdict": verdict_document(holdings.late),
+        "messages": {"count": holdings.message_count, "rows": [shown(row) for row in holdings.messages]},
+        "opt_outs": [shown(row) | {"is_in_force": bool(row["is_in_force"])} for row in holdings.opt_outs],
+        "history": [shown(row) for row in holdings.history],
+        "facts": None if holdings.facts is None else [shown(row) for row in holdings.facts],
+        "other_facts": searched(holdings.other_facts),
+        "dead_letters": searched(holdings.dead_letters),
+        "inbox": searched(holdings.inbox),
+        "queue": searched(holdings.queue),
     }
 
 
 def row_document(row: Row, *, shows_addresses: bool, with_bodies: bool) -> dict[str, Any]:
     """Return a row as JSON's types, its body as text in `body` or, if it is not UTF-8, in `body_base64`."""
-    shown = row_in_json({name: value for name, value in row.items() if name != "body"})
+    document = row_in_json({name: value for name, value in row.items() if name != "body"})
     if not shows_addresses:
-        for name in shown.keys() & {*_ADDRESSES, *_TEXTS}:
+        for name in document.keys() & {*_ADDRESSES, *_TEXTS}:
             mask = masked_address if name in _ADDRESSES else masked_text
-            shown[name] = shown[name] and mask(shown[name])
-    return shown | body_document(row["body"]) if with_bodies and "body" in row else shown
+            document[name] = document[name] and mask(document[name])
+    return document | body_document(row["body"]) if with_bodies and "body" in row else document
 
 
 def _address(text: str, shows_addresses: bool) -> str:

@@ -72,9 +72,9 @@ class Erasure:
             assert people is not None
             _hold_ledger_still(connection)
             connection.execute(update(FORGOTTEN_PEOPLE).where(is_person).values(is_erasing=True))
-            done = erase(connection, people)
+            outcome = erase(connection, people)
             connection.execute(update(FORGOTTEN_PEOPLE).where(is_person).values(is_erasing=False))
-        return done
+        return outcome
 
 
 def _hold_ledger_still(connection: Connection) -> None:

@@ -32,30 +32,30 @@ def export(address: str, as_json: bool, output: Path | None) -> None:
       zexa-sync person export 912345678 --text -o answer.txt
 
     Holds every message, opt-out, statement and signed body, each dead letter that names the person, and what waits.
-    Addresses are printed in full. Look through it before you hand it out: a body may name somebody else too, and a
-    body that no row links to a person is found by the digits in it. docs/privacy.md explains each member of the JSON.
+    Addresses are printed in full. Look through it before you hand it out, for a body may name somebody else too. A body
+    that no row links to a person is found by the digits in it. docs/privacy.md explains each member of the JSON.
 
     Every dead letter, every fact without a message and all that waits is looked at, however long that takes.
 
     Exit status: 0 if anything is held, 1 if nothing is, if Redis does not answer, or on a failure, 2 on wrong use.
     Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY, ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES.
     """
-    held = held_about(address, limit=None)
-    if held.queue is None:
+    holdings = held_about(address, limit=None)
+    if holdings.queue is None:
         click.echo("Redis did not answer: what waits in the queue is not in this export", err=True)
-    if not held.is_anything:
-        click.echo(nothing_text(held), err=True)
+    if not holdings.is_anything:
+        click.echo(nothing_text(holdings), err=True)
     elif output is None:
-        say(_text(held, as_json))
+        say(_text(holdings, as_json))
     else:
-        _write(output, _text(held, as_json))
-    sys.exit(0 if held.is_anything and held.queue is not None else 1)
+        _write(output, _text(holdings, as_json))
+    sys.exit(0 if holdings.is_anything and holdings.queue is not None else 1)
 
 
-def _text(held: Holdings, as_json: bool) -> str:
+def _text(holdings: Holdings, as_json: bool) -> str:
     if as_json:
-        return json.dumps(person_document(held, shows_addresses=True, with_bodies=True), indent=2)
-    return person_text(held, shows_addresses=True, with_bodies=True)
+        return json.dumps(person_document(holdings, shows_addresses=True, with_bodies=True), indent=2)
+    return person_text(holdings, shows_addresses=True, with_bodies=True)
 
 
 def _write(path: Path, text: str) -> None:

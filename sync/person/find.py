@@ -31,8 +31,8 @@ _LATEST = func.coalesce(MESSAGES.c.status_at, MESSAGES.c.opted_out_at, MESSAGES.
 class Holdings:
     """All that is held about a person, or about the two that a number without a plus may be.
 
-    `messages` are the latest of `message_count`, each with `why` it has its status; `opt_outs` have a column more,
-    `is_in_force`; `history` has the latest statement first; `late` are rows of `sent_after_opt_out`. `facts` are bodies
+    `messages` are the latest of `message_count`, each with `why` it has its status. `opt_outs` have a column more,
+    `is_in_force`. `history` has the latest statement first; `late` are rows of `sent_after_opt_out`. `facts` are bodies
     of the ledger, with what the ledger knows of each; None if nobody asked for bodies. The others are what a search of
     bodies found; `queue` is None if Redis did not answer.
     """

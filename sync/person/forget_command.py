@@ -50,15 +50,15 @@ def forget(address: str, by: str, reason: str) -> None:
     `suppressed` for every spelling, and what comes later is stored without address and body. Only `opt-outs remove`
     with the address ends that. Keep the key for good: web and worker refuse to start without it. Nothing is erased
     while one of them runs that was not given it. All files that were uploaded in the console go, for they may name the
-    person; what no worker has done with them yet has to be asked for again.
+    person. What no worker has done with them yet has to be asked for again.
 
     First it is recorded who asked, when and why. Then rows are erased, all bodies being read for it. Then it waits
     for workers to take what was in the queue before. Stopped or failed anywhere it may be run again; the second time
     changes nothing. docs/privacy.md says what backups still hold.
 
-    Exit status: 0 if nothing is left; 1 if something may be: if nothing takes the queue for 60 s, if a store does not
-    answer, or on a failure; 2 on wrong use. Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY, ZEXA_DEFAULT_REGION and
-    ZEXA_OPT_OUT_FAILURES; they must be those of the workers.
+    Exit status: 0 if nothing is left; 1 if something may be; 2 on wrong use. Something may be left if nothing takes the
+    queue for 60 s, if a store does not answer, or on a failure. Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY,
+    ZEXA_DEFAULT_REGION and ZEXA_OPT_OUT_FAILURES; they must be those of the workers.
     """
     options = read_parse_options(os.environ)
     if not options.forget_keys:

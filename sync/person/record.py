@@ -19,8 +19,8 @@ LOCK_SECONDS = 2
 def record_forgotten(engine: Engine, person: str, options: ParseOptions, *, by: str, reason: str) -> str:
     """Record that `person` is forgotten, who asked for it and why, and opt them out; return the pseudonym.
 
-    Owns its transaction, which waits for every batch that began before. So whoever comes afterwards knows. If the
-    person was forgotten before and is opted out, nothing is written. Raises ForgetKeyMissing, and errors of the
+    Owns its transaction, which waits for every batch that began before. So every batch that comes afterwards knows. If
+    the person was forgotten before and is opted out, nothing is written. Raises ForgetKeyMissing, and errors of the
     database, also if a batch lasts longer than LOCK_SECONDS.
     """
     with engine.begin() as connection:
@@ -62,12 +62,12 @@ def _opt_out(connection: Connection, pseudonym: str, *, by: str, reason: str) ->
     if row is not None and row.is_in_force:
         return
     now = datetime.now(UTC)
-    ended = ended_at(key, read_statements(connection, [pseudonym]))
+    ended_time = ended_at(key, read_statements(connection, [pseudonym]))
     statement = OptOutStatement(
         channel="",
         address=pseudonym,
         sender="",
-        occurred_at=max(now, ended) if ended else now,  # another machine's clock may be ahead
+        occurred_at=max(now, ended_time) if ended_time else now,  # another machine's clock may be ahead
         source=OptOutSource.MANUAL,
         stated_by=by,
         reason=reason,

@@ -25,11 +25,11 @@ def show(address: str, limit: int, show_addresses: bool, as_json: bool) -> None:
       zexa-sync person show 912345678
       zexa-sync person show ana@example.com --limit 10 --json
 
-    The verdict comes first: which messages have a status later than an opt-out, by how much, and whether we knew of
-    the opt-out by then. Then come the messages, the latest first, each with the reason for its status; opt-outs in
-    force or ended; every statement about them; dead letters that name the person; and what waits.
+    The verdict comes first: which messages have a status later than an opt-out, by how much, and whether we knew of the
+    opt-out by then. Then come the messages, the latest first, each with the reason for its status. Opt-outs follow, in
+    force or ended, with every statement about them; then dead letters that name the person, and what waits.
 
-    At most 2,000 bodies of each place that no row links to a person are looked at; `person export` looks at all, and
+    At most 2,000 bodies of each place that no row links to a person are looked at. `person export` looks at all, and
     prints the bodies. A body names a person if a text in it, digits only, holds the national number. Numbers and
     addresses are masked (+244…678) unless --show-addresses is given.
 
@@ -37,9 +37,9 @@ def show(address: str, limit: int, show_addresses: bool, as_json: bool) -> None:
     the queue is unknown. Reads DATABASE_URL, REDIS_URL, ZEXA_FORGET_KEY, ZEXA_DEFAULT_REGION and
     ZEXA_OPT_OUT_FAILURES.
     """
-    held = held_about(address, limit=limit)
+    holdings = held_about(address, limit=limit)
     if as_json:
-        say(json.dumps(person_document(held, shows_addresses=show_addresses, with_bodies=False), indent=2))
+        say(json.dumps(person_document(holdings, shows_addresses=show_addresses, with_bodies=False), indent=2))
     else:
-        say(person_text(held, shows_addresses=show_addresses) if held.is_anything else nothing_text(held))
-    sys.exit(0 if held.is_anything else 1)
+        say(person_text(holdings, shows_addresses=show_addresses) if holdings.is_anything else nothing_text(holdings))
+    sys.exit(0 if holdings.is_anything else 1)

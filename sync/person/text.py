@@ -25,50 +25,52 @@ _PLACES = {
 }
 
 
-def nothing_text(held: Holdings) -> str:
+def nothing_text(holdings: Holdings) -> str:
     """Return that nothing is held, as far as that is known."""
-    unread = [title for title, result in _searched(held) if result is None or not result.is_complete]
+    unread = [title for title, result in _searched(holdings) if result is None or not result.is_complete]
     unknown = f" Not known: {', '.join(title.lower() for title in unread)}." if unread else ""
-    return f"Nothing is held about {_names(held, shows_addresses=False)}.{unknown}"
+    return f"Nothing is held about {_names(holdings, shows_addresses=False)}.{unknown}"
 
 
-def person_text(held: Holdings, *, shows_addresses: bool, with_bodies: bool = False) -> str:
+def person_text(holdings: Holdings, *, shows_addresses: bool, with_bodies: bool = False) -> str:
     """Return what is held, the verdict first, in the order in which somebody would tell it."""
-    return "\n\n".join(_parts(held, shows_addresses, with_bodies))
+    return "\n\n".join(_parts(holdings, shows_addresses, with_bodies))
 
 
-def headline(held: Holdings) -> str:
+def headline(holdings: Holdings) -> str:
     """Return whether the person may be messaged, and whether that was done all the same."""
-    if not held.opt_outs and not held.late:
+    if not holdings.opt_outs and not holdings.late:
         return "No opt-out is known."
-    since = held.opted_out_since
+    since = holdings.opted_out_since
     state = f"Opted out since {time_text(since)}." if since else "Opted out once; no opt-out is in force."
-    return f"{verdict_text(held.late)} {state}"
+    return f"{verdict_text(holdings.late)} {state}"
 
 
-def _parts(held: Holdings, shows_addresses: bool, with_bodies: bool) -> Iterator[str]:
+def _parts(holdings: Holdings, shows_addresses: bool, with_bodies: bool) -> Iterator[str]:
     def shown(row: Row) -> Row:
         return {**row, **row_document(_texts_only(row), shows_addresses=shows_addresses, with_bodies=False)}
 
-    yield f"What is held about {_names(held, shows_addresses=shows_addresses)} (all times are UTC)"
-    yield visible(headline(held))
-    yield _messages_text([shown(row) for row in held.messages], held.message_count)
-    yield _titled("Opt-outs", len(held.opt_outs), _opt_outs_text([shown(row) for row in held.opt_outs]))
-    yield _titled("Statements about opt-outs", len(held.history), _history_text([shown(row) for row in held.history]))
-    if held.facts is not None:
-        yield _titled("Facts of these messages and statements", len(held.facts), _rows_text(_FACT, held.facts))
+    yield f"What is held about {_names(holdings, shows_addresses=shows_addresses)} (all times are UTC)"
+    yield visible(headline(holdings))
+    yield _messages_text([shown(row) for row in holdings.messages], holdings.message_count)
+    yield _titled("Opt-outs", len(holdings.opt_outs), _opt_outs_text([shown(row) for row in holdings.opt_outs]))
+    yield _titled(
+        "Statements about opt-outs", len(holdings.history), _history_text([shown(row) for row in holdings.history])
+    )
+    if holdings.facts is not None:
+        yield _titled("Facts of these messages and statements", len(holdings.facts), _rows_text(_FACT, holdings.facts))
     for name, (title, names) in _PLACES.items():
-        yield _search_text(title, names, getattr(held, name))
+        yield _search_text(title, names, getattr(holdings, name))
     if with_bodies:
-        yield from (body_text(title, row["body"]).lstrip("\n") for title, row in _bodies(held))
+        yield from (body_text(title, row["body"]).lstrip("\n") for title, row in _bodies(holdings))
 
 
 def _texts_only(row: Row) -> Row:
     return {name: value for name, value in row.items() if isinstance(value, str)}
 
 
-def _names(held: Holdings, *, shows_addresses: bool) -> str:
-    return " or ".join(visible(text if shows_addresses else masked_address(text)) for text in held.likely_meant)
+def _names(holdings: Holdings, *, shows_addresses: bool) -> str:
+    return " or ".join(visible(text if shows_addresses else masked_address(text)) for text in holdings.likely_meant)
 
 
 def _titled(title: str, count: int, text: str) -> str:
@@ -138,14 +140,14 @@ def _search_text(title: str, names: Sequence[str], result: SearchResult | None) 
     return f"{heading}\n{_rows_text(names, result.rows)}" if result.rows else heading
 
 
-def _searched(held: Holdings) -> Iterator[tuple[str, SearchResult | None]]:
-    return ((title, getattr(held, name)) for name, (title, _) in _PLACES.items())
+def _searched(holdings: Holdings) -> Iterator[tuple[str, SearchResult | None]]:
+    return ((title, getattr(holdings, name)) for name, (title, _) in _PLACES.items())
 
 
-def _bodies(held: Holdings) -> Iterator[tuple[str, Row]]:
+def _bodies(holdings: Holdings) -> Iterator[tuple[str, Row]]:
     """Yield every body with its title."""
-    for row in held.facts or ():
+    for row in holdings.facts or ():
         yield f"Body of {visible(row['event'])} of {visible(row['subject_id'])}", row
-    for title, result in _searched(held):
+    for title, result in _searched(holdings):
         for row in result.rows if result else ():
             yield f"{title}: body received {time_text(row['received_at'])}", row

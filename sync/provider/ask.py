@@ -1,7 +1,7 @@
 """Asks the provider for message after message, and merges what it answers.
 
 A message is claimed before it is asked for, in the transaction that merges the answer before. So a process that is
-killed asks for no message twice, and loses one answer at the most: that message may be asked for an hour later.
+killed asks for no message twice, and loses one answer at the most. That message may be asked for an hour later.
 """
 
 import time
@@ -51,14 +51,14 @@ class AskCounts:
     failed: int = 0  # were asked for without an answer
 
 
-class AskingFailed(Exception):  # noqa: N818 - it names what happened, not a mistake of ours
+class AskingFailed(Exception):  # noqa: N818 - it names what happened, not a bug of zexa-sync
     """Asking on makes no sense; the text is the provider's error, one sentence without a full stop."""
 
 
 class Asker:
     """Asks for messages, at most `rate` a second. Counts in `counts` while it goes on.
 
-    `is_stop_asked` is asked ten times a second at least; `on_answer` is called after each message, `on_wait` with the
+    `is_stop_asked` is asked ten times a second at least. `on_answer` is called after each message, `on_wait` with the
     seconds if the provider takes no more requests. `on_repaired` is told how many messages got a final status.
     """
 

@@ -60,8 +60,8 @@ class ListedWebhook:
 class ProviderClient(AbstractContextManager["ProviderClient"]):
     """One connection to the API. Each method raises ProviderError, and nothing else.
 
-    With `is_repeated` what failed for the moment is asked for again, with growing pauses, for up to a minute or two;
-    a POST only if nothing can have been made by the one before. Otherwise everything is asked for once.
+    With `is_repeated` what failed for the moment is asked for again, with growing pauses, for up to a minute or two. A
+    POST is repeated only if nothing can have been made by the one before. Otherwise everything is asked for once.
     """
 
     def __init__(self, settings: ProviderSettings, *, is_repeated: bool = True) -> None:

@@ -19,7 +19,7 @@ from urllib3.exceptions import TimeoutError as AnswerTimeout
 
 
 class ProviderFailure(StrEnum):
-    """How a request failed, as far as it makes a difference for whoever asked."""
+    """How a request failed, as far as it makes a difference for the caller."""
 
     INVALID_REQUEST = "invalid_request"  # 400: a field is missing, or the JSON is malformed
     UNAUTHORIZED = "unauthorized"  # 401 or 403: no request with this key will succeed

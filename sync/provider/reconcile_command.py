@@ -51,8 +51,8 @@ def reconcile(
       zexa-sync reconcile --campaign cmp_1 --ids sent.csv
 
     Zexa gives an event up after some 36 minutes. After a longer outage messages have no final status, or are not known
-    at all: for these give the ids of what you sent, in a CSV file with a column message_id or id. A STOP that was lost
-    cannot be asked for.
+    at all. For those not known, give the ids of what you sent, in a CSV file with a column message_id or id. A STOP
+    that was lost cannot be asked for.
 
     An answer is kept as a fact that was asked for, not signed. A signed event always goes before it, and it changes no
     opt-out. What was repaired is counted in the metric zexa_reconciled_events_total.
@@ -68,13 +68,13 @@ def reconcile(
     redis, why = read_redis_settings(os.environ), None
     listed = _listed(ids_file)
     ids = list(dict.fromkeys(sent.message_id for sent in listed if sent))
-    wanted = AskSelection(since=since, campaign_id=campaign_id, ids=ids)
+    selection = AskSelection(since=since, campaign_id=campaign_id, ids=ids)
     with ExitStack() as stack:
         is_stop_asked = stack.enter_context(stop_signals())
         engine: Engine = stack.enter_context(database())
         client = stack.enter_context(ProviderClient(provider))
         repaired = RepairedCount(stack.enter_context(opened_queue(redis, seconds=REDIS_SECONDS)))
-        due_messages = find_due(engine, wanted, datetime.now(UTC))
+        due_messages = find_due(engine, selection, datetime.now(UTC))
         advance = stack.enter_context(progress("Asking", len(due_messages.due)))
         asker = Asker(
             engine,

@@ -13,7 +13,7 @@ from urllib3.util.retry import Retry
 
 REPEATS = 4
 PAUSE_SECONDS = 0.5  # the first one; each is twice the one before
-# Whoever is asked to wait for longer says so, and may come back.
+# A command that is asked to wait for longer says so, and may be run again.
 WAIT_SECONDS_MAX = 30.0
 
 

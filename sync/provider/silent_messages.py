@@ -14,7 +14,7 @@ from sync.provider.asked import AGAIN, Due
 
 # A message of which nothing was heard for so long is silent: at most 30 minutes it waits in a queue of the provider's.
 SILENT_AFTER = timedelta(hours=1)
-# Whoever asks by itself asks for a silent message so often, each time after twice the pause, for some five days.
+# A worker that asks by itself asks for a silent message so often, each time after twice the pause, for some five days.
 TIMES_MAX = 7
 
 _IS_UNFINISHED = or_(MESSAGES.c.status.is_(None), MESSAGES.c.status.in_([Status.QUEUED, Status.SENT]))
@@ -40,11 +40,11 @@ class DueMessages:
     asked_just_now: int
 
 
-def find_due(engine: Engine, wanted: AskSelection, now: datetime) -> DueMessages:
-    """Return the messages that are `wanted` and have no final status. Reads in short transactions of its own."""
+def find_due(engine: Engine, selection: AskSelection, now: datetime) -> DueMessages:
+    """Return the messages of `selection` that have no final status. Reads in short transactions of its own."""
     with engine.begin() as connection:
-        asked_at_by_id = {row.message_id: row.asked_at for row in connection.execute(_known_unfinished(wanted))}
-    for piece in slices(list(dict.fromkeys(wanted.ids))):
+        asked_at_by_id = {row.message_id: row.asked_at for row in connection.execute(_known_unfinished(selection))}
+    for piece in slices(list(dict.fromkeys(selection.ids))):
         with engine.begin() as connection:
             asked_at_by_id |= _listed(connection, piece)
     due = [Due(message_id, asked_at) for message_id, asked_at in asked_at_by_id.items() if _may_ask(asked_at, now)]
@@ -56,12 +56,12 @@ def _may_ask(asked_at: datetime | None, now: datetime) -> bool:
     return asked_at is None or asked_at <= now - AGAIN
 
 
-def _known_unfinished(wanted: AskSelection) -> Select[Any]:
+def _known_unfinished(selection: AskSelection) -> Select[Any]:
     query = _KNOWN.where(_IS_UNFINISHED).order_by(MESSAGES.c.updated_at, MESSAGES.c.message_id)
-    if wanted.since is not None:
-        query = query.where(MESSAGES.c.updated_at >= wanted.since)
-    if wanted.campaign_id is not None:
-        query = query.where(MESSAGES.c.campaign_id == wanted.campaign_id)
+    if selection.since is not None:
+        query = query.where(MESSAGES.c.updated_at >= selection.since)
+    if selection.campaign_id is not None:
+        query = query.where(MESSAGES.c.campaign_id == selection.campaign_id)
     return query
 
 
@@ -71,8 +71,8 @@ def _listed(connection: Connection, ids: Sequence[str]) -> dict[str, datetime | 
     final = set(connection.execute(select(MESSAGES.c.message_id).where(is_final)).scalars())
     query = select(ASKED_MESSAGES.c.message_id, ASKED_MESSAGES.c.asked_at)
     rows = connection.execute(query.where(is_one_of(connection, ASKED_MESSAGES.c.message_id, ids)))
-    asked = {row.message_id: row.asked_at for row in rows}
-    return {message_id: asked.get(message_id) for message_id in ids if message_id not in final}
+    asked_times = {row.message_id: row.asked_at for row in rows}
+    return {message_id: asked_times.get(message_id) for message_id in ids if message_id not in final}
 
 
 def find_silent(engine: Engine, now: datetime, limit: int) -> list[Due]:

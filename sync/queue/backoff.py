@@ -2,7 +2,7 @@
 
 
 class Backoff:
-    """Gives `next_seconds` after each failure. Owned by whoever pauses; sleeps nowhere."""
+    """Gives `next_seconds` after each failure. Owned by the loop that pauses; sleeps nowhere."""
 
     def __init__(self, *, least_seconds: float = 0.5, most_seconds: float = 30.0) -> None:
         self.least_seconds = least_seconds

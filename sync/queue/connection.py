@@ -16,7 +16,7 @@ from sync.settings.environment import RedisSettings
 QUEUE_NAME = "zexa"
 
 
-SERIALIZER = "json"  # never pickle: whoever can write to Redis could run code
+SERIALIZER = "json"  # never pickle: a client that can write to Redis could run code
 
 
 class QueueUnavailable(Exception):  # noqa: N818 - a state, not a mistake
@@ -26,8 +26,8 @@ class QueueUnavailable(Exception):  # noqa: N818 - a state, not a mistake
 def connect(settings: RedisSettings, *, connections: int, seconds: float) -> Redis:
     """Return a client of at most `connections` connections; nothing is connected yet.
 
-    A command waits `seconds` for a free connection, as long to connect and as long for an answer, and is
-    tried once more on a broken connection: five times `seconds` at the worst.
+    A command waits `seconds` for a free connection, as long to connect and as long for an answer. It is tried once more
+    on a broken connection, so it takes five times `seconds` at the worst.
     """
     pool = BlockingConnectionPool(
         **connection_options(settings)

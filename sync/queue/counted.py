@@ -28,7 +28,7 @@ from sync.queue.counts import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class CountsInRedis:
     """Counts by name, of all time since `since` and of the last hour; when what was seen last, in epoch seconds.
 
     `web` and `workers` are when each process was seen last, by its name. `known_secrets` says since when `web` has a
@@ -49,7 +49,7 @@ class Counted:
     clock_offset_seconds: float
 
 
-def read_counted(queue: Queue) -> Counted:
+def read_counts(queue: Queue) -> CountsInRedis:
     """Return all of it. Raises QueueUnavailable."""
     with answered():
         begun = time.time()
@@ -70,7 +70,7 @@ def read_counted(queue: Queue) -> Counted:
                 pipeline.hgetall(minute_key(number))
             jobs, failed, totals, latest, web, secrets, gaps, worker_keys, *minutes = pipeline.execute()
         workers = _heartbeats(queue, sorted(worker_keys))
-    return Counted(
+    return CountsInRedis(
         since=_time(totals.pop(SINCE.encode(), None)),
         totals=_counts([totals]),
         last_hour=_counts(minutes),

@@ -166,16 +166,16 @@ class Counts:
     def take(self) -> Pending:
         """Return what is pending, for the caller to send, or to `restore` if that failed."""
         with self._lock:
-            taken, self._pending = self._pending, Pending()
-        return taken
+            pending, self._pending = self._pending, Pending()
+        return pending
 
-    def restore(self, taken: Pending) -> None:
+    def restore(self, pending: Pending) -> None:
         """Keep what could not be sent. Minutes that nobody will ask for become one: Redis may be away for long."""
         oldest = int(time.time()) // MINUTE_SECONDS - MINUTES_KEPT
-        for minute in [minute for minute in taken.minutes if 0 < minute <= oldest]:
-            taken.add(taken.minutes.pop(minute), 0.0)
+        for minute in [minute for minute in pending.minutes if 0 < minute <= oldest]:
+            pending.add(pending.minutes.pop(minute), 0.0)
         with self._lock:
-            self._pending.merge(taken)
+            self._pending.merge(pending)
 
     def __bool__(self) -> bool:
         return bool(self._pending)

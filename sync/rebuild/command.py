@@ -80,8 +80,8 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
       unreadable       bodies that this version cannot read are passed over and
                        counted; a row that may stand on one alone stays.
 
-    Exit status: 0 if all was rebuilt, or nothing drifts; 1 if --check found a row that drifts, if Ctrl-C stopped
-    it (what was done stays), or on a failure; 2 on wrong use. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
+    Exit status: 0 if all was rebuilt, or nothing drifts; 2 on wrong use. It is 1 if --check found a row that drifts, on
+    a failure, or if Ctrl-C stopped it; then what was done stays. Reads DATABASE_URL, ZEXA_REPORT_TIMEZONE,
     ZEXA_DEFAULT_REGION, ZEXA_OPT_OUT_FAILURES and ZEXA_FORGET_KEY; the last three must be those of the workers.
     """
     if not is_check and (limit is not None or show_addresses):
@@ -99,16 +99,16 @@ def rebuild(is_check: bool, reports_only: bool, as_json: bool, limit: int | None
             require_head(reader)
             if is_check:
                 _warn_of_another_timezone(reader, timezone)
-            with bar(counts, lambda: _estimate(reader)) as shown:
+            with bar(counts, lambda: _estimate(reader)) as progress_bar:
                 walk = Walk(
                     options=options,
                     rows_per_slice=ROWS_PER_SLICE,
                     is_stop_asked=is_stop_asked,
-                    on_slice=shown.draw,
+                    on_slice=progress_bar.draw,
                     counts=counts,
                 )
                 if is_check:
-                    printer = Printer(shown, rows=rows, as_json=as_json, shows_addresses=show_addresses)
+                    printer = Printer(progress_bar, rows=rows, as_json=as_json, shows_addresses=show_addresses)
                     _check(reader, walk, printer, reports_only=reports_only)
                 else:
                     _rebuild(reader, writer, walk, timezone, reports_only=reports_only)
@@ -149,8 +149,8 @@ def _rebuild(reader: Engine, writer: Engine, walk: Walk, timezone: str, *, repor
 class Printer:
     """Prints drifting rows as they are found, the first `rows` of them."""
 
-    def __init__(self, shown: Bar, *, rows: int, as_json: bool, shows_addresses: bool) -> None:
-        self._bar = shown
+    def __init__(self, progress_bar: Bar, *, rows: int, as_json: bool, shows_addresses: bool) -> None:
+        self._bar = progress_bar
         self._rows_left = rows
         self._as_json = as_json
         self._shows_addresses = shows_addresses

@@ -161,7 +161,7 @@ def _subjects_stating(drifts: Iterable[Drift], ledger: KnownSubjects) -> set[str
 
 def _ledger_drifts(ledger: KnownSubjects) -> tuple[list[Drift], int]:
     """Compare what the ledger says of each body with how the body is read now."""
-    held = holding(event for event in ledger.read if event is not None)
+    holding_events = holding(event for event in ledger.read if event is not None)
     drifts = []
     for row, event in zip(ledger.stored, ledger.read, strict=True):
         if event is None:
@@ -170,7 +170,7 @@ def _ledger_drifts(ledger: KnownSubjects) -> tuple[list[Drift], int]:
             "occurred_at": event.occurred_at,
             "is_dated": event.is_dated,
             "origin": event.origin,
-            "holds": held[event.key] is event or row.subject_id in ledger.unreadable,
+            "holds": holding_events[event.key] is event or row.subject_id in ledger.unreadable,
         }
         stored = {
             "occurred_at": row.occurred_at,

@@ -21,11 +21,11 @@ class Bar:
 
     def draw(self) -> None:
         """Show the counts as they are now."""
-        done = self._counts.facts
-        rate = done / max(time.monotonic() - self._begun, 0.001)
-        total = max(done, self._facts)  # which is an estimate, and workers add to it
-        text = f"{done:,} of about {total:,} facts, {rate:,.0f}/s"
-        self._progress.update(self._task, completed=done, total=total, description=text)
+        facts = self._counts.facts
+        rate = facts / max(time.monotonic() - self._begun, 0.001)
+        total = max(facts, self._facts)  # which is an estimate, and workers add to it
+        text = f"{facts:,} of about {total:,} facts, {rate:,.0f}/s"
+        self._progress.update(self._task, completed=facts, total=total, description=text)
         self._progress.refresh()
 
     @contextmanager

@@ -96,11 +96,11 @@ def _remove_from(
     ledger: KnownSubjects,
 ) -> int:
     (key,) = table.primary_key
-    asked = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
-    if not asked:
+    subject_ids = sorted(drift.key[key.name] for drift in surplus if drift.table == table.name)
+    if not subject_ids:
         return 0
     columns = _TELLING.get(table.name, [key])
-    locked = {row[key.name]: row for row in locked_rows(connection, table, asked, columns)}
+    locked = {row[key.name]: row for row in locked_rows(connection, table, subject_ids, columns)}
     gone = [
         subject
         for subject in locked

@@ -98,10 +98,10 @@ def report() -> None:
       For a spreadsheet:
         zexa-sync report daily --since 90d --csv > daily.csv
 
-    Each prints the rows of one view, report_daily, report_campaigns, report_failures, report_opt_outs or report_lag,
-    as a table with bars. A DAY is 2026-06-24, today, yesterday, or 7d for seven days ago, in the time zone that the
-    reports count by (ZEXA_REPORT_TIMEZONE, default Africa/Luanda); --since and --until are both included. Times are
-    UTC. Numbers and addresses in texts are masked. docs/reporting.md explains every column.
+    Each prints the rows of one view, report_daily, report_campaigns, report_failures, report_opt_outs or report_lag, as
+    a table with bars. A DAY is 2026-06-24, today, yesterday, or 7d for seven days ago; --since and --until are both
+    included. Days are those of ZEXA_REPORT_TIMEZONE, by which the reports count (default Africa/Luanda). Times are UTC.
+    Numbers and addresses in texts are masked. docs/reporting.md explains every column.
 
     Exit status: 0, also if nothing was counted in the period; 1 on a failure; 2 on wrong use. Reads DATABASE_URL and
     ZEXA_REPORT_TIMEZONE.
@@ -134,10 +134,10 @@ def campaigns(**options: Any) -> None:
     First come campaigns sent in the period, the newest first, then campaigns of which no event says when they were
     sent. `silent` are messages of a completed campaign without a final status. The full part of the bar was delivered.
 
-    --compare says for example `ours 9,982, Zexa 10,000; 18 silent since 2026-06-24 10:41Z`, of messages with a final
-    status, and names the silent ones that are known here. --csv and --json have the counts as columns and up to 1,000
-    ids. It reads ZEXA_API_KEY and ZEXA_API_URL too, and its exit status is 1 if a campaign that is completed at Zexa
-    has messages whose end is not known here, or if Zexa cannot be asked.
+    --compare says of messages with a final status for example `ours 9,982, Zexa 10,000; 18 silent since 2026-06-24
+    10:41Z`. It names the silent ones that are known here. --csv and --json have the counts as columns and up to 1,000
+    ids. --compare reads ZEXA_API_KEY and ZEXA_API_URL too. It exits with 1 if Zexa cannot be asked, or if a campaign
+    completed at Zexa has messages whose end is not known here.
     """
     _show("campaigns", "30d", **options)
 
@@ -150,7 +150,7 @@ def campaigns(**options: Any) -> None:
 def failures(**options: Any) -> None:
     """Why messages failed or are undeliverable, by channel.
 
-    The table adds up the days, the most frequent reason first, and the bar is its share of the channel's failures;
+    The table adds up the days, the most frequent reason first. The bar is the reason's share of the channel's failures.
     --csv and --json have a row for each day. Beneath the table stands which codes look like opt-outs, if any does, by
     what became of their addresses in 90 days. Reads ZEXA_OPT_OUT_FAILURES too.
     """
@@ -206,15 +206,15 @@ def _show(
     first = None if since is None else read_day(since, today)
     if first is None and campaign is None:
         first = read_day(default_since, last or today)
-    asked = ReportSelection(
+    selection = ReportSelection(
         since=first,
         until=last,
         channel=None if channel is None else channel_name(channel) or channel.strip().lower(),
         campaign_id=campaign,
     )
-    if asked.since and asked.until and asked.since > asked.until:
+    if selection.since and selection.until and selection.since > selection.until:
         raise click.UsageError("--since is after --until")
-    report = _read(name, asked)
+    report = _read(name, selection)
     if compare:
         # Who does not ask the provider need not load its client.
         from sync.reports.compare import compared_with_provider  # noqa: PLC0415
@@ -232,10 +232,10 @@ def _show(
         sys.exit(1)
 
 
-def _read(name: str, asked: ReportSelection) -> Report:
+def _read(name: str, selection: ReportSelection) -> Report:
     timezone = read_report_timezone(os.environ)
     with database(is_read_only=True, statement_seconds=STATEMENT_SECONDS) as engine, engine.connect() as connection:
-        report = REPORTS[name](connection, asked)
+        report = REPORTS[name](connection, selection)
     if report.timezone != timezone:
         click.echo(
             f"note: days are those of {report.timezone}, and ZEXA_REPORT_TIMEZONE is {timezone}: "

@@ -1,4 +1,4 @@
-"""Puts the provider's counts of each campaign beside ours, and says which messages nobody told us the end of."""
+"""Puts the provider's counts of each campaign beside ours, and says which messages have no end known here."""
 
 import os
 from collections.abc import Callable
@@ -131,6 +131,6 @@ def _silent_text(missing: int, silence: Silence) -> str:
     since = f" since {silence.since:%Y-%m-%d %H:%MZ}" if silence.since else ""
     if not silence.ids:
         return f"{missing:,} silent{since}, none of their ids known here"
-    shown = ", ".join(silence.ids[:IDS_SHOWN])
+    ids_text = ", ".join(silence.ids[:IDS_SHOWN])
     more = len(silence.ids) - IDS_SHOWN
-    return f"{missing:,} silent{since}: {shown}" + (f" and {more:,} more" if more > 0 else "")
+    return f"{missing:,} silent{since}: {ids_text}" + (f" and {more:,} more" if more > 0 else "")

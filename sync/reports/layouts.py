@@ -14,13 +14,13 @@ def _by_reason(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         key = row["channel"], row["failure_code"], row["failure_reason"]
         of_channel[row["channel"]] = of_channel.get(row["channel"], 0) + row["messages"]
-        held = reasons.get(key)
-        if held is None:
+        earlier = reasons.get(key)
+        if earlier is None:
             reasons[key] = dict(row)
             continue
-        held["messages"] += row["messages"]
-        held["first_seen_at"] = min(held["first_seen_at"], row["first_seen_at"])
-        held["last_seen_at"] = max(held["last_seen_at"], row["last_seen_at"])
+        earlier["messages"] += row["messages"]
+        earlier["first_seen_at"] = min(earlier["first_seen_at"], row["first_seen_at"])
+        earlier["last_seen_at"] = max(earlier["last_seen_at"], row["last_seen_at"])
     for reason in reasons.values():
         reason["failures"] = of_channel[reason["channel"]]
         reason["share"] = reason["messages"] / reason["failures"]

@@ -97,28 +97,28 @@ class MessagePage:
     after: str | None
 
 
-def counted_messages(connection: Connection, asked: CountedMessages, *, after: str, limit: int) -> MessagePage:
+def counted_messages(connection: Connection, selection: CountedMessages, *, after: str, limit: int) -> MessagePage:
     """Return at most `limit` of the messages that come after the key `after`, '' for the first page.
 
     Those of a campaign are in the order of their ids, those of days the latest first, by channel if all are meant that
     ended. A page may be shorter, or empty, and yet lead on: it looks at LOOKED_AT messages at the most, and reads the
-    reasons of REASONS_READ. A key that is none of ours begins with the first page. Raises ValueError if `asked` is not
-    bounded.
+    reasons of REASONS_READ. A key that is none of ours begins with the first page. Raises ValueError if `selection`
+    is not bounded.
     """
-    if not asked.is_bounded:
+    if not selection.is_bounded:
         raise ValueError("neither a campaign nor days")
     first, key = read_key(after)
     rows: list[Row[Any]] = []
-    for run in _runs(connection, asked):
+    for run in _runs(connection, selection):
         if run.name < first:
             continue
         begin = key if run.name == first else ()
         # An end only if some are left out: without that, as many are looked at as are shown.
         end = run.last_looked_at(connection, begin, LOOKED_AT) if run.matching else None
         room = limit - len(rows)
-        most = REASONS_READ if asked.has_reasons else room + 1
+        most = REASONS_READ if selection.has_reasons else room + 1
         read = run.read(connection, begin, end, most)
-        matching_rows = list(islice(filter(asked.has, read), room + 1))
+        matching_rows = list(islice(filter(selection.has, read), room + 1))
         if len(matching_rows) > room:
             last_rows = matching_rows[:room]
             return MessagePage(
@@ -132,40 +132,44 @@ def counted_messages(connection: Connection, asked: CountedMessages, *, after: s
     return MessagePage(rows=rows, after=None)
 
 
-def _runs(connection: Connection, asked: CountedMessages) -> Iterator[IndexRun]:
-    until = asked.until or asked.since
-    of_days = ReportSelection(since=asked.since, until=until)
-    return _of_campaign(connection, asked, of_days) if asked.campaign_id else _of_days(connection, asked, of_days)
+def _runs(connection: Connection, selection: CountedMessages) -> Iterator[IndexRun]:
+    until = selection.until or selection.since
+    of_days = ReportSelection(since=selection.since, until=until)
+    return (
+        _of_campaign(connection, selection, of_days)
+        if selection.campaign_id
+        else _of_days(connection, selection, of_days)
+    )
 
 
-def _of_campaign(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[IndexRun]:
-    matching = (*_of_channel(asked), *_matching(asked))
-    for begin, end in (day_bounds(connection, days), (asked.begins_at, asked.ends_at)):
+def _of_campaign(connection: Connection, selection: CountedMessages, days: ReportSelection) -> Iterator[IndexRun]:
+    matching = (*_of_channel(selection), *_matching(selection))
+    for begin, end in (day_bounds(connection, days), (selection.begins_at, selection.ends_at)):
         matching += tuple(_between(begin, end))
-    of_campaign = _C.campaign_id == asked.campaign_id
-    if asked.kind is CountedKind.OPT_OUTS:
+    of_campaign = _C.campaign_id == selection.campaign_id
+    if selection.kind is CountedKind.OPT_OUTS:
         opted_out = (of_campaign, _C.opted_out_at.is_not(None))
         yield IndexRun(name="", within=opted_out, order=(_C.message_id,), matching=matching)
-    for place, status in enumerate(_STATUSES[asked.kind]):
+    for place, status in enumerate(_STATUSES[selection.kind]):
         of_status = (of_campaign, _is(_C.status, status))
         yield IndexRun(name=str(place), within=of_status, order=(_C.message_id,), matching=matching)
 
 
-def _of_days(connection: Connection, asked: CountedMessages, days: ReportSelection) -> Iterator[IndexRun]:
+def _of_days(connection: Connection, selection: CountedMessages, days: ReportSelection) -> Iterator[IndexRun]:
     begin, end = day_bounds(connection, days)
     within = (_C.status_at >= begin, _C.status_at < end)
     order = (_C.status_at, _C.message_id)
-    statuses = [status for status in _STATUSES[asked.kind] or FINAL if status]
+    statuses = [status for status in _STATUSES[selection.kind] or FINAL if status]
     of_status: Condition = lambda columns: columns.status.in_(statuses)  # noqa: E731
-    matching = (of_status, *_matching(asked))
-    if asked.kind is CountedKind.OPT_OUTS:
+    matching = (of_status, *_matching(selection))
+    if selection.kind is CountedKind.OPT_OUTS:
         opted_out = (*within, _C.opted_out_at.is_not(None))
-        yield IndexRun(name="", within=opted_out, order=order, matching=(*matching, *_of_channel(asked)))
-    elif asked.kind in (CountedKind.FAILED, CountedKind.UNDELIVERABLE, CountedKind.MISSED):
+        yield IndexRun(name="", within=opted_out, order=order, matching=(*matching, *_of_channel(selection)))
+    elif selection.kind in (CountedKind.FAILED, CountedKind.UNDELIVERABLE, CountedKind.MISSED):
         failed = (*within, HAS_FAILED)
-        yield IndexRun(name="", within=failed, order=order, matching=(*matching, *_of_channel(asked)))
+        yield IndexRun(name="", within=failed, order=order, matching=(*matching, *_of_channel(selection)))
     else:
-        for channel in _channels(connection, asked, days):
+        for channel in _channels(connection, selection, days):
             ended = (_is(_C.channel, channel or None), *within, HAS_ENDED)
             yield IndexRun(name=channel, within=ended, order=order, matching=matching)
 
@@ -177,22 +181,22 @@ def _between(begin: datetime | None, end: datetime | None) -> Iterator[Condition
         yield lambda columns: columns.status_at < end
 
 
-def _channels(connection: Connection, asked: CountedMessages, days: ReportSelection) -> list[str]:
+def _channels(connection: Connection, selection: CountedMessages, days: ReportSelection) -> list[str]:
     """Return the channel that is asked for, else each on which messages ended in these days."""
-    if asked.channel is not None:
-        return [asked.channel]
+    if selection.channel is not None:
+        return [selection.channel]
     return sorted({row["channel"] for row in report_daily(connection, days).rows})
 
 
-def _of_channel(asked: CountedMessages) -> tuple[Condition, ...]:
-    return () if asked.channel is None else (lambda columns: _is(columns.channel, asked.channel or None),)
+def _of_channel(selection: CountedMessages) -> tuple[Condition, ...]:
+    return () if selection.channel is None else (lambda columns: _is(columns.channel, selection.channel or None),)
 
 
-def _matching(asked: CountedMessages) -> tuple[Condition, ...]:
+def _matching(selection: CountedMessages) -> tuple[Condition, ...]:
     conditions: list[Condition] = []
-    if asked.sender is not None:
-        conditions.append(lambda columns: sender_as_counted(columns.sender) == asked.sender)
-    if (like := asked.like) is not None:
+    if selection.sender is not None:
+        conditions.append(lambda columns: sender_as_counted(columns.sender) == selection.sender)
+    if (like := selection.like) is not None:
         conditions.append(lambda columns: func.coalesce(columns.failure_code, "") == like.code)
     return tuple(conditions)
 

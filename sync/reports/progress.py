@@ -60,11 +60,11 @@ def report_progress(
 ) -> CampaignProgress:
     """Return how far the campaign had come when. It has `finalised` messages that ended, and was sent at `since`."""
     if finalised <= COUNTED_MAX:
-        counted, least = _read_messages(connection, campaign_id), INTERVALS[0]
+        counts_at, least = _read_messages(connection, campaign_id), INTERVALS[0]
     else:
-        counted, least = _read_quarters(connection, campaign_id), _QUARTER
-    is_cut = finalised > COUNTED_MAX and len(counted) == QUARTERS_MAX
-    return progress_of(counted, since=since, least=least, zone=zone, is_cut=is_cut)
+        counts_at, least = _read_quarters(connection, campaign_id), _QUARTER
+    is_cut = finalised > COUNTED_MAX and len(counts_at) == QUARTERS_MAX
+    return progress_of(counts_at, since=since, least=least, zone=zone, is_cut=is_cut)
 
 
 def _read_messages(connection: Connection, campaign_id: str) -> Sequence[tuple[datetime, Counts]]:

@@ -36,49 +36,49 @@ class Report:
     rows: tuple[Row, ...]
 
 
-def report_daily(connection: Connection, asked: ReportSelection) -> Report:
+def report_daily(connection: Connection, selection: ReportSelection) -> Report:
     """How the messages of each day ended, by channel and sender; of a campaign counted from its messages."""
     query = select(REPORT_DAILY)
-    if asked.campaign_id is not None:
-        query = counting.daily(MESSAGES.c.campaign_id == asked.campaign_id)
-    return _report(connection, REPORT_DAILY, _of_days(query, asked))
+    if selection.campaign_id is not None:
+        query = counting.daily(MESSAGES.c.campaign_id == selection.campaign_id)
+    return _report(connection, REPORT_DAILY, _of_days(query, selection))
 
 
-def report_failures(connection: Connection, asked: ReportSelection) -> Report:
+def report_failures(connection: Connection, selection: ReportSelection) -> Report:
     """Why messages failed, by day; of a campaign counted from its messages. The caller masks the reasons."""
     query = select(REPORT_FAILURES)
-    within = within_days(connection, MESSAGES.c.status_at, asked)
-    if asked.campaign_id is not None:
-        query = counting.failures(MESSAGES.c.campaign_id == asked.campaign_id)
+    within = within_days(connection, MESSAGES.c.status_at, selection)
+    if selection.campaign_id is not None:
+        query = counting.failures(MESSAGES.c.campaign_id == selection.campaign_id)
     elif within is not None:
         query = counting.failures(within)
-    return _report(connection, REPORT_FAILURES, _of_days(query, asked))
+    return _report(connection, REPORT_FAILURES, _of_days(query, selection))
 
 
-def report_opt_outs(connection: Connection, asked: ReportSelection) -> Report:
+def report_opt_outs(connection: Connection, selection: ReportSelection) -> Report:
     """How many people opted out on each day, and by which way. For a campaign see `report_campaigns`."""
-    return _report(connection, REPORT_OPT_OUTS, _of_days(select(REPORT_OPT_OUTS), asked))
+    return _report(connection, REPORT_OPT_OUTS, _of_days(select(REPORT_OPT_OUTS), selection))
 
 
-def report_campaigns(connection: Connection, asked: ReportSelection) -> Report:
+def report_campaigns(connection: Connection, selection: ReportSelection) -> Report:
     """The state of each campaign that was sent in the days asked for, or of which that is not known."""
     time = REPORT_CAMPAIGNS.c.sent_at
     conditions = [
-        or_(time.is_(None), within) for within in [within_days(connection, time, asked)] if within is not None
+        or_(time.is_(None), within) for within in [within_days(connection, time, selection)] if within is not None
     ]
-    if asked.channel is not None:
-        conditions.append(REPORT_CAMPAIGNS.c.channel == asked.channel)
-    if asked.campaign_id is not None:
-        conditions.append(REPORT_CAMPAIGNS.c.campaign_id == asked.campaign_id)
+    if selection.channel is not None:
+        conditions.append(REPORT_CAMPAIGNS.c.channel == selection.channel)
+    if selection.campaign_id is not None:
+        conditions.append(REPORT_CAMPAIGNS.c.campaign_id == selection.campaign_id)
     query = select(REPORT_CAMPAIGNS).where(and_(True, *conditions))
     return _report(
         connection, REPORT_CAMPAIGNS, query.order_by(time.desc().nulls_last(), REPORT_CAMPAIGNS.c.campaign_id)
     )
 
 
-def report_lag(connection: Connection, asked: ReportSelection) -> Report:
+def report_lag(connection: Connection, selection: ReportSelection) -> Report:
     """How long events took from the provider to the tables, by the hour in which they were received."""
-    within = within_days(connection, REPORT_LAG.c.hour, asked)
+    within = within_days(connection, REPORT_LAG.c.hour, selection)
     query = select(REPORT_LAG) if within is None else select(REPORT_LAG).where(within)
     return _report(connection, REPORT_LAG, query.order_by(REPORT_LAG.c.hour))
 
@@ -103,22 +103,22 @@ def _report(connection: Connection, view: Table, query: Select[Any]) -> Report:
     )
 
 
-def _of_days(query: Select[Any], asked: ReportSelection) -> Select[Any]:
+def _of_days(query: Select[Any], selection: ReportSelection) -> Select[Any]:
     columns = query.selected_columns
     conditions: list[ColumnElement[bool]] = []
-    if asked.since is not None:
-        conditions.append(columns["day"] >= asked.since)
-    if asked.until is not None:
-        conditions.append(columns["day"] <= asked.until)
-    if asked.channel is not None:
-        conditions.append(columns["channel"] == asked.channel)
+    if selection.since is not None:
+        conditions.append(columns["day"] >= selection.since)
+    if selection.until is not None:
+        conditions.append(columns["day"] <= selection.until)
+    if selection.channel is not None:
+        conditions.append(columns["channel"] == selection.channel)
     # In the order of their columns, so that the same question gets the same answer.
     return query.where(*conditions).order_by(*list(columns)[:4])
 
 
-def within_days(connection: Connection, time: Column[Any], asked: ReportSelection) -> ColumnElement[bool] | None:
+def within_days(connection: Connection, time: Column[Any], selection: ReportSelection) -> ColumnElement[bool] | None:
     """Return the condition that `time` lies in the days asked for, as reports count days; None if any time does."""
-    begin, end = day_bounds(connection, asked)
+    begin, end = day_bounds(connection, selection)
     conditions = []
     if begin is not None:
         conditions.append(time >= begin)
@@ -127,11 +127,11 @@ def within_days(connection: Connection, time: Column[Any], asked: ReportSelectio
     return and_(*conditions) if conditions else None
 
 
-def day_bounds(connection: Connection, asked: ReportSelection) -> tuple[datetime | None, datetime | None]:
+def day_bounds(connection: Connection, selection: ReportSelection) -> tuple[datetime | None, datetime | None]:
     """Return when the first day begins and when the last one has ended, UTC; None if any time does."""
     zone = ZoneInfo(stored_timezone(connection) or "UTC")
-    begin = None if asked.since is None else _begin_of(asked.since, zone)
-    return begin, None if asked.until is None else _begin_of(asked.until + timedelta(days=1), zone)
+    begin = None if selection.since is None else _begin_of(selection.since, zone)
+    return begin, None if selection.until is None else _begin_of(selection.until + timedelta(days=1), zone)
 
 
 def _begin_of(day: date, zone: ZoneInfo) -> datetime:

@@ -59,9 +59,9 @@ def campaign_reasons(connection: Connection, campaign_id: str, *, limit: int) ->
     ).subquery()
     code, reason = (func.coalesce(looked_at.c[name], "") for name in ("failure_code", "failure_reason"))
     query = select(code, reason, func.count(), func.min(looked_at.c.message_id)).group_by(code, reason)
-    counted: dict[tuple[str, str], CampaignReason] = {}
+    reasons: dict[tuple[str, str], CampaignReason] = {}
     for code, reason, messages, message_id in connection.execute(query):
         key = code, masked_text(reason)
-        held = counted.setdefault(key, CampaignReason(code=code, reason=key[1], messages=0, message_id=message_id))
-        counted[key] = replace(held, messages=held.messages + messages)
-    return sorted(counted.values(), key=lambda one: (-one.messages, one.code, one.reason))[:limit]
+        earlier = reasons.setdefault(key, CampaignReason(code=code, reason=key[1], messages=0, message_id=message_id))
+        reasons[key] = replace(earlier, messages=earlier.messages + messages)
+    return sorted(reasons.values(), key=lambda counts: (-counts.messages, counts.code, counts.reason))[:limit]

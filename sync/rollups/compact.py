@@ -30,16 +30,16 @@ def compact(engine: Engine, *, limit: int = DELTAS_PER_TRANSACTION) -> int:
             connection.execute(text("LOCK TABLE rollup_daily IN ROW EXCLUSIVE MODE"))
         # Deltas that another process has locked are left to that process. On SQLite there is no other process.
         oldest = select(ROLLUP_DELTAS.c.id).order_by(ROLLUP_DELTAS.c.id).limit(limit).with_for_update(skip_locked=True)
-        taken = (
+        deltas = (
             connection.execute(delete(ROLLUP_DELTAS).where(ROLLUP_DELTAS.c.id.in_(oldest)).returning(*ROLLUP_DELTAS.c))
             .mappings()
             .all()
         )
-        if taken:
-            _add(connection, ROLLUP_DAILY, _by_day(taken, _read_calendar(connection, taken)))
-            _add(connection, ROLLUP_CAMPAIGNS, _by_campaign(taken))
-            _add(connection, ROLLUP_CAMPAIGN_QUARTERS, _by_campaign_and_quarter(taken))
-    return len(taken)
+        if deltas:
+            _add(connection, ROLLUP_DAILY, _by_day(deltas, _read_calendar(connection, deltas)))
+            _add(connection, ROLLUP_CAMPAIGNS, _by_campaign(deltas))
+            _add(connection, ROLLUP_CAMPAIGN_QUARTERS, _by_campaign_and_quarter(deltas))
+    return len(deltas)
 
 
 class _Calendar:
@@ -51,9 +51,9 @@ class _Calendar:
         return (time + self._offsets[bisect_right(self._begins, time) - 1]).date()
 
 
-def _read_calendar(connection: Connection, taken: Iterable[RowMapping]) -> _Calendar:
-    """Return the spans that the times of `taken` are in: a calendar has some two hundred, for two centuries."""
-    times = [delta["quarter_at"] for delta in taken if delta["quarter_at"] is not None]
+def _read_calendar(connection: Connection, deltas: Iterable[RowMapping]) -> _Calendar:
+    """Return the spans that the times of `deltas` are in: a calendar has some two hundred, for two centuries."""
+    times = [delta["quarter_at"] for delta in deltas if delta["quarter_at"] is not None]
     if not times:
         return _Calendar([], [])
     begins_at, ends_at = REPORT_CALENDAR.c.begins_at, REPORT_CALENDAR.c.ends_at
@@ -62,29 +62,29 @@ def _read_calendar(connection: Connection, taken: Iterable[RowMapping]) -> _Cale
     return _Calendar([row.begins_at for row in rows], [timedelta(seconds=row.offset_seconds) for row in rows])
 
 
-def _by_day(taken: Iterable[RowMapping], calendar: _Calendar) -> Sums:
+def _by_day(deltas: Iterable[RowMapping], calendar: _Calendar) -> Sums:
     names = _counts(ROLLUP_DAILY)
     sums: Sums = {}
-    for delta in taken:
+    for delta in deltas:
         if delta["quarter_at"] is not None:
             key = calendar.day_of(delta["quarter_at"]), delta["channel"], delta["sender"]
             _sum(sums, key, [delta[name] for name in names])
     return sums
 
 
-def _by_campaign(taken: Iterable[RowMapping]) -> Sums:
+def _by_campaign(deltas: Iterable[RowMapping]) -> Sums:
     names = _counts(ROLLUP_CAMPAIGNS)
     sums: Sums = {}
-    for delta in taken:
+    for delta in deltas:
         if delta["campaign_id"]:
             _sum(sums, (delta["campaign_id"],), [delta[name] for name in names])
     return sums
 
 
-def _by_campaign_and_quarter(taken: Iterable[RowMapping]) -> Sums:
+def _by_campaign_and_quarter(deltas: Iterable[RowMapping]) -> Sums:
     names = _counts(ROLLUP_CAMPAIGN_QUARTERS)
     sums: Sums = {}
-    for delta in taken:
+    for delta in deltas:
         if delta["campaign_id"] and delta["quarter_at"] is not None:
             _sum(sums, (delta["campaign_id"], delta["quarter_at"]), [delta[name] for name in names])
     return sums

@@ -48,8 +48,8 @@ def remake(engine: Engine, timezone: str) -> None:
         for table in (ROLLUP_DAILY, ROLLUP_CAMPAIGNS, ROLLUP_CAMPAIGN_QUARTERS):
             names = ", ".join(column.name for column in table.columns)
             connection.execute(delete(table))
-            counted = f"SELECT {names} FROM {table.name}_plain"  # noqa: S608 - our own names
-            connection.execute(text(f"INSERT INTO {table.name} ({names}) {counted}"))
+            query = f"SELECT {names} FROM {table.name}_plain"  # noqa: S608 - our own names
+            connection.execute(text(f"INSERT INTO {table.name} ({names}) {query}"))
         connection.execute(delete(ROLLUP_DELTAS))
 
 

@@ -72,7 +72,7 @@ def usual_gaps(hours: Mapping[int, Hour], current_hour: int) -> dict[int, float]
 def usual_gap_now(gaps: Mapping[int, float], now: float, last_delivery: float | None) -> float | None:
     """Return the usual gap by which a silence at `now` is judged, both in epoch seconds; None if it is not known.
 
-    It is the longer of this hour's and of that of the last delivery, so that the end of a busy evening is not judged
+    It is the longer of this hour's gap and that of the last delivery's hour. So the end of a busy evening is not judged
     by the evening alone. But within any hour a silence counts at most three times that hour's gap.
     """
     last = now if last_delivery is None else min(last_delivery, now)

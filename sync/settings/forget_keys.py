@@ -17,4 +17,4 @@ def read_forget_keys(environ: Mapping[str, str]) -> tuple[ForgetKey, ...]:
             f"ZEXA_FORGET_KEY has a key of less than {KEY_CHARACTERS_MIN} characters: make one with "
             "`openssl rand -hex 32`, and keep it for good"
         )
-    return tuple(ForgetKey.of(os.fsencode(secret)) for secret in dict.fromkeys(secrets))
+    return tuple(ForgetKey.from_secret(os.fsencode(secret)) for secret in dict.fromkeys(secrets))

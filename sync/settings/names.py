@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from sync.settings.environment import SettingError
 
 PREFIX = "ZEXA_"
-# Some come with later versions: whoever sets them early has misspelt nothing.
+# Some come with later versions: a setting that is set early is not misspelt.
 SECRETS = (
     "ZEXA_WEBHOOK_SECRET",
     "ZEXA_RETIRED_SECRETS",

@@ -59,10 +59,17 @@ def status(max_staleness: float, silent_after: float | None, watch: bool, as_jso
     Counts are those of all processes, since `counted since`; they begin anew if Redis loses its data. Secrets are
     named by their position in ZEXA_WEBHOOK_SECRET, if that is set here. `zexa-sync outages` tells of the outages.
 
-    Exit status: 1 if a store does not answer, if no delivery can be acknowledged, if `as of` is older than
-    --max-staleness, if jobs wait and no worker was seen for a minute, if more deliveries were refused in the last hour
-    than accepted, if clocks differ by over 5 s, or if no delivery came for too long; else 0; 2 on wrong use. Reads
-    DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_WEBHOOK_SECRET.
+    Exit status: 0 if all is well, 2 on wrong use. It is 1 if one of these holds:
+
+    \b
+      a store does not answer, or no delivery can be acknowledged
+      `as of` is older than --max-staleness
+      jobs wait, and no worker was seen for a minute
+      more deliveries were refused in the last hour than accepted
+      clocks differ by over 5 s
+      no delivery came for too long (--silent-after)
+
+    Reads DATABASE_URL, REDIS_URL, ZEXA_DEFAULT_REGION and ZEXA_WEBHOOK_SECRET.
     """
     while True:
         numbers = _look()

@@ -20,7 +20,8 @@ def status_document(numbers: Numbers, lines: list[str]) -> dict[str, Any]:
         "queue_jobs": redis and redis.queue_jobs,
         "failed_jobs": redis and redis.failed_jobs,
         "oldest_waiting_seconds": _oldest_seconds(numbers),
-        "workers": redis and [{"name": seen.name, "seen_at": iso_text(seen.at)} for seen in redis.workers.processes],
+        "workers": redis
+        and [{"name": process.name, "seen_at": iso_text(process.at)} for process in redis.workers.processes],
         **_outages_document(numbers),
         "worker_seen_at": redis and iso_text(redis.workers.latest),
         "web_processes": redis and redis.web.running(numbers.looked_at),

@@ -8,7 +8,7 @@ from math import inf
 
 from sync.provider.outages.in_redis import REACHABLE
 from sync.queue.connection import OpenQueue, QueueUnavailable
-from sync.queue.counted import Counted, read_counted
+from sync.queue.counted import CountsInRedis, read_counts
 from sync.queue.counts import (
     CODES,
     LAG_BOUNDS,
@@ -24,7 +24,7 @@ from sync.queue.counts import (
     fingerprint,
     lag_field,
 )
-from sync.queue.waiting import waiting
+from sync.queue.waiting import read_waiting
 from sync.rollups.usual_gaps import usual_gap_now
 from sync.status.numbers import InRedis, Lag, LastHour, ProcessesSeen, ProcessSeen, SecretUse, Totals
 
@@ -34,24 +34,24 @@ MICROSECONDS = 1_000_000
 def measure_redis(queue: OpenQueue, *, secrets: Sequence[bytes] | None = None) -> InRedis | None:
     """Return what Redis knows, None if it does not answer. `secrets` are those of `web`, if this process knows them."""
     try:
-        counted, oldest = read_counted(queue), waiting(queue).oldest
+        counts, oldest = read_counts(queue), read_waiting(queue).oldest
     except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
         return None
-    last = _last_traffic(counted.latest, is_waiting=oldest is not None)
+    last = _last_traffic(counts.latest, is_waiting=oldest is not None)
     return InRedis(
-        queue_jobs=counted.queue_jobs,
-        failed_jobs=counted.failed_jobs,
+        queue_jobs=counts.queue_jobs,
+        failed_jobs=counts.failed_jobs,
         oldest_waiting_at=oldest,
-        workers=_processes(counted.workers, counted.latest.get("worker")),
-        web=_processes(counted.web, counted.latest.get("web")),
-        totals=_totals(counted),
-        last_hour=_last_hour(counted.last_hour),
-        last_delivery_at=_time(counted.latest.get("delivery")),
+        workers=_processes(counts.workers, counts.latest.get("worker")),
+        web=_processes(counts.web, counts.latest.get("web")),
+        totals=_totals(counts),
+        last_hour=_last_hour(counts.last_hour),
+        last_delivery_at=_time(counts.latest.get("delivery")),
         last_counted_at=_time(last),
-        usual_gap_seconds=usual_gap_now(counted.usual_gaps, datetime.now(UTC).timestamp(), last),
-        secrets=None if secrets is None else tuple(_secret_uses(secrets, counted)),
-        clock_offset_seconds=counted.clock_offset_seconds,
-        marked=counted.latest.get(REACHABLE),
+        usual_gap_seconds=usual_gap_now(counts.usual_gaps, datetime.now(UTC).timestamp(), last),
+        secrets=None if secrets is None else tuple(_secret_uses(secrets, counts)),
+        clock_offset_seconds=counts.clock_offset_seconds,
+        marked=counts.latest.get(REACHABLE),
     )
 
 
@@ -73,7 +73,7 @@ def _processes(seen: Mapping[str, float], latest: float | None) -> ProcessesSeen
     return ProcessesSeen(processes=processes, latest=_time(max([*seen.values(), latest or 0.0]) or None))
 
 
-def _totals(counted: Counted) -> Totals:
+def _totals(counted: CountsInRedis) -> Totals:
     counts = counted.totals
     return Totals(
         since=counted.since,
@@ -111,13 +111,13 @@ def _named(counts: Counter[str], kind: str, names: Sequence[str]) -> dict[str, i
     return {name: counts[f"{kind}:{name}"] for name in names}
 
 
-def _secret_uses(secrets: Sequence[bytes], counted: Counted) -> list[SecretUse]:
+def _secret_uses(secrets: Sequence[bytes], counts: CountsInRedis) -> list[SecretUse]:
     names = [fingerprint(secret) for secret in secrets]
     return [
         SecretUse(
             position=position,
-            known_since=_time(counted.known_secrets.get(name)),
-            matched_at=_time(counted.latest.get(f"{SECRET_PREFIX}{name}")),
+            known_since=_time(counts.known_secrets.get(name)),
+            matched_at=_time(counts.latest.get(f"{SECRET_PREFIX}{name}")),
         )
         for position, name in enumerate(names, 1)
     ]

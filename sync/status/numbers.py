@@ -57,8 +57,8 @@ class Totals:
     """Counts over all processes and hosts since `since`, None if nothing was counted yet.
 
     `deliveries` by code of the answer ("200" "403" "413" "503"), `refused` by reason ("missing" "malformed" "wrong"
-    "retired" "too_large"), `events` by outcome ("applied" "ignored" "unchanged" "dead"): every name is there, with 0
-    if it was not counted. `reconciled` are messages that got their final status by asking: their events were lost.
+    "retired" "too_large"), `events` by outcome ("applied" "ignored" "unchanged" "dead"). Every name is there, with 0 if
+    it was not counted. `reconciled` are messages that got their final status by asking: their events were lost.
     """
 
     since: datetime | None

@@ -50,8 +50,8 @@ def tail(seconds: float | None, as_json: bool) -> None:
     opened = opened_redis(read_redis_settings(os.environ), connections=2, seconds=REDIS_SECONDS)
     try:
         with opened as connection:
-            for shown in _deliveries(connection, None if seconds is None else time.monotonic() + seconds):
-                document = delivery_document(shown, options)
+            for delivery in _deliveries(connection, None if seconds is None else time.monotonic() + seconds):
+                document = delivery_document(delivery, options)
                 say(json.dumps(document) if as_json else delivery_text(document))
     except (RedisError, ValueError) as error:
         click.echo(f"Redis did not answer: {type(error).__name__}", err=True)
@@ -71,25 +71,26 @@ def _deliveries(connection: Redis, deadline: float | None) -> Iterator[dict[str,
                 yield from json.loads(message["data"])
 
 
-def delivery_document(shown: dict[str, Any], options: ParseOptions) -> dict[str, Any]:
+def delivery_document(delivery: dict[str, Any], options: ParseOptions) -> dict[str, Any]:
     """Return a delivery as JSON's types, its address masked; what is not known is null."""
-    received_at = datetime.fromtimestamp(shown["at"], UTC)
-    stated = _stated(shown.get("body"), received_at, options)
+    received_at = datetime.fromtimestamp(delivery["at"], UTC)
+    stated = _stated(delivery.get("body"), received_at, options)
     event = stated if isinstance(stated, Event) else None
     message = event.message if event else None
     return {
         "received_at": iso_text(received_at),
-        "code": shown["code"],
-        "reason": shown.get("reason") or (f"dead letter: {stated.reason}" if isinstance(stated, Unreadable) else None),
+        "code": delivery["code"],
+        "reason": delivery.get("reason")
+        or (f"dead letter: {stated.reason}" if isinstance(stated, Unreadable) else None),
         "event": masked_text(event.name) if event else None,
         "subject_id": masked_text(event.subject_id) if event and event.message else None,
         "recipient": masked_address(message.recipient) if message and message.recipient else None,
         "channel": message.channel if message else None,
-        "bytes": shown.get("bytes"),
-        "digest": shown.get("digest"),
-        "client": shown.get("client"),
-        "forwarded_for": shown.get("forwarded_for"),
-        "request_id": shown.get("request_id"),
+        "bytes": delivery.get("bytes"),
+        "digest": delivery.get("digest"),
+        "client": delivery.get("client"),
+        "forwarded_for": delivery.get("forwarded_for"),
+        "request_id": delivery.get("request_id"),
     }
 
 

@@ -75,7 +75,7 @@ def _workers_text(numbers: Numbers, redis: InRedis | None) -> str:
     if not redis.workers.processes:
         seen = redis.workers.latest
         return f"none, the last one was seen {ago(numbers, seen)}" if seen else "none was ever seen"
-    workers = ", ".join(f"{seen.name} seen {ago(numbers, seen.at)}" for seen in redis.workers.processes)
+    workers = ", ".join(f"{process.name} seen {ago(numbers, process.at)}" for process in redis.workers.processes)
     return f"{running} seen within {duration_text(SEEN_WITHIN.total_seconds())}: {workers}"
 
 

@@ -33,7 +33,7 @@ from sync.store.tally import Tally
 class Read(Struct, frozen=True, gc=False):
     """A raw event and what it states: a fact, or the dead letter that it becomes.
 
-    None stands for a body that could not be parsed for a reason that says nothing of it: a mistake of ours.
+    None stands for a body that could not be parsed for a reason that says nothing of it: a bug of zexa-sync.
     """
 
     raw: RawEvent
@@ -46,7 +46,7 @@ def read(raw_events: Iterable[RawEvent], options: ParseOptions) -> list[Read]:
     for raw in raw_events:
         try:
             batch.append(Read(raw, _stated(raw, options)))
-        except Exception:  # a mistake of ours, which must not stop any other event
+        except Exception:  # a bug of zexa-sync, which must not stop any other event
             batch.append(Read(raw, None))
     return batch
 
@@ -73,9 +73,10 @@ def merge(
 ) -> Tally:
     """Merge `batch` into the tables, in one transaction that this function owns; each ends as a row.
 
-    If the transaction fails because of what is in it, the events are merged one by one, and what fails alone, while
-    a known good event succeeds, becomes a dead letter. Any error of the database (away, locked, read-only) is
-    SQLAlchemy's and passes through; so does Held if a known good event fails too: the same batch may be given again.
+    If the transaction fails because of what is in it, the events are merged one by one. An event that fails alone,
+    while a known good event succeeds, becomes a dead letter. Any error of the database (away, locked, read-only) is
+    SQLAlchemy's and passes through. So does ItemsHeld, if a known good event fails too. The same batch may be given
+    again.
     """
     return sum(_merging(engine, options, now).together(batch, is_patient=is_patient), Tally())
 
@@ -164,7 +165,7 @@ def _merge_in(
     stated = all_stated(batch, options)
     events = [item for item in stated if isinstance(item, Event)]
     dead = [item for item in stated if isinstance(item, NewDeadLetter)]
-    # First, as whoever drains the inbox begins with it too: workers wait for each other, never in a circle.
+    # First, as a worker that drains the inbox begins with it too: workers wait for each other, never in a circle.
     _remove_from_inbox(connection, [item.raw for item in batch])
     merged = merge_all(connection, events, options, now)
     letters = keep_dead_letters(connection, dead, options)

@@ -24,7 +24,8 @@ def forgotten_people(connection: Connection, options: ParseOptions) -> Forgotten
     """Return all who were forgotten, None if nobody was; until the transaction ends nobody else will be.
 
     Raises ForgetKeyMissing if a key of theirs is none of `options.forget_keys`. It must come before the first write to
-    any table of this transaction, but for the inbox: whoever forgets somebody waits for all that came before.
+    any table of this transaction, but for the inbox. The transaction that forgets somebody waits for all that came
+    before.
     """
     if not hold_forget_keys(connection, {key.key_id for key in options.forget_keys}):
         return None

@@ -39,15 +39,15 @@ def merge_ledger(connection: Connection, events: Iterable[Event], now: datetime)
     quick_copies = _quick_copies_among(events, bodies) if len(bodies) < len(events) else []
     if not bodies:
         return LedgerOutcome([], [])
-    held = holding(bodies)
-    stored_keys = insert_missing(connection, list(held.values()), now)
-    if not stored_keys and len(held) == len(bodies):
+    holding_events = holding(bodies)
+    stored_keys = insert_missing(connection, list(holding_events.values()), now)
+    if not stored_keys and len(holding_events) == len(bodies):
         return LedgerOutcome(bodies, [], quick_copies)
-    new = [event for key, event in held.items() if key not in stored_keys]
-    rest = [event for event in bodies if event.key in stored_keys or held[event.key] is not event]
+    new = [event for key, event in holding_events.items() if key not in stored_keys]
+    rest = [event for event in bodies if event.key in stored_keys or holding_events[event.key] is not event]
     further, stored_copies = _without_copies(connection, rest)
-    taken = _take_further(connection, further, now) if further else LedgerOutcome([], [])
-    return LedgerOutcome(new + taken.new, taken.earlier, quick_copies + stored_copies)
+    outcome = _take_further(connection, further, now) if further else LedgerOutcome([], [])
+    return LedgerOutcome(new + outcome.new, outcome.earlier, quick_copies + stored_copies)
 
 
 def _quick_copies_among(events: Iterable[Event], bodies: Iterable[Event]) -> list[float]:
@@ -142,14 +142,14 @@ def _further(connection: Connection, keys: Sequence[Key]) -> list[Row[Any]]:
     return [row for piece in slices(sorted(set(keys))) for row in connection.execute(query, {"keys": list(piece)})]
 
 
-def _settle(connection: Connection, key: Key, held: Any, bodies: Mapping[str, _StoredBody], now: datetime) -> None:
+def _settle(connection: Connection, key: Key, entry: Any, bodies: Mapping[str, _StoredBody], now: datetime) -> None:
     """Write the bodies under one key, whose row the caller has locked: the greatest body holds."""
     winner = max(bodies.values(), key=lambda body: body.precedence)
-    if winner != _stored_body(held):
+    if winner != _stored_body(entry):
         values = winner._asdict()
-        if winner.digest != held.digest:
+        if winner.digest != entry.digest:
             values["applied_at"] = now
-        if winner.origin != held.origin:
+        if winner.origin != entry.origin:
             values["outcome"] = outcome_of(key[1], winner.origin)
         is_entry = and_(LEDGER.c.subject_id == key[0], LEDGER.c.event == key[1])
         connection.execute(update(LEDGER).where(is_entry).values(**values))
@@ -165,10 +165,10 @@ def settle_again(connection: Connection, events: Iterable[Event], now: datetime)
     read = {(event.key, event.digest): event for event in events}
     keys = sorted({key for key, _ in read})
     entries = {(row.subject_id, row.event): row for row in entries_of(connection, keys, is_locked=True)}
-    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
+    bodies_of_key = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
     for row in _further(connection, keys):
-        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
-    for key, bodies in stored.items():
+        bodies_of_key[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in bodies_of_key.items():
         for digest, body in bodies.items():
             event = read.get((key, digest))
             if event is not None and event.received_at == body.received_at:
@@ -182,10 +182,10 @@ def remove_bodies(connection: Connection, digests: Mapping[Key, Collection[str]]
     """Remove the bodies with these digests; of the others under a key the greatest holds. A key without any goes."""
     keys = sorted(digests)
     entries = {(row.subject_id, row.event): row for row in entries_of(connection, keys, is_locked=True)}
-    stored = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
+    bodies_of_key = {key: {row.digest: _stored_body(row)} for key, row in entries.items()}
     for row in _further(connection, keys):
-        stored[row.subject_id, row.event][row.digest] = _stored_body(row)
-    for key, bodies in stored.items():
+        bodies_of_key[row.subject_id, row.event][row.digest] = _stored_body(row)
+    for key, bodies in bodies_of_key.items():
         places = [bodies.pop(digest).body_id for digest in digests[key] if digest in bodies]
         connection.execute(delete(BODIES).where(BODIES.c.id.in_(places)))
         if bodies:

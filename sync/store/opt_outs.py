@@ -1,7 +1,7 @@
 """The statements about opt-outs, and the rows of `opt_outs` that follow from them.
 
 A statement goes into the history once. Then the rows that it is about are computed from all statements about their
-persons. Whoever writes here writes to the history first, which is where `hold_statements` waits.
+persons. Each transaction that writes here writes to the history first, which is where `hold_statements` waits.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -95,7 +95,7 @@ def write_rows(connection: Connection, keys: Collection[OptOutKey], now: datetim
     existing = sorted(rows.keys() - _insert_missing(connection, rows, now))
     if not existing:
         return
-    # Locked first: whoever holds a row's lock last has seen every statement committed before.
+    # Locked first: the holder of a row's lock, if it is the last, has seen every statement committed before.
     if connection.dialect.name == "postgresql":
         for piece in slices(existing):
             query = select(OPT_OUTS.c.address).where(tuple_(*OPT_OUTS.primary_key).in_(piece))
@@ -136,8 +136,8 @@ def read_rows(connection: Connection, persons: Iterable[str]) -> dict[OptOutKey,
 def hold_statements(connection: Connection, *, alone: bool) -> None:
     """Keep others from ending opt-outs until the transaction ends, or with `alone` from stating anything at all.
 
-    Whoever ends opt-outs must see every opt-out that is stated before, and be seen by each that is stated after. On
-    SQLite a transaction is alone anyway.
+    A transaction that ends opt-outs must see every opt-out that is stated before, and be seen by each that is
+    stated after. On SQLite a transaction is alone anyway.
     """
     if connection.dialect.name == "postgresql":
         mode = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"

@@ -1,7 +1,7 @@
-"""All together, and if that fails one by one: so that one event stops no other, and no mistake of ours loses any.
+"""All together, and if that fails one by one: so that one event stops no other, and no bug of zexa-sync loses any.
 
-An item is refused only if the fault is its own: a known good event of its type succeeds, or another one of its type
-did just now. If neither does, the fault is in this program or in the database, and the item is held, not refused.
+An item is refused only if the fault is its own. Then a known good event of its type succeeds, or another one of its
+type did just now. If neither does, the fault is in this program or in the database, and the item is held, not refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Held(Exception):  # noqa: N818 - a state, not a mistake
+class ItemsHeld(Exception):  # noqa: N818 - a state, not a mistake
     """Known good events fail as well, so nothing was refused. The text is the kind of error and where it was raised."""
 
 
@@ -37,7 +37,7 @@ class Singly(Generic[Item, Result]):
     def together(self, items: Sequence[Item], *, is_patient: bool = False) -> list[Result]:
         """Merge `items` in one transaction, or one by one if the fault may lie in one; return the results in order.
 
-        Raises errors of a database that is away. Raises Held, or the database's own error, if items are held; the
+        Raises errors of a database that is away. Raises ItemsHeld, or the database's own error, if items are held; the
         others are merged then. If it `is_patient`, errors that may pass are raised too, instead of looking further.
         """
         try:
@@ -64,7 +64,7 @@ class Singly(Generic[Item, Result]):
         if isinstance(held, DBAPIError):
             raise held
         if held:
-            raise Held(f"{error_kind(held)} at {_place(held)}")
+            raise ItemsHeld(f"{error_kind(held)} at {_place(held)}")
         return [results[number] for number in sorted(results)]
 
     def _refuse(

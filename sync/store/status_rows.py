@@ -1,8 +1,8 @@
 """The rows of messages and campaigns. They are recomputed from every body rather than patched.
 
 A row that does not exist yet is inserted as the batch makes it. A row that exists is locked, its bodies are read back,
-and the row they make is written if it differs. Whoever holds a row's lock last has seen every body committed before, so
-any number of workers on the same messages leave the rows that one would.
+and the row they make is written if it differs. The transaction that holds a row's lock last has seen every body
+committed before. So any number of workers on the same messages leave the rows that one would.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -56,7 +56,7 @@ class MergedRows(NamedTuple):
 def merge_messages(connection: Connection, events: Iterable[Event], options: ParseOptions, now: datetime) -> MergedRows:
     """Bring the rows of the messages that these events are about up to date.
 
-    Whoever calls this owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
+    The caller owes the roll-ups what was written (`sync.rollups.deltas`), in the same transaction.
     """
     return _merge_rows(connection, MESSAGES, message_row, events, options, now)
 

@@ -21,12 +21,12 @@ class PeopleQuery:
         self._key_ids = {key.key_id for key in keys}
         self._is_anybody_forgotten = False
 
-    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> tuple[LookupResult, bool]:
+    def ask(self, persons: Collection[str], oldest_in_queue: datetime | None) -> tuple[LookupResult, bool]:
         """Return what there is of these persons, and whether a key is lacking to know it. Raises NotAnswered."""
-        result, people = self._ask(wanted, oldest_in_queue)
+        result, people = self._ask(persons, oldest_in_queue)
         if result.keys_in_use and not self._is_anybody_forgotten:
             self._is_anybody_forgotten = True
-            result, people = self._ask(wanted, oldest_in_queue)
+            result, people = self._ask(persons, oldest_in_queue)
         if people:
             opt_outs = [
                 opt_out._replace(person=people.get(opt_out.person, opt_out.person)) for opt_out in result.opt_outs
@@ -34,7 +34,7 @@ class PeopleQuery:
             result = result._replace(opt_outs=opt_outs)
         return result, not self._key_ids.issuperset(result.keys_in_use)
 
-    def _ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> tuple[LookupResult, dict[str, str]]:
+    def _ask(self, persons: Collection[str], oldest_in_queue: datetime | None) -> tuple[LookupResult, dict[str, str]]:
         keys = self._keys if self._is_anybody_forgotten else ()
-        people = {key.pseudonym(person): person for person in wanted for key in keys}
-        return self._query.ask([*wanted, *people], oldest_in_queue), people
+        people = {key.pseudonym(person): person for person in persons for key in keys}
+        return self._query.ask([*persons, *people], oldest_in_queue), people

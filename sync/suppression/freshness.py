@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Label, and_, bindparam, func, or_, select, true
 
 from models.tables import DEAD_LETTERS, INBOX, NAMELESS_OPT_OUTS
-from sync.queue.waiting import Waiting
+from sync.queue.waiting import WaitingInRedis
 
 _ONE = timedelta(microseconds=1)
 
@@ -66,7 +66,7 @@ def _earliest(time: ColumnElement[datetime], condition: ColumnElement[bool]) -> 
 
 
 def freshness_of(
-    begun: datetime, queued: Waiting, in_database: "WaitingInDatabase", database_offset: float
+    begun: datetime, queued: WaitingInRedis, in_database: "WaitingInDatabase", database_offset: float
 ) -> Freshness:
     """Return how fresh opt-outs are that were read after `begun`, and after the queue was asked.
 

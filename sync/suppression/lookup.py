@@ -24,7 +24,7 @@ from sync.events.addresses import (
 )
 from sync.events.forget_keys import ForgetKey
 from sync.queue.connection import OpenQueue, QueueUnavailable
-from sync.queue.waiting import waiting
+from sync.queue.waiting import read_waiting
 from sync.suppression.forgotten import PeopleQuery
 from sync.suppression.freshness import Freshness, freshness_of
 from sync.suppression.statement import FoundOptOut, NotAnswered
@@ -141,8 +141,8 @@ class Lookup:
 
         The strict reading is the default: an opt-out on any channel and from any sender counts. With `channel` or
         `sender` only those count that name it, or name none. `unknown` replaces `allowed` if the tables are staler than
-        `max_staleness` (or seconds), if a store does not answer, or if its clock and ours differ by more than that. An
-        item that is no text is `invalid`. Raises nothing, whatever `addresses` holds and whatever happens to a store.
+        `max_staleness` (or seconds), a store does not answer, or its clock is off by more than that. An item that is no
+        text is `invalid`. Raises nothing, whatever `addresses` holds and whatever happens to a store.
         """
         return list(self.answers(addresses, channel, sender, max_staleness))
 
@@ -152,21 +152,21 @@ class Lookup:
         """Return what `check` returns, before it is written out for each address."""
         scope, items = self._scope(channel, sender), list[Any](addresses)
         texts = [address for address in items if isinstance(address, str)]
-        asked: dict[str, AddressReading] = {}
+        readings: dict[str, AddressReading] = {}
         are_numbers_addresses = scope.channel not in ("email", "slack")
         for address in texts:
-            if not (are_numbers_addresses and is_spelled_alike(address)) and address not in asked:
-                asked[address] = read_on_any(scope.channel, address, self._default_region)
-        wanted = set(texts).difference(asked)
-        wanted.update(address.person for question in asked.values() for address in question.addresses)
-        look = self.look(wanted)
+            if not (are_numbers_addresses and is_spelled_alike(address)) and address not in readings:
+                readings[address] = read_on_any(scope.channel, address, self._default_region)
+        persons = set(texts).difference(readings)
+        persons.update(address.person for question in readings.values() for address in question.addresses)
+        look = self.look(persons)
         limit = _limit(max_staleness)
         freshness = Freshness(as_of=None, held_by="forget_key") if look.lacks_key else look.freshness.judged(limit)
         is_fresh = look.opt_outs is not None and freshness.is_within(limit, datetime.now(UTC))
         absent = LookupStatus.ALLOWED if is_fresh else LookupStatus.UNKNOWN
         matches = _strongest(opt_out for opt_out in look.opt_outs or () if scope.holds(opt_out))
         others = {
-            address: _answer(address, question, matches, freshness, absent) for address, question in asked.items()
+            address: _answer(address, question, matches, freshness, absent) for address, question in readings.items()
         }
         if matches:
             as_of, held_by = freshness.as_of, freshness.held_by
@@ -196,21 +196,21 @@ class Lookup:
         """Return how fresh a look-up would be now."""
         return self.look(set()).freshness
 
-    def look(self, wanted: set[str]) -> Look:
-        """Return what the stores say of `wanted` persons, in any scope; of a store that is away, that."""
+    def look(self, persons: set[str]) -> Look:
+        """Return what the stores say of `persons`, in any scope; of a store that is away, that."""
         begun = datetime.now(UTC)
         try:
-            queued = waiting(self._queue)
+            queued = read_waiting(self._queue)
         except (QueueUnavailable, ValueError):  # ValueError: a name that no name server would be asked for
             queued = None
         try:
-            seen, lacks_key = self._database.ask(wanted, queued.oldest if queued else None)
+            result, lacks_key = self._database.ask(persons, queued.oldest if queued else None)
         except NotAnswered:
             return Look(opt_outs=None, freshness=Freshness(as_of=None, held_by="database"))
         if queued is None:
-            return Look(opt_outs=seen.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
-        freshness = freshness_of(begun, queued, seen.waiting, seen.clock_offset_seconds)
-        return Look(opt_outs=seen.opt_outs, freshness=freshness, lacks_key=lacks_key)
+            return Look(opt_outs=result.opt_outs, freshness=Freshness(as_of=None, held_by="redis"))
+        freshness = freshness_of(begun, queued, result.waiting, result.clock_offset_seconds)
+        return Look(opt_outs=result.opt_outs, freshness=freshness, lacks_key=lacks_key)
 
 
 def _limit(staleness: timedelta | float) -> timedelta:
@@ -226,16 +226,16 @@ def _limit(staleness: timedelta | float) -> timedelta:
 
 
 def _answer(
-    text: str, asked: AddressReading, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
+    text: str, reading: AddressReading, matches: Mapping[str, Match], freshness: Freshness, absent: LookupStatus
 ) -> Answer:
     """Return the answer to `text`; `absent` is the status of an address without an opt-out."""
     as_of, held_by = freshness.as_of, freshness.held_by
-    for address in asked.addresses:
+    for address in reading.addresses:
         if match := matches.get(address.person):
             return Answer(text, LookupStatus.SUPPRESSED, address.text, match, as_of, held_by)
-    if asked.problem is not None:
-        return Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, asked.problem)
-    return Answer(text, absent, asked.addresses[0].text, None, as_of, held_by)
+    if reading.problem is not None:
+        return Answer(text, LookupStatus.INVALID, None, None, as_of, held_by, reading.problem)
+    return Answer(text, absent, reading.addresses[0].text, None, as_of, held_by)
 
 
 def _strongest(opt_outs: Iterable[FoundOptOut]) -> dict[str, Match]:

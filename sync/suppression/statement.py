@@ -84,17 +84,16 @@ class LookupQuery:
         )
         self._statement = cache(self._made)
 
-    def ask(self, wanted: Collection[str], oldest_in_queue: datetime | None) -> LookupResult:
+    def ask(self, persons: Collection[str], oldest_in_queue: datetime | None) -> LookupResult:
         """Return what there is, in one statement; over a new connection if the first turned out to be broken.
 
-        `wanted` are persons, and `oldest_in_queue` is the parameter of `waiting_columns`.
-        Raises NotAnswered.
+        `oldest_in_queue` is the parameter of `waiting_columns`. Raises NotAnswered.
         """
         parameters = {
             "oldest_in_queue": oldest_in_queue and self._written(oldest_in_queue),
-            WANTED: array_text(self._dialect.name, wanted),
+            WANTED: array_text(self._dialect.name, persons),
         }
-        statement = self._statement(bool(wanted))
+        statement = self._statement(bool(persons))
         begun = time.time()
         try:
             rows = self._rows(statement, parameters)
@@ -106,7 +105,7 @@ class LookupQuery:
         return LookupResult(
             opt_outs=[
                 FoundOptOut(person, channel, sender, read(opted_out_at), source, message_id)
-                for *_, person, channel, sender, opted_out_at, source, message_id in (rows if wanted else ())
+                for *_, person, channel, sender, opted_out_at, source, message_id in (rows if persons else ())
                 if person is not None
             ],
             waiting=WaitingInDatabase(

@@ -3,7 +3,7 @@
 A kind of task is a function of a feature; `sync.worker.tasks` lists them. Nothing here knows a feature.
 """
 
-from sync.tasks.ask import add_task, cancel_task
+from sync.tasks.ask import add_task, cancel_task, resolve_task
 from sync.tasks.files import read_file
 from sync.tasks.find import OwnFailure, TaskRecord, TaskState, find_task, latest_tasks
 from sync.tasks.forget import erase_tasks
@@ -24,4 +24,5 @@ __all__ = [
     "find_task",
     "latest_tasks",
     "read_file",
+    "resolve_task",
 ]

@@ -54,3 +54,9 @@ def cancel_task(connection: Connection, task_id: str, now: datetime) -> bool:
     is_open = (TASKS.c.id == task_id, TASKS.c.ended_at.is_(None))
     values = {"state": TaskState.CANCELLED, "ended_at": now, "holder": None, "bookmark": None}
     return connection.execute(update(TASKS).where(*is_open).values(values)).rowcount == 1
+
+
+def resolve_task(connection: Connection, task_id: str, now: datetime) -> bool:
+    """Note that somebody has seen that a task failed, in the caller's transaction; return False if nothing changes."""
+    is_unseen = (TASKS.c.id == task_id, TASKS.c.state == TaskState.FAILED, TASKS.c.resolved_at.is_(None))
+    return connection.execute(update(TASKS).where(*is_unseen).values(resolved_at=now)).rowcount == 1

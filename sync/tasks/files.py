@@ -4,11 +4,12 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
 
 from models.tables import TASK_FILES, TASKS
+from sync.tasks.find import TaskState
 
 INPUT, OUTPUT = "input", "output"
 PART_BYTES = 256 * 1024
@@ -17,7 +18,7 @@ KEPT = timedelta(hours=24)
 
 def write_parts(connection: Connection, task_id: str, name: str, pieces: Iterable[bytes]) -> None:
     """Write a file of the task, which has none of this name yet, from pieces of any size."""
-    for number, part in enumerate(_parts(pieces)):
+    for number, part in enumerate(parts_of(pieces)):
         add_part(connection, task_id, name, number, part)
 
 
@@ -25,7 +26,7 @@ def add_part(connection: Connection, task_id: str, name: str, number: int, conte
     connection.execute(TASK_FILES.insert(), {"task_id": task_id, "name": name, "part": number, "content": content})
 
 
-def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def parts_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
     held = bytearray()
     for piece in pieces:
         held += piece
@@ -121,15 +122,26 @@ class PartsWriter(io.RawIOBase):
         self._number += 1
 
 
-# How long files are kept once their task has ended, if not for KEPT: by kind of task and name of the file.
-FilesKept = Mapping[tuple[str, str], timedelta]
+class KeptFor(NamedTuple):
+    """How long a file is kept once its task has ended, and if the task failed."""
+
+    ended: timedelta
+    failed: timedelta
+
+
+# The files that are not kept for KEPT: by kind of task and name of the file.
+FilesKept = Mapping[tuple[str, str], KeptFor]
 
 
 def delete_old_files(connection: Connection, now: datetime, files_kept: FilesKept = MappingProxyType({})) -> int:
     """Delete the files of tasks that ended KEPT ago, or as long ago as `files_kept` has it; return how many parts."""
-    columns = TASK_FILES.c
+    columns, has_failed = TASK_FILES.c, TASKS.c.state == TaskState.FAILED
     old: list[ColumnElement[bool]] = [columns.task_id.in_(select(TASKS.c.id).where(TASKS.c.ended_at < now - KEPT))]
-    for (kind, name), time in files_kept.items():
-        ended = select(TASKS.c.id).where(TASKS.c.kind == kind, TASKS.c.ended_at < now - time)
+    for (kind, name), kept in files_kept.items():
+        is_due = or_(
+            and_(has_failed, TASKS.c.ended_at < now - kept.failed),
+            and_(~has_failed, TASKS.c.ended_at < now - kept.ended),
+        )
+        ended = select(TASKS.c.id).where(TASKS.c.kind == kind, is_due)
         old.append(and_(columns.name == name, columns.task_id.in_(ended)))
     return connection.execute(delete(TASK_FILES).where(or_(*old))).rowcount

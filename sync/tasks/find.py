@@ -27,13 +27,16 @@ class OwnFailure(StrEnum):
 
     DIED = "died"  # worker after worker vanished with it
     REFUSED = "refused"  # the database refused what the task writes
-    MISTAKE = "mistake"  # a mistake of ours; its kind stands in the log
+    MISTAKE = "mistake"  # a bug of zexa-sync; its kind stands in the log
     FORGOTTEN = "forgotten"  # a person was forgotten, and what the task was given may have named them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """A row of `tasks`. `steps_total` is None if nobody knows how many there are; `outcome` has counts by name."""
+    """A row of `tasks`. `steps_total` is None if nobody knows how many there are; `outcome` has counts by name.
+
+    A failure that somebody has seen needs nobody any more from `resolved_at` on.
+    """
 
     id: str
     kind: str
@@ -49,6 +52,7 @@ class TaskRecord:
     outcome: Mapping[str, int]
     failure: str | None
     deaths: int
+    resolved_at: datetime | None
 
     @property
     def is_over(self) -> bool:

@@ -16,7 +16,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 def erase_tasks(connection: Connection, names: Callable[[bytes], bool], now: datetime) -> int:
     """Delete every file, and parameters in which `names` finds the person or a digest stands; return of how many tasks.
 
-    A task that has not ended yet fails with that, and whoever asked for it may ask again. No search of the files would
+    A task that has not ended yet fails with that, and may be asked for again. No search of the files would
     be as sure: a list may be written in any way. Works in the caller's transaction.
     """
     columns = TASKS.c

@@ -34,15 +34,15 @@ def take_task(connection: Connection, kinds: Collection[str], holder: str, now: 
     """Take the task of one of `kinds` that waits for the longest time, or whose worker is dead; None if none does."""
     columns = TASKS.c
     oldest = _oldest_free(kinds, now).with_for_update(skip_locked=True)
-    taken = update(TASKS).where(columns.id == oldest.scalar_subquery())
-    taken = taken.values(
+    claim = update(TASKS).where(columns.id == oldest.scalar_subquery())
+    claim = claim.values(
         state=TaskState.RUNNING,
         holder=holder,
         begun_at=func.coalesce(columns.begun_at, now),
         seen_at=now,
         deaths=columns.deaths + case((columns.state == TaskState.RUNNING, 1), else_=0),
     )
-    row = connection.execute(taken.returning(*COLUMNS)).mappings().first()
+    row = connection.execute(claim.returning(*COLUMNS)).mappings().first()
     return None if row is None else record_of(row)
 
 
@@ -93,8 +93,8 @@ def end_task(
     if counts and not add_counts(connection, record.id, holder, counts, done=0, bookmark=None):
         return False
     state = TaskState.FAILED if failure else TaskState.DONE
-    ended = {"ended_at": now, "holder": None, "bookmark": None}
-    return _write(connection, record.id, holder, state=state, failure=failure, **ended)
+    values = {"ended_at": now, "holder": None, "bookmark": None}
+    return _write(connection, record.id, holder, state=state, failure=failure, **values)
 
 
 def summed(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

@@ -101,7 +101,7 @@ class TaskWork:
     ) -> None:
         """Count what the caller's transaction does, in this transaction: `done` steps more, and `counts`.
 
-        So nothing is counted twice and nothing is missed, whoever is killed when. The next worker is given the
+        So nothing is counted twice and nothing is missed, whichever worker is killed. The next worker is given the
         `bookmark`. Raises TaskGivenUp if another worker has the task: then the caller's transaction must not commit.
         """
         self._require(add_counts(connection, self.task_id, self._holder, counts, done=done, bookmark=bookmark))

@@ -88,15 +88,15 @@ class CsvFile:
 
 
 @contextmanager
-def opened_csv(path: Path, choose: Choice, *, wanted: str, delimiter: str | None = None) -> Iterator[CsvFile]:
+def opened_csv(path: Path, choose: Choice, *, column_text: str, delimiter: str | None = None) -> Iterator[CsvFile]:
     """Open `path`; raise FileError if it cannot be read, or has no header with the column that `choose` takes.
 
-    `wanted` says what is looked for. Without a given delimiter, a first line such as `sep=;` decides. Without such a
-    line, it is the delimiter with which the header has that column.
+    `column_text` says which column is looked for. Without a given delimiter, a first line such as `sep=;` decides.
+    Without such a line, it is the delimiter with which the header has that column.
     """
     with (
         path.open("rb") as binary,
-        read_csv(binary, path.stat().st_size, choose, wanted=wanted, delimiter=delimiter) as file,
+        read_csv(binary, path.stat().st_size, choose, column_text=column_text, delimiter=delimiter) as file,
     ):
         yield file
 
@@ -107,14 +107,14 @@ def read_csv(
     size: int,
     choose: Choice,
     *,
-    wanted: str,
+    column_text: str,
     delimiter: str | None = None,
     is_row: Callable[[str], bool] | None = None,
 ) -> Iterator[CsvFile]:
     """Read `binary`, of `size` bytes, as `opened_csv` does a file.
 
-    If `is_row` holds for the first line, and no column is found, the file is taken for one without a header: each line
-    is a row with the one column that is meant.
+    If `is_row` holds for the first line, and no column is found, the file is taken for one without a header. Then each
+    line is a row with the one column that is meant.
     """
     start = binary.peek(_START_BYTES)
     if start.startswith(_OTHER_FORMATS):
@@ -124,15 +124,15 @@ def read_csv(
     lines = TextIOWrapper(binary, encoding.codec, encoding.errors, newline="")
     try:
         head = list(islice(lines, HEADER_LINES_MAX))
-        delimiter, text, header, column = _header(head, choose, wanted, delimiter, is_row)
-        taken = _lines_taken(head, text)
+        delimiter, text, header, column = _header(head, choose, column_text, delimiter, is_row)
+        lines_taken = _lines_taken(head, text)
         yield CsvFile(
             encoding=encoding,
             delimiter=delimiter,
             header_text=text,
             header=header,
             column=column,
-            records=read_records(chain(head[taken:], lines), delimiter, line=taken + 1),
+            records=read_records(chain(head[lines_taken:], lines), delimiter, line=lines_taken + 1),
             position=binary.tell,
             bytes=size,
         )
@@ -145,15 +145,15 @@ def read_csv(
 
 
 def _lines_taken(head: list[str], header_text: str) -> int:
-    taken = characters = 0
+    lines_taken = characters = 0
     while characters < len(header_text):
-        characters += len(head[taken])
-        taken += 1
-    return taken
+        characters += len(head[lines_taken])
+        lines_taken += 1
+    return lines_taken
 
 
 def _header(
-    head: list[str], choose: Choice, wanted: str, delimiter: str | None, is_row: Callable[[str], bool] | None
+    head: list[str], choose: Choice, column_text: str, delimiter: str | None, is_row: Callable[[str], bool] | None
 ) -> tuple[str, str, Sequence[str], int]:
     """Return the delimiter, the header's text and fields, and the index of the column."""
     named_line, named_delimiter = _delimiter_line(head)
@@ -169,7 +169,7 @@ def _header(
     if not matches:
         if head and "\0" in head[0]:
             raise FileError("the file's first line holds NUL characters: save the list as CSV in UTF-8")
-        raise FileError(f"the file's first row has no {wanted}{columns_text(max(rows, key=len))}")
+        raise FileError(f"the file's first row has no {column_text}{columns_text(max(rows, key=len))}")
     # A file of one column looks alike with any delimiter.
     return max(matches, key=lambda match: len(match[2]))
 

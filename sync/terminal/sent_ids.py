@@ -27,8 +27,8 @@ def read_sent(path: Path) -> Iterator[SentMessage | None]:
 
     Raises FileError. If the file has several columns of that kind, the first of ID_COLUMNS is meant.
     """
-    wanted = f"column named {' or '.join(ID_COLUMNS)}"
-    with opened_csv(path, _id_column, wanted=wanted) as file:
+    column_text = f"column named {' or '.join(ID_COLUMNS)}"
+    with opened_csv(path, _id_column, column_text=column_text) as file:
         place = _time_column(file.header)
         for _, _, fields in file.records:
             if fields is None or any(map(str.strip, fields)):

@@ -15,6 +15,9 @@ from sync.users.passwords import hashed
 NAME_CHARACTERS_MAX = 64
 # How long a link works that sets a password, and one that signs in.
 LINK_ENDS_AFTER = {"password": timedelta(days=1), "sign_in": timedelta(minutes=15)}
+# How many generations of sessions a person may begin with; a BIGINT has room for as many more.
+GENERATIONS = 2**62
+_NEXT_GENERATION = CONSOLE_USERS.c.session_generation + 1
 
 
 class Role(StrEnum):
@@ -33,7 +36,10 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A person of the console, without what proves who they are."""
+    """A person of the console, without what proves who they are.
+
+    A session is of the `session_generation` that it was begun in: with the next one it is over, whatever clocks say.
+    """
 
     name: str
     role: Role
@@ -41,7 +47,7 @@ class Account:
     is_disabled: bool
     created_at: datetime
     signed_in_at: datetime | None
-    signed_out_at: datetime | None
+    session_generation: int
 
     @property
     def may_act(self) -> bool:
@@ -74,21 +80,20 @@ def add_account(connection: Connection, name: str, role: Role, password: str | N
     """Add a person; return whether that name was free."""
     if find_account(connection, name):
         return False
-    password_hash = password and hashed(password)
-    connection.execute(
-        CONSOLE_USERS.insert(), {"name": name, "role": role, "password_hash": password_hash, "created_at": now}
-    )
+    row = {"name": name, "role": role, "password_hash": password and hashed(password), "created_at": now}
+    # By chance: nobody of this name who was removed had the same generation.
+    connection.execute(CONSOLE_USERS.insert(), row | {"session_generation": secrets.randbelow(GENERATIONS)})
     return True
 
 
-def set_password(connection: Connection, name: str, password: str, now: datetime) -> None:
+def set_password(connection: Connection, name: str, password: str) -> None:
     """Set the password of `name`, and end every session that was begun with another."""
-    _change(connection, name, password_hash=hashed(password), signed_out_at=now)
+    _change(connection, name, password_hash=hashed(password), session_generation=_NEXT_GENERATION)
 
 
-def end_sessions(connection: Connection, name: str, now: datetime) -> None:
+def end_sessions(connection: Connection, name: str) -> None:
     """End every session of `name`, wherever it was begun."""
-    _change(connection, name, signed_out_at=now)
+    _change(connection, name, session_generation=_NEXT_GENERATION)
 
 
 def note_sign_in(connection: Connection, name: str, now: datetime) -> None:
@@ -96,8 +101,8 @@ def note_sign_in(connection: Connection, name: str, now: datetime) -> None:
 
 
 def disable_account(connection: Connection, name: str, *, is_disabled: bool) -> bool:
-    """Let `name` not sign in any more, or again; sessions end at once. Return whether there is such a person."""
-    return _change(connection, name, is_disabled=is_disabled)
+    """Let `name` not sign in any more, or again; sessions end for good. Return whether there is such a person."""
+    return _change(connection, name, is_disabled=is_disabled, session_generation=_NEXT_GENERATION)
 
 
 def remove_account(connection: Connection, name: str) -> bool:
@@ -149,5 +154,5 @@ def _account(row: Any) -> Account:
         is_disabled=bool(row["is_disabled"]),
         created_at=row["created_at"],
         signed_in_at=row["signed_in_at"],
-        signed_out_at=row["signed_out_at"],
+        session_generation=row["session_generation"],
     )

@@ -13,7 +13,7 @@ from sync.users.accounts import LINK_ENDS_AFTER, LinkKind, Role, add_account, is
 from sync.users.audit import Action, note
 from sync.users.passwords import CHARACTERS_MAX, CHARACTERS_MIN, is_long_enough
 
-# Who did it, in the log of the console: whoever may run commands needs no account.
+# Who did it, in the log of the console: a person who may run commands needs no account.
 COMMAND_LINE = "zexa-sync users"
 
 

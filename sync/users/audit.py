@@ -26,6 +26,7 @@ class Action(StrEnum):
     DEAD_LETTERS_REPLAYED = "dead_letters_replayed"  # (the id of the task that does it)
     OUTAGE_RESOLVED = "outage_resolved"  # (its number)
     TASK_CANCELLED = "task_cancelled"  # (its id)
+    TASK_RESOLVED = "task_resolved"  # (its id)
     USER_ADDED = "user_added"  # (whom)
     USER_REMOVED = "user_removed"  # (whom)
     USER_DISABLED = "user_disabled"  # (whom)

@@ -1,4 +1,4 @@
-"""Signing in with a password. After five wrong tries whoever tries has to wait, longer each time.
+"""Signing in with a password. After five wrong tries the next one has to wait, longer each time.
 
 Tries are counted by user and by client, in the database, so that all web processes know of them. A user waits a
 minute at the most: nobody can lock somebody else out for long.

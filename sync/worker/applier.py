@@ -23,7 +23,7 @@ from sync.rollups.compact import DELTAS_PER_TRANSACTION, compact
 from sync.settings.sentry_client import report
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import Read, drain, merge, read
-from sync.store.singly import Held
+from sync.store.singly import ItemsHeld
 from sync.worker.counting import count
 from sync.worker.running_statements import RunningStatements
 
@@ -156,7 +156,7 @@ class Applier:
             report("batch.failed", reason, error, source=lane.source)
         elif not lane.is_held:
             lane.is_held = True
-            why = str(error) if isinstance(error, Held) else reason
+            why = str(error) if isinstance(error, ItemsHeld) else reason
             log.error("batch.held", source=lane.source, error=why)
             report("batch.held", why, error, source=lane.source)
         return NotApplied(reason)

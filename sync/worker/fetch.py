@@ -54,13 +54,13 @@ def _slices(job_ids: Sequence[str], connection: Redis) -> Iterator[list[str]]:
             pipeline.hstrlen(Job.key_for(job_id), "data")
         sizes = pipeline.execute()
     some_ids: list[str] = []
-    taken = 0
+    bytes_taken = 0
     for job_id, size in zip(job_ids, sizes, strict=True):
-        if some_ids and taken + size > FETCH_BYTES:
+        if some_ids and bytes_taken + size > FETCH_BYTES:
             yield some_ids
-            some_ids, taken = [], 0
+            some_ids, bytes_taken = [], 0
         some_ids.append(job_id)
-        taken += size
+        bytes_taken += size
     if some_ids:
         yield some_ids
 

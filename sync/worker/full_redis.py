@@ -41,7 +41,7 @@ def _apply_some(ids: list[str], queue: OpenQueue, applier: Applier) -> int:
     connection = queue.connection
     events: list[Read] = []
     applied: list[str] = []
-    unreadable = taken = 0
+    unreadable = bytes_taken = 0
     for job_id, data in fetch_jobs(ids, connection):
         try:
             raw_events = raw_events_held(data)
@@ -50,8 +50,8 @@ def _apply_some(ids: list[str], queue: OpenQueue, applier: Applier) -> int:
             continue
         events += applier.read(raw_events)
         applied.append(job_id)
-        taken += body_bytes(raw_events)
-        if taken >= BATCH_BYTES:
+        bytes_taken += body_bytes(raw_events)
+        if bytes_taken >= BATCH_BYTES:
             break
     applier.apply(events)
     with connection.pipeline(transaction=False) as pipeline:

@@ -25,7 +25,7 @@ def notice_outage(redis: Redis, engine: Engine) -> None:
         return  # the usual case, which costs the database nothing
     try:
         with engine.begin() as connection:
-            ended = record_gaps(connection, marks.gaps, now=now) if marks else []
+            outages = record_gaps(connection, marks.gaps, now=now) if marks else []
             begun = begin_outage(connection, now, marks)
         if marks:
             forget_gaps(redis, marks.gaps)
@@ -33,7 +33,7 @@ def notice_outage(redis: Redis, engine: Engine) -> None:
         return  # the next time does it
     finally:
         redis.connection_pool.disconnect()
-    for outage in ended:
+    for outage in outages:
         log.warning("outage.recorded", **outage.logged())
     for outage in begun:
         log.error("outage.noticed", began_at=outage.logged()["began_at"])

@@ -1,9 +1,8 @@
 """The worker: takes what waits in the queue into one batch and applies it in one transaction.
 
-A job's id stands in the queue, then in RQ's intermediate list until its
-events are committed and the job is removed. Killed at any moment in between, the id is still in one of the two
-lists: RQ's maintenance finds it stranded there and puts it back within a minute. Applying it
-twice changes nothing.
+A job's id stands in the queue, then in RQ's intermediate list until its events are committed and the job is removed. If
+it is killed at any moment in between, the id is still in one of the two lists. RQ's maintenance finds it stranded there
+and puts it back within a minute. Applying it twice changes nothing.
 """
 
 import time
@@ -137,9 +136,9 @@ class EventWorker(SimpleWorker):
 
     def _let_gather(self, events: int, gathered_seconds: float) -> None:
         """Pause as `sync.worker.pace` says. A signal waits until then: the pause is short, and nothing is in hand."""
-        taken = time.monotonic() - self._begun
+        seconds = time.monotonic() - self._begun
         size = self.applier.batch_size
-        time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=taken))
+        time.sleep(pause_seconds(events, size, gathered_seconds=gathered_seconds, taken_seconds=seconds))
 
     def _take(self, batch: Batch, queue: Queue) -> None:
         """Take jobs until `batch` is a full batch or the queue is empty.
@@ -152,14 +151,14 @@ class EventWorker(SimpleWorker):
             most = batch.most_that_fit
             job_ids = take(queue, most)
             is_empty = len(job_ids) < most
-            left = deque(job_ids)
+            remaining_ids = deque(job_ids)
             for job_id, data in fetch_jobs(job_ids, self.connection):
-                left.popleft()
+                remaining_ids.popleft()
                 self._read(job_id, data, batch, queue)
                 if batch.is_full:
                     break
-            if left:
-                give_back(queue, list(left))
+            if remaining_ids:
+                give_back(queue, list(remaining_ids))
                 return
 
     def _read(self, job_id: str, data: bytes | None, batch: Batch, queue: Queue) -> None:

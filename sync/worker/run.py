@@ -36,8 +36,8 @@ COMPACT_SECONDS = 5.0
 # To ask Redis whether web leaves marks.
 LOOK_SECONDS = 0.5
 
-# How many objects are made before a search for garbage among them, 700 unless told. A batch makes some thousands that
-# live until its end, and hardly any garbage: to search them again and again cost a twentieth of a worker's time.
+# How many objects are made before a search for garbage among them, 700 unless set. A batch makes some thousands that
+# live until its end, and hardly any garbage. To search them again and again cost a twentieth of a worker's time.
 NEW_OBJECTS = 20_000
 
 log = structlog.get_logger()

@@ -29,20 +29,20 @@ class Client:
         self._token = ""
 
     def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
-        return self._kept(self.running.request("GET", path, Cookie=f"zexa_console={self.cookie}"))
+        return self._remember(self.running.request("GET", path, Cookie=f"zexa_console={self.cookie}"))
 
     def post(self, path: str, **fields: str) -> tuple[int, dict[str, str], bytes]:
         body = urlencode(fields | {"form_token": self._token}).encode()
         headers = {"Cookie": f"zexa_console={self.cookie}", "Content_Type": "application/x-www-form-urlencoded"}
-        return self._kept(self.running.request("POST", path, body, **headers))
+        return self._remember(self.running.request("POST", path, body, **headers))
 
-    def _kept(self, answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
+    def _remember(self, answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
         _, headers, page = answer
         assert "default-src 'self'" in headers["Content-Security-Policy"]
         if "Set-Cookie" in headers:
             self.cookie = SimpleCookie(headers["Set-Cookie"])["zexa_console"].value
-        if found := TOKEN.search(page):
-            self._token = found[1].decode()
+        if match := TOKEN.search(page):
+            self._token = match[1].decode()
         return answer
 
 

@@ -53,9 +53,9 @@ def most_held(process: subprocess.Popen[bytes]) -> int:
     """How much memory a process, or one that it started, held at the most since that was last begun."""
     held = []
     for pid in (process.pid, *children(process.pid)):
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        assert found is not None
-        held.append(int(found[1]) * 1024)
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        assert peak is not None
+        held.append(int(peak[1]) * 1024)
     return max(held)
 
 

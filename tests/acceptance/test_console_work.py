@@ -80,5 +80,11 @@ def _count_waiting(engine: Engine) -> int:
 def _sorted(page: str) -> str:
     """The page with the counts of its heading in order: which comes first depends on digests."""
     before, heading, after = page.partition("Done: ")
-    counts, end, rest = after.partition("<")
-    return before + heading + ", ".join(sorted(counts.split(", "), key=lambda text: text.split(" ", 1)[1])) + end + rest
+    counts, end, remainder = after.partition("<")
+    return (
+        before
+        + heading
+        + ", ".join(sorted(counts.split(", "), key=lambda text: text.split(" ", 1)[1]))
+        + end
+        + remainder
+    )

@@ -35,5 +35,5 @@ runpy.run_module("sync", run_name="__main__", alter_sys=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "importing\n"
     process.send_signal(signal.SIGINT)
-    said, complaint = process.communicate(timeout=20)
-    assert (process.returncode, said, complaint) == (130, "", "")
+    output, complaint = process.communicate(timeout=20)
+    assert (process.returncode, output, complaint) == (130, "", "")

@@ -109,13 +109,13 @@ def test_a_schema_that_is_ahead_and_incompatible_stops_every_process_with_advice
     processes = {name: migrated_platform.start(name) for name in ("release", "web", "worker")}
     for name, process in processes.items():
         assert process.wait(60) == 1
-        said = migrated_platform.log_of(process)
-        (line,) = [line for line in said.splitlines() if "schema" in line]
+        log = migrated_platform.log_of(process)
+        (line,) = [line for line in log.splitlines() if "schema" in line]
         speaker = "Error: " if name == "worker" else "zexa-sync: "
         assert line.startswith(f"{speaker}the database schema is at 0007")
         assert "deploy the newer version again" in line
-        assert "alembic upgrade head" not in said
-        assert "Traceback" not in said
+        assert "alembic upgrade head" not in log
+        assert "Traceback" not in log
 
 
 # While the database holds a worker up

@@ -50,7 +50,7 @@ class Dev:
         return [sys.executable, "-m", "sync", "dev", "--data", str(self.data), "--port", str(self.port)]
 
     def start(self, *options: str, **environ: str) -> Process:
-        with self._said_by(len(self.runs)).open("wb") as output:
+        with self._output_file(len(self.runs)).open("wb") as output:
             run = Forked(
                 [*self.command(), *options],
                 cwd=ROOT,
@@ -65,14 +65,14 @@ class Dev:
     def start_to_row(self) -> Process:
         run = self.start()
         self.wait_for_line(run, RUNNING)
-        assert ARRIVED.search(self.said(run)), self.said(run)
+        assert ARRIVED.search(self.output_of(run)), self.output_of(run)
         return run
 
     def wait_for_line(self, run: Process, line: str) -> None:
         def is_said() -> bool:
-            said = self.said(run)
-            assert line in said or run.poll() is None, said
-            return line in said
+            output = self.output_of(run)
+            assert line in output or run.poll() is None, output
+            return line in output
 
         wait_for(is_said, seconds=40, what=line)
 
@@ -83,25 +83,25 @@ class Dev:
     def refused(self, *options: str, status: int = 1, **environ: str) -> str:
         """Run it to its end, which must be a failure; return the only line it said."""
         run = self.start(*options, **environ)
-        assert run.wait(40) == status, self.said(run)
-        (line,) = self.said(run).splitlines()
+        assert run.wait(40) == status, self.output_of(run)
+        (line,) = self.output_of(run).splitlines()
         return line
 
-    def said(self, run: Process) -> str:
-        return self._said_by(self.runs.index(run)).read_text()
+    def output_of(self, run: Process) -> str:
+        return self._output_file(self.runs.index(run)).read_text()
 
-    def _said_by(self, index: int) -> Path:
+    def _output_file(self, index: int) -> Path:
         return self.folder / f"said-{index}.txt"
 
     def running(self) -> list[psutil.Process]:
         """Return every process with this run's database in its environment, or in its folder, under any parent."""
-        found = []
+        processes = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 # Redis writes its title over its environment, but runs in its folder.
                 if f"{self.data}/" in process.cwd() + process.environ().get("DATABASE_URL", ""):
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes
 
     def running_as(self, name: str) -> psutil.Process:
         return self.started()[name]
@@ -125,9 +125,9 @@ class Dev:
     def message_ids(self) -> set[str]:
         engine = open_database(make_url(f"sqlite:///{self.data / 'zexa.db'}"))
         with engine.connect() as connection:
-            found = set(connection.execute(text("SELECT message_id FROM message_status")).scalars())
+            message_ids = set(connection.execute(text("SELECT message_id FROM message_status")).scalars())
         engine.dispose()
-        return found
+        return message_ids
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_pr
     dev.data.chmod(0o755)
     (dev.data / "web.log").touch(mode=0o644)
     first = dev.start_to_row()
-    assert re.search(r"registered; verified with secret 1 of 1 after \d+ ms$", dev.said(first), re.MULTILINE)
+    assert re.search(r"registered; verified with secret 1 of 1 after \d+ ms$", dev.output_of(first), re.MULTILINE)
     assert {dev.running_as(name) for name in ("redis", "web", "worker", "provider")} < set(dev.running())
     assert dev.end(first, signal.SIGINT) == 0
     assert dev.running() == []
@@ -200,7 +200,7 @@ def test_from_nothing_to_a_row_and_ctrl_c_leaves_the_data_to_its_owner_and_no_pr
 
 
 def paste_curl(dev: Dev, run: Process) -> None:
-    (curl,) = [line for line in dev.said(run).splitlines() if line.startswith("curl ")]
+    (curl,) = [line for line in dev.output_of(run).splitlines() if line.startswith("curl ")]
     assert paste(curl, dev).startswith("HTTP/1.1 200")
     message_id = re.search(r"msg_curl_\w+", curl)
     assert message_id
@@ -219,22 +219,24 @@ def test_the_curl_it_prints_is_signed_and_arrives_when_pasted(running_dev: Dev) 
 
 
 def test_the_trace_it_prints_shows_its_own_event_when_pasted(running_dev: Dev) -> None:
-    (trace,) = [line for line in running_dev.said(running_dev.runs[0]).splitlines() if line.startswith("DATABASE_URL=")]
+    (trace,) = [
+        line for line in running_dev.output_of(running_dev.runs[0]).splitlines() if line.startswith("DATABASE_URL=")
+    ]
     message_id = trace.split()[-1]
     assert message_id in running_dev.message_ids()
     assert message_id in paste(trace, running_dev)
 
 
 def test_the_link_it_prints_leads_into_the_console_and_is_known_to_its_owner_only(running_dev: Dev) -> None:
-    found = re.search(r"http://127\.0\.0\.1:\d+/console/link/\S+", running_dev.said(running_dev.runs[0]))
-    assert found
-    assert "Welcome, dev" in paste(f"curl -sf {found[0]}", running_dev)
+    link = re.search(r"http://127\.0\.0\.1:\d+/console/link/\S+", running_dev.output_of(running_dev.runs[0]))
+    assert link
+    assert "Welcome, dev" in paste(f"curl -sf {link[0]}", running_dev)
     assert (running_dev.data / "console-key").stat().st_mode & 0o077 == 0
 
 
 def test_it_listens_on_this_machine_only_and_its_secret_is_its_owners(running_dev: Dev) -> None:
-    connections = [found for process in running_dev.running() for found in process.net_connections("tcp")]
-    listening = {(found.laddr.ip, found.laddr.port) for found in connections if found.status == psutil.CONN_LISTEN}
+    connections = [socket for process in running_dev.running() for socket in process.net_connections("tcp")]
+    listening = {(socket.laddr.ip, socket.laddr.port) for socket in connections if socket.status == psutil.CONN_LISTEN}
     assert {ip for ip, _ in listening} == {"127.0.0.1"}
     assert running_dev.port in {port for _, port in listening}
     assert (running_dev.data / "secret").stat().st_mode & 0o077 == 0
@@ -303,9 +305,9 @@ def test_a_database_a_redis_and_a_key_of_the_users_own_are_used_instead_and_live
     dev: Dev, database_url: URL, redis_server: RedisServer, redis: Redis
 ) -> None:
     assert redis.dbsize() == 0
-    given = database_url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgres://")
+    typed_url = database_url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgres://")
     own = {"ZEXA_WEBHOOK_SECRET": "their own", "ZEXA_API_KEY": "their own"}
-    run = dev.start(DATABASE_URL=given, REDIS_URL=redis_server.url, **own)
+    run = dev.start(DATABASE_URL=typed_url, REDIS_URL=redis_server.url, **own)
     dev.wait_for_line(run, RUNNING)
     engine = open_database(database_url)
     with engine.connect() as connection:
@@ -327,9 +329,9 @@ def assert_its_death_ends_the_run(name: str, dev: Dev, run: Process) -> None:
         own.suspend()  # as one that hangs would not notice the end of its parent
     killed.kill()
     assert run.wait(40) == 1
-    said = dev.said(run).split(RUNNING)[1]
-    assert f"Error: {name} ended by SIGKILL; its log is {dev.data / name}.log and ends:\n" in said
-    assert "Traceback" not in said
+    output = dev.output_of(run).split(RUNNING)[1]
+    assert f"Error: {name} ended by SIGKILL; its log is {dev.data / name}.log and ends:\n" in output
+    assert "Traceback" not in output
     assert not any(is_alive(process) for process in others)
 
 
@@ -355,12 +357,12 @@ def test_what_a_killed_run_left_is_not_used_and_the_next_run_stops_it_and_ends_i
     assert (dev.data / "running.json").exists()
     result = beside(dev, "status")
     assert (result.returncode, result.stdout) == (2, "")
-    said, error = result.stderr.splitlines()
-    assert said == "the system of `zexa-sync dev` in .zexa does not run now"
+    notice, error = result.stderr.splitlines()
+    assert notice == "the system of `zexa-sync dev` in .zexa does not run now"
     assert error.startswith("Error: DATABASE_URL is not set: ")
 
     second = dev.start_to_row()
-    (line,) = [line for line in dev.said(second).splitlines() if "stale" in line]
+    (line,) = [line for line in dev.output_of(second).splitlines() if "stale" in line]
     assert line.endswith("stopped now: worker, web, redis, provider")
     assert not any(is_alive(process) for process in left)
     assert_its_death_ends_the_run("redis", dev, second)
@@ -400,8 +402,8 @@ def test_a_migration_that_fails_ends_the_run_with_the_last_lines_of_its_log(dev:
     (dev.data / "zexa.db").write_text("this is no database, and longer than a header of SQLite's would have to be")
     run = dev.start()
     assert run.wait(40) == 1
-    assert "Error: release ended with exit status 1; its log is" in dev.said(run)
-    assert "file is not a database" in dev.said(run)
+    assert "Error: release ended with exit status 1; its log is" in dev.output_of(run)
+    assert "file is not a database" in dev.output_of(run)
     assert dev.running() == []
 
 
@@ -414,7 +416,7 @@ def test_a_signal_during_the_start_stops_what_was_started_and_a_folder_with_file
     run = dev.start()
     dev.wait_for_line(run, "starting web")
     assert dev.end(run, signal.SIGTERM) == 0
-    assert RUNNING not in dev.said(run)
+    assert RUNNING not in dev.output_of(run)
     assert dev.running() == []
     assert (dev.data.stat().st_mode & 0o777, (dev.data / "notes.txt").stat().st_mode & 0o777) == (0o755, 0o644)
     assert (dev.data / "redis").stat().st_mode & 0o077 == 0
@@ -457,8 +459,8 @@ def exit_status(pid: int) -> int:
 
 
 def _ended(pid: int) -> tuple[int, int] | None:
-    found = os.waitpid(pid, os.WNOHANG)
-    return found if found[0] else None
+    ended_child = os.waitpid(pid, os.WNOHANG)
+    return ended_child if ended_child[0] else None
 
 
 def _read_until(terminal: int, line: str) -> str:

@@ -55,7 +55,7 @@ def test_an_empty_port_is_the_default_one(filled_in: Platform) -> None:
 
 @pytest.mark.parametrize("name", ["release", "web", "worker"])
 @pytest.mark.parametrize(
-    ("setting", "value", "said"),
+    ("setting", "value", "sentence"),
     [
         ("ZEXA_WEBHOOK_SECERT", SECRET, "did you mean ZEXA_WEBHOOK_SECRET?"),
         ("REDIS_URL", "rediss://localhost?ssl_cert_reqs=none", "REDIS_TLS_VERIFY=false"),
@@ -65,14 +65,14 @@ def test_an_empty_port_is_the_default_one(filled_in: Platform) -> None:
     ],
 )
 def test_a_wrong_setting_ends_each_process_that_reads_it_in_one_line(
-    filled_in: Platform, name: str, setting: str, value: str, said: str
+    filled_in: Platform, name: str, setting: str, value: str, sentence: str
 ) -> None:
     readers = {"ZEXA_WEBHOOK_SECERT": {"release", "web", "worker"}, "REDIS_URL": {"web", "worker"}}
     if name not in readers.get(setting, {"web"}):
         return
     status, log = filled_in.run(name, **{setting: value})
     assert status != 0
-    assert said in log
+    assert sentence in log
     assert log.count("\n") == 1
     assert SECRET not in log
 

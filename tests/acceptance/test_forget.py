@@ -56,13 +56,13 @@ def test_nothing_names_a_forgotten_person_and_look_ups_still_say_suppressed(
     keyed_platform.start_web()
     for content in BODIES:
         assert keyed_platform.deliver(content) == 200
-    said: list[Any] = []
+    results: list[Any] = []
     words = ("person", "forget", ANA, "--by", "Maria", "--reason", "letter 1234")
-    forgetting = threading.Thread(target=lambda: said.append(run(keyed_platform, *words)))
+    forgetting = threading.Thread(target=lambda: results.append(run(keyed_platform, *words)))
     forgetting.start()
     keyed_platform.start_worker()
     forgetting.join()
-    assert said[0].exit_code == 0, said[0].output
+    assert results[0].exit_code == 0, results[0].output
     assert_named_nowhere(engine, migrated_url, redis, tmp_path)
     for content in (*BODIES, body("message.delivered", minute(9), to=f"tel:{DIGITS}", message_id="later")):
         assert keyed_platform.deliver(content) == 200
@@ -76,7 +76,7 @@ def test_nothing_names_a_forgotten_person_and_look_ups_still_say_suppressed(
         lambda: refused_for(keyed_platform) == "web and worker", seconds=30, what="both saying which keys they have"
     )
     digests = [sha256(content).hexdigest() for content in BODIES]
-    for output in (keyed_platform.logs(), said[0].output, checked.output, dumped(engine)):
+    for output in (keyed_platform.logs(), results[0].output, checked.output, dumped(engine)):
         assert not [text for text in (DIGITS, *digests) if text in output]
 
 
@@ -89,8 +89,8 @@ def refused_for(started: Platform) -> str:
 
 def is_there(engine: Engine, message_id: str) -> bool:
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT 1 FROM message_status WHERE message_id = :id"), {"id": message_id})
-        return found.first() is not None
+        messages = connection.execute(text("SELECT 1 FROM message_status WHERE message_id = :id"), {"id": message_id})
+        return messages.first() is not None
 
 
 def assert_named_nowhere(engine: Engine, url: URL, redis: Redis, tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_web_and_worker_refuse_to_start_without_the_key(migrated_platform: Platf
     migrated_platform.environ["ZEXA_FORGET_KEY"] = KEY
     assert run(migrated_platform, "person", "forget", ANA, "--by", "Maria", "--reason", "letter").exit_code == 0
     for name in ("web", "worker"):
-        status, said = migrated_platform.run(name, ZEXA_FORGET_KEY="")
+        status, output = migrated_platform.run(name, ZEXA_FORGET_KEY="")
         assert status != 0
-        assert f"ZEXA_FORGET_KEY lacks the key {OPTIONS.forget_keys[0].key_id}" in said
+        assert f"ZEXA_FORGET_KEY lacks the key {OPTIONS.forget_keys[0].key_id}" in output
     migrated_platform.environ["ZEXA_FORGET_KEY"] = "another key of the tests and of nobody"
     unknown = run(migrated_platform, "opt-outs", "check", "--json", ANA, RUI)
     document = json.loads(unknown.stdout)

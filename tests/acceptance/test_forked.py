@@ -37,9 +37,9 @@ def test_it_has_the_environment_folder_files_and_status_of_its_own(tmp_path: Pat
     assert process.communicate(20) == ("", "to the other\n")
     assert process.wait() == 3
     with open(reader) as output:
-        told = json.loads(output.read())
-    assert told.pop("pid") != os.getpid()
-    assert told == {
+        report = json.loads(output.read())
+    assert report.pop("pid") != os.getpid()
+    assert report == {
         "folder": str(tmp_path),
         "environ": environ,
         "words": ["--all"],

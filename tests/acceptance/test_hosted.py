@@ -62,10 +62,10 @@ def test_a_certificate_is_verified_where_that_is_asked_for(
 def test_sqlite_is_refused_on_a_dyno(tmp_path: Path, database_url: URL, redis_server: RedisServer) -> None:
     with platform(tmp_path / "logs", database_url, redis_server.url, forks=True, DYNO="web.1") as hosted:
         for name in ("release", "web", "worker"):
-            status, said = hosted.run(name, DATABASE_URL="sqlite:///zexa.db")
+            status, output = hosted.run(name, DATABASE_URL="sqlite:///zexa.db")
             assert status != 0
-            assert said.count("\n") == 1
-            assert "DATABASE_URL" in said
+            assert output.count("\n") == 1
+            assert "DATABASE_URL" in output
 
 
 def test_the_procfile_names_the_processes_the_platform_knows() -> None:

@@ -318,11 +318,11 @@ def test_any_other_path_is_404_whatever_the_method(web: Platform, path: bytes) -
     for method in (b"GET", b"POST", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"M-SEARCH"):
         answer = exchange(web, delivery(b"", method=method, path=path))
         assert statuses(answer) == [404]
-        said = answer.partition(b"\r\n\r\n")[2]
-        assert said.startswith(b"There is nothing at ")
-        assert b"POST /webhooks/zexa" in said
-        assert said.removesuffix(b"\n").decode("ascii").isprintable()
-        assert len(said) < 250
+        content = answer.partition(b"\r\n\r\n")[2]
+        assert content.startswith(b"There is nothing at ")
+        assert b"POST /webhooks/zexa" in content
+        assert content.removesuffix(b"\n").decode("ascii").isprintable()
+        assert len(content) < 250
 
 
 def test_a_slash_at_the_end_of_the_path_changes_nothing(web: Platform, redis: Redis) -> None:

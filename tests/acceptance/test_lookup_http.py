@@ -93,8 +93,8 @@ def stop(to: str = ANA, **data: object) -> bytes:
 
 
 def test_who_opted_out_is_told_under_every_spelling_in_the_order_of_the_question(web: Platform, engine: Engine) -> None:
-    given = raw(stop(message_id="m1", channel="sms", **{"from": "ZEXA"}))
-    apply(engine, [given], options=AO, now=NOW)
+    opt_out = raw(stop(message_id="m1", channel="sms", **{"from": "ZEXA"}))
+    apply(engine, [opt_out], options=AO, now=NOW)
     begun = datetime.now(UTC)
     document = check(web, RUI, "912 345 678", "Ana", "tel:+244-912-345-678", RUI)
     assert statuses(document) == ["allowed", "suppressed", "invalid", "suppressed", "allowed"]
@@ -159,22 +159,22 @@ def test_without_a_token_in_the_settings_there_is_nothing_there(migrated_platfor
     bare = migrated_platform.request("GET", "/nothing", Authorization=f"Bearer {TOKEN}")
     assert bare[0] == 404
     for method, path in PATHS:
-        told = [
+        responses = [
             migrated_platform.request(method, path, b"", **headers)
             for headers in ({"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer wrong"}, {})
         ]
         expected = f"There is nothing at {path}. {path} answers only if ZEXA_LOOKUP_TOKEN is set.\n".encode()
-        for status, headers, document in told:
+        for status, headers, document in responses:
             assert (status, headers["Content-Type"], document) == (404, bare[1]["Content-Type"], expected)
             assert headers.keys() == bare[1].keys()
 
 
 @on_sqlite
 def test_a_token_that_could_be_guessed_keeps_the_process_from_starting(migrated_platform: Platform) -> None:
-    status, said = migrated_platform.run("web", ZEXA_LOOKUP_TOKEN="short")
+    status, output = migrated_platform.run("web", ZEXA_LOOKUP_TOKEN="short")
     assert status == 2
-    assert said.splitlines()[-1].startswith("zexa-sync: ZEXA_LOOKUP_TOKEN ")
-    assert "short" not in said
+    assert output.splitlines()[-1].startswith("zexa-sync: ZEXA_LOOKUP_TOKEN ")
+    assert "short" not in output
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xff", TOKEN])
@@ -274,9 +274,9 @@ def assert_unknown(web: Platform) -> None:
     document = check(web, RUI, "Ana")
     assert time.monotonic() - begun < 6
     assert (document["as_of"], statuses(document)) == (None, ["unknown", "invalid"])
-    status, _, told = web.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}")
+    status, _, metrics = web.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}")
     assert status == 200
-    assert 'zexa_opt_outs_staleness_seconds{held_by="database"} +Inf' in told.decode()
+    assert 'zexa_opt_outs_staleness_seconds{held_by="database"} +Inf' in metrics.decode()
 
 
 def test_where_redis_is_away_an_opt_out_is_still_told(tmp_path: Path, migrated_url: URL) -> None:
@@ -298,9 +298,9 @@ def test_more_questions_at_once_than_it_answers_are_told_to_come_again(tmp_path:
         web.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)
         os.kill(redis.process.pid, signal.SIGSTOP)
         with ThreadPoolExecutor(100) as askers:
-            told = list(askers.map(lambda _: ask(web, b'{"addresses": ["1"]}')[:2], range(100)))
-        assert {status for status, _ in told} == {200, 503}
-        assert {headers.get("Retry-After") for status, headers in told if status == 503} == {"1"}
+            responses = list(askers.map(lambda _: ask(web, b'{"addresses": ["1"]}')[:2], range(100)))
+        assert {status for status, _ in responses} == {200, 503}
+        assert {headers.get("Retry-After") for status, headers in responses if status == 503} == {"1"}
         os.kill(redis.process.pid, signal.SIGCONT)
 
 
@@ -350,13 +350,13 @@ def test_metrics_tell_what_waits_and_how_soon_opt_outs_took_effect(web: Platform
     enqueue(open_queue(redis), [waiting], at_front=True)
     status, headers, document = web.request("GET", "/metrics", Authorization=f"Bearer {TOKEN}")
     assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-    told = dict(line.rsplit(" ", 1) for line in document.decode().splitlines() if not line.startswith("#"))
+    samples = dict(line.rsplit(" ", 1) for line in document.decode().splitlines() if not line.startswith("#"))
     # Nothing was delivered or applied by a process: every counter is there, with 0.
-    assert {value for name, value in told.items() if name.startswith(COUNTERS)} == {"0.0"}
-    told = {name: value for name, value in told.items() if not name.startswith(COUNTERS)}
-    assert 300 <= float(told.pop("zexa_queue_oldest_age_seconds")) < 400
-    assert told.pop('zexa_opt_outs_staleness_seconds{held_by="queue"}').startswith("30")
-    assert {name: float(value) for name, value in told.items()} == {
+    assert {value for name, value in samples.items() if name.startswith(COUNTERS)} == {"0.0"}
+    samples = {name: value for name, value in samples.items() if not name.startswith(COUNTERS)}
+    assert 300 <= float(samples.pop("zexa_queue_oldest_age_seconds")) < 400
+    assert samples.pop('zexa_opt_outs_staleness_seconds{held_by="queue"}').startswith("30")
+    assert {name: float(value) for name, value in samples.items()} == {
         "zexa_queue_jobs": 1,
         "zexa_failed_jobs": 0,
         "zexa_workers": 0,

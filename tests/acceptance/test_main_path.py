@@ -41,8 +41,8 @@ def opted_out(address: str) -> bytes:
 def test_from_an_empty_database_the_documented_sample_is_a_row_within_a_second_of_its_answer(
     fresh_platform: Platform, database_url: URL
 ) -> None:
-    status, said = fresh_platform.run("release")
-    assert status == 0, said
+    status, output = fresh_platform.run("release")
+    assert status == 0, output
     fresh_platform.start_web()
     status, _, body = fresh_platform.request("GET", "/readyz")
     assert (status, json.loads(body)) == (200, {"redis": True, "database": True, "schema": True})
@@ -125,20 +125,20 @@ def test_web_and_worker_refuse_a_schema_that_stays_behind_with_one_line(
     processes = {name: fresh_platform.start(name, PYTHONPATH=path) for name in SPEAKERS}
     for name, process in processes.items():
         assert process.wait(60) == 1
-        said = fresh_platform.log_of(process)
-        (awaited, refused) = [line for line in said.splitlines() if "run `alembic upgrade head`" in line]
+        log = fresh_platform.log_of(process)
+        (awaited, refused) = [line for line in log.splitlines() if "run `alembic upgrade head`" in line]
         assert (json.loads(awaited)["event"], json.loads(awaited)["level"]) == ("schema.awaited", "warning")
         assert refused.startswith(SPEAKERS[name] + "the database schema is empty")
-        assert "Traceback" not in said
-        assert "worker.started" not in said
+        assert "Traceback" not in log
+        assert "worker.started" not in log
 
 
 @on_sqlite
 def test_a_missing_secret_stops_the_web_process_with_one_line(migrated_platform: Platform) -> None:
-    status, said = migrated_platform.run("web", ZEXA_WEBHOOK_SECRET=" , ")
+    status, output = migrated_platform.run("web", ZEXA_WEBHOOK_SECRET=" , ")
     assert status != 0
-    assert said.count("\n") == 1
-    assert "ZEXA_WEBHOOK_SECRET" in said
+    assert output.count("\n") == 1
+    assert "ZEXA_WEBHOOK_SECRET" in output
 
 
 @on_sqlite

@@ -16,12 +16,12 @@ def test_a_database_that_does_not_exist_ends_every_start_with_one_line(
     process: str, postgres_server: URL, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     with platform(tmp_path, postgres_server.set(database="nowhere"), redis_server.url, forks=True) as started:
-        status, said = started.run(process)
+        status, output = started.run(process)
     assert status != 0
-    lines = [line for line in said.splitlines() if "gunicorn" not in line and "INFO" not in line]
-    assert len(lines) == 1, said
+    lines = [line for line in output.splitlines() if "gunicorn" not in line and "INFO" not in line]
+    assert len(lines) == 1, output
     assert 'database "nowhere" does not exist' in lines[0]
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("process", ["release", "worker"])
@@ -35,10 +35,10 @@ def test_a_server_that_refuses_is_waited_for_and_the_reason_is_told_once(
         assert waiting.poll() is None
         waiting.terminate()
         waiting.wait(35)
-        said = started.log_of(waiting)
-    assert said.count("Connection refused") == 1
-    assert PASSWORD not in said
-    assert "Traceback" not in said
+        log = started.log_of(waiting)
+    assert log.count("Connection refused") == 1
+    assert PASSWORD not in log
+    assert "Traceback" not in log
 
 
 def test_web_serves_while_the_server_refuses_and_says_why(redis_server: RedisServer, tmp_path: Path) -> None:
@@ -46,6 +46,6 @@ def test_web_serves_while_the_server_refuses_and_says_why(redis_server: RedisSer
     with platform(tmp_path, away, redis_server.url, forks=True) as started:
         started.start_web()
         assert started.request("GET", "/healthz")[0] == 200
-        said = started.logs()
-    assert "Connection refused" in said
-    assert PASSWORD not in said
+        log = started.logs()
+    assert "Connection refused" in log
+    assert PASSWORD not in log

@@ -37,9 +37,9 @@ def lasting_web(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFact
     url = make_url(f"sqlite:///{folder}/zexa.db")
     migrate(url)
     engine = open_database(url)
-    told = [stop("911000002", channel="SMS", from_="ZEXA"), stop(EMAILS["name"], channel="e-mail", from_="923000000")]
-    told += [stop(pair[place % 2]) for place, pair in enumerate(TWO_NUMBERS.values())]
-    apply(engine, [raw(content) for content in told], options=AO, now=NOW)
+    stops = [stop("911000002", channel="SMS", from_="ZEXA"), stop(EMAILS["name"], channel="e-mail", from_="923000000")]
+    stops += [stop(pair[place % 2]) for place, pair in enumerate(TWO_NUMBERS.values())]
+    apply(engine, [raw(content) for content in stops], options=AO, now=NOW)
     engine.dispose()
     with platform(folder / "logs", url, redis_server.url, forks=True) as started:
         started.start_web(ZEXA_LOOKUP_TOKEN=TOKEN)

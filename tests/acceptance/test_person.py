@@ -26,7 +26,7 @@ def test_a_person_is_shown_and_exported_wherever_the_events_are(migrated_platfor
     worker = platform.start_worker()
     stop = body("message.optout", now - timedelta(hours=2), to=DIGITS, channel="sms", message_id="m1")
     late = body("message.delivered", now - timedelta(minutes=6), to=ANA, channel="sms", message_id="m2")
-    unreadable = f"to={ANA}&event=message.read".encode()
+    unreadable = f"to={ANA}&event=message.unknown".encode()
     for content in (stop, late, unreadable):
         assert platform.deliver(content) == 200
 

@@ -15,9 +15,9 @@ from sync.cli import main
 from sync.devtools.fake_provider.account import FakeWebhook
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
-from sync.queue.counted import read_counted
+from sync.queue.counted import read_counts
 from sync.store.apply import apply
-from tests.integration.provider.asking import ids_file, said, statuses
+from tests.integration.provider.asking import ids_file, message_answer, statuses
 from tests.support.events_builder import ANA, AO, body, minute, raw
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.processes import SECRET, Platform, wait_for
@@ -61,7 +61,7 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
     names = [f"msg_{number}" for number in range(40)]
     bodies = [ended(name, number) for number, name in enumerate(names)]
     account, deliveries = provider.account, provider.counts
-    account.messages["silent"] = said("silent", "delivered", 9)
+    account.messages["silent"] = message_answer("silent", "delivered", 9)
     # Heard of two hours ago, and not since: a worker asks for such a message by itself.
     then = datetime.now(UTC) - timedelta(hours=2)
     stop = RawEvent(body=body("message.optout", minute(1), message_id="silent", to=ANA), received_at=then)
@@ -73,7 +73,7 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
     migrated_platform.start_worker(ZEXA_RECONCILE="1", **provider.settings)
     provider.tell(bodies[:15])
     wait_for(lambda: len(statuses(engine)) == 16, seconds=20, what="what came before the outage")
-    wait_for(lambda: account.asked == ["silent"], seconds=20, what="the worker to ask for what is silent")
+    wait_for(lambda: account.asked_ids == ["silent"], seconds=20, what="the worker to ask for what is silent")
     web.terminate()
     web.wait()
     provider.tell(bodies[15:])
@@ -89,7 +89,7 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
         name: row for name, row in statuses(twin).items() if name != "silent"
     }
     assert statuses(engine)["silent"] == ("delivered", minute(9))
-    assert sorted(account.asked) == sorted(["silent", *names[15:]])
+    assert sorted(account.asked_ids) == sorted(["silent", *names[15:]])
     counted = wait_for(lambda: _reconciled(redis) == 26, seconds=20, what="both to be counted")
     assert counted
     assert account.key not in result.output + migrated_platform.logs()
@@ -97,4 +97,4 @@ def test_after_an_outage_asking_leaves_what_a_twin_has_that_was_never_away(
 
 
 def _reconciled(redis: Redis) -> int:
-    return read_counted(open_queue(redis)).totals["reconciled"]
+    return read_counts(open_queue(redis)).totals["reconciled"]

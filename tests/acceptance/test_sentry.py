@@ -124,9 +124,9 @@ def test_a_process_that_ends_by_a_mistake_says_which_and_quotes_nothing(sentry: 
 def test_a_sentry_that_does_not_answer_holds_up_nobody() -> None:
     begun = time.monotonic()
     dsn = f"http://key@127.0.0.1:{free_port()}/7"
-    said = subprocess.run([sys.executable, "-c", CRASH, dsn], check=False, capture_output=True, text=True, timeout=30)
+    result = subprocess.run([sys.executable, "-c", CRASH, dsn], check=False, capture_output=True, text=True, timeout=30)
     assert time.monotonic() - begun < 20
-    assert "entry" not in said.stdout + said.stderr.partition("Traceback")[0]
+    assert "entry" not in result.stdout + result.stderr.partition("Traceback")[0]
 
 
 def test_the_sdk_is_not_loaded_unless_there_is_a_dsn() -> None:
@@ -136,5 +136,5 @@ def test_the_sdk_is_not_loaded_unless_there_is_a_dsn() -> None:
         f"start_sentry({read_sentry_dsn({'SENTRY_DSN': ' '})!r}, '7.8.9'); report('batch.held', 'KeyError'); "
         "print([name for name in sys.modules if name.startswith('sentry_sdk')])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout == "[]\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

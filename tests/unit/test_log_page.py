@@ -37,7 +37,7 @@ def lines_in_the_code() -> Iterator[Line]:
         for path in (ROOT / package).rglob("*.py"):
             for level, call in calls_of_log(path.read_text()):
                 yield from (Line(process, event, level, fields(call)) for event in events(call.args[0]))
-    names = re.findall(r'"(\w+)":', access_log._LINE)
+    names = re.findall(r'"(\w+)":', access_log.JSON_LINE)
     yield Line("web", "request", "info", frozenset(names) - ON_EVERY_LINE)
 
 

@@ -119,13 +119,13 @@ def measure_workers(
         before = [processor_seconds(pid) for pid in pids]
         stage.release()
         stage.wait_until_applied()
-        taken = [
+        processor_times = [
             after - earlier
             for earlier, pid in zip(before, pids, strict=True)
             if earlier is not None and (after := processor_seconds(pid)) is not None
         ]
         per_second = applied_per_second(stage.engine, events=len(raw_events), since=begun)
-        return WorkDone(per_second, sum(taken) / len(raw_events) * 1e6 if taken else None)
+        return WorkDone(per_second, sum(processor_times) / len(raw_events) * 1e6 if processor_times else None)
 
 
 def measure_copies(bench: Bench, database: Database, raw_events: list[RawEvent]) -> float:

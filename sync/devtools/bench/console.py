@@ -112,31 +112,31 @@ def _take_turns(
                 people.submit(_click, visitor.other_window(), pages, lasts, person=person) for person in range(PEOPLE)
             ]
             beside = _deliver(bench, stage, web, lasts, seed=2 * turn + 1)
-            taken = [seconds for clicks in clicking for seconds in clicks.result()]
+            page_seconds = [seconds for clicks in clicking for seconds in clicks.result()]
         stage.wait_until_applied()
-        turns.append(ConsoleTurn(alone=alone, beside=beside, pages=taken))
+        turns.append(ConsoleTurn(alone=alone, beside=beside, pages=page_seconds))
     return turns[WARM_UP_ROUNDS:]
 
 
 def _deliver(bench: Bench, stage: Stage, web: Web, seconds: float, *, seed: int) -> Load:
-    made = generate(events=ceil(EVENTS_PER_SECOND * (seconds + 1)), kinds={EventType.DELIVERED}, seed=seed)
-    bodies = sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in made), bench.secret)
+    deliveries = generate(events=ceil(EVENTS_PER_SECOND * (seconds + 1)), kinds={EventType.DELIVERED}, seed=seed)
+    bodies = sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in deliveries), bench.secret)
     send = partial(flood, stage.processes, bodies, web.url, connections=CONNECTIONS, seconds=seconds)
     return send(rate_per_second=EVENTS_PER_SECOND)
 
 
 def _click(visitor: Visitor, pages: Sequence[ConsolePage], seconds: float, *, person: int) -> list[float]:
     """Ask for a page each PAGE_EVERY_SECONDS, any of `pages`, and return the seconds that each took."""
-    chosen, taken = random.Random(person), []  # noqa: S311 - no secret
+    chance, page_seconds = random.Random(person), []  # noqa: S311 - no secret
     begun = time.monotonic()
     due = PAGE_EVERY_SECONDS * person / PEOPLE
     with closing(visitor):
         while due < seconds:
             time.sleep(max(0.0, begun + due - time.monotonic()))
-            page = chosen.choice(pages)
-            taken.append(visitor.see(page.path, page.form).seconds)
+            page = chance.choice(pages)
+            page_seconds.append(visitor.see(page.path, page.form).seconds)
             due += PAGE_EVERY_SECONDS
-    return taken
+    return page_seconds
 
 
 def _turn_figures(about: str, turns: Sequence[ConsoleTurn]) -> list[Figure]:
@@ -144,7 +144,7 @@ def _turn_figures(about: str, turns: Sequence[ConsoleTurn]) -> list[Figure]:
         middle([load.p99_seconds for load in loads]) * MILLISECONDS
         for loads in ([turn.alone for turn in turns], [turn.beside for turn in turns])
     )
-    taken = [seconds for turn in turns for seconds in turn.pages]
+    page_seconds = [seconds for turn in turns for seconds in turn.pages]
     failed = sum(load.failed for turn in turns for load in (turn.alone, turn.beside))
     clicking = f"{PEOPLE} people who ask for a page every {PAGE_EVERY_SECONDS:g} s"
     return [
@@ -159,10 +159,10 @@ def _turn_figures(about: str, turns: Sequence[ConsoleTurn]) -> list[Figure]:
         Figure(
             part=PART,
             name=f"{about}: a page of theirs, p99",
-            value=p99_seconds(taken) * MILLISECONDS,
+            value=p99_seconds(page_seconds) * MILLISECONDS,
             unit="ms",
             target=Target(at_most=PAGE_MILLISECONDS),
-            note=f"{len(taken):,} pages, p50 {middle(taken) * MILLISECONDS:.0f} ms",
+            note=f"{len(page_seconds):,} pages, p50 {middle(page_seconds) * MILLISECONDS:.0f} ms",
         ),
     ]
 

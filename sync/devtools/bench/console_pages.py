@@ -59,7 +59,7 @@ class PageTimes:
 def begun_with(messages: int) -> list[ConsolePage]:
     """Return pages that show `messages` in every way, and people who are looked for in any spelling."""
     last = (messages - 1) // MESSAGES_PER_CAMPAIGN // 2
-    asked = {
+    path_of = {
         "overview": "/",
         "overview of one channel": "/?channel=sms",
         "opt-outs": "/opt-outs",
@@ -81,7 +81,7 @@ def begun_with(messages: int) -> list[ConsolePage]:
         "a person, by a number": ("/person", {"address": f"{PHONE[4:7]} {PHONE[7:]}"}),
     }
     return [
-        *(ConsolePage(name=name, path=ROOT + path) for name, path in asked.items()),
+        *(ConsolePage(name=name, path=ROOT + path) for name, path in path_of.items()),
         *(ConsolePage(name=name, path=ROOT + path, form=form) for name, (path, form) in forms.items()),
     ]
 
@@ -122,8 +122,8 @@ def _kind(path: str) -> tuple[str, ...]:
 
 
 def _name(path: str) -> str:
-    page, *asked = _kind(path)
-    return page.removeprefix(f"{ROOT}/") + (f"?{urlencode(dict.fromkeys(asked, ''))}".replace("=", "") if asked else "")
+    page, *names = _kind(path)
+    return page.removeprefix(f"{ROOT}/") + (f"?{urlencode(dict.fromkeys(names, ''))}".replace("=", "") if names else "")
 
 
 def _measure(visitor: Visitor, page: ConsolePage, first: PageSeen, pid: int) -> PageTimes:
@@ -178,8 +178,8 @@ def _size_text(body: bytes) -> str:
     return f"{len(body) / KILOBYTE_BYTES:.1f} kB, {len(gzip.compress(body)) / KILOBYTE_BYTES:.1f} if compressed"
 
 
-def p99_seconds(taken: Sequence[float]) -> float:
+def p99_seconds(page_seconds: Sequence[float]) -> float:
     latencies = Latencies()
-    for seconds in taken:
+    for seconds in page_seconds:
         latencies.add(seconds)
     return latencies.percentile_seconds(99) or 0.0

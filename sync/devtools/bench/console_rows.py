@@ -159,10 +159,10 @@ def _task(now: datetime, number: int) -> dict[str, object]:
     at = now - timedelta(days=number)
     times = {"asked_at": at, "begun_at": at, "ended_at": at + timedelta(minutes=1)}
     work = {"steps_done": 100, "steps_total": 100, "outcome": '{"applied": 90, "still_dead": 10}', "deaths": 0}
-    asked = {
+    request = {
         "kind": REPLAY,
         "asked_by": "Maria",
         "parameters": json.dumps(parameters_of(LetterSelection())),
         "state": "done",
     }
-    return {"id": token_hex(8)} | times | work | asked
+    return {"id": token_hex(8)} | times | work | request

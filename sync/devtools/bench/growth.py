@@ -130,12 +130,12 @@ def _measure_queue(bench: Bench, database: Database, events: int) -> Figure:
         web = stage.start_webs()[0]
         before = redis_figures(stage.client, "memory")["used_memory"]
         load = flood(stage.processes, bodies, web.url, connections=CONNECTIONS, seconds=BURST_SECONDS)
-        taken = redis_figures(stage.client, "memory")["used_memory"] - before
+        memory_bytes = redis_figures(stage.client, "memory")["used_memory"] - before
         jobs = stage.client.llen(stage.queue.key)
     return Figure(
         part=PART,
         name="Redis, per queued event",
-        value=taken / load.accepted,
+        value=memory_bytes / load.accepted,
         unit="bytes",
         target=Target(at_most=500),
         note=f"{load.accepted:,} events of {bodies.bytes_mean:.0f} bytes in {jobs:,} jobs",

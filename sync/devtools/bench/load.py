@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from sync.devtools.bench.sender import Order, Sent
+from sync.devtools.bench.sender import Order, SentRequests
 from sync.devtools.dev.processes import DevelopmentError, Processes
 from sync.devtools.dev.setup import ROOT
 from sync.events.signature import sign
@@ -173,7 +173,7 @@ def _load_of_wrk(printed: str) -> Load:
     )
 
 
-def _load(sent: Sent) -> Load:
+def _load(sent: SentRequests) -> Load:
     return Load(
         accepted=sent.accepted,
         failed=sent.requests - sent.accepted,
@@ -185,11 +185,11 @@ def _load(sent: Sent) -> Load:
 
 def send_beside(
     processes: Processes, order: Order, *, watch: Callable[[], None], pause_seconds: float = PAUSE_SECONDS
-) -> Sent:
+) -> SentRequests:
     """Run the simulator's sender as a process of its own, and `watch` every `pause_seconds` meanwhile."""
     command = [sys.executable, "-m", "sync.devtools.bench.sender"]
     output = _run_beside(processes, command, json.dumps(asdict(order)), order.seconds, watch, pause_seconds)
-    return Sent(**json.loads(output))
+    return SentRequests(**json.loads(output))
 
 
 def _run_beside(

@@ -79,13 +79,13 @@ def measure_lookups(bench: Bench, database: Database, *, opt_outs: Sequence[int]
 def _neighbours(bench: Bench, web: Web, other: Web, token: str, opt_outs: int) -> dict[str, Neighbour | None]:
     """Return what deliveries to `web` are sent beside, the look-ups in question last."""
     questions = islice(_questions(opt_outs), LOOKUPS_PER_SECOND)
-    asked = sign_bodies(bench.folder / "questions.txt", questions, bench.secret)
+    bodies = sign_bodies(bench.folder / "questions.txt", questions, bench.secret)
     nothing = sign_bodies(bench.folder / "nothing.txt", [b""] * LOOKUPS_PER_SECOND, bench.secret)
     return {
         ALONE: None,
         EMPTY: Neighbour(url=_url(web, UNKNOWN_PATH), bodies=nothing, bearer=""),
-        ELSEWHERE: Neighbour(url=_url(other, CHECK_PATH), bodies=asked, bearer=token),
-        LOOKUPS: Neighbour(url=_url(web, CHECK_PATH), bodies=asked, bearer=token),
+        ELSEWHERE: Neighbour(url=_url(other, CHECK_PATH), bodies=bodies, bearer=token),
+        LOOKUPS: Neighbour(url=_url(web, CHECK_PATH), bodies=bodies, bearer=token),
     }
 
 
@@ -139,27 +139,27 @@ def _require_answers(web: Web, opt_outs: int, token: str) -> None:
 
 
 def _deliveries(bench: Bench, seconds: float, *, seed: int) -> Bodies:
-    made = generate(events=ceil(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
-    return sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in made), bench.secret)
+    deliveries = generate(events=ceil(EVENTS_PER_SECOND * seconds), kinds={EventType.DELIVERED}, seed=seed)
+    return sign_bodies(bench.folder / "deliveries.txt", (delivery.body for delivery in deliveries), bench.secret)
 
 
 def _send(stage: Stage, url: str, deliveries: Bodies, neighbour: Neighbour | None, seconds: float) -> list[Load]:
     """Return what became of `deliveries`, and of what the `neighbour` sent at the same time."""
-    sent = partial(flood, stage.processes, connections=CONNECTIONS, seconds=seconds)
+    send = partial(flood, stage.processes, connections=CONNECTIONS, seconds=seconds)
     with ThreadPoolExecutor(2) as senders:
-        running = [senders.submit(sent, deliveries, url, rate_per_second=EVENTS_PER_SECOND)]
+        running = [senders.submit(send, deliveries, url, rate_per_second=EVENTS_PER_SECOND)]
         if neighbour:
             asking = {"rate_per_second": LOOKUPS_PER_SECOND, "bearer": neighbour.bearer}
-            running.append(senders.submit(sent, neighbour.bodies, neighbour.url, **asking))
+            running.append(senders.submit(send, neighbour.bodies, neighbour.url, **asking))
         return [load.result() for load in running]
 
 
 def _figures(database: Database, opt_outs: int, turns: Sequence[Turn]) -> list[Figure]:
     title = f"{database.name}, {opt_outs:,} opt-outs: "
-    asked = sum(turn.lookups.accepted for turn in turns)
+    lookups = sum(turn.lookups.accepted for turn in turns)
     failed = sum(load.failed for turn in turns for load in (*turn.deliveries.values(), turn.lookups))
     offered = middle([(turn.lookups.accepted + turn.lookups.failed) / turn.lookups.seconds for turn in turns])
-    note = f"{asked:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
+    note = f"{lookups:,} look-ups, {offered:,.0f}/s offered" + (f"; {failed:,} requests not accepted" if failed else "")
     checked = f"{ADDRESSES} addresses over HTTP at {LOOKUPS_PER_SECOND}/s beside {EVENTS_PER_SECOND:,} events/s"
     p99 = {
         name: middle([turn.deliveries[name].p99_seconds for turn in turns]) * MILLISECONDS

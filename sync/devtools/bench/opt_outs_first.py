@@ -47,12 +47,12 @@ def measure_opt_outs_first(bench: Bench, database: Database, *, backlog: int) ->
         for turn in range(number):
             latencies.add(_seconds_until_it_holds(stage, turn, web.port, bench.secret))
             time.sleep(PAUSE_SECONDS)
-        left = stage.client.llen(stage.queue.key) * GROUP_EVENTS
-    if not left:
+        events_left = stage.client.llen(stage.queue.key) * GROUP_EVENTS
+    if not events_left:
         raise DevelopmentError(
             f"the worker applied all {backlog:,} events before the last opt-out: give a larger backlog"
         )
-    return [_figure(database, latencies, percent, backlog, left) for percent in (50, 99)]
+    return [_figure(database, latencies, percent, backlog, events_left) for percent in (50, 99)]
 
 
 def _groups(backlog: int) -> Iterator[list[RawEvent]]:
@@ -88,12 +88,12 @@ def _holds(engine: Engine, address: str) -> bool:
         return connection.execute(query, {"address": address}).first() is not None
 
 
-def _figure(database: Database, latencies: Latencies, percent: int, backlog: int, left: int) -> Figure:
+def _figure(database: Database, latencies: Latencies, percent: int, backlog: int, events_left: int) -> Figure:
     return Figure(
         part=PART,
         name=f"{database.name}, from POST to row behind {backlog:,} deliveries, p{percent}",
         value=(latencies.percentile_seconds(percent) or 0) * MILLISECONDS,
         unit="ms",
         target=Target(at_most=1000) if percent == 99 else None,
-        note=f"{latencies.count} opt-outs; {left:,} deliveries still waited after the last",
+        note=f"{latencies.count} opt-outs; {events_left:,} deliveries still waited after the last",
     )

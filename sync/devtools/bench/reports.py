@@ -99,8 +99,8 @@ def let_deltas_wait(engine: Engine, now: datetime) -> None:
         connection.execute(insert(ROLLUP_DELTAS), deltas)
 
 
-def _report(name: str, asked: ReportSelection) -> Ask:
-    return lambda connection: REPORTS[name](connection, asked)
+def _report(name: str, selection: ReportSelection) -> Ask:
+    return lambda connection: REPORTS[name](connection, selection)
 
 
 def _all_of(view: str) -> Ask:
@@ -114,15 +114,15 @@ def _count_failing(connection: Connection) -> object:
 
 def _time(bench: Bench, engine: Engine, ask: Ask, rounds: int) -> float:
     """Return the median of milliseconds until all rows are in Python; the first time fills caches and is left out."""
-    taken = []
+    milliseconds = []
     for _ in range(rounds + 1):
         with engine.connect() as connection:
             begun = time.monotonic()
             ask(connection)
-            taken.append(_since(begun))
+            milliseconds.append(_since(begun))
         if bench.is_stop_asked():
             break
-    return middle(taken[1:] or taken)
+    return middle(milliseconds[1:] or milliseconds)
 
 
 def _measure_compact(bench: Bench, engine: Engine, about: str) -> Figure:

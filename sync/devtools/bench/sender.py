@@ -1,7 +1,7 @@
 """The simulator's sender as a process of its own: paced, or as fast as it is answered.
 
 Used for pacing, and for all load if there is no wrk. `python -m sync.devtools.bench.sender` reads one JSON object of
-Order's fields from standard input and prints one of Sent's.
+Order's fields from standard input and prints one of SentRequests'.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentRequests:
     requests: int
     accepted: int
     seconds: float
@@ -43,7 +43,7 @@ class Sent:
     departures: list[float]
 
 
-def send(order: Order) -> Sent:
+def send(order: Order) -> SentRequests:
     counts = SendCounts()
     departures: list[float] = []
     plan = Plan(
@@ -55,7 +55,7 @@ def send(order: Order) -> Sent:
         headers=order.headers,
     )
     asyncio.run(Sender(plan, _bodies(order, departures), counts).send())
-    return Sent(
+    return SentRequests(
         requests=counts.deliveries,
         accepted=counts.accepted,
         seconds=counts.seconds,

@@ -43,7 +43,7 @@ class Bench:
     folder: Path
     redis_url: str
     secret: str
-    rounds: int  # of each measurement that is repeated; its median is told
+    rounds: int  # of each measurement that is repeated; its median is reported
     console: Console
     is_stop_asked: Callable[[], bool]
 

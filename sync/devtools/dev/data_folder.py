@@ -72,10 +72,10 @@ def claim(folder: Path) -> Iterator[Claim]:
         is_stale = path.stat().st_size > 0
         stopped = [mark.name for mark in reversed(_marks(path)[1:]) if _stop(mark)]
         os.ftruncate(lock, 0)
-        held = Claim(lock=lock, is_stale=is_stale, stopped=stopped)
-        held.add("zexa-sync dev", os.getpid())
+        claimed_folder = Claim(lock=lock, is_stale=is_stale, stopped=stopped)
+        claimed_folder.add("zexa-sync dev", os.getpid())
         try:
-            yield held
+            yield claimed_folder
         finally:
             os.ftruncate(lock, 0)
     finally:

@@ -10,7 +10,7 @@ from sync.provider.errors import ProviderError
 from sync.provider.webhooks.lock import Busy
 from sync.provider.webhooks.proof import ArrivalEvidence
 from sync.provider.webhooks.prove import RegistrationRun
-from sync.provider.webhooks.register import MayExist, NothingMade, Registered
+from sync.provider.webhooks.register import MayExist, NothingMade, RegisteredWebhook
 from sync.provider.webhooks.text import already_text, verified_text
 from sync.provider.webhooks.urls import ALL
 from sync.queue.connection import QueueUnavailable
@@ -45,7 +45,7 @@ def register(processes: Processes, setup: Setup, provider_port: int) -> str:
         raise DevelopmentError(f"the webhook was not registered: {error}") from None
 
 
-def _registered(run: RegistrationRun, url: str) -> Registered:
+def _registered(run: RegistrationRun, url: str) -> RegisteredWebhook:
     """Return the webhook of an earlier run if it is proved, else a new one, whose test event is on its way."""
     try:
         registered = run.register(url, (ALL,))
@@ -56,7 +56,7 @@ def _registered(run: RegistrationRun, url: str) -> Registered:
     return run.register(url, (ALL,), again=True)
 
 
-def _awaited(processes: Processes, run: RegistrationRun, registered: Registered) -> ArrivalEvidence:
+def _awaited(processes: Processes, run: RegistrationRun, registered: RegisteredWebhook) -> ArrivalEvidence:
     evidence = ArrivalEvidence()
 
     def is_there() -> bool:

@@ -1,4 +1,4 @@
-"""What the fake provider has and how it is to behave. Written by whoever plays with it, also while it runs."""
+"""What the fake provider has and how it is to behave. Written by the person who plays with it, also while it runs."""
 
 import json
 from collections import Counter, deque
@@ -42,7 +42,7 @@ class FakeAccount:
     `unlisted` are the fields that its list of webhooks leaves out: nothing documents them.
     `messages` and `campaigns` are answered as they stand here, by id; what is delivered is added to them.
     `retry_scale` multiplies the pauses between the attempts of one delivery, which are 1, 5 and 30 minutes. `requests`
-    counts, by method and path. `asked` are the ids that were asked for and answered 200, in this order.
+    counts, by method and path. `asked_ids` are the ids that were asked for and answered 200, in this order.
     """
 
     key: str = field(default="zxk_fake", repr=False)
@@ -58,7 +58,7 @@ class FakeAccount:
     messages: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     campaigns: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     requests: Counter[str] = field(default_factory=Counter)
-    asked: list[str] = field(default_factory=list, repr=False)
+    asked_ids: list[str] = field(default_factory=list, repr=False)
     kept_in: Path | None = None
 
     def fail(self, request: str, *faults: int | FakeFault) -> None:

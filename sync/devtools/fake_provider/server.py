@@ -1,6 +1,6 @@
 """The REST API of the fake provider.
 
-https://zexa.ao/docs has the paths, the statuses and the codes of errors. The shape of an error's body is made up; it
+https://zexa.ao/docs has the paths, the statuses and the codes of errors. The shape of an error's body is made up. It
 repeats what it was asked, key and all, so that a caller who quotes it is found out.
 """
 
@@ -117,16 +117,16 @@ class FakeApi:
         if not self._account.lists:
             return _error(request, 404)
         documents = map(_webhook_document, self._account.webhooks)
-        left = [
+        listed_documents = [
             {name: document[name] for name in document if name not in self._account.unlisted} for document in documents
         ]
-        return web.json_response({"data": left})
+        return web.json_response({"data": listed_documents})
 
     async def _delete_webhook(self, request: web.Request) -> web.Response:
-        left = [webhook for webhook in self._account.webhooks if webhook.id != request.match_info["id"]]
-        if not self._account.deletes or len(left) == len(self._account.webhooks):
+        webhooks = [webhook for webhook in self._account.webhooks if webhook.id != request.match_info["id"]]
+        if not self._account.deletes or len(webhooks) == len(self._account.webhooks):
             return _error(request, 404)
-        self._account.webhooks = left
+        self._account.webhooks = webhooks
         self._account.keep()
         return web.Response(status=204)
 
@@ -139,12 +139,12 @@ class FakeApi:
     def _answer(self, request: web.Request, document: Any) -> web.Response:
         if document is None:
             return _error(request, 404)
-        self._account.asked.append(request.match_info["id"])
+        self._account.asked_ids.append(request.match_info["id"])
         return web.json_response(document)
 
 
 def _is_taken(url: str) -> bool:
-    """A real provider takes HTTPS only. This one is on the machine of whoever plays with it."""
+    """A real provider takes HTTPS only. This one is on the machine of the person who plays with it."""
     parts = URL(url)
     return bool(parts.raw_host) and (parts.scheme == "https" or is_loopback_host(parts.raw_host or ""))
 

@@ -118,7 +118,7 @@ def simulate(
 ) -> None:
     """Send signed, realistic events to URL, as Zexa would.
 
-    Without a URL they go to the receiver on this machine: to PORT, and beside a running `zexa-sync dev` to its
+    Without a URL they go to the receiver on this machine, to PORT. Beside a running `zexa-sync dev` they go to its
     port, signed with its secret. If nothing listens there, it says so and waits for a minute.
 
     Each delivery has 10 seconds to be answered with a 2xx. If it is not, it is sent again after 1, 5 and 30

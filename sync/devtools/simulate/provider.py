@@ -61,7 +61,7 @@ class Provider:
         self._final = [kind for kind in _FINAL if kind in self._kinds]
         self._weights = [_FINAL[kind] for kind in self._final]
         self._has_campaigns = bool(self._kinds & {EventType.CAMPAIGN_SENT, EventType.CAMPAIGN_COMPLETED})
-        self._has_messages = bool(self._final) or EventType.OPT_OUT in self._kinds
+        self._has_messages = any(kind.startswith("message.") for kind in self._kinds)
         self._id = random.getrandbits(64)
 
     def story(self, begins_at: datetime) -> list[Occurrence]:
@@ -116,13 +116,13 @@ class Provider:
 
     def _message_kinds(self) -> list[EventType]:
         random, kinds = self._random, self._kinds
-        chosen = random.choices(self._final, self._weights) if self._final else []
-        if chosen == [EventType.FAILED] and EventType.DELIVERED in kinds and random.random() < CONFLICT_SHARE:
-            chosen.append(EventType.DELIVERED)
-        may_opt_out = EventType.OPT_OUT in kinds and (EventType.DELIVERED in chosen or EventType.DELIVERED not in kinds)
-        if may_opt_out and (not chosen or random.random() < OPT_OUT_SHARE):
-            chosen.append(EventType.OPT_OUT)
-        return chosen
+        types = random.choices(self._final, self._weights) if self._final else []
+        if types == [EventType.FAILED] and EventType.DELIVERED in kinds and random.random() < CONFLICT_SHARE:
+            types.append(EventType.DELIVERED)
+        may_opt_out = EventType.OPT_OUT in kinds and (EventType.DELIVERED in types or EventType.DELIVERED not in kinds)
+        if may_opt_out and (not types or random.random() < OPT_OUT_SHARE):
+            types.append(EventType.OPT_OUT)
+        return types
 
     def _tell(self, kind: EventType, time: datetime, data: dict[str, Any]) -> Occurrence:
         """Write the event of what happened at `time`; its `timestamp` is up to 5 s later."""

@@ -157,6 +157,6 @@ def _draw_once(bar: Progress, counts: SendCounts) -> None:
     failed = counts.refused.total() + counts.timed_out + counts.unanswered
     speed = counts.deliveries / counts.seconds if counts.seconds else 0
     text = f"{speed:,.0f}/s, {failed:,} failed, {counts.waiting:,} waiting for a retry"
-    for shown in bar.task_ids:
-        bar.update(shown, completed=counts.finished, description=text)
+    for task_id in bar.task_ids:
+        bar.update(task_id, completed=counts.finished, description=text)
     bar.refresh()

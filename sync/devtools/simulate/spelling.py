@@ -1,7 +1,7 @@
 """How the provider writes addresses, times and failures, odd forms included. Pure.
 
-No address here is a real person's on purpose: e-mail addresses are of a reserved domain, numbers are drawn
-from a fixed range, and nothing of this package sends to them.
+No address here is a real person's on purpose. E-mail addresses are of a reserved domain, and numbers are drawn from a
+fixed range. Nothing of this package sends to them.
 """
 
 from collections.abc import Callable, Mapping

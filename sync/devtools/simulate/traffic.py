@@ -87,16 +87,16 @@ def _deliveries(random: Random, kinds: Collection[EventType], events: int, start
 
 def _with_copies(deliveries: Iterator[Delivery], random: Random, events: int, copies: int) -> Iterator[Delivery]:
     """Choose exactly `copies` of the `events` by selection sampling (Knuth, The Art of Computer Programming, 3.4.2)."""
-    held: list[tuple[int, int, Delivery]] = []
+    later: list[tuple[int, int, Delivery]] = []
     for position, delivery in enumerate(deliveries):
-        while held and held[0][0] <= position:
-            yield heappop(held)[-1]
+        while later and later[0][0] <= position:
+            yield heappop(later)[-1]
         yield delivery
         if random.random() * (events - position) < copies:
             copies -= 1
             due = position + random.randint(1, COPY_DISTANCE_MAX)
-            heappush(held, (due, position, replace(delivery, is_copy=True)))
-    for *_, delivery in sorted(held):
+            heappush(later, (due, position, replace(delivery, is_copy=True)))
+    for *_, delivery in sorted(later):
         yield delivery
 
 

@@ -70,10 +70,10 @@ def outages(
     event again about 1, 6 and 36 minutes after the first try: it is lost if all its tries fell into outages. Without
     --since, those that cost nothing or are resolved are shown for 30 days.
 
-    FILE.csv has a column message_id or id, and perhaps sent_at: of these messages, those are named that have no final
-    status and were sent before the last event was lost. Some of them may never have had one. A message whose status is
-    known is not named, though a later status of it may be lost. A STOP that was lost can be neither named nor asked
-    for: import the opt-out list that Zexa keeps.
+    FILE.csv has a column message_id or id, and perhaps sent_at. Its messages are named if they have no final status and
+    were sent before the last event was lost. Some of them may never have had one. A message whose status is known is
+    not named, though a later status of it may be lost. A STOP that was lost can be neither named nor asked for: import
+    the opt-out list that Zexa keeps.
 
     Exit status: 0, 1 if the database or the file cannot be read, 2 on wrong use. Reads DATABASE_URL and REDIS_URL.
     """

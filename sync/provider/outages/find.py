@@ -13,7 +13,7 @@ from models.tables import CAMPAIGNS, HISTORY, ROLLUP_DAILY
 from sync.provider.outages.losses import KnownOutage, Loss
 from sync.provider.outages.retries import Interval
 
-# A campaign that was sent longer ago, and whose completion nobody told, is not taken for one that still runs.
+# A campaign that was sent longer ago, and whose completion no event reported, is not taken for one that still runs.
 CAMPAIGN_DAYS_MAX = timedelta(days=30)
 WEEKS = 4
 _WEEK = timedelta(weeks=1)

@@ -72,7 +72,7 @@ def unreachable_since(now: float, redis: RedisMarks | None, database: DatabaseMa
     """Return since when no process has left a mark, None if one did just now, or none ever did.
 
     `redis` is None if Redis does not answer. Then, and if Redis has forgotten the latest marks, the database's mark may
-    be old though web marks in Redis: it counts once another one is overdue.
+    be old though web marks in Redis. So it counts once another mark is overdue.
     """
     in_redis = believed(redis.latest, now) if redis else None
     in_database = believed(database.at, now) if database else None

@@ -1,6 +1,7 @@
 """Writes marks and outages into the database. Every function works in the caller's transaction.
 
-Whoever records holds the row of `last_reachable`, so that one outage is recorded once, however many processes find it.
+The process that records holds the row of `last_reachable`, so that one outage is recorded once,
+however many processes find it.
 """
 
 from collections.abc import Sequence
@@ -53,11 +54,11 @@ def record_span(
     recorded = _record_gaps(connection, gaps, mark, span.at, gap_seconds)
     ours = Gap(began=believed(span.before, span.at), ended=span.since, kind=span.kind)
     _remove_mistaken(connection, span.since, gap_seconds)
-    ended = _end_open(connection, ours, gap_seconds)
-    if not ended and not span.is_recorded:
-        ended = _fill(connection, ours, mark, span.at, gap_seconds)
+    outages = _end_open(connection, ours, gap_seconds)
+    if not outages and not span.is_recorded:
+        outages = _fill(connection, ours, mark, span.at, gap_seconds)
     _write_mark(connection, mark, span.at, due_seconds)
-    return recorded + ended
+    return recorded + outages
 
 
 def record_gaps(
@@ -92,7 +93,7 @@ def time_of(epoch: float) -> datetime:
 
 
 def _locked_mark(connection: Connection) -> DatabaseMark | None:
-    """Return the mark after whoever records just now. On SQLite every transaction waits for the one before."""
+    """Return the mark, once no other transaction records. On SQLite every transaction waits for the one before."""
     query = select(LAST_REACHABLE.c.marked_at, LAST_REACHABLE.c.due_at).with_for_update()
     row = connection.execute(query).first()
     return row and DatabaseMark(at=row.marked_at.timestamp(), due=row.due_at.timestamp())
@@ -115,14 +116,14 @@ def _remove_mistaken(connection: Connection, since: float, gap_seconds: float) -
 
 def _end_open(connection: Connection, gap: Gap, gap_seconds: float) -> list[NewOutage]:
     """End the outage that lasts when `gap` ends."""
-    ended = []
+    outages = []
     for row in _open_rows(connection):
         began = row.began_at.timestamp()
         if gap.ended - began > gap_seconds:
-            ended.append(NewOutage(began=began, ended=gap.ended, kind=gap.kind))
+            outages.append(NewOutage(began=began, ended=gap.ended, kind=gap.kind))
             values = {"ended_at": time_of(gap.ended), "kind": gap.kind}
             connection.execute(update(OUTAGES).where(OUTAGES.c.id == row.id).values(values))
-    return ended
+    return outages
 
 
 def _fill(

@@ -18,15 +18,15 @@ def resolve(connection: Connection, numbers: Collection[int], *, by: str, reason
     Raises NotToResolve, and changes nothing then.
     """
     rows = connection.execute(select(OUTAGES.c.id, OUTAGES.c.ended_at, OUTAGES.c.resolved_at)).all()
-    ended = {row.id for row in rows if row.ended_at is not None}
+    ended_ids = {row.id for row in rows if row.ended_at is not None}
     for number in numbers:
-        if number not in ended:
+        if number not in ended_ids:
             lasts = any(row.id == number for row in rows)
             raise NotToResolve(f"outage {number} still lasts" if lasts else f"there is no outage {number}")
-    unresolved = [row.id for row in rows if row.id in ended and row.resolved_at is None]
-    meant = [number for number in unresolved if not numbers or number in numbers]
+    unresolved = [row.id for row in rows if row.id in ended_ids and row.resolved_at is None]
+    outage_ids = [number for number in unresolved if not numbers or number in numbers]
     values = {"resolved_by": by, "resolved_reason": reason, "resolved_at": now}
     # Of two people who do so at once the first one is kept.
-    still = OUTAGES.c.id.in_(meant), OUTAGES.c.resolved_at.is_(None)
+    still = OUTAGES.c.id.in_(outage_ids), OUTAGES.c.resolved_at.is_(None)
     resolved = connection.execute(update(OUTAGES).where(*still).values(values).returning(OUTAGES.c.id))
     return sorted(resolved.scalars())

@@ -41,8 +41,8 @@ def find_silent(connection: Connection, rows: Iterable[SentMessage | None], befo
             unreadable += 1
         else:
             sent.setdefault(row.message_id, row)
-    ended = _ended(connection, sent)
-    silent = [message for message in sent.values() if message.message_id not in ended]
+    ended_ids = _ended(connection, sent)
+    silent = [message for message in sent.values() if message.message_id not in ended_ids]
     candidates = [message.message_id for message in silent if before and (message.sent_at or before) <= before]
     return SilentIds(
         given=len(sent),
@@ -56,10 +56,10 @@ def find_silent(connection: Connection, rows: Iterable[SentMessage | None], befo
 
 def _ended(connection: Connection, message_ids: Collection[str]) -> set[str]:
     """Return which of these messages have a final status."""
-    ended: set[str] = set()
+    ended_ids: set[str] = set()
     for piece in slices(sorted(message_ids)):
         query = select(MESSAGES.c.message_id).where(
             is_one_of(connection, MESSAGES.c.message_id, piece), MESSAGES.c.status.in_(_FINAL)
         )
-        ended.update(connection.execute(query).scalars())
-    return ended
+        ended_ids.update(connection.execute(query).scalars())
+    return ended_ids

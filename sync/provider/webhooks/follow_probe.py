@@ -10,7 +10,7 @@ from models.tables import INBOX, LEDGER
 from sync.provider.webhooks import probe_findings as findings
 from sync.provider.webhooks.probe import PROBE_EVENT, NotAccepted, Probe, make_probe, send_probe
 from sync.queue.connection import OpenQueue, QueueUnavailable
-from sync.queue.waiting import waiting
+from sync.queue.waiting import read_waiting
 from sync.terminal.findings import Check, ok, unknown
 from sync.terminal.stores import open_quickly
 
@@ -62,7 +62,7 @@ def _waits(probe: Probe, engine: Engine, queue: OpenQueue | None, *, seconds: in
         if connection.execute(select(literal(1)).where(INBOX.c.body == probe.body).limit(1)).first():
             return findings.PROBE_WAITS(seconds=seconds, place="inbox")
     try:
-        is_queued = queue is None or waiting(queue).oldest is not None
+        is_queued = queue is None or read_waiting(queue).oldest is not None
     except (QueueUnavailable, ValueError):
         is_queued = True
     return (

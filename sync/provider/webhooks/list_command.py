@@ -36,8 +36,8 @@ def list_(as_json: bool) -> None:
     with database(is_read_only=True) as engine, engine.connect() as connection:
         ours = registrations(connection)
     listed, sentence, is_failed = _listed()
-    shown = list_document(ours, listed, sentence)
-    say(json.dumps(shown, indent=2) if as_json else list_text(ours, listed, sentence))
+    document = list_document(ours, listed, sentence)
+    say(json.dumps(document, indent=2) if as_json else list_text(ours, listed, sentence))
     sys.exit(1 if is_failed else 0)
 
 

@@ -35,9 +35,9 @@ class ProvedBy(StrEnum):
 class ArrivalEvidence:
     """What came after a registration was asked for.
 
-    `position` is the place of the secret that signed it among ours, from 1, `secret` its fingerprint; both are None if
-    it was another one's than this process knows. `refused` is why a delivery was refused that somebody else's secret
-    signed, or a retired one: "wrong" or "retired".
+    `position` is the place of the secret that signed it among ours, from 1, `secret` its fingerprint. Both are None if
+    this process does not know that secret. `refused` is why a delivery was refused that somebody else's secret signed,
+    or a retired one: "wrong" or "retired".
     """
 
     proved_at: datetime | None = None

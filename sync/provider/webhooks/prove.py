@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sync.provider.client import ProviderClient
 from sync.provider.webhooks import registrations
 from sync.provider.webhooks.proof import ArrivalEvidence, Watch
-from sync.provider.webhooks.register import Registered, Registrar
+from sync.provider.webhooks.register import RegisteredWebhook, Registrar
 from sync.provider.webhooks.registrations import Registration
 from sync.queue.connection import OpenQueue, QueueUnavailable, opened_queue
 from sync.queue.counted import read_latest
@@ -46,7 +46,7 @@ class RegistrationRun:
     def queue(self) -> OpenQueue | None:
         return self._queue
 
-    def register(self, url: str, events: Sequence[str], *, again: bool = False) -> Registered:
+    def register(self, url: str, events: Sequence[str], *, again: bool = False) -> RegisteredWebhook:
         """Do as `Registrar.register`, and raise what that raises."""
         with ProviderClient(self.settings) as client:
             registrar = Registrar(
@@ -57,7 +57,7 @@ class RegistrationRun:
             )
             return registrar.register(url, events, again=again)
 
-    def wait(self, registered: Registered, seconds: float) -> ArrivalEvidence:
+    def wait(self, registered: RegisteredWebhook, seconds: float) -> ArrivalEvidence:
         """Return what came until now, or does within `seconds`; write down what proves it.
 
         Raises QueueUnavailable, also if this process is not told where Redis is.

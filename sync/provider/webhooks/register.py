@@ -32,7 +32,7 @@ class NothingMade(Exception):  # noqa: N818 - an outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
+class RegisteredWebhook:
     """The webhook that is in place. `is_new`: it was made just now; `is_found`, it was found in the provider's list.
 
     `left` are webhooks in place of which it was made, and which the provider does not delete for us.
@@ -53,18 +53,18 @@ class Registrar:
     api_url: str
     last_traffic: Callable[[], datetime | None]
 
-    def register(self, url: str, events: Sequence[str], *, again: bool = False) -> Registered:
+    def register(self, url: str, events: Sequence[str], *, again: bool = False) -> RegisteredWebhook:
         """Return the webhook of `url` for `events`, made only if there is none yet, or `again`.
 
         Raises ProviderError if nothing was made, MayExist if that is not known, Busy if another process is at it.
         """
         with registering(self.engine.url):
             recorded = self._recorded(url)
-            for asked in (registration for registration in recorded if registration.is_open):
+            for attempt in (registration for registration in recorded if registration.is_open):
                 if again:
-                    self._change(asked, replaced_at=datetime.now(UTC))
+                    self._change(attempt, replaced_at=datetime.now(UTC))
                 else:
-                    self._resolved(asked, recorded)
+                    self._resolved(attempt, recorded)
                     recorded = self._recorded(url)
             current = next(
                 (
@@ -84,18 +84,18 @@ class Registrar:
         with self.engine.begin() as connection:
             return registrations.registrations(connection, url=url)
 
-    def _resolved(self, asked: Registration, recorded: Sequence[Registration]) -> Registration | None:
+    def _resolved(self, registration: Registration, recorded: Sequence[Registration]) -> Registration | None:
         """Return what became of a request whose answer is not known; None if nothing did. Raises MayExist."""
         listed = self._listed()
         if listed is None:
-            raise MayExist(asked.asked_at)
-        webhook = self._match(listed, asked.url, asked.events, recorded)
+            raise MayExist(registration.asked_at)
+        webhook = self._match(listed, registration.url, registration.events, recorded)
         if webhook:
-            return self._change(asked, webhook_id=webhook.id, registered_at=datetime.now(UTC))
-        if self._may_be_among(listed, asked, recorded):
-            raise MayExist(asked.asked_at)
+            return self._change(registration, webhook_id=webhook.id, registered_at=datetime.now(UTC))
+        if self._may_be_among(listed, registration, recorded):
+            raise MayExist(registration.asked_at)
         with self.engine.begin() as connection:
-            registrations.forget(connection, asked)
+            registrations.forget(connection, registration)
         return None
 
     def _add_listed(self, url: str, events: Sequence[str], recorded: Sequence[Registration]) -> Registration | None:
@@ -112,26 +112,26 @@ class Registrar:
         traffic_at = self.last_traffic()
         with self.engine.begin() as connection:
             # Before the provider is asked: a kill must not leave a webhook that nobody knows of.
-            asked = registrations.add(
+            registration = registrations.add(
                 connection, url=url, events=events, asked_at=datetime.now(UTC), traffic_at=traffic_at
             )
         try:
             webhook = self.client.create_webhook(url, events)
         except ProviderError as error:
-            return self._after_failure(asked, recorded, error)
-        return self._change(asked, webhook_id=webhook.id, registered_at=datetime.now(UTC))
+            return self._after_failure(registration, recorded, error)
+        return self._change(registration, webhook_id=webhook.id, registered_at=datetime.now(UTC))
 
     def _after_failure(
-        self, asked: Registration, recorded: Sequence[Registration], error: ProviderError
+        self, attempt: Registration, recorded: Sequence[Registration], error: ProviderError
     ) -> Registration:
         if not error.may_have_been_done:
             with self.engine.begin() as connection:
-                registrations.forget(connection, asked)
+                registrations.forget(connection, attempt)
             raise error
         try:
-            registration = self._resolved(asked, recorded)
+            registration = self._resolved(attempt, recorded)
         except (MayExist, ProviderError):
-            raise MayExist(asked.asked_at, error) from None
+            raise MayExist(attempt.asked_at, error) from None
         if registration is None:
             raise NothingMade(error)
         return registration
@@ -143,9 +143,9 @@ class Registrar:
         *,
         is_new: bool = False,
         is_found: bool = False,
-    ) -> Registered:
+    ) -> RegisteredWebhook:
         """Retire what `registration` takes the place of, which delivers until then."""
-        left = []
+        left_ids = []
         for old in recorded:
             if old.id == registration.id or old.webhook_id is None or old.deleted_at:
                 continue
@@ -156,8 +156,8 @@ class Registrar:
             if self._is_deleted(old.webhook_id):
                 self._change(old, deleted_at=datetime.now(UTC))
             else:
-                left.append(old.webhook_id)
-        return Registered(registration=registration, is_new=is_new, is_found=is_found, left=tuple(left))
+                left_ids.append(old.webhook_id)
+        return RegisteredWebhook(registration=registration, is_new=is_new, is_found=is_found, left=tuple(left_ids))
 
     def _is_deleted(self, webhook_id: str) -> bool:
         """Delete the webhook, and return whether it is surely gone."""
@@ -194,15 +194,15 @@ class Registrar:
         return None
 
     def _may_be_among(
-        self, listed: Iterable[ListedWebhook], asked: Registration, recorded: Iterable[Registration]
+        self, listed: Iterable[ListedWebhook], attempt: Registration, recorded: Iterable[Registration]
     ) -> bool:
         """Return whether one of `listed` may be what was asked for, though the list does not say so in our words."""
         ours = {registration.webhook_id for registration in recorded}
-        wanted = set(EventType) if asked.events == (ALL,) else set(asked.events)
+        wanted_types = set(EventType) if attempt.events == (ALL,) else set(attempt.events)
         return any(
             webhook.id not in ours
-            and (webhook.url is None or self._spelled(webhook.url) == asked.url)
-            and (webhook.events is None or wanted <= set(webhook.events))
+            and (webhook.url is None or self._spelled(webhook.url) == attempt.url)
+            and (webhook.events is None or wanted_types <= set(webhook.events))
             for webhook in listed
         )
 

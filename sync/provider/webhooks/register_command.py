@@ -11,7 +11,7 @@ from sync.provider.errors import ProviderError
 from sync.provider.webhooks.follow_probe import check_probe
 from sync.provider.webhooks.lock import Busy
 from sync.provider.webhooks.prove import RegistrationRun
-from sync.provider.webhooks.register import MayExist, NothingMade, Registered
+from sync.provider.webhooks.register import MayExist, NothingMade, RegisteredWebhook
 from sync.provider.webhooks.text import (
     ANOTHER_SECRET,
     already_text,
@@ -65,16 +65,16 @@ def register(url: str, events: tuple[str, ...], wait: float, again: bool) -> Non
       zexa-sync webhooks register --url https://example.com/webhooks/zexa --wait 0
 
     However often and from however many processes it runs, there is one webhook for each URL. With other events, or
-    --again, a new one is made before the old one is deleted. If an answer did not come, a webhook may exist; if Zexa
+    --again, a new one is made before the old one is deleted. If an answer did not come, a webhook may exist. If Zexa
     does not list webhooks either, the next run says since when, and needs --again.
 
-    Proved is that a signed delivery of Zexa's arrived through the public address. If no test event comes, a signed
-    probe of our own goes the same way; then the first delivery proves the secret, and the next run says so. Run it with
+    Proved is that a signed delivery of Zexa's arrived through the public address. If no test event comes, zexa-sync
+    sends a signed probe the same way. Then the first delivery proves the secret, and the next run says so. Run it with
     the environment of web, which has to run by then.
 
-    Exit status: 0 if it is registered and proved, or only its secret not yet; 1 if not, or if Zexa refused or failed; 2
-    on wrong use. With --wait 0: 0 once it is registered. Reads ZEXA_API_KEY, ZEXA_API_URL, DATABASE_URL and, unless it
-    waits for nothing, REDIS_URL and ZEXA_WEBHOOK_SECRET.
+    Exit status: 0 if it is registered and proved; 1 if not, or if Zexa refused or failed; 2 on wrong use. It is also 0
+    if only the secret is not proved yet, and with --wait 0 once it is registered. Reads ZEXA_API_KEY, ZEXA_API_URL,
+    DATABASE_URL and, unless it waits for nothing, REDIS_URL and ZEXA_WEBHOOK_SECRET.
     """
     settings = ProviderSettings.read(os.environ)
     try:
@@ -97,7 +97,7 @@ def _redis(wait: float) -> RedisSettings | None:
     return read_redis_settings(os.environ) if wait or os.environ.get("REDIS_URL", "").strip() else None
 
 
-def _registered(run: RegistrationRun, url: str, events: tuple[str, ...], *, again: bool) -> Registered:
+def _registered(run: RegistrationRun, url: str, events: tuple[str, ...], *, again: bool) -> RegisteredWebhook:
     try:
         return run.register(url, events, again=again)
     except MayExist as error:
@@ -111,7 +111,7 @@ def _registered(run: RegistrationRun, url: str, events: tuple[str, ...], *, agai
     raise click.ClickException(as_invoked(sentence))
 
 
-def _is_proved(run: RegistrationRun, registered: Registered) -> bool:
+def _is_proved(run: RegistrationRun, registered: RegisteredWebhook) -> bool:
     registration = registered.registration
     if registered.is_new or not run.is_proved(registration):
         return False
@@ -119,7 +119,7 @@ def _is_proved(run: RegistrationRun, registered: Registered) -> bool:
     return True
 
 
-def _proves(run: RegistrationRun, registered: Registered, wait: float) -> bool:
+def _proves(run: RegistrationRun, registered: RegisteredWebhook, wait: float) -> bool:
     """Wait for a delivery, else send a probe; return whether the webhook works as far as that can be known."""
     click.echo(f"waiting up to {wait:g} s for a delivery of Zexa's, such as its test event", err=True)
     try:

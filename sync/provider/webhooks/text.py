@@ -6,7 +6,7 @@ from typing import Any
 
 from sync.provider.client import ListedWebhook
 from sync.provider.webhooks.proof import ArrivalEvidence, ProvedBy
-from sync.provider.webhooks.register import MayExist, Registered
+from sync.provider.webhooks.register import MayExist, RegisteredWebhook
 from sync.provider.webhooks.registrations import Registration
 from sync.provider.webhooks.urls import ALL, shown_url
 from sync.terminal.text import table_text
@@ -21,7 +21,7 @@ ANOTHER_SECRET = {
 _WHAT = {ProvedBy.TEST_EVENT: "the test event", ProvedBy.DELIVERY: "a delivery"}
 
 
-def registered_text(registered: Registered) -> str:
+def registered_text(registered: RegisteredWebhook) -> str:
     """Return which webhook is in place, and what is left to do in the provider's dashboard."""
     registration = registered.registration
     webhook = f"{registration.webhook_id}, for {events_text(registration.events)}"

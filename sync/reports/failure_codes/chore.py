@@ -69,13 +69,13 @@ class FailureCodesChore:
     def take_turn(self) -> None:
         """Count, unless another worker did within the last hour. Without Redis nobody counts."""
         with (
-            suppress(RedisError),  # whoever takes the jobs says so
+            suppress(RedisError),  # the loop that takes the jobs says so
             opened_redis(self.redis, seconds=REDIS_SECONDS) as connection,
         ):
             if connection.set(LOCK_KEY, 1, nx=True, ex=CHORE_SECONDS):
-                self._count(_Pace(connection, self.is_stop_asked, self.sleep))
+                self.count(_Pace(connection, self.is_stop_asked, self.sleep))
 
-    def _count(self, pace: "_Pace") -> None:
+    def count(self, pace: "_Pace") -> None:
         now = datetime.now(UTC)
         since, until = now - WINDOW, now - AGAIN_AFTER
         with self._database(is_read_only=True) as reader:

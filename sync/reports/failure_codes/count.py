@@ -16,7 +16,7 @@ from sync.events.statuses import FINAL, Status
 from sync.reports.failure_codes.judge import FailureCode
 from sync.terminal.masking import masked_text
 
-# Whoever got a failure was tried again if a message ended so much later: a telephone may be off for an evening.
+# A person with a failure was tried again if a message ended so much later: a telephone may be off for an evening.
 AGAIN_AFTER = timedelta(days=1)
 FAILURES_PER_SLICE = 500
 # More addresses make a share hardly surer, and more entries are texts with a number of the message in them.
@@ -85,26 +85,26 @@ class FailureCounter:
 
     def add(self, failure: FailedMessage, fate: Fate | None) -> None:
         for entry, code in list(self._new_entries(failure)):
-            held = self._entries.setdefault((failure.channel, entry), _Entry())
-            held.codes.add(code)
-            held.seen.add(failure.recipient)
+            counts = self._entries.setdefault((failure.channel, entry), _Entry())
+            counts.codes.add(code)
+            counts.seen.add(failure.recipient)
             self._seen += 1
             if fate is None or fate.last_ended_at < failure.failed_at + AGAIN_AFTER:
                 continue
-            held.addresses += 1
+            counts.addresses += 1
             if fate.last_delivered_at is not None and fate.last_delivered_at > failure.failed_at:
                 continue
-            held.never_again += 1
-            held.received_before += fate.first_delivered_at is not None
+            counts.never_again += 1
+            counts.received_before += fate.first_delivered_at is not None
 
     def _new_entries(self, failure: FailedMessage) -> Iterator[tuple[str, str | None]]:
         for entry, code in failure.entries if self._seen < SEEN_MAX else ():
-            held = self._entries.get((failure.channel, entry))
-            if held is None:
+            counts = self._entries.get((failure.channel, entry))
+            if counts is None:
                 is_new = len(self._entries) < ENTRIES_MAX
             else:
-                is_full = held.addresses >= ADDRESSES_MAX or len(held.seen) >= SEEN_PER_ENTRY_MAX
-                is_new = not is_full and failure.recipient not in held.seen
+                is_full = counts.addresses >= ADDRESSES_MAX or len(counts.seen) >= SEEN_PER_ENTRY_MAX
+                is_new = not is_full and failure.recipient not in counts.seen
             if is_new:
                 yield entry, code
 
@@ -113,12 +113,12 @@ class FailureCounter:
             FailureCode(
                 channel=channel,
                 entry=entry,
-                code=next(iter(held.codes)) if len(held.codes) == 1 else None,
-                addresses=held.addresses,
-                never_again=held.never_again,
-                received_before=held.received_before,
+                code=next(iter(counts.codes)) if len(counts.codes) == 1 else None,
+                addresses=counts.addresses,
+                never_again=counts.never_again,
+                received_before=counts.received_before,
             )
-            for (channel, entry), held in self._entries.items()
+            for (channel, entry), counts in self._entries.items()
         ]
 
 
@@ -151,7 +151,7 @@ def count_failures(
     counter, last_at, last_id = FailureCounter(), since, ""
     while may_go_on():
         with engine.begin() as connection:
-            rows = _slice(connection, last_at, last_id, until)
+            rows = failures_slice(connection, last_at, last_id, until)
             failures = counter.wanted(failed_from(row) for row in rows if _is_somebody(row.recipient))
             fates = _fates(connection, sorted({failure.recipient for failure in failures}))
         for failure in failures:
@@ -166,7 +166,7 @@ def _is_somebody(recipient: str | None) -> bool:
     return bool(recipient) and not str(recipient).startswith(PSEUDONYM)
 
 
-def _slice(connection: Connection, after: datetime, after_id: str, until: datetime) -> Sequence[Row[Any]]:
+def failures_slice(connection: Connection, after: datetime, after_id: str, until: datetime) -> Sequence[Row[Any]]:
     columns = MESSAGES.c
     is_later = or_(columns.status_at > after, columns.message_id > after_id)
     names = ("message_id", "channel", "recipient", "status_at", "failure_code", "failure_reason")

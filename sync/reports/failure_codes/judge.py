@@ -22,7 +22,8 @@ class FailureCode:
 
     `entry` is a code or a whole reason as `failure_key` returns it. `addresses` got it and were tried again,
     `never_again` of these received nothing since, and `received_before` of the latter had received before. `code` is
-    the entry of the code that came with the reason, if it was always the same; null if the entry is a code itself.
+    the entry of the code that came with the reason, if it was always the same. It is null if the entry is a code
+    itself.
     """
 
     channel: str
@@ -121,9 +122,9 @@ def _compared_with(counted: FailureCode, others: Sequence[FailureCode]) -> tuple
         if failure_code.code is None and failure_code.entry not in (counted.entry, counted.code)
     ]
     of_channel = [failure_code for failure_code in codes if failure_code.channel == counted.channel]
-    chosen = of_channel if sum(failure_code.addresses for failure_code in of_channel) >= ADDRESSES_MIN else codes
-    return sum(failure_code.addresses for failure_code in chosen), sum(
-        failure_code.never_again for failure_code in chosen
+    compared = of_channel if sum(failure_code.addresses for failure_code in of_channel) >= ADDRESSES_MIN else codes
+    return sum(failure_code.addresses for failure_code in compared), sum(
+        failure_code.never_again for failure_code in compared
     )
 
 

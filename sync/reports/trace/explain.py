@@ -83,11 +83,11 @@ def _conflict_sentences(bodies: Sequence[Event]) -> list[str]:
 
 def _several_bodies_sentences(bodies: Sequence[Event]) -> list[str]:
     sentences = []
-    for (_, name), held in holding(bodies).items():
-        count = sum(body.key == held.key for body in bodies)
+    for (_, name), event in holding(bodies).items():
+        count = sum(body.key == event.key for body in bodies)
         if count > 1:
             sentences.append(
-                f"{name} came with {count} different bodies: the one that occurred {time_text(held.occurred_at)} "
+                f"{name} came with {count} different bodies: the one that occurred {time_text(event.occurred_at)} "
                 "holds, and the others add only what it leaves out."
             )
     return sentences

@@ -54,7 +54,7 @@ def test_a_letter_that_is_understood_now_is_applied_resolved_and_keeps_when_it_w
 
 def test_a_replay_as_json_has_a_verdict_for_each_and_counts(engine: Engine, command: Command) -> None:
     apply(engine, [raw(DELIVERED)], options=AO, now=NOW)
-    unknown = body("message.read", TEN, message_id="msg_1")
+    unknown = body("message.unknown", TEN, message_id="msg_1")
     for content in (STOP, DELIVERED, unknown, UNREADABLE):
         keep(engine, content, received=120)
     result = command("replay", "--all", "--json")

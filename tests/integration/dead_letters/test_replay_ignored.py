@@ -40,7 +40,7 @@ def test_ignored_facts_that_are_understood_now_are_applied_with_all_that_follows
     ignore(engine, DELIVERED, "msg_1", "message.delivered")
     ignore(engine, body("message.optout", minute(2), message_id="msg_1"), "msg_1", "message.optout")
     ignore(engine, body("campaign.sent", TEN, campaign_id="cmp_1"), "cmp_1", "campaign.sent")
-    ignore(engine, body("message.read", TEN, message_id="msg_1", to=RUI), "msg_1", "message.read")
+    ignore(engine, body("message.unknown", TEN, message_id="msg_1", to=RUI), "msg_1", "message.unknown")
     ignore(engine, UNREADABLE, "msg_2", "message.failed")
     keep(engine, body("message.failed", TEN, message_id="msg_3"))
     result = command("replay", "--ignored")
@@ -51,13 +51,13 @@ def test_ignored_facts_that_are_understood_now_are_applied_with_all_that_follows
         ("cmp_1", "campaign.sent"): "applied",
         ("msg_1", "message.delivered"): "applied",
         ("msg_1", "message.optout"): "applied",
-        ("msg_1", "message.read"): "ignored",
+        ("msg_1", "message.unknown"): "ignored",
         ("msg_2", "message.failed"): "ignored",
     }
     delivered = entries["msg_1", "message.delivered"]
     assert (delivered.occurred_at, delivered.received_at) == (TEN, RECEIVED)
     assert delivered.applied_at > NOW
-    assert entries["msg_1", "message.read"].applied_at == NOW
+    assert entries["msg_1", "message.unknown"].applied_at == NOW
     (message,) = rows(engine, "message_status")
     assert (message["status"], message["recipient"], message["opted_out_at"]) == ("delivered", ANA, minute(2))
     assert active(engine) == [ANA]
@@ -106,7 +106,7 @@ def test_an_answer_beside_an_ignored_fact_makes_it_no_more_understood(engine: En
 
 def test_ignored_facts_are_read_in_pages_whatever_stays_ignored(engine: Engine) -> None:
     for number in range(4):
-        ignore(engine, body("message.read", TEN, id=f"msg_{number}"), f"msg_{number}", "message.read")
+        ignore(engine, body("message.unknown", TEN, id=f"msg_{number}"), f"msg_{number}", "message.unknown")
         ignore(engine, body("message.delivered", TEN, id=f"msg_{number}"), f"msg_{number}", "message.delivered")
         ignore(engine, body("message.failed", TEN, id=f"msg_{number}"), f"msg_{number}", "message.failed")
     pages = list(apply_ignored(engine, options=AO, page_size=5))

@@ -119,11 +119,11 @@ def keep_one_row(engine: Engine, table: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_without_wrk")
 def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
-    found = figures("receive", "--connections", "2")
-    journalled = found.pop("receive: 2 connections, journalled on SQLite")
+    measured = figures("receive", "--connections", "2")
+    journalled = measured.pop("receive: 2 connections, journalled on SQLite")
     assert [yardstick["name"] for yardstick in journalled["yardsticks"]] == ["ours"]
-    assert found.keys() == {f"receive: 2 connections{ending}" for ending in ("", ", p50", ", p99")}
-    for figure in found.values():
+    assert measured.keys() == {f"receive: 2 connections{ending}" for ending in ("", ", p50", ", p99")}
+    for figure in measured.values():
         assert [yardstick["name"] for yardstick in figure["yardsticks"]] == [
             "an empty Flask route",
             "an empty ASGI route",
@@ -135,15 +135,15 @@ def test_receiving_stands_beside_an_empty_route_and_the_plain_way() -> None:
 
 @pytest.mark.slow
 def test_applying_stands_beside_the_database_alone_and_a_stock_worker() -> None:
-    found = figures("apply")
-    copies = found.pop("apply: SQLite, 1 worker, copies")
+    measured = figures("apply")
+    copies = measured.pop("apply: SQLite, 1 worker, copies")
     assert [yardstick["name"] for yardstick in copies["yardsticks"]] == ["the same events, new"]
-    taken = found.pop("apply: SQLite, 1 worker: processor time")
+    taken = measured.pop("apply: SQLite, 1 worker: processor time")
     assert (taken["unit"], taken["value"] > 1) == ("µs/event", True)
-    assert found.keys() == {
+    assert measured.keys() == {
         f"apply: SQLite, {workers}" for workers in ("1 worker", "2 workers", "1 worker, one event a job")
     }
-    for figure in found.values():
+    for figure in measured.values():
         names = [yardstick["name"] for yardstick in figure["yardsticks"]]
         plainly = "the database alone, by SQLAlchemy's lists of rows"
         assert names == ["the database alone", plainly, "a stock SimpleWorker"]
@@ -152,33 +152,33 @@ def test_applying_stands_beside_the_database_alone_and_a_stock_worker() -> None:
 
 @pytest.mark.slow
 def test_the_way_from_a_post_to_its_row_is_timed() -> None:
-    found = figures("end-to-end")
+    measured = figures("end-to-end")
     rates = [f"from POST to row at {rate} events/s, p{percent}" for rate in ("100", "1,000") for percent in (50, 99)]
-    assert {f"end to end: SQLite, {rate}" for rate in rates} <= found.keys()
+    assert {f"end to end: SQLite, {rate}" for rate in rates} <= measured.keys()
     for webs in ("1 web process", "2 web processes"):
         sustained = f"end to end: SQLite, 64 connections, {webs}, 1 worker"
-        assert {f"{sustained}: applied", f"{sustained}: waiting at the end"} <= found.keys()
+        assert {f"{sustained}: applied", f"{sustained}: waiting at the end"} <= measured.keys()
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_without_wrk")
 def test_growth_is_measured_against_the_least_filled_tables() -> None:
-    found = figures("growth", "--messages", "0,200")
-    grown = found["growth: SQLite, 1 worker, 200 messages in the tables"]
+    measured = figures("growth", "--messages", "0,200")
+    grown = measured["growth: SQLite, 1 worker, 200 messages in the tables"]
     assert [yardstick["name"] for yardstick in grown["yardsticks"]] == ["0 messages", "the database alone"]
-    assert found["growth: Redis, per queued event"]["unit"] == "bytes"
+    assert measured["growth: Redis, per queued event"]["unit"] == "bytes"
 
 
 def test_reports_stand_beside_counting_from_the_messages() -> None:
-    found = figures("reports", "--messages", "3000")
+    measured = figures("reports", "--messages", "3000")
     about = "reports: SQLite, 3,000 messages, 9,000 facts"
     for name in ("report_daily, all days", "report_campaigns, all"):
-        assert [yardstick["name"] for yardstick in found[f"{about}: {name}"]["yardsticks"]] == [
+        assert [yardstick["name"] for yardstick in measured[f"{about}: {name}"]["yardsticks"]] == [
             "counted from the messages"
         ]
-        assert found[f"{about}: {name}"]["target"] == {"at_least": None, "at_most": 100}
+        assert measured[f"{about}: {name}"]["target"] == {"at_least": None, "at_most": 100}
     others = {"report_opt_outs", "report_failures", "report_lag", "report_recipients", "5,000 deltas compacted"}
-    assert all(any(other in name for name in found) for other in others)
+    assert all(any(other in name for name in measured) for other in others)
 
 
 @pytest.mark.parametrize("table", ["events", "opt_outs"])
@@ -221,39 +221,39 @@ def test_a_missed_target_is_told_and_met_ones_are_not_required_to_be_all() -> No
 
 
 def test_opt_outs_are_measured_behind_a_backlog() -> None:
-    found = figures("opt-outs", "--backlog", "20000")
-    assert found["opt-outs: SQLite, from POST to row behind 20,000 deliveries, p99"]["value"] > 0
+    measured = figures("opt-outs", "--backlog", "20000")
+    assert measured["opt-outs: SQLite, from POST to row behind 20,000 deliveries, p99"]["value"] > 0
 
 
 @pytest.mark.slow
 def test_look_ups_are_measured_beside_deliveries_and_these_beside_themselves_alone() -> None:
-    found = figures("suppression", "--opted-out", "0,2000", "--addresses", "1000")
+    measured = figures("suppression", "--opted-out", "0,2000", "--addresses", "1000")
     checked = "100 addresses over HTTP at 50/s beside 100 events/s"
     for number in ("0", "2,000"):
-        of = f"suppression: SQLite, {number} opt-outs"
-        assert found[f"{of}: {checked}, p99"]["value"] >= found[f"{of}: {checked}, p50"]["value"]
-        assert "not accepted" not in found[f"{of}: {checked}, p50"]["note"]
-        yardsticks = found[f"{of}: 100 deliveries/s beside these look-ups, p99"]["yardsticks"]
+        title = f"suppression: SQLite, {number} opt-outs"
+        assert measured[f"{title}: {checked}, p99"]["value"] >= measured[f"{title}: {checked}, p50"]["value"]
+        assert "not accepted" not in measured[f"{title}: {checked}, p50"]["note"]
+        yardsticks = measured[f"{title}: 100 deliveries/s beside these look-ups, p99"]["yardsticks"]
         assert [yardstick["name"] for yardstick in yardsticks] == [ALONE, EMPTY, ELSEWHERE]
     for name in ("2,000 opt-outs: check of 1 address, p99", "1,000 opt-outs: scrub of a CSV file of 1,000 rows"):
-        assert found[f"suppression: SQLite, {name}"]["value"] > 0
+        assert measured[f"suppression: SQLite, {name}"]["value"] > 0
 
 
 @pytest.mark.slow
 def test_each_page_of_the_console_is_measured_and_deliveries_beside_people_who_look() -> None:
-    found = figures("console", "--messages", "2000")
-    of = "console: SQLite, 2,000 messages"
+    measured = figures("console", "--messages", "2000")
+    title = "console: SQLite, 2,000 messages"
     named = ("overview", "failures of 30 days", "messages, by a number", "a person, by a number")
     led_to = ("message?id", "person?message", "campaign?id", "dead-letter?digest", "log?before", "static/console.css")
     for page in (*named, *led_to):
-        assert found[f"{of}: {page}"]["target"] == {"at_least": None, "at_most": 300}
-        assert "answered" not in found[f"{of}: {page}"]["note"]
-    assert found[f"{of}: the largest page"]["target"] == {"at_least": None, "at_most": 100}
-    beside = found[f"{of}: 50 deliveries/s beside 10 people who ask for a page every 1 s, p99"]
+        assert measured[f"{title}: {page}"]["target"] == {"at_least": None, "at_most": 300}
+        assert "answered" not in measured[f"{title}: {page}"]["note"]
+    assert measured[f"{title}: the largest page"]["target"] == {"at_least": None, "at_most": 100}
+    beside = measured[f"{title}: 50 deliveries/s beside 10 people who ask for a page every 1 s, p99"]
     assert [(yardstick["name"], yardstick["target"]["at_most"]) for yardstick in beside["yardsticks"]] == [("alone", 3)]
     assert beside["note"] == ""
     without, before = (
-        found[f"{of}: {name}"]
+        measured[f"{title}: {name}"]
         for name in ("a web process without the console", "with the console, before its first page")
     )
     assert before["value"] > without["value"]

@@ -30,7 +30,7 @@ def test_it_ends_with_its_block(tmp_path: Path, binary: str) -> None:
 def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
     with private_redis(tmp_path, is_durable=False) as server:
         connections = psutil.Process(server.process.pid).net_connections("tcp")
-        listening = {found.laddr for found in connections if found.status == psutil.CONN_LISTEN}
+        listening = {socket.laddr for socket in connections if socket.status == psutil.CONN_LISTEN}
         assert listening == {("127.0.0.1", server.port)}
 
 

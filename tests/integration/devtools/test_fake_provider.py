@@ -80,11 +80,11 @@ def test_a_delivery_has_three_retries_and_is_then_lost() -> None:
 
 
 def test_what_it_tells_it_answers_too() -> None:
-    told = {"campaign_id": "cmp_1", "to": ANA}
+    fields = {"campaign_id": "cmp_1", "to": ANA}
     bodies = [
-        body("message.delivered", message_id="msg_1", status="delivered", **told),
-        body("message.optout", message_id="msg_1", status="opted_out", **told),
-        body("message.failed", message_id="msg_2", status="failed", **told),
+        body("message.delivered", message_id="msg_1", status="delivered", **fields),
+        body("message.optout", message_id="msg_1", status="opted_out", **fields),
+        body("message.failed", message_id="msg_2", status="failed", **fields),
         body("campaign.completed", campaign_id="cmp_1", status="completed", messages=2),
     ]
     with fake_provider(**SETTINGS) as provider, ProviderClient(ProviderSettings.read(provider.settings)) as client:
@@ -97,10 +97,10 @@ def test_what_it_tells_it_answers_too() -> None:
 
 
 def test_what_is_registered_is_there_again_after_a_restart(tmp_path: Path) -> None:
-    kept = tmp_path / "provider.json"
-    with fake_provider(sends_test_event=False, kept_in=kept) as provider:
+    account_file = tmp_path / "provider.json"
+    with fake_provider(sends_test_event=False, kept_in=account_file) as provider:
         register(provider, "https://example.com/webhooks/zexa", "message.optout")
         before = provider.account.webhooks
-    account = FakeAccount(kept_in=kept)
+    account = FakeAccount(kept_in=account_file)
     account.load()
     assert account.webhooks == before

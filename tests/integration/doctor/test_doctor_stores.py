@@ -276,11 +276,11 @@ def test_no_table_of_ours_is_taken_for_one_of_another_program(tmp_path: Path) ->
 
 def test_a_key_of_forgotten_people_that_is_not_set(house: Installation, spare: URL) -> None:
     key, other = "a key of the tests for forgotten people", "another key of the tests for nobody"
-    execute(spare, f"INSERT INTO forget_keys (key_id) VALUES ('{ForgetKey.of(key.encode()).key_id}')")
+    execute(spare, f"INSERT INTO forget_keys (key_id) VALUES ('{ForgetKey.from_secret(key.encode()).key_id}')")
     url = spelled(spare)
     answer = house.doctor(DATABASE_URL=url, ZEXA_FORGET_KEY=other)
     assert_first(
-        answer, "forget_key", ForgetKey.of(key.encode()).key_id, "give web, worker and this command these keys"
+        answer, "forget_key", ForgetKey.from_secret(key.encode()).key_id, "give web, worker and the commands these keys"
     )
     assert house.doctor(DATABASE_URL=url, ZEXA_FORGET_KEY=f"{other},{key}").status("forget_key") == "ok"
 

@@ -28,9 +28,9 @@ def give(engine: Engine, *bodies: bytes, received: datetime = RECEIVED) -> None:
     apply(engine, [raw(content, received) for content in bodies], options=AO, now=NOW)
 
 
-def table(engine: Engine, of: Any) -> list[dict[str, Any]]:
+def table(engine: Engine, selected: Any) -> list[dict[str, Any]]:
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(of)).mappings()]
+        return [dict(row) for row in connection.execute(select(selected)).mappings()]
 
 
 def history(engine: Engine) -> list[dict[str, Any]]:

@@ -18,7 +18,12 @@ from tests.support.events_builder import ANA, RUI, minute
 
 def test_a_look_up_allows_only_where_every_address_is_allowed(engine: Engine, command: Command) -> None:
     give(engine, stop(minute(1), channel="sms"))
-    assert [command("check", *given).exit_code for given in ((RUI,), (RUI, SPELLED), ("Ana",), (ANA,))] == [0, 1, 1, 1]
+    assert [command("check", *addresses).exit_code for addresses in ((RUI,), (RUI, SPELLED), ("Ana",), (ANA,))] == [
+        0,
+        1,
+        1,
+        1,
+    ]
 
 
 def test_a_look_up_says_the_status_the_address_and_the_opt_out(engine: Engine, command: Command) -> None:

@@ -29,8 +29,8 @@ def give(engine: Engine, *bodies: bytes, options: ParseOptions = AO, received: d
 def history(engine: Engine, table: Any = OPT_OUT_STATEMENTS) -> list[dict[str, Any]]:
     """Every statement, with the times of the ledger, or as the history itself has it."""
     with engine.connect() as connection:
-        found = connection.execute(select(table).order_by(table.c.id)).mappings()
-        return [{name: value for name, value in row.items() if name != "id"} for row in found]
+        statements = connection.execute(select(table).order_by(table.c.id)).mappings()
+        return [{name: value for name, value in row.items() if name != "id"} for row in statements]
 
 
 def add(engine: Engine, at: datetime, reason: str = "told us by letter") -> None:
@@ -101,7 +101,7 @@ def test_each_body_of_an_opt_out_states_it_with_its_own_times_whether_it_holds_o
     give(engine, stop(4, to=None), received=minute(65))
     stated = {(noted["address"], noted["occurred_at"], noted["received_at"]) for noted in history(engine)}
     times = [(minute(5), minute(70)), (minute(3), minute(60)), (minute(4), minute(65))]
-    assert stated == {(address, *of) for address in (ANA, RUI) for of in times}
+    assert stated == {(address, *moments) for address in (ANA, RUI) for moments in times}
     assert len(history(engine)) == 6
 
 
@@ -210,8 +210,8 @@ def test_no_failure_opts_out_unless_it_is_configured(engine: Engine) -> None:
 
 
 def test_in_either_order_a_stop_stands_before_a_failure_of_the_same_moment(engine: Engine) -> None:
-    told = stop(2, message_id="m2"), failure(message_id="m2", error_code="21610")
-    for first, second in (told, told[::-1]):
+    deliveries = stop(2, message_id="m2"), failure(message_id="m2", error_code="21610")
+    for first, second in (deliveries, deliveries[::-1]):
         give(engine, first, options=STRICT)
         give(engine, second, options=STRICT)
         (row,) = rows(engine, "opt_outs")
@@ -260,29 +260,29 @@ def test_a_message_after_a_resubscription_is_not_listed_and_one_before_it_stays_
 
 def test_evidence_shows_statements_bodies_facts_and_what_was_sent_afterwards(engine: Engine) -> None:
     give(engine, delivered("m1", 0), stop(5, to=None), delivered("after", 7), delivered("before", 4))
-    found = gather_evidence(engine, "912 345 678", default_region="AO")
-    assert (found.address, found.is_known) == (ANA, True)
-    assert [(row["address"], bool(row["is_active"])) for row in found.opt_outs] == [(ANA, True)]
-    assert [(row["kind"], row["body"]) for row in found.statements] == [("opted_out", stop(5, to=None))]
-    assert [(fact["event"], fact["body"]) for fact in found.facts] == [
+    evidence = gather_evidence(engine, "912 345 678", default_region="AO")
+    assert (evidence.address, evidence.is_known) == (ANA, True)
+    assert [(row["address"], bool(row["is_active"])) for row in evidence.opt_outs] == [(ANA, True)]
+    assert [(row["kind"], row["body"]) for row in evidence.statements] == [("opted_out", stop(5, to=None))]
+    assert [(fact["event"], fact["body"]) for fact in evidence.facts] == [
         ("message.delivered", delivered("m1", 0)),
         ("message.optout", stop(5, to=None)),
     ]
-    assert [message["message_id"] for message in found.messages_afterwards] == ["after"]
+    assert [message["message_id"] for message in evidence.messages_afterwards] == ["after"]
 
 
 def test_evidence_shows_every_body_of_a_message_whether_it_holds_or_not(engine: Engine) -> None:
     give(engine, stop(5), stop(3), delivered("m1", 0), delivered("m1", 1))
-    found = gather_evidence(engine, ANA, default_region="AO")
-    assert [row["body"] for row in found.statements] == [stop(3), stop(5)]
-    assert [fact["body"] for fact in found.facts] == [delivered("m1", 0), delivered("m1", 1), stop(3), stop(5)]
+    evidence = gather_evidence(engine, ANA, default_region="AO")
+    assert [row["body"] for row in evidence.statements] == [stop(3), stop(5)]
+    assert [fact["body"] for fact in evidence.facts] == [delivered("m1", 0), delivered("m1", 1), stop(3), stop(5)]
 
 
 def test_evidence_of_an_opt_out_without_a_message_shows_its_body(engine: Engine) -> None:
     alone = stop(5, message_id=None)
     give(engine, alone)
-    found = gather_evidence(engine, ANA, default_region="AO")
-    assert [row["body"] for row in found.statements] == [alone]
+    evidence = gather_evidence(engine, ANA, default_region="AO")
+    assert [row["body"] for row in evidence.statements] == [alone]
 
 
 def test_evidence_remains_where_a_body_was_forgotten(engine: Engine) -> None:
@@ -304,11 +304,11 @@ def test_of_an_address_that_nobody_opted_out_nothing_is_known(engine: Engine) ->
 def test_latency_is_told_of_what_took_effect_in_the_last_day(engine: Engine) -> None:
     received = raw(b"").received_at
     for seconds, message in ((0.2, "a"), (0.4, "b"), (3.0, "c")):
-        one = stop(message_id=message)
-        apply(engine, [raw(one)], options=AO, now=received + timedelta(seconds=seconds))
+        content = stop(message_id=message)
+        apply(engine, [raw(content)], options=AO, now=received + timedelta(seconds=seconds))
     with engine.connect() as connection:
-        found = latency(connection, received + timedelta(hours=1))
+        earlier = latency(connection, received + timedelta(hours=1))
         later = latency(connection, received + timedelta(days=2))
-    assert (found.opt_outs, found.p50_seconds, found.p99_seconds) == (3, 0.4, 3.0)
-    assert found.share_within_one_second == pytest.approx(2 / 3)
+    assert (earlier.opt_outs, earlier.p50_seconds, earlier.p99_seconds) == (3, 0.4, 3.0)
+    assert earlier.share_within_one_second == pytest.approx(2 / 3)
     assert (later.opt_outs, later.p50_seconds, later.share_within_one_second) == (0, None, None)

@@ -24,8 +24,8 @@ TIMES = {"occurred_at": UTCDateTime(), "received_at": UTCDateTime()}
 
 def state(connection: Connection, **values: Any) -> None:
     """Add a statement of an event that has a body, or of a person."""
-    told = {"kind": "opted_out", "channel": "sms", "address": ANA, "sender": "", "applied_at": NOW, "source": "event"}
-    connection.execute(insert(HISTORY).values(**told | values))
+    usual = {"kind": "opted_out", "channel": "sms", "address": ANA, "sender": "", "applied_at": NOW, "source": "event"}
+    connection.execute(insert(HISTORY).values(**usual | values))
 
 
 def fact(connection: Connection, subject_id: str, digest: str, occurred: float, received: float) -> None:
@@ -65,12 +65,12 @@ def test_a_statement_has_the_times_of_its_own_body_whether_that_body_holds_or_no
         state(connection, message_id="m1", event=STOP, digest="other")
         state(connection, event=STOP, digest="alone")
         state(connection, kind="opted_in", channel=None, sender=None, occurred_at=minute(4), source="manual")
-        found = asked(
+        statements = asked(
             connection,
             "SELECT digest, subject_id, occurred_at, received_at FROM opt_out_statements ORDER BY id",
             digest=Text(), subject_id=Text(), **TIMES,
         )  # fmt: skip
-    assert [tuple(row.values()) for row in found] == [
+    assert [tuple(row.values()) for row in statements] == [
         ("holds", "m1", minute(5), minute(6)),
         ("other", "m1", minute(3), minute(9)),
         ("alone", "sha256:alone", minute(7), minute(8)),
@@ -103,12 +103,12 @@ def is_ended(stop: Statement, others: list[Statement], moment: datetime) -> bool
     _, channel, address, sender, occurred, received, _, _ = stop
     return any(
         kind == "opted_in"
-        and of == address
+        and scope_address == address
         and scope_channel in (None, channel)
         and scope_sender in (None, sender)
         and again <= moment
         and (again > received or (again > occurred and moment < received))
-        for kind, scope_channel, of, scope_sender, again, *_ in others
+        for kind, scope_channel, scope_address, scope_sender, again, *_ in others
     )
 
 
@@ -148,18 +148,20 @@ def test_a_message_is_listed_with_the_first_opt_out_before_it_that_was_not_ended
             scope = {"kind": kind, "channel": channel, "address": address, "sender": sender}
             if digest and message_id:
                 place = chance.choice((fact, further))
-                place(connection, message_id, digest, *((of - minute(0)).seconds / 60 for of in (occurred, received)))
+                place(
+                    connection, message_id, digest, *((time - minute(0)).seconds / 60 for time in (occurred, received))
+                )
                 state(connection, **scope, message_id=message_id, event=STOP, digest=digest)
             else:
                 state(connection, **scope, occurred_at=occurred, source="manual")
         for message_id, recipient, moment in messages:
             row = {"message_id": message_id, "recipient": recipient, "status": "delivered", "status_at": moment}
             connection.execute(insert(MESSAGES).values(**row, conflict=False, updated_at=NOW))
-        found = asked(
+        messages_after = asked(
             connection,
             "SELECT message_id, opted_out_at, opt_out_channel, opt_out_sender, seconds_after_opt_out "
             "FROM sent_after_opt_out",
             message_id=Text(), opted_out_at=UTCDateTime(),
         )  # fmt: skip
-    assert {row["message_id"]: tuple(row.values())[1:] for row in found} == expected
+    assert {row["message_id"]: tuple(row.values())[1:] for row in messages_after} == expected
     assert 0 < len(expected) < len(messages)

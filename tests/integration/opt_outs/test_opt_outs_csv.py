@@ -52,9 +52,12 @@ def opt_out(engine: Engine, address: str, sender: str = "", channel: str = "", n
 
 
 def keys(engine: Engine) -> set[tuple[str, str, str, str | None]]:
-    of = OPT_OUTS.c
+    columns = OPT_OUTS.c
     with engine.connect() as connection:
-        return {tuple(row) for row in connection.execute(select(of.channel, of.address, of.sender, of.note))}
+        return {
+            tuple(row)
+            for row in connection.execute(select(columns.channel, columns.address, columns.sender, columns.note))
+        }
 
 
 def test_no_cell_of_an_export_is_a_formula_and_import_reads_each_as_it_was(engine: Engine, command: Command) -> None:
@@ -133,13 +136,13 @@ def test_the_line_by_which_excel_is_told_the_delimiter_is_understood_and_kept(
 ) -> None:
     opt_out(engine, ANA)
     header, rows = b"name" + delimiter + b"phone\r\n", [b"x" + delimiter + b"%b\r\n"] * 3
-    told = [row % cell for row, cell in zip(rows, (b"912345678", b"923000111", b"none"), strict=True)]
-    Path("in.csv").write_bytes(line + header + b"".join(told))
+    lines = [row % cell for row, cell in zip(rows, (b"912345678", b"923000111", b"none"), strict=True)]
+    Path("in.csv").write_bytes(line + header + b"".join(lines))
     result = command("scrub", "in.csv", "--column", "phone", *SCRUBBED)
     assert result.exit_code == 0, result.output
-    assert Path("removed.csv").read_bytes() == line + header + told[0]
-    assert Path("clean.csv").read_bytes() == line + header + told[1]
-    invalid = line + header[:-2] + delimiter + b"invalid_reason\r\n" + told[2][:-2] + delimiter
+    assert Path("removed.csv").read_bytes() == line + header + lines[0]
+    assert Path("clean.csv").read_bytes() == line + header + lines[1]
+    invalid = line + header[:-2] + delimiter + b"invalid_reason\r\n" + lines[2][:-2] + delimiter
     assert Path("invalid.csv").read_bytes() == invalid + b"no address\r\n"
     assert command("import", "in.csv", *BY, "--invalid", "bad.csv").exit_code == 1
     assert Path("bad.csv").read_bytes() == invalid + b"the address is none: no address\r\n"

@@ -51,9 +51,9 @@ def imported(command: Command, content: str | bytes, *options: str) -> dict[str,
     return {name: number for name, number in counts.items() if number}
 
 
-def table(engine: Engine, of: Any) -> list[dict[str, Any]]:
+def table(engine: Engine, selected: Any) -> list[dict[str, Any]]:
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(of).order_by(*of.primary_key)).mappings()]
+        return [dict(row) for row in connection.execute(select(selected).order_by(*selected.primary_key)).mappings()]
 
 
 def everything(engine: Engine) -> list[list[dict[str, Any]]]:
@@ -75,8 +75,8 @@ def test_a_file_opts_out_with_scope_time_and_reason_and_who_says_so(engine: Engi
     assert imported(command, content) == {"new": 1}
     (row,), (noted,) = everything(engine)
     assert row["opted_out_at"] == row["received_at"] == noted["occurred_at"] == minute(1)
-    for of in (row, noted):
-        assert [of[name] for name in ("channel", "address", "sender", "source")] == ["sms", ANA, "A", "import"]
+    for record in (row, noted):
+        assert [record[name] for name in ("channel", "address", "sender", "source")] == ["sms", ANA, "A", "import"]
     assert (row["note"], noted["reason"], noted["stated_by"], noted["kind"]) == ("by post",) * 2 + (
         "Maria",
         "opted_out",
@@ -205,8 +205,8 @@ def test_invalid_rows_are_told_by_line_and_kept_as_they_are_and_the_others_are_t
     Path("in.csv").write_bytes(b"".join(line + b"\n" for line in (header, b"912345678,,,", *bad)))
     result = command("import", "in.csv", *BY, "--invalid", "bad.csv")
     assert result.exit_code == 1
-    kept = [header + b",invalid_reason", *(line + b"," + why for line, why in bad.items())]
-    assert Path("bad.csv").read_bytes() == b"".join(line + b"\n" for line in kept)
+    lines = [header + b",invalid_reason", *(line + b"," + why for line, why in bad.items())]
+    assert Path("bad.csv").read_bytes() == b"".join(line + b"\n" for line in lines)
     assert [line.split(": ")[0] for line in result.stderr.splitlines()] == [
         f"line {n}" for n in (3, 4, 5, 6, 7, 8, 10, 11, 12)
     ]
@@ -303,7 +303,7 @@ def test_any_file_twice_is_as_once_and_makes_nothing_earlier(
 
 def read(engine: Engine, path: Path) -> ImportCounts:
     defaults = Defaults(by="Maria", channel="", sender="", at=None, default_region="AO")
-    with opened_csv(path, named("to"), wanted="to", delimiter=",") as file:
+    with opened_csv(path, named("to"), column_text="to", delimiter=",") as file:
         return import_opt_outs(
             engine,
             file,

@@ -141,7 +141,7 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
     assert datetime.fromisoformat(document.pop("as_of")) >= now
     assert document.pop("opt_out_latency_p50_seconds") == pytest.approx(0.25, abs=0.001)
     assert document.pop("opt_out_latency_p99_seconds") == pytest.approx(0.25, abs=0.001)
-    told = {
+    figures = {
         "held_by": None,
         "queue_jobs": 0,
         "failed_jobs": 0,
@@ -152,7 +152,7 @@ def test_status_tells_what_waits_and_how_soon_a_stop_takes_effect(
         "opt_outs_last_day": 1,
         "opt_outs_within_one_second_share": 1.0,
     }
-    assert document | told == document
+    assert document | figures == document
     enqueue(open_queue(redis), [RawEvent(body=STOP, received_at=now - timedelta(hours=1))], at_front=True)
     stale = command("status")
     assert stale.exit_code == 1

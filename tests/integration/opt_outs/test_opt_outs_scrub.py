@@ -119,9 +119,9 @@ def test_the_delimiter_is_the_one_with_which_the_header_has_the_column(command: 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_byte_order_mark_encoding_and_line_ends_stay(command: Scrub, encoding: str, mark: bytes, end: str) -> None:
     lines = ("nome;phone", "Ança;912345678", "Zoë;923000111", "Bé;x", "nome;phone;invalid_reason", "Bé;x;no address")
-    header, ana, rui, bad, of_invalid, told = (f"{line}{end}".encode(encoding) for line in lines)
+    header, ana, rui, bad, of_invalid, bad_with_reason = (f"{line}{end}".encode(encoding) for line in lines)
     assert command(mark + header + ana + bad + rui).exit_code == 0
-    assert written() == [mark + header + rui, mark + header + ana, mark + of_invalid + told]
+    assert written() == [mark + header + rui, mark + header + ana, mark + of_invalid + bad_with_reason]
 
 
 def test_bytes_that_are_no_utf_8_survive_and_are_no_address(command: Scrub) -> None:
@@ -246,7 +246,7 @@ def test_what_was_there_stays_where_the_run_fails_or_is_stopped(
                 raise failure
             os.kill(os.getpid(), signal.SIGINT)
 
-        monkeypatch.setattr(scrub_file, "_require_fresh", fail)
+        monkeypatch.setattr(scrub_file, "require_fresh", fail)
         result = command(b"phone\n912345678\n")
         assert result.exit_code == 1
         assert "nothing was written" in result.stderr
@@ -387,7 +387,7 @@ def scrubbed(folder: Path, lookup: Lookup, content: bytes) -> list[bytes]:
     source.write_bytes(content)
     asked = ScrubScope(channel=None, sender=None, max_staleness=timedelta(minutes=1))
     with (
-        opened_csv(source, named("phone"), wanted="phone", delimiter=",") as file,
+        opened_csv(source, named("phone"), column_text="phone", delimiter=",") as file,
         written_together(paths) as (clean, removed, invalid),
     ):
         files = Files(clean=clean, removed=removed, invalid=invalid)

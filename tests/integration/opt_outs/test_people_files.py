@@ -64,8 +64,8 @@ def cells(name: str) -> list[list[str]]:
 
 def scrubbed(command: Command, *options: str) -> dict[str, list[list[str]]]:
     names = {"out": "clean.csv", "removed": "removed.csv", "invalid": "invalid.csv"}
-    given = [word for option, name in names.items() for word in (f"--{option}", name)]
-    assert command("scrub", "in.csv", "--column", "phone", *given, *options).exit_code in (0, 1)
+    files = [word for option, name in names.items() for word in (f"--{option}", name)]
+    assert command("scrub", "in.csv", "--column", "phone", *files, *options).exit_code in (0, 1)
     return {option: cells(name) for option, name in names.items()}
 
 
@@ -83,9 +83,9 @@ def test_nobody_who_opted_out_is_left_in_a_list_under_any_spelling(engine: Engin
     people = [form.format(PERSON) for form in NUMBERS.values()] + list(EMAILS.values())
     people += [spelling for pair in TWO_NUMBERS.values() for number in pair for spelling in (number, number[1:])]
     write(people)
-    found = scrubbed(command)
-    assert (found["out"], found["invalid"]) == ([], [])
-    assert [row[0] for row in found["removed"]] == people
+    rows = scrubbed(command)
+    assert (rows["out"], rows["invalid"]) == ([], [])
+    assert [row[0] for row in rows["removed"]] == people
 
 
 def test_what_names_nobody_is_invalid_in_a_list_with_its_reason(engine: Engine, command: Command) -> None:
@@ -93,11 +93,11 @@ def test_what_names_nobody_is_invalid_in_a_list_with_its_reason(engine: Engine, 
     nobody = [form.format(number) for form in GLUED for number in (PERSON, STRANGER)]
     nobody += [*UNREADABLE, *(form.format(STRANGER) for form in DECIMALS), "a" * 2000]
     write(nobody)
-    found = scrubbed(command)
-    assert (found["out"], found["removed"]) == ([], [])
-    assert [row[:2] for row in found["invalid"]] == [[cell, str(place)] for place, cell in enumerate(nobody)]
+    rows = scrubbed(command)
+    assert (rows["out"], rows["removed"]) == ([], [])
+    assert [row[:2] for row in rows["invalid"]] == [[cell, str(place)] for place, cell in enumerate(nobody)]
     reasons = {str(problem) for problem in AddressProblem}
-    assert [row for row in found["invalid"] if len(row) != 3 or row[2] not in reasons] == []
+    assert [row for row in rows["invalid"] if len(row) != 3 or row[2] not in reasons] == []
 
 
 def test_a_reason_is_one_cell_with_any_delimiter() -> None:
@@ -110,10 +110,10 @@ def test_a_list_of_two_exports_put_together_hides_nobody(engine: Engine, command
     export = f'phone,note\n{PERSON},1\n"{EMAIL}","a, b"\n'
     other = f'"{PERSON}","c, d"\n"{EMAIL}",2\n{STRANGER},3\n'
     Path("in.csv").write_text(f"\ufeff{export}\ufeff{other}\ufeff{export}", encoding="utf-8")
-    found = scrubbed(command)
-    assert [row[0] for row in found["out"]] == [STRANGER]
-    assert len(found["removed"]) == 6
-    assert [row[2] for row in found["invalid"]] == [str(AddressProblem.NO_ADDRESS)]  # the second header
+    rows = scrubbed(command)
+    assert [row[0] for row in rows["out"]] == [STRANGER]
+    assert len(rows["removed"]) == 6
+    assert [row[2] for row in rows["invalid"]] == [str(AddressProblem.NO_ADDRESS)]  # the second header
 
 
 def test_a_list_is_scrubbed_by_channel_and_sender_in_any_spelling(engine: Engine, command: Command) -> None:
@@ -176,13 +176,13 @@ def test_what_a_person_says_holds_for_every_spelling(engine: Engine, command: Co
         # Which spellings are one person's is known before any database is asked, so one database shows all of them.
         spellings = [of_one[:3] for of_one in spellings]
     for of_one in spellings:
-        for said, asked in zip(of_one, (*of_one[1:], of_one[0]), strict=True):
-            assert command("add", said, *BY).exit_code == 0, said
-            assert command("check", asked).exit_code == 1, (said, asked)
-            assert command("evidence", asked).exit_code == 0, (said, asked)
-            assert command("remove", asked, *WHY).exit_code == 0, (said, asked)
-            assert command("check", said).exit_code == 0, (said, asked)
-            assert command("remove", said, *WHY).exit_code == 1  # nothing is left to end
+        for stated, asked in zip(of_one, (*of_one[1:], of_one[0]), strict=True):
+            assert command("add", stated, *BY).exit_code == 0, stated
+            assert command("check", asked).exit_code == 1, (stated, asked)
+            assert command("evidence", asked).exit_code == 0, (stated, asked)
+            assert command("remove", asked, *WHY).exit_code == 0, (stated, asked)
+            assert command("check", stated).exit_code == 0, (stated, asked)
+            assert command("remove", stated, *WHY).exit_code == 1  # nothing is left to end
         assert len(persons(engine)) == 1
         clear(engine)
 
@@ -194,8 +194,8 @@ def test_who_says_something_of_nobody_is_told_so(engine: Engine, command: Comman
         if text == "-" and name == "check":
             continue  # it reads addresses from standard input
         assert result.exit_code == (2 if name == "add" else 1), text
-        said = map(str, AddressProblem) if name == "add" else ("invalid",)
-        assert any(word in result.output for word in said), text
+        words = map(str, AddressProblem) if name == "add" else ("invalid",)
+        assert any(word in result.output for word in words), text
     with engine.connect() as connection:
         assert connection.execute(select(HISTORY.c.id)).all() == []
 
@@ -240,11 +240,11 @@ def test_ending_ends_every_row_of_the_person_and_of_its_scope(engine: Engine, co
 def test_opt_outs_are_listed_exported_and_ended_by_any_spelling_of_the_sender(
     engine: Engine, command: Command, spellings: tuple[str, ...]
 ) -> None:
-    for told, asked in zip(spellings, (*spellings[1:], spellings[0]), strict=True):
-        assert command("add", PERSON, *BY, "--sender", told).exit_code == 0
-        assert json.loads(command("list", "--json", "--sender", asked).stdout)["count"] == 1, (told, asked)
+    for stated, asked in zip(spellings, (*spellings[1:], spellings[0]), strict=True):
+        assert command("add", PERSON, *BY, "--sender", stated).exit_code == 0
+        assert json.loads(command("list", "--json", "--sender", asked).stdout)["count"] == 1, (stated, asked)
         command("export", "out.csv", "--sender", asked)
-        assert len(cells("out.csv")) == 1, (told, asked)
+        assert len(cells("out.csv")) == 1, (stated, asked)
         assert json.loads(command("list", "--json", "--sender", "ZEXB").stdout)["count"] == 0
         assert command("remove", PERSON, *WHY, "--sender", asked).exit_code == 0
         clear(engine)

@@ -202,10 +202,10 @@ def test_an_opt_out_received_by_a_clock_that_is_far_ahead_stays_in_force_and_the
     begun = datetime.now(UTC)
     result = command("remove", ANA, RUI, *WHY)
     assert result.exit_code == 1
-    said = [line for line in result.stdout.splitlines() if line.startswith(ANA)]
-    assert "remains in force: sms, any sender, since 2026-06-24 10:01:00Z (event)" in said[1]
-    assert f"received at {received:%Y-%m-%d %H:%M:%S}" in said[2]
-    assert "clock" in said[2]
+    lines = [line for line in result.stdout.splitlines() if line.startswith(ANA)]
+    assert "remains in force: sms, any sender, since 2026-06-24 10:01:00Z (event)" in lines[1]
+    assert f"received at {received:%Y-%m-%d %H:%M:%S}" in lines[2]
+    assert "clock" in lines[2]
     assert f"{RUI}  ended:" in result.stdout
     assert status(command, ANA, RUI) == ["suppressed", "allowed"]
     # It is never stated for a time that is still to come, and holds for what it can.
@@ -246,8 +246,8 @@ def test_who_waits_for_a_clock_keeps_nobody_from_opting_out(engine: Engine) -> N
         time.sleep(0.5)
         give(engine, stop(minute(1), RUI))
         assert not removing.done()
-        (of,) = removing.result()
-    assert (len(of.ended), of.in_force, of.ahead) == (1, [], [])
+        (outcome,) = removing.result()
+    assert (len(outcome.ended), outcome.in_force, outcome.ahead) == (1, [], [])
 
 
 def test_a_re_subscription_and_its_history_are_one_transaction(engine: Engine, command: Command) -> None:

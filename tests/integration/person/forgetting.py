@@ -15,7 +15,7 @@ from sync.person.record import record_forgotten
 from tests.support.events_builder import AO, clear
 
 KEY = "a key of the tests and of nobody else"
-OPTIONS = replace(AO, forget_keys=(ForgetKey.of(KEY.encode()),))
+OPTIONS = replace(AO, forget_keys=(ForgetKey.from_secret(KEY.encode()),))
 BY, REASON = "Maria", "letter 1234"
 
 

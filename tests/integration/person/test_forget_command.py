@@ -29,7 +29,7 @@ from sync.queue.connection import SERIALIZER, open_queue
 from sync.queue.counts import LATEST_KEY, given_forget_keys
 from sync.queue.jobs import enqueue
 from sync.store.apply import apply
-from sync.store.singly import Held
+from sync.store.singly import ItemsHeld
 from sync.suppression import Lookup
 from sync.tasks import add_task
 from tests.integration.person.forgetting import BY, KEY, OPTIONS, REASON, dumped, forget
@@ -40,7 +40,7 @@ Command = Callable[..., Result]
 
 DIGITS = ANA.removeprefix("+244")
 PSEUDONYM = OPTIONS.forget_keys[0].pseudonym(ANA)
-OTHER_KEY = ForgetKey.of(b"another key of the tests, of nobody")
+OTHER_KEY = ForgetKey.from_secret(b"another key of the tests, of nobody")
 STOP = body("message.optout", minute(5), to=ANA, from_="ZEXA", channel="sms", message_id="m1")
 FAILED = body("message.failed", minute(6), to=ANA, channel="sms", message_id="m2", error=f"{DIGITS} is away")
 
@@ -77,7 +77,7 @@ def read(engine: Engine, query: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (["951234567"], "may be two people's"),
         (["undefined"], "nobody's address"),
@@ -90,21 +90,21 @@ def read(engine: Engine, query: str) -> list[Any]:
     ],
 )
 def test_what_may_mean_somebody_else_or_would_keep_the_name_is_refused(
-    engine: Engine, command: Command, words: list[str], said: str
+    engine: Engine, command: Command, words: list[str], sentence: str
 ) -> None:
     give(engine, STOP)
     before = dumped(engine)
     refused = command("person", "forget", "--by", BY, "--reason", REASON, *words)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert said in refused.stderr
+    assert sentence in refused.stderr
     assert dumped(engine) == before
 
 
 def test_without_a_key_nobody_is_forgotten_and_a_short_one_is_refused(command: Command) -> None:
-    for key, said in (("", "ZEXA_FORGET_KEY is not set"), ("short", "less than 32 characters")):
+    for key, sentence in (("", "ZEXA_FORGET_KEY is not set"), ("short", "less than 32 characters")):
         refused = command("person", "forget", ANA, "--by", BY, "--reason", REASON, ZEXA_FORGET_KEY=key)
         assert refused.exit_code == 2
-        assert said in refused.stderr
+        assert sentence in refused.stderr
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -258,7 +258,7 @@ def test_without_the_key_nothing_is_applied_and_look_ups_say_unknown(engine: Eng
         assert asked(engine, redis, ANA, RUI, keys=keys) == {"unknown"}
         with pytest.raises(ForgetKeyMissing, match=OPTIONS.forget_keys[0].key_id):
             require_forget_keys(engine, {key.key_id for key in keys})
-        with capture_logs(), pytest.raises(Held):
+        with capture_logs(), pytest.raises(ItemsHeld):
             apply(engine, [raw(STOP)], options=replace(AO, forget_keys=keys), now=minute(121))
     assert read(engine, "SELECT count(*) FROM dead_letters") == [(0,)]
     assert asked(engine, redis, ANA, keys=(OTHER_KEY, *OPTIONS.forget_keys)) == {"suppressed"}
@@ -308,9 +308,9 @@ def test_no_row_holds_what_the_list_of_all_numbers_could_be_compared_with(engine
     give(engine, STOP, FAILED, f"to={ANA}".encode(), body("message.optout", minute(8), to=DIGITS, channel="sms"))
     forget(engine, ANA)
     stored = dumped(engine)
-    known = [ANA, ANA[1:], DIGITS, f"digits:{DIGITS}", f"person:{ANA}"]
+    spellings = [ANA, ANA[1:], DIGITS, f"digits:{DIGITS}", f"person:{ANA}"]
     bodies = [STOP, FAILED, f"to={ANA}".encode(), body("message.optout", minute(8), to=DIGITS, channel="sms")]
-    plain = [sha256(candidate).hexdigest() for candidate in [*bodies, *(text.encode() for text in known)]]
+    plain = [sha256(candidate).hexdigest() for candidate in [*bodies, *(text.encode() for text in spellings)]]
     twice = [sha256(digest.encode()).hexdigest() for digest in plain]
     assert not [digest for digest in [*plain, *twice] if digest in stored]
     assert DIGITS not in stored
@@ -323,15 +323,15 @@ def test_every_hash_of_a_person_changes_with_the_key(both_engines: list[Engine])
         apply(engine, [raw(STOP), raw(FAILED), raw(f"to={ANA}".encode())], options=options, now=minute(121))
         forget(engine, ANA, options)
         with engine.connect() as connection:
-            found = set()
+            values = set()
             for query in (
                 "SELECT digest FROM events UNION SELECT digest FROM dead_letters",
                 "SELECT recipient FROM message_status",
                 "SELECT address FROM opt_outs UNION SELECT digest FROM opt_out_history WHERE digest IS NOT NULL",
                 "SELECT marks FROM forgotten_people UNION SELECT key_id FROM forget_keys",
             ):
-                found |= set(connection.execute(text(query)).scalars())
-        keyed.append(found)
+                values |= set(connection.execute(text(query)).scalars())
+        keyed.append(values)
     assert not keyed[0] & keyed[1]
 
 
@@ -401,8 +401,8 @@ def test_rows_written_by_hand_are_renamed_too(engine: Engine, redis: Redis) -> N
             {"to": ANA, "no": False, "at": at},
         )
         outage = "INSERT INTO outages (began_at, kind, resolved_by, resolved_reason, resolved_at)"
-        said = {"at": at, "reason": f"{DIGITS} called"}
-        connection.execute(text(f"{outage} VALUES (:at, 'no_store', 'Maria', :reason, :at)"), said)
+        outage_values = {"at": at, "reason": f"{DIGITS} called"}
+        connection.execute(text(f"{outage} VALUES (:at, 'no_store', 'Maria', :reason, :at)"), outage_values)
     forget(engine, ANA)
     rows = read(engine, "SELECT address, note FROM opt_outs WHERE channel = 'sms' ORDER BY address")
     assert rows == [(RUI, "(erased)"), (PSEUDONYM, "list of May")]

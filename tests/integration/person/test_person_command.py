@@ -57,9 +57,9 @@ def ids(rows: Any) -> list[str]:
 
 def test_messages_come_latest_first_each_with_its_reason_and_a_count_beyond_the_limit(engine: Engine) -> None:
     give(engine, *(delivered(f"m{number}", number) for number in range(5)), delivered("of_rui", 9, RUI))
-    found = held(engine, "244912345678", limit=3)
-    assert (ids(found.messages), found.message_count) == (["m4", "m3", "m2"], 5)
-    assert found.messages[0]["why"] == (
+    holdings = held(engine, "244912345678", limit=3)
+    assert (ids(holdings.messages), holdings.message_count) == (["m4", "m3", "m2"], 5)
+    assert holdings.messages[0]["why"] == (
         "delivered, because message.delivered (occurred 2026-06-24 10:04:00Z) is the only event that says what became "
         "of it."
     )
@@ -87,9 +87,9 @@ def test_email_addresses_and_slack_ids_are_found_too(engine: Engine) -> None:
 def test_the_verdict_knows_whether_the_opt_out_had_reached_us(engine: Engine) -> None:
     give(engine, delivered("m1", 4), delivered("unknown", 30), delivered("known", 240))
     give(engine, STOP, received_at=minute(31), now=minute(32))
-    found = held(engine)
-    assert ids(found.late) == ["known", "unknown"]
-    verdict = person_document(found, shows_addresses=False, with_bodies=False)["verdict"]
+    holdings = held(engine)
+    assert ids(holdings.late) == ["known", "unknown"]
+    verdict = person_document(holdings, shows_addresses=False, with_bodies=False)["verdict"]
     assert {name: verdict[name] for name in ("messages", "before_receipt", "before_effect", "in_force")} == {
         "messages": 2,
         "before_receipt": 1,
@@ -101,10 +101,10 @@ def test_the_verdict_knows_whether_the_opt_out_had_reached_us(engine: Engine) ->
 
 def test_opt_outs_and_statements_are_shown_in_force_or_ended(engine: Engine) -> None:
     give(engine, STOP, body("message.optout", minute(6), to=RUI, channel="sms", message_id="of_rui"))
-    found = held(engine, "tel:+244912345678")
-    assert [(row["message_id"], bool(row["is_in_force"])) for row in found.opt_outs] == [("m1", True)]
-    assert [(row["kind"], row["message_id"]) for row in found.history] == [("opted_out", "m1")]
-    assert found.is_anything
+    holdings = held(engine, "tel:+244912345678")
+    assert [(row["message_id"], bool(row["is_in_force"])) for row in holdings.opt_outs] == [("m1", True)]
+    assert [(row["kind"], row["message_id"]) for row in holdings.history] == [("opted_out", "m1")]
+    assert holdings.is_anything
 
 
 def test_a_message_without_a_recipient_is_found_by_its_opt_out_and_one_of_somebody_else_is_not(
@@ -119,9 +119,9 @@ def test_a_message_without_a_recipient_is_found_by_its_opt_out_and_one_of_somebo
 
 
 def test_what_no_row_links_to_a_person_is_found_in_its_body(engine: Engine, redis: Redis) -> None:
-    unknown = body("message.read", minute(1), to=ANA, message_id="read")
+    unknown = body("message.unknown", minute(1), to=ANA, message_id="unknown")
     without_id = body("message.delivered", minute(2), to=ANA)
-    of_rui = [body("message.read", minute(1), to=RUI, message_id="rui"), f"to={RUI}".encode()]
+    of_rui = [body("message.unknown", minute(1), to=RUI, message_id="rui"), f"to={RUI}".encode()]
     give(engine, unknown, without_id, UNREADABLE, *of_rui)
     waiting = delivered("waits", 3)
     with engine.begin() as connection:
@@ -129,11 +129,11 @@ def test_what_no_row_links_to_a_person_is_found_in_its_body(engine: Engine, redi
             connection.execute(insert(Inbox).values(body=content, received_at=minute(3), due_at=minute(4)))
     queue = open_queue(redis)
     enqueue(queue, [RawEvent(body=content, received_at=minute(5)) for content in (waiting, *of_rui)], at_front=False)
-    found = held(engine)
-    assert {row["body"] for row in found.other_facts.rows} == {unknown, without_id}
-    assert [row["body"] for row in found.dead_letters.rows] == [UNREADABLE]
-    assert [row["body"] for row in found.inbox.rows] == [waiting]
-    assert (found.dead_letters.looked_at, found.inbox.looked_at, found.inbox.is_complete) == (2, 2, True)
+    holdings = held(engine)
+    assert {row["body"] for row in holdings.other_facts.rows} == {unknown, without_id}
+    assert [row["body"] for row in holdings.dead_letters.rows] == [UNREADABLE]
+    assert [row["body"] for row in holdings.inbox.rows] == [waiting]
+    assert (holdings.dead_letters.looked_at, holdings.inbox.looked_at, holdings.inbox.is_complete) == (2, 2, True)
     in_queue = search_queue(queue, names_any([ANA], "AO"), at_most=2)
     assert in_queue is not None
     assert [row["body"] for row in in_queue.rows] == [waiting]
@@ -141,7 +141,7 @@ def test_what_no_row_links_to_a_person_is_found_in_its_body(engine: Engine, redi
 
 
 def test_a_fact_of_a_message_that_is_listed_is_no_other_fact(engine: Engine) -> None:
-    read = body("message.read", minute(2), to=ANA, message_id="m1")
+    read = body("message.unknown", minute(2), to=ANA, message_id="m1")
     give(engine, delivered("m1", 1), read)
     assert held(engine).other_facts.rows == ()
     exported = held(engine, limit=None)
@@ -151,9 +151,9 @@ def test_a_fact_of_a_message_that_is_listed_is_no_other_fact(engine: Engine) -> 
 def test_masked_output_has_no_address_and_full_output_escapes_what_a_terminal_would_obey(engine: Engine) -> None:
     failed = body("message.failed", minute(2), to=ANA, message_id="m\x1b2", error=f"\x1b[2J {ANA} is away")
     give(engine, STOP, failed, UNREADABLE)
-    found = held(engine)
-    masked = person_text(found, shows_addresses=False)
-    document = json.dumps(person_document(found, shows_addresses=False, with_bodies=False))
+    holdings = held(engine)
+    masked = person_text(holdings, shows_addresses=False)
+    document = json.dumps(person_document(holdings, shows_addresses=False, with_bodies=False))
     assert "+244\u2026678" in masked
     assert "message.failed (occurred 2026-06-24 10:02:00Z)" in masked
     for output in (masked, document):

@@ -20,7 +20,7 @@ def ids_file(folder: Path, *ids: str, column: str = "message_id") -> str:
     return str(file)
 
 
-def said(message_id: str, status: str, at: float | None = None, **more: Any) -> Mapping[str, Any]:
+def message_answer(message_id: str, status: str, at: float | None = None, **more: Any) -> Mapping[str, Any]:
     """What the provider answers about a message whose status came about `at` minutes after ten."""
     time = {} if at is None else {f"{status}_at": minute(at).isoformat()}
     return {"id": message_id, "status": status, "channel": "sms", "to": ANA, **time, **more}

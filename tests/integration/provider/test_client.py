@@ -215,7 +215,7 @@ def test_a_repetition_is_not_told_to_a_terminal(provider: FakeProvider, capfd: p
 
 def test_the_fake_refuses_what_the_documentation_says(provider: FakeProvider) -> None:
     with asking(provider.url) as client:
-        for url, events in (("http://example.com", ["*"]), (URL, ["message.read"])):
+        for url, events in (("http://example.com", ["*"]), (URL, ["message.unknown"])):
             with pytest.raises(ProviderError) as caught:
                 client.create_webhook(url, events)
             assert caught.value.failure is ProviderFailure.VALIDATION_ERROR

@@ -16,7 +16,7 @@ from sync.provider.silent_messages import TIMES_MAX, find_silent
 from sync.queue.counts import RECONCILED, Counts
 from sync.settings.worker import WorkerSettings
 from sync.store.apply import apply
-from tests.integration.provider.asking import said, statuses
+from tests.integration.provider.asking import message_answer, statuses
 from tests.support.events_builder import ANA, AO, body, minute
 from tests.support.fake_provider import FakeProvider
 
@@ -56,12 +56,12 @@ def test_messages_that_were_silent_for_an_hour_are_asked_for_by_one_worker_at_a_
 ) -> None:
     hear(engine, "silent", 2 * HOUR)
     hear(engine, "fresh", HOUR / 2)
-    provider.account.messages = {name: said(name, "delivered", 5) for name in ("silent", "fresh")}
+    provider.account.messages = {name: message_answer(name, "delivered", 5) for name in ("silent", "fresh")}
     first, second = worker(), worker()
     with capture_logs() as logs:
         first.take_turn(engine)
         second.take_turn(engine)
-    assert provider.account.asked == ["silent"]
+    assert provider.account.asked_ids == ["silent"]
     assert statuses(engine) == {"silent": ("delivered", minute(5)), "fresh": (None, None)}
     (line,) = [line for line in logs if line["event"] == "reconcile.asked"]
     assert (line["asked"], line["repaired"], line["failed"]) == (1, 1, 0)
@@ -89,13 +89,13 @@ def test_a_provider_that_refuses_the_key_ends_the_turn_and_nothing_was_asked_for
     engine: Engine, worker: Turn, provider: FakeProvider, redis: Redis
 ) -> None:
     hear(engine, "silent", 2 * HOUR)
-    provider.account.messages = {"silent": said("silent", "delivered", 5)}
+    provider.account.messages = {"silent": message_answer("silent", "delivered", 5)}
     provider.account.fail("GET /messages/{id}", 401)
     with pytest.raises(AskingFailed):
         worker().take_turn(engine)
     redis.delete(LOCK_KEY)
     worker().take_turn(engine)
-    assert provider.account.asked == ["silent"]
+    assert provider.account.asked_ids == ["silent"]
 
 
 def test_without_redis_nobody_asks(engine: Engine, environ: dict[str, str], provider: FakeProvider) -> None:

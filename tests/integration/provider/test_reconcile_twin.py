@@ -16,7 +16,7 @@ from sync.provider.silent_messages import AskSelection, find_due
 from sync.settings.provider import ProviderSettings
 from sync.store.apply import apply
 from tests.conftest import NOW
-from tests.integration.provider.asking import said, statuses
+from tests.integration.provider.asking import message_answer, statuses
 from tests.support.events_builder import ANA, AO, body, clear, minute, patient, raw
 from tests.support.fake_provider import FakeProvider
 from tests.support.oracle import FINAL, Row, expected
@@ -50,9 +50,9 @@ class Sent:
     def answer(self) -> Mapping[str, Any]:
         """What the provider says: how the message ended, or that it is under way."""
         if not self.finals:
-            return said(self.message_id, "sent", 30)
+            return message_answer(self.message_id, "sent", 30)
         last = self.finals[-1]
-        return said(self.message_id, self.events[last], last if self.tells_time else None)
+        return message_answer(self.message_id, self.events[last], last if self.tells_time else None)
 
     @property
     def is_to_be_as_the_twin(self) -> bool:

@@ -40,8 +40,8 @@ EVENTS = [
     of_message("msg_2", "optout", 3),
     of_message("msg_3", "optout", 4, channel="email", to=EMAIL),
     of_message("msg_4", "delivered", 5, channel="sms", to=RUI),
-    of_message("msg_4", "read", 6),
-    of_message("msg_5", "read", 6),
+    of_message("msg_4", "unknown", 6),
+    of_message("msg_5", "unknown", 6),
     raw(body("campaign.sent", minute(1), campaign_id="cmp_1", name="June")),
     raw(body("campaign.completed", minute(9), campaign_id="cmp_1", name="June")),
     raw(body("campaign.sent", minute(1), campaign_id="cmp_2")),
@@ -73,7 +73,7 @@ def rebuilt(
     return walk.counts
 
 
-def found(drifts: list[Drift]) -> list[tuple[str, ...]]:
+def drift_keys(drifts: list[Drift]) -> list[tuple[str, ...]]:
     return [(drift.table, *drift.key.values(), drift.kind) for drift in drifts]
 
 
@@ -308,8 +308,8 @@ def ledger_entry(subject_id: str, content: bytes, name: str = "message.delivered
     digest = hashlib.sha256(content).hexdigest()
 
     def do(connection: Connection) -> None:
-        kept = connection.execute(insert(Body).values(key | {"body": content}).returning(Body.id))
-        entry = {"outcome": "applied", "digest": digest, "is_dated": True, "body_id": kept.scalar_one()}
+        body_row = connection.execute(insert(Body).values(key | {"body": content}).returning(Body.id))
+        entry = {"outcome": "applied", "digest": digest, "is_dated": True, "body_id": body_row.scalar_one()}
         connection.execute(insert(LedgerEntry).values(key | moments | entry))
 
     return do

@@ -27,8 +27,8 @@ from tests.integration.rebuild.damage import (
     change,
     checked,
     damage,
+    drift_keys,
     forget,
-    found,
     in_few,
     let_the_other_body_hold,
     long_story,
@@ -148,7 +148,7 @@ def test_what_a_worker_commits_while_check_reads_is_no_drift(
         store(engine, *EVENTS[::2])
         other = Worker(second_engine, observer, EVENTS[1::2])
         with held_where_others_get_in(reader, step, other) as is_held:
-            assert found(checked(reader)[0]) == [], f"check was held at step {step}"
+            assert drift_keys(checked(reader)[0]) == [], f"check was held at step {step}"
         other.join()
         step, is_met = step + 1, is_held.is_set()
     assert step >= 8
@@ -179,7 +179,7 @@ def test_a_rebuild_of_damaged_rows_beside_workers_ends_with_nothing_that_drifts(
     damage(engine, *some_damage(random.Random(seed)))
     with rebuilding_all_the_while(reader, second_engine, story.options):
         take_side_by_side(workers(opened, 3), shares, story.options)
-    assert found(checked(reader, options=story.options)[0]) == []
+    assert drift_keys(checked(reader, options=story.options)[0]) == []
 
 
 def workers(opened: Opened, number: int) -> list[Engine]:

@@ -23,7 +23,7 @@ from tests.integration.rebuild.damage import (
     change,
     checked,
     damage,
-    found,
+    drift_keys,
     in_few,
     long_story,
     rebuilt,
@@ -62,7 +62,7 @@ def test_every_damage_is_found_by_check_and_repaired_by_rebuild(engine: Engine, 
 
     for rows_per_slice in (1, ROWS_PER_SLICE):
         drifts, counts = checked(reader, rows_per_slice)
-        assert found(drifts) == expected
+        assert drift_keys(drifts) == expected
     assert (everything(engine), updated_at(engine)) == (damaged, damaged_stamps)
 
     repaired = rebuilt(reader, engine, 1)
@@ -120,7 +120,7 @@ def test_after_any_deliveries_and_words_nothing_drifts(engine: Engine, story: St
     clear(engine)
     take(engine, story.steps, story.options)
     drifts, counts = checked(engine, rows_per_slice, story.options)
-    assert found(drifts) == []
+    assert drift_keys(drifts) == []
     stored = everything(engine)
     assert counts.facts == len(stored["events"])
     stored["events"] += stored["further_bodies"]

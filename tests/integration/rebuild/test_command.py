@@ -350,6 +350,6 @@ def test_a_failure_is_one_line_without_a_password(
 
 
 def test_help_says_what_it_does_not_do(command: Command) -> None:
-    told = " ".join(command("--help").stdout.split())
-    assert "a lost fact must not make a person reachable." in told
-    assert "opt_out_history is only added to." in told
+    help_text = " ".join(command("--help").stdout.split())
+    assert "a lost fact must not make a person reachable." in help_text
+    assert "opt_out_history is only added to." in help_text

@@ -25,8 +25,8 @@ from tests.integration.rebuild.damage import (
     change,
     checked,
     damage,
+    drift_keys,
     forget,
-    found,
     ledger_entry,
     of_message,
     rebuilt,
@@ -116,7 +116,7 @@ def test_what_people_state_counts_as_well_as_what_events_do(engine: Engine, read
     words, columns = WORDS[name]
     (before,) = (row for row in everything(engine)["opt_outs"] if row["address"] == RUI)
     damage(engine, words, remove(OptOut, address=RUI))
-    assert found(checked(reader)[0]) == [("opt_outs", "sms", RUI, "", "missing")]
+    assert drift_keys(checked(reader)[0]) == [("opt_outs", "sms", RUI, "", "missing")]
     rebuilt(reader, engine)
     (after,) = (row for row in everything(engine)["opt_outs"] if row["address"] == RUI)
     assert after == before | columns
@@ -133,7 +133,7 @@ def test_an_opt_out_that_only_another_body_addresses_is_found_again(engine: Engi
     assert checked(reader)[0] == []
     before = everything(engine)
     damage(engine, remove(OptOut), forget())
-    assert [row[0] for row in found(checked(reader)[0])] == ["opt_out_history"]
+    assert [row[0] for row in drift_keys(checked(reader)[0])] == ["opt_out_history"]
     rebuilt(reader, engine)
     assert everything(engine) == before
 
@@ -172,7 +172,7 @@ def test_bodies_that_cannot_be_read_are_counted_and_passed_over(engine: Engine, 
     drifts, counts = checked(reader)
     assert (counts.facts, counts.unreadable) == (FACTS + 3, 3)
     # A row that may stand on such a body alone stays; one that other facts make follows from these.
-    assert found(drifts) == [("message_status", "msg_2", "changed")]
+    assert drift_keys(drifts) == [("message_status", "msg_2", "changed")]
     rebuilt(reader, engine, 1)
     assert checked(reader)[0] == []
     assert {row["message_id"]: row["status"] for row in everything(engine)["message_status"]} == {
@@ -243,7 +243,9 @@ def test_the_bodies_of_rows_that_drift_are_parsed_once(
     damage(engine, lambda connection: connection.execute(update(CampaignStatus).values(name="July")))
     bodies: list[bytes] = []
     monkeypatch.setattr(
-        sync.store.ledger_read, "parse", lambda given, options: bodies.append(given.body) or parse(given, options)
+        sync.store.ledger_read,
+        "parse",
+        lambda raw_event, options: bodies.append(raw_event.body) or parse(raw_event, options),
     )
     rebuilt(reader, engine)
     assert everything(engine) == before

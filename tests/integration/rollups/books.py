@@ -34,16 +34,18 @@ def counted(engine: Engine, timezone: str = LUANDA) -> dict[str, Sums]:
     quarters: dict[tuple[str, ...], Counter[str]] = {}
     for row in rows(engine, "message_status"):
         is_final = row["status"] in FINAL
-        told = [row["status"] if is_final else "unfinished"]
-        told += ["opt_outs"] if row["opted_out_at"] else []
-        told += ["conflicts"] if row["conflict"] else []
+        count_names = [row["status"] if is_final else "unfinished"]
+        count_names += ["opt_outs"] if row["opted_out_at"] else []
+        count_names += ["conflicts"] if row["conflict"] else []
         if is_final:
             day = str(row["status_at"].astimezone(zone).date())
-            daily.setdefault((day, row["channel"] or "", row["sender"] or ""), Counter()).update(told)
+            daily.setdefault((day, row["channel"] or "", row["sender"] or ""), Counter()).update(count_names)
         if row["campaign_id"]:
-            campaigns.setdefault((row["campaign_id"],), Counter()).update(told)
+            campaigns.setdefault((row["campaign_id"],), Counter()).update(count_names)
             if is_final:
-                quarters.setdefault((row["campaign_id"], str(quarter_of(row["status_at"]))), Counter()).update(told)
+                quarters.setdefault((row["campaign_id"], str(quarter_of(row["status_at"]))), Counter()).update(
+                    count_names
+                )
     return {
         "daily": {key: {name: counts[name] for name in DAILY_COUNTS} for key, counts in daily.items()},
         "campaigns": {key: {name: counts[name] for name in COUNTS} for key, counts in campaigns.items()},
@@ -71,9 +73,9 @@ def viewed(engine: Engine) -> dict[str, Sums]:
     }
 
 
-def of_quarters(found: Iterable[Mapping[str, Any]]) -> Sums:
+def of_quarters(records: Iterable[Mapping[str, Any]]) -> Sums:
     """Rows of nothing but zeros are none: deltas may wait that cancel each other."""
-    counts = {(row["campaign_id"], utc_text(row["quarter_at"])): {name: row[name] for name in FINAL} for row in found}
+    counts = {(row["campaign_id"], utc_text(row["quarter_at"])): {name: row[name] for name in FINAL} for row in records}
     return {key: of_key for key, of_key in counts.items() if any(of_key.values())}
 
 
@@ -82,7 +84,7 @@ def utc_text(time: Any) -> str:
     return str((datetime.fromisoformat(time).replace(tzinfo=UTC) if isinstance(time, str) else time).astimezone(UTC))
 
 
-def kept(engine: Engine) -> dict[str, Sums]:
+def stored_sums(engine: Engine) -> dict[str, Sums]:
     """What the roll-ups themselves say, without what waits."""
     daily, campaigns = rows(engine, "rollup_daily"), rows(engine, "rollup_campaigns")
     return {
@@ -128,7 +130,7 @@ class Stream:
 
     def event(self) -> RawEvent:
         pick = self.chance.choice
-        name = pick(["delivered", "failed", "undeliverable", "optout", "read", "campaign"])
+        name = pick(["delivered", "failed", "undeliverable", "optout", "unknown", "campaign"])
         at = pick([None, self.begin + timedelta(minutes=pick([0, 1, 14, 15, 60, 24 * 60]), seconds=pick([0, 59]))])
         if name == "campaign":
             total = pick([None, 1, 7])

@@ -25,7 +25,7 @@ from sync.rollups.recount import remake, stored_timezone
 from sync.store.dead_letters import NewDeadLetter, keep_dead_letters
 from sync.store.retry import patiently
 from tests.conftest import NOW
-from tests.integration.rollups.books import LUANDA, ZONES, Stream, counted, give, kept, rebuilt, viewed, waiting
+from tests.integration.rollups.books import LUANDA, ZONES, Stream, counted, give, rebuilt, stored_sums, viewed, waiting
 from tests.support.events_builder import AO, TEN, Row, body, clear, raw, rows
 
 Step = Callable[[Engine], None]
@@ -108,7 +108,7 @@ def test_roll_ups_that_were_changed_by_hand_are_found_and_counted_anew(engine: E
     assert counts.facts == 0
     assert counts.drifting > 1
     assert waiting(engine) == 0
-    assert kept(engine) == viewed(engine) == counted(engine)
+    assert stored_sums(engine) == viewed(engine) == counted(engine)
 
 
 def test_another_time_zone_makes_other_days(engine: Engine) -> None:
@@ -136,8 +136,8 @@ def test_days_at_a_change_of_clocks_are_those_of_the_calendar(engine: Engine, de
         give(engine, [raw(failed, change + timedelta(days=100))])
     while compact(engine, limit=deltas_at_once):
         pass
-    assert kept(engine) == viewed(engine) == counted(engine, "Africa/Cairo")
-    assert {key[0]: counts["failed"] for key, counts in kept(engine)["daily"].items()} == {
+    assert stored_sums(engine) == viewed(engine) == counted(engine, "Africa/Cairo")
+    assert {key[0]: counts["failed"] for key, counts in stored_sums(engine)["daily"].items()} == {
         "2026-08-11": 1,
         "2026-10-29": 3,
         "2026-10-30": 1,
@@ -207,7 +207,7 @@ def test_workers_and_compactors_side_by_side_keep_the_books(engine: Engine, migr
     assert viewed(engine) == counted(engine)
     while compact(engine):
         pass
-    assert kept(engine) == counted(engine)
+    assert stored_sums(engine) == counted(engine)
 
 
 def test_counting_anew_beside_workers_and_compactors_loses_nothing(engine: Engine, migrated_url: URL) -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from sync.cli import main
 from sync.devtools.dev.embedded import RedisServer
 from sync.rollups.compact import compact
-from tests.integration.rollups.books import counted, give, kept, viewed, waiting
+from tests.integration.rollups.books import counted, give, stored_sums, viewed, waiting
 from tests.support.events_builder import TEN, body, raw
 from tests.support.forked import Forked, run_forked
 from tests.support.processes import wait_for
@@ -44,10 +44,10 @@ def test_a_worker_compacts_and_says_which_days_it_counts_by(
     finished = run_forked(["python", "-m", "sync", "worker", "--burst"], env=environ)
     assert finished.returncode == 0, finished.stderr
     assert waiting(engine) == 0
-    assert kept(engine) == counted(engine)
-    said = finished.stdout + finished.stderr
-    assert "rollups.other_timezone" in said
-    assert "Africa/Luanda" in said
+    assert stored_sums(engine) == counted(engine)
+    output = finished.stdout + finished.stderr
+    assert "rollups.other_timezone" in output
+    assert "Africa/Luanda" in output
 
 
 def test_a_worker_at_work_compacts_now_and_then(
@@ -65,7 +65,7 @@ def test_a_worker_at_work_compacts_now_and_then(
     finally:
         worker.terminate()
         assert worker.wait(30) == 0
-    assert kept(engine) == counted(engine)
+    assert stored_sums(engine) == counted(engine)
 
 
 # The command

@@ -70,7 +70,7 @@ def message_body(name: str, at: float, message: str = "msg_1", **data: Any) -> b
 def test_what_became_of_events_is_counted_with_their_lag(redis: Redis, queue: Queue, engine: Engine) -> None:
     at = datetime.now(UTC) - timedelta(seconds=4)
     once = received(message_body("delivered", 1), at)
-    work(redis, engine, [once, once, received(b"{", at), received(body("message.read", minute(1), id="msg_1"), at)])
+    work(redis, engine, [once, once, received(b"{", at), received(body("message.unknown", minute(1), id="msg_1"), at)])
     numbers = in_redis(queue)
     assert numbers.totals.events == {"applied": 1, "ignored": 1, "unchanged": 1, "dead": 1}
     assert numbers.last_hour.events == numbers.totals.events

@@ -33,7 +33,7 @@ LIKE_OPT_OUTS = (
     ),
 )
 OTHERS = (
-    *("", "message.read", "message.queued", "campaign.stopped", "campaign.paused", "message.replied"),
+    *("", "message.unknown", "message.queued", "campaign.stopped", "campaign.paused", "message.replied"),
     *("message.optin", "webhook.test", "message.option", "\U0001f600"),
 )
 
@@ -99,7 +99,7 @@ def test_ignored_facts_that_look_like_an_opt_out_are_counted(
 def test_counting_is_bounded_and_goes_by_the_index(
     engine: Engine, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give(engine, *(unknown("message.stop" if number % 2 else "message.read", number) for number in range(40)))
+    give(engine, *(unknown("message.stop" if number % 2 else "message.unknown", number) for number in range(40)))
     give(engine, *(stop(None, message_id=f"m{number}") for number in range(20)))
     executed: list[tuple[str, Any]] = []
     listener = lambda _c, _u, statement, parameters, *_: executed.append((statement, parameters))  # noqa: E731

@@ -17,13 +17,13 @@ from tests.support.events_builder import AO, Row, body, clear, everything, minut
 CODE = "21610"
 
 
-def give(engine: Engine, *given: RawEvent | bytes, options: ParseOptions = AO) -> Tally:
-    """Apply what is given as one batch."""
-    batch = [event if isinstance(event, RawEvent) else raw(event) for event in given]
+def give(engine: Engine, *events: RawEvent | bytes, options: ParseOptions = AO) -> Tally:
+    """Apply the events as one batch."""
+    batch = [event if isinstance(event, RawEvent) else raw(event) for event in events]
     return apply(engine, batch, options=options, now=NOW)
 
 
-def told(status: str, at: float | None, received: float = 120, **data: Any) -> RawEvent:
+def message_event(status: str, at: float | None, received: float = 120, **data: Any) -> RawEvent:
     """An event of message msg_1 that occurred `at` minutes after ten, and was received `received` after."""
     content = body(f"message.{status}", None if at is None else minute(at), **({"message_id": "msg_1"} | data))
     return raw(content, minute(received))
@@ -33,13 +33,13 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def one(found: list[Row]) -> Row:
-    (row,) = found
+def only_row(rows_found: list[Row]) -> Row:
+    (row,) = rows_found
     return row
 
 
 def message(engine: Engine) -> Row:
-    return one(rows(engine, "message_status"))
+    return only_row(rows(engine, "message_status"))
 
 
 def held_body(engine: Engine) -> bytes:
@@ -59,24 +59,24 @@ def active(engine: Engine) -> list[str]:
         return list(connection.execute(text("SELECT address FROM active_opt_outs ORDER BY address")).scalars())
 
 
-def in_every_order(engine: Engine, *given: RawEvent, options: ParseOptions = AO) -> list[dict[str, list[Row]]]:
-    """What the tables say after each order of what is given, one at a time, and after one batch of all."""
-    found = []
-    for batches in [*([[one] for one in some] for some in permutations(given)), [list(given)]]:
+def in_every_order(engine: Engine, *events: RawEvent, options: ParseOptions = AO) -> list[dict[str, list[Row]]]:
+    """What the tables say after each order of the events, one at a time, and after one batch of all."""
+    states = []
+    for batches in [*([[event] for event in order] for order in permutations(events)), [list(events)]]:
         clear(engine)
         for batch in batches:
             give(engine, *batch, options=options)
-        found.append(everything(engine))
-    return found
+        states.append(everything(engine))
+    return states
 
 
-def assert_one_answer(found: list[dict[str, list[Row]]]) -> None:
-    for other in found[1:]:
-        assert other == found[0]
+def assert_one_answer(states: list[dict[str, list[Row]]]) -> None:
+    for other in states[1:]:
+        assert other == states[0]
 
 
 # Opt-outs that hide in failures
 
 
 def refused(at: float, received: float = 120, **data: Any) -> RawEvent:
-    return told("failed", at, received, error_code=CODE, **data)
+    return message_event("failed", at, received, error_code=CODE, **data)

@@ -20,7 +20,7 @@ from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
 from sync.store import apply as module
 from sync.store.apply import apply, drain
-from sync.store.singly import Held
+from sync.store.singly import ItemsHeld
 from sync.store.tally import Tally
 from sync.worker.applier import TRIES, Applier, NotApplied
 from sync.worker.rq_worker import EventWorker
@@ -190,7 +190,7 @@ def test_a_parser_that_fails_for_everything_buries_nothing(
     with monkeypatch.context() as while_broken:
         while_broken.setattr(module, "parse", fail)
         events = applier.read([delivered("msg_1"), stop_of("msg_2")])
-        with pytest.raises(NotApplied, match="Held"):
+        with pytest.raises(NotApplied, match="ItemsHeld"):
             applier.apply(events)
     assert letters(engine) == []
     applier.apply(events)
@@ -309,7 +309,7 @@ def test_a_replay_refuses_no_letter_that_fails_because_of_us(
         broken(lambda event: event.subject_id == REFUSED)
         apply(engine, [delivered(REFUSED)], options=AO, now=minute(9))
     broken(fail_always)
-    with pytest.raises(Held, match="KeyError"):
+    with pytest.raises(ItemsHeld, match="KeyError"):
         list(replay(engine, LetterSelection(), options=AO))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT attempts FROM dead_letters")).scalar_one() == 1

@@ -88,12 +88,12 @@ def test_an_opt_out_overtakes_what_waits_in_the_inbox(inbox: InboxWriter, engine
 def test_any_bytes_come_back_as_they_were_with_the_time_they_were_received(inbox: InboxWriter, engine: Engine) -> None:
     odd = bytes(range(256))
     received_at = datetime(2026, 6, 24, 10, 5, 0, 123456, tzinfo=UTC)
-    given = [RawEvent(body=odd, received_at=received_at)]
-    asyncio.run(inbox.put(given, due_after=timedelta(0), may_opt_out=False))
+    raw_events = [RawEvent(body=odd, received_at=received_at)]
+    asyncio.run(inbox.put(raw_events, due_after=timedelta(0), may_opt_out=False))
     assert drained(engine) == Tally(received=1, dead=1)
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT body FROM dead_letters")).scalar_one()
-    assert bytes(found) == odd
+        content = connection.execute(text("SELECT body FROM dead_letters")).scalar_one()
+    assert bytes(content) == odd
     assert count(engine, "inbox") == 0
 
 
@@ -168,8 +168,8 @@ def test_ids_are_in_the_order_of_the_events(inbox: InboxWriter, engine: Engine) 
     bodies = [delivered(number) for number in range(50)]
     ids = put(inbox, *bodies)
     with engine.connect() as connection:
-        found = dict(connection.execute(text("SELECT id, body FROM inbox")).all())  # type: ignore[arg-type]
-    assert [bytes(found[number]) for number in ids] == bodies
+        body_of_id = dict(connection.execute(text("SELECT id, body FROM inbox")).all())  # type: ignore[arg-type]
+    assert [bytes(body_of_id[number]) for number in ids] == bodies
 
 
 def test_a_job_takes_its_events_out_of_the_inbox_as_it_is_applied(
@@ -221,11 +221,11 @@ def open_intake(inbox: InboxWriter) -> Iterator[Opener]:
 
 def bodies_in(engine: Engine) -> list[bytes]:
     with engine.connect() as connection:
-        return [bytes(found) for found in connection.execute(text("SELECT body FROM inbox ORDER BY id")).scalars()]
+        return [bytes(content) for content in connection.execute(text("SELECT body FROM inbox ORDER BY id")).scalars()]
 
 
 def queued(redis: Redis) -> list[RawEvent]:
-    return [found for job in open_queue(redis).get_jobs() for found in from_json(job.args[0])]
+    return [raw_event for job in open_queue(redis).get_jobs() for raw_event in from_json(job.args[0])]
 
 
 def test_where_redis_refuses_connections_the_inbox_takes_the_group(open_intake: Opener, engine: Engine) -> None:
@@ -292,8 +292,8 @@ def test_as_a_journal_the_inbox_holds_what_the_queue_has_too(
 ) -> None:
     intake = open_intake(redis_server.url, is_journalled=True)
     assert intake.store_all(delivered(number) for number in range(10)) == [None] * 10
-    found = queued(redis)
-    assert [event.body for event in found] == bodies_in(engine)
+    raw_events = queued(redis)
+    assert [event.body for event in raw_events] == bodies_in(engine)
     assert drained(engine) == Tally()  # the queue has its time
     new_worker(redis, engine).work(burst=True)
     assert (count(engine, "events"), count(engine, "inbox")) == (10, 0)

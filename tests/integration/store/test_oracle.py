@@ -57,7 +57,7 @@ Step = list[RawEvent] | Word | Answer  # one transaction: a batch of deliveries,
 Pick = Callable[[Sequence[Any]], Any]
 
 # The last is a name that is known only as polled: signed, it is of an unknown type.
-MESSAGE_EVENTS = [*FINAL, "message.read", "message.sent"]
+MESSAGE_EVENTS = [*FINAL, "message.unknown", "message.sent"]
 RECIPIENTS = [f"+24491200000{number}" for number in range(3)]
 SENDERS = ["ZEXA", "NEWS", "INFO"]
 MESSAGES = [f"msg_{number}" for number in range(4)]
@@ -83,8 +83,8 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture
 def empty(engine: Engine) -> Callable[[], None]:
     """Makes the database as the migrations leave it."""
-    kept = {"report_calendar", "zexa_sync_version", *TABLES, *ROLLUPS}
-    return partial(clear, engine, *(name for name in inspect(engine).get_table_names() if name not in kept))
+    spared = {"report_calendar", "zexa_sync_version", *TABLES, *ROLLUPS}
+    return partial(clear, engine, *(name for name in inspect(engine).get_table_names() if name not in spared))
 
 
 # A world of few messages, people and times, so that bodies often meet
@@ -120,9 +120,9 @@ class World:
         write = self.pick([self.of_message] * 10 + [self.of_campaign] * 3 + [self.other, self.unreadable])
         return raw(write(received_at), received_at)
 
-    def copy(self, of: RawEvent) -> RawEvent:
+    def copy(self, delivery: RawEvent) -> RawEvent:
         """The same body at another time. An earlier receipt may take the belief from a time that the body claims."""
-        return raw(of.body, of.received_at + self.pick([0 * HOUR, HOUR, -2 * HOUR, DAY, -DAY - HOUR]))
+        return raw(delivery.body, delivery.received_at + self.pick([0 * HOUR, HOUR, -2 * HOUR, DAY, -DAY - HOUR]))
 
     def of_message(self, received_at: datetime) -> bytes:
         name = self.pick([*MESSAGE_EVENTS, *[OPT_OUT] * 4])
@@ -154,7 +154,7 @@ class World:
     def answer(self) -> Answer:
         """What the provider says of a message when it is asked: more or less than it signed, and maybe later."""
         asked_at, status = self.pick(RECEIPTS), self.pick([*POLLED_TIMES, "delivered", "failed"])
-        said = {
+        fields = {
             "id": self.pick([None, MESSAGES[0]]),
             "status": status,
             "to": self.pick([None, None, *RECIPIENTS]),
@@ -166,7 +166,7 @@ class World:
             "updated_at": self.pick([None, None, *self.claims(asked_at)]),
             self.pick(POLLED_TIMES[status]): self.pick([None, *self.claims(asked_at)]),
         }
-        return Answer(message_id=self.pick(MESSAGES), document=_without_nulls(said), asked_at=asked_at)
+        return Answer(message_id=self.pick(MESSAGES), document=_without_nulls(fields), asked_at=asked_at)
 
     def asked_again(self, answer: Answer) -> Answer:
         return replace(answer, asked_at=answer.asked_at + self.pick([0 * HOUR, HOUR, -2 * HOUR, DAY]))
@@ -220,15 +220,15 @@ def make_story(
     world = World(pick)
     originals = [world.delivery() for _ in range(deliveries)]
     delivered = originals + [world.copy(pick(originals)) for _ in range(copies)]
-    said = [world.word(number) for number in range(words)]
+    statements = [world.word(number) for number in range(words)]
     asked = [world.answer() for _ in range(answers)]
     asked += [world.asked_again(answer) for answer in asked[:1]]
     return Story(
         opting_out=frozenset(pick([[], [CODE]])),
         deliveries=delivered,
-        words=said,
+        words=statements,
         answers=asked,
-        steps=split(shuffled([*delivered, *said, *asked]), lambda: pick([1, 1, 2, 5, 20])),
+        steps=split(shuffled([*delivered, *statements, *asked]), lambda: pick([1, 1, 2, 5, 20])),
     )
 
 
@@ -386,7 +386,7 @@ def test_applying_everything_again_changes_nothing(engine: Engine, empty: Callab
     story = stream(seed)
     empty()
     take(engine, story.steps, story.options)
-    take(engine, [story.deliveries, *([one] for one in story.deliveries), *story.answers], story.options)
+    take(engine, [story.deliveries, *([delivery] for delivery in story.deliveries), *story.answers], story.options)
     assert_equal(engine, story.expected, f"seed {seed}")
 
 
@@ -429,8 +429,8 @@ def test_in_every_order_and_split(engine: Engine, empty: Callable[[], None], cas
     options = ParseOptions(default_region="AO", opt_out_failures=case.opting_out)
     items = [*case.deliveries, *case.words]
     # How a batch is split is worked out before any database is asked, so one database is given all splits.
-    given = orders_and_splits(items) if engine.dialect.name == "sqlite" else orders(items)
-    for steps in given:
+    ways = orders_and_splits(items) if engine.dialect.name == "sqlite" else orders(items)
+    for steps in ways:
         empty()
         take(engine, steps, options)
         assert_equal(engine, wanted, steps)
@@ -461,4 +461,4 @@ def _sums(total: int) -> Iterator[list[int]]:
     if not total:
         yield []
     for first in range(1, total + 1):
-        yield from ([first, *rest] for rest in _sums(total - first))
+        yield from ([first, *parts] for parts in _sums(total - first))

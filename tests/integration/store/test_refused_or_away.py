@@ -10,24 +10,24 @@ from structlog.testing import capture_logs
 
 from models.database import open_database
 from sync.store.tally import Tally
-from tests.integration.store.ledger import active, digest, give, message, one, told
+from tests.integration.store.ledger import active, digest, give, message, message_event, only_row
 from tests.support.events_builder import ANA, REFUSED, RUI, SAMPLE, everything, raw, rows
 
 # What the database refuses
 
 
 def test_only_what_the_database_refuses_becomes_a_dead_letter(refusing: Engine) -> None:
-    good = [told("delivered", 1, message_id=f"msg_{number}", channel="sms", to=ANA) for number in range(5)]
-    bad = told("failed", 1, message_id=REFUSED, channel="sms", to=RUI)
+    good = [message_event("delivered", 1, message_id=f"msg_{number}", channel="sms", to=ANA) for number in range(5)]
+    bad = message_event("failed", 1, message_id=REFUSED, channel="sms", to=RUI)
     with capture_logs() as logs:
-        tally = give(refusing, *good[:3], bad, b"{", *good[3:], told("optout", 2, message_id="msg_0"))
+        tally = give(refusing, *good[:3], bad, b"{", *good[3:], message_event("optout", 2, message_id="msg_0"))
     assert tally == Tally(received=8, applied=6, dead=2)
-    found = everything(refusing)
-    assert {row["message_id"] for row in found["message_status"]} == {f"msg_{number}" for number in range(5)}
-    assert bad.body not in {entry["body"] for entry in found["bodies"]}
-    assert len(found["bodies"]) == len(found["events"]) == 6
+    tables = everything(refusing)
+    assert {row["message_id"] for row in tables["message_status"]} == {f"msg_{number}" for number in range(5)}
+    assert bad.body not in {entry["body"] for entry in tables["bodies"]}
+    assert len(tables["bodies"]) == len(tables["events"]) == 6
     assert active(refusing) == [ANA]
-    letters = {letter["body"]: letter for letter in found["dead_letters"]}
+    letters = {letter["body"]: letter for letter in tables["dead_letters"]}
     assert letters.keys() == {bad.body, b"{"}
     assert (letters[bad.body]["reason"], letters[bad.body]["digest"]) == ("refused", digest(bad.body))
     for words in (letters[bad.body]["error"], repr(logs)):
@@ -38,7 +38,10 @@ def test_only_what_the_database_refuses_becomes_a_dead_letter(refusing: Engine) 
 
 def test_what_the_driver_refuses_becomes_a_dead_letter_too(engine: Engine) -> None:
     """As it does with a text that cannot be encoded: no error of the database, and none that passes."""
-    good, bad = told("delivered", 1, channel="sms", to=ANA), told("failed", 1, message_id=REFUSED, to=RUI)
+    good, bad = (
+        message_event("delivered", 1, channel="sms", to=ANA),
+        message_event("failed", 1, message_id=REFUSED, to=RUI),
+    )
 
     def refuse(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if "INTO events" in statement and REFUSED in repr(parameters):
@@ -47,13 +50,13 @@ def test_what_the_driver_refuses_becomes_a_dead_letter_too(engine: Engine) -> No
     event.listen(engine, "before_cursor_execute", refuse)
     assert give(engine, good, bad) == Tally(received=2, applied=1, dead=1)
     assert message(engine)["message_id"] == "msg_1"
-    letter = one(rows(engine, "dead_letters"))
+    letter = only_row(rows(engine, "dead_letters"))
     assert (letter["body"], letter["reason"]) == (bad.body, "refused")
     assert RUI not in letter["error"]
 
 
 def test_what_was_refused_can_be_applied_once_the_database_takes_it(refusing: Engine) -> None:
-    bad = told("optout", 1, message_id=REFUSED, channel="sms", to=ANA)
+    bad = message_event("optout", 1, message_id=REFUSED, channel="sms", to=ANA)
     assert give(refusing, bad) == give(refusing, bad) == Tally(received=1, dead=1)
     assert (len(rows(refusing, "dead_letters")), active(refusing)) == (1, [])
     with refusing.begin() as connection:
@@ -72,7 +75,9 @@ def test_a_body_that_was_read_once_never_stops_a_later_opt_out(engine: Engine) -
     failed = b'{"event": "message.failed", "data": {"message_id": "msg_%d", "more": %b}}'
     numbers = {depth: f"+2449{depth:08}" for depth in nested}
     give(engine, *(failed % (depth, more) for depth, more in nested.items()))
-    stops = [told("optout", 1, message_id=f"msg_{depth}", channel="sms", to=to) for depth, to in numbers.items()]
+    stops = [
+        message_event("optout", 1, message_id=f"msg_{depth}", channel="sms", to=to) for depth, to in numbers.items()
+    ]
     assert give(engine, *stops) == Tally(received=len(stops), applied=len(stops))
     assert active(engine) == sorted(numbers.values())
 
@@ -99,7 +104,7 @@ def test_a_database_that_is_away_raises(absent: Engine) -> None:
 
 def test_a_database_that_cannot_be_written_raises_and_nothing_is_applied(engine: Engine) -> None:
     reader = open_database(engine.url, is_read_only=True)
-    batch = [told("optout", 1, channel="sms", to=ANA), raw(b"{")]
+    batch = [message_event("optout", 1, channel="sms", to=ANA), raw(b"{")]
     with pytest.raises(DBAPIError) as caught:
         give(reader, *batch)
     assert ANA not in str(caught.value)
@@ -109,7 +114,7 @@ def test_a_database_that_cannot_be_written_raises_and_nothing_is_applied(engine:
 
 
 def test_a_connection_lost_in_the_middle_raises_and_nothing_is_applied(engine: Engine) -> None:
-    batch = [told("optout", 1, channel="sms", to=ANA), told("delivered", 2), raw(b"{")]
+    batch = [message_event("optout", 1, channel="sms", to=ANA), message_event("delivered", 2), raw(b"{")]
 
     def lose(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if "INTO opt_outs" in statement:
@@ -125,9 +130,9 @@ def test_a_connection_lost_in_the_middle_raises_and_nothing_is_applied(engine: E
 
 
 def test_a_body_that_an_earlier_version_could_read_stops_no_later_event_of_its_message(engine: Engine) -> None:
-    give(engine, told("failed", 1, to=ANA), told("optout", 2, channel="sms", to=ANA))
+    give(engine, message_event("failed", 1, to=ANA), message_event("optout", 2, channel="sms", to=ANA))
     with engine.begin() as connection:
         connection.execute(text("UPDATE bodies SET body = :body WHERE event = 'message.failed'"), {"body": b"[" * 200})
-    tally = give(engine, told("delivered", 3, to=ANA), told("failed", 4, to=ANA))
+    tally = give(engine, message_event("delivered", 3, to=ANA), message_event("failed", 4, to=ANA))
     assert (tally.applied, tally.dead) == (2, 0)
-    assert one(rows(engine, "message_status"))["status"] == "failed"
+    assert only_row(rows(engine, "message_status"))["status"] == "failed"

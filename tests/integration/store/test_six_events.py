@@ -14,9 +14,9 @@ from tests.integration.store.ledger import (
     held_body,
     in_every_order,
     message,
-    one,
+    message_event,
+    only_row,
     stopped,
-    told,
 )
 from tests.support.events_builder import ANA, RECEIVED, SAMPLE, TEN, body, everything, minute, raw, rows
 
@@ -75,7 +75,9 @@ def test_the_documented_sample_is_a_row_of_the_ledger_and_a_delivered_message(en
 @pytest.mark.parametrize("status", ["failed", "undeliverable"])
 def test_a_failure_is_a_message_with_its_words(engine: Engine, status: str) -> None:
     error = {"code": "E1", "message": "no route"}
-    give(engine, told(status, 1, channel="SMS", to="912345678", from_="ZEXA", campaign_id="cmp_1", error=error))
+    give(
+        engine, message_event(status, 1, channel="SMS", to="912345678", from_="ZEXA", campaign_id="cmp_1", error=error)
+    )
     assert message(engine) == NOTHING | {
         "message_id": "msg_1",
         "channel": "sms",
@@ -94,7 +96,7 @@ def test_a_failure_is_a_message_with_its_words(engine: Engine, status: str) -> N
 
 
 def test_an_opt_out_is_a_message_without_status_and_an_address_not_to_be_messaged(engine: Engine) -> None:
-    give(engine, told("optout", 1, channel="sms", to=ANA, from_="ZEXA"))
+    give(engine, message_event("optout", 1, channel="sms", to=ANA, from_="ZEXA"))
     assert message(engine) == NOTHING | {
         "message_id": "msg_1",
         "channel": "sms",
@@ -105,7 +107,7 @@ def test_an_opt_out_is_a_message_without_status_and_an_address_not_to_be_message
         "opted_out_at": minute(1),
         "conflict": False,
     }
-    assert one(rows(engine, "opt_outs")) == {
+    assert only_row(rows(engine, "opt_outs")) == {
         "channel": "sms",
         "address": ANA,
         "sender": "ZEXA",
@@ -115,7 +117,7 @@ def test_an_opt_out_is_a_message_without_status_and_an_address_not_to_be_message
         "source": "event",
         "message_id": "msg_1",
         "note": None,
-        "opt_out_id": digest(told("optout", 1, channel="sms", to=ANA, from_="ZEXA").body),
+        "opt_out_id": digest(message_event("optout", 1, channel="sms", to=ANA, from_="ZEXA").body),
         "person": ANA,
     }
     assert active(engine) == [ANA]
@@ -124,9 +126,9 @@ def test_an_opt_out_is_a_message_without_status_and_an_address_not_to_be_message
 def test_a_campaign_is_sent_and_then_completed_in_either_order(engine: Engine) -> None:
     sent = raw(body("campaign.sent", minute(1), id="cmp_1", name="June", channel="SMS"))
     completed = raw(body("campaign.completed", minute(9), id="cmp_1", delivered=7, total=9))
-    found = in_every_order(engine, sent, completed)
-    assert_one_answer(found)
-    assert one(found[0]["campaign_status"]) == {
+    states = in_every_order(engine, sent, completed)
+    assert_one_answer(states)
+    assert only_row(states[0]["campaign_status"]) == {
         "campaign_id": "cmp_1",
         "status": "completed",
         "sent_at": minute(1),
@@ -141,15 +143,15 @@ def test_a_campaign_is_sent_and_then_completed_in_either_order(engine: Engine) -
 
 def test_a_campaign_that_was_only_sent_is_sent(engine: Engine) -> None:
     give(engine, body("campaign.sent", minute(1), id="cmp_1"))
-    row = one(rows(engine, "campaign_status"))
+    row = only_row(rows(engine, "campaign_status"))
     assert (row["status"], row["sent_at"], row["completed_at"]) == ("sent", minute(1), None)
 
 
 def test_a_message_and_a_campaign_of_one_id_do_not_mix(engine: Engine) -> None:
-    given = [told("delivered", 1, message_id="x", to=ANA), raw(body("campaign.sent", TEN, id="x"))]
-    found = in_every_order(engine, *given, told("optout", 2, message_id="x"))
-    assert_one_answer(found)
-    assert (message(engine)["status"], one(rows(engine, "campaign_status"))["status"]) == ("delivered", "sent")
+    events = [message_event("delivered", 1, message_id="x", to=ANA), raw(body("campaign.sent", TEN, id="x"))]
+    states = in_every_order(engine, *events, message_event("optout", 2, message_id="x"))
+    assert_one_answer(states)
+    assert (message(engine)["status"], only_row(rows(engine, "campaign_status"))["status"]) == ("delivered", "sent")
     assert active(engine) == [ANA]
 
 
@@ -157,28 +159,33 @@ def test_a_message_and_a_campaign_of_one_id_do_not_mix(engine: Engine) -> None:
 def test_an_event_without_an_id_is_in_the_ledger_only(engine: Engine, name: str) -> None:
     content = body(name, TEN, to=ANA)
     assert give(engine, content) == Tally(received=1, applied=1)
-    entry = one(rows(engine, "events"))
+    entry = only_row(rows(engine, "events"))
     assert (entry["subject_id"], entry["event"]) == (f"sha256:{digest(content)}", name)
     assert held_body(engine) == content
-    assert {table for table, found in everything(engine).items() if found} == {"events", "bodies"}
+    assert {table for table, rows_of_table in everything(engine).items() if rows_of_table} == {"events", "bodies"}
 
 
 def test_an_event_has_the_canonical_name_and_its_body_keeps_its_own(engine: Engine) -> None:
     content = body("Message_Opt-Out", minute(1), message_id="msg_1", to=ANA)
-    assert give(engine, content, told("optout", 1, to=ANA)) == Tally(received=2, applied=2)
-    assert one(rows(engine, "events"))["event"] == "message.optout"
-    assert {bytes(row["body"]) for row in rows(engine, "bodies")} == {content, told("optout", 1, to=ANA).body}
+    assert give(engine, content, message_event("optout", 1, to=ANA)) == Tally(received=2, applied=2)
+    assert only_row(rows(engine, "events"))["event"] == "message.optout"
+    assert {bytes(row["body"]) for row in rows(engine, "bodies")} == {content, message_event("optout", 1, to=ANA).body}
     assert stopped(engine) == {("", ANA, ""): minute(1)}
 
 
 def test_times_are_kept_to_the_microsecond(engine: Engine) -> None:
     content = SAMPLE.replace(b"10:05:00Z", b"11:05:00.123456789+01:00")
     give(engine, content)
-    assert one(rows(engine, "events"))["occurred_at"] == minute(5).replace(microsecond=123456)
+    assert only_row(rows(engine, "events"))["occurred_at"] == minute(5).replace(microsecond=123456)
 
 
 def test_rows_say_when_they_were_written(engine: Engine) -> None:
-    give(engine, told("delivered", 1, to=ANA), told("optout", 2), body("campaign.sent", TEN, id="cmp_1"))
+    give(
+        engine,
+        message_event("delivered", 1, to=ANA),
+        message_event("optout", 2),
+        body("campaign.sent", TEN, id="cmp_1"),
+    )
     with engine.connect() as connection:
         for table, column in (("events", "applied_at"), ("message_status", "updated_at"), ("opt_outs", "updated_at")):
             columns = SQLModel.metadata.tables[table].columns

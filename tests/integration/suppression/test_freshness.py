@@ -85,7 +85,7 @@ def after_question(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[
             return asked
 
         module = import_module("sync.suppression.lookup")
-        monkeypatch.setattr(module, "waiting", acting(module.waiting))
+        monkeypatch.setattr(module, "read_waiting", acting(module.read_waiting))
         monkeypatch.setattr(PeopleQuery, "ask", acting(PeopleQuery.ask))
 
     return arrange

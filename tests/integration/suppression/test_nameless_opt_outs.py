@@ -12,7 +12,7 @@ from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.failed import requeue
 from sync.queue.jobs import enqueue
-from sync.queue.waiting import waiting
+from sync.queue.waiting import read_waiting
 from sync.suppression import Lookup
 from sync.worker.applier import Applier
 from sync.worker.rq_worker import EventWorker
@@ -174,7 +174,7 @@ def test_what_tells_the_address_holds_back_in_a_failed_job_too(engine: Engine, l
     assert lookup.freshness().held_by == "message"
     work(engine, redis)
     assert statuses(lookup, ANA, RUI) == ["suppressed", "allowed"]
-    assert waiting(open_queue(redis)).oldest is None
+    assert read_waiting(open_queue(redis)).oldest is None
 
 
 def test_an_opt_out_in_a_failed_job_holds_the_answer_back(engine: Engine, lookup: Lookup, redis: Redis) -> None:

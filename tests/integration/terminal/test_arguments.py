@@ -48,24 +48,24 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
         return
     context = click.Context(command)
     for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
+        subcommand = command.get_command(context, name)
+        assert subcommand is not None
         if (*path, name)[0] not in APART:
-            yield from leaves(found, (*path, name))
+            yield from leaves(subcommand, (*path, name))
 
 
 COMMANDS = dict(leaves(main))
 
 
-def required(command: click.Command, given: click.Parameter | None = None, value: str = "") -> list[str]:
-    """The arguments without which `command` is not begun; `value` stands for the parameter `given`."""
+def required(command: click.Command, chosen_parameter: click.Parameter | None = None, value: str = "") -> list[str]:
+    """The arguments without which `command` is not begun; `value` stands for `chosen_parameter`."""
     arguments = []
-    for parameter in (parameter for parameter in command.params if parameter.required or parameter is given):
+    for parameter in (parameter for parameter in command.params if parameter.required or parameter is chosen_parameter):
         usual = "in.csv" if isinstance(parameter.type, click.Path) and parameter.type.exists else "phone"
         usual = "912345678" if isinstance(parameter, click.Argument) and usual == "phone" else usual
         usual = f"{parameter.name}.csv" if isinstance(parameter.type, click.Path) and usual != "in.csv" else usual
         arguments += [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
-        arguments += [value if parameter is given else usual]
+        arguments += [value if parameter is chosen_parameter else usual]
     return arguments
 
 
@@ -103,12 +103,12 @@ def test_no_value_of_an_option_is_a_traceback(path: tuple[str, ...], environ: di
 @pytest.mark.parametrize("stores", STORES, ids=lambda stores: next(iter(stores.values())))
 def test_no_store_that_is_away_is_a_traceback(environ: dict[str, str], stores: dict[str, Any]) -> None:
     for path, command in COMMANDS.items():
-        _, said = run([*path, *required(command)], environ | stores)
-        assert "hunter2" not in said
+        _, output = run([*path, *required(command)], environ | stores)
+        assert "hunter2" not in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (["report", "daily", "--campaign", b"\xff"], "UTF-8"),
         (["report", "daily", "--channel", b"\xff"], "UTF-8"),
@@ -120,10 +120,10 @@ def test_no_store_that_is_away_is_a_traceback(environ: dict[str, str], stores: d
         (["dev", "--data", "/proc/nowhere", "--port", "1"], "the data folder"),
     ],
 )
-def test_what_cannot_be_meant_is_said_in_a_sentence(arguments: list[Any], said: str, tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_said_in_a_sentence(arguments: list[Any], sentence: str, tmp_path: Path) -> None:
     ended = run_forked(["python", "-m", "sync", *map(os.fsdecode, arguments)], cwd=tmp_path, env=TYPED)
     assert ended.returncode in (1, 2)
-    assert said in ended.stderr
+    assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from sync.events.raw import RawEvent
 from sync.queue.connection import open_queue
 from sync.queue.jobs import enqueue
-from sync.queue.waiting import Waiting, waiting
+from sync.queue.waiting import WaitingInRedis, read_waiting
 from sync.worker.applier import Applier
 from sync.worker.job_lists import take
 from sync.worker.rq_worker import EventWorker
@@ -133,15 +133,15 @@ def test_a_job_waits_until_its_events_are_committed_and_then_no_more(
     oldest = [delivered(0), *(delivered(number) for number in range(1, 5))]
     enqueue(queue, oldest, at_front=False)
     enqueue(queue, [delivered(9)], at_front=True)
-    noted = waiting(queue)
+    noted = read_waiting(queue)
     assert noted.oldest == oldest[0].received_at
     work = threading.Thread(target=worker.work, kwargs={"burst": True})
     with busy(engine):
         work.start()
         wait_for(lambda: redis.llen(queue.intermediate_queue_key) == 2, seconds=10, what="both jobs in hand")
-        assert waiting(queue) == noted
+        assert read_waiting(queue) == noted
     work.join(30)
-    assert waiting(queue) == Waiting(oldest=None, oldest_opt_out=None)
+    assert read_waiting(queue) == WaitingInRedis(oldest=None, oldest_opt_out=None)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_failed_job_keeps_its_events_and_can_be_requeued(
     job.retries_left = 0
     new_worker(redis, engine).handle_job_failure(job, queue, exc_string="killed too often")
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == [job.id]
-    assert waiting(queue).oldest is not None
+    assert read_waiting(queue).oldest is not None
 
     queue.failed_job_registry.requeue(job.id)
     worker.work(burst=True)

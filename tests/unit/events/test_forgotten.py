@@ -19,7 +19,7 @@ from sync.events.remains import event_of_remains, is_remains, without_forgotten
 from tests.support.events_builder import ANA, AO, BODIES, RECEIVED, RUI, body, minute, raw
 from tests.support.people import EMAIL_KEPT, EMAILS, NUMBERS, TWO_NUMBERS
 
-KEY, OTHER_KEY = ForgetKey.of(b"k" * 32), ForgetKey.of(b"o" * 32)
+KEY, OTHER_KEY = ForgetKey.from_secret(b"k" * 32), ForgetKey.from_secret(b"o" * 32)
 DIGITS = ANA.removeprefix("+244")
 
 

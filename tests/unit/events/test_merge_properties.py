@@ -19,7 +19,7 @@ one_fact = st.builds(
     lambda event, at, received, data: fact(event, at, received=minute(received), options=STRICT, **data),
     st.sampled_from(
         [
-            *("message.delivered", "message.failed", "message.undeliverable", "message.optout", "message.read"),
+            *("message.delivered", "message.failed", "message.undeliverable", "message.optout", "message.unknown"),
             *("campaign.sent", "campaign.completed"),
         ]
     ),

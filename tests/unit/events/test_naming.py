@@ -20,7 +20,7 @@ DIGITS = ANA.removeprefix("+244")
 names_ana = names_any([ANA], "AO")
 MAIL = "ana@xn--mnchen-3ya.example"
 names_mail = names_any([MAIL], "AO")
-KEY = ForgetKey.of(b"k" * 32)
+KEY = ForgetKey.from_secret(b"k" * 32)
 FORGOTTEN = ForgottenPeople(
     [
         ForgottenPerson(number, KEY.pseudonym(person), KEY, marks_of(person, KEY))

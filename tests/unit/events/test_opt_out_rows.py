@@ -118,7 +118,7 @@ def test_an_opt_out_whose_message_has_no_address_yet_stops_nobody_yet() -> None:
 
 def test_an_opt_out_is_nameless_while_no_body_of_its_message_names_anybody() -> None:
     nameless = [message_fact("optout", 1), refused(2)]
-    assert nameless_opt_outs([*nameless, message_fact("delivered", 3), message_fact("read", 4, to=ANA)]) == nameless
+    assert nameless_opt_outs([*nameless, message_fact("delivered", 3), message_fact("unknown", 4, to=ANA)]) == nameless
     assert nameless_opt_outs([*nameless, message_fact("delivered", 3, to=ANA)]) == []
     assert nameless_opt_outs([message_fact("optout", 1), message_fact("optout", 2, to=ANA)]) == []
     assert nameless_opt_outs([message_fact("delivered", 3)]) == []
@@ -126,11 +126,11 @@ def test_an_opt_out_is_nameless_while_no_body_of_its_message_names_anybody() -> 
 
 def test_an_event_that_is_ignored_names_nobody() -> None:
     """It is in the ledger only; what it says must not depend on which batch it came in."""
-    assert claims(message_fact("optout", 1), message_fact("read", 2, channel="sms", to=ANA)) == {}
+    assert claims(message_fact("optout", 1), message_fact("unknown", 2, channel="sms", to=ANA)) == {}
 
 
 def test_nothing_but_an_opt_out_stops_anybody() -> None:
-    others = [message_fact(status, 1, channel="sms", to=ANA) for status in (*FINAL, "read", "opted_out")]
+    others = [message_fact(status, 1, channel="sms", to=ANA) for status in (*FINAL, "unknown", "opted_out")]
     assert claims(*others, fact("campaign.sent", 1, to=ANA), fact("contact.optout", 1, to=ANA)) == {}
 
 

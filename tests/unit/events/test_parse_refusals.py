@@ -183,7 +183,7 @@ values = json_documents | st.sampled_from(
 events = st.fixed_dictionaries(
     {},
     optional={
-        "event": st.sampled_from([*MESSAGE_EVENTS, *CAMPAIGN_EVENTS, "message.read", "test"]) | json_documents,
+        "event": st.sampled_from([*MESSAGE_EVENTS, *CAMPAIGN_EVENTS, "message.unknown", "test"]) | json_documents,
         "timestamp": values,
         "data": st.dictionaries(names, values, max_size=8) | json_documents,
     },

@@ -74,13 +74,13 @@ def test_an_event_without_an_id_is_known_by_the_digest_of_its_body(name: str) ->
 @pytest.mark.parametrize(
     ("name", "subject"),
     [
-        ("message.read", "msg_1"),
+        ("message.unknown", "msg_1"),
         ("message.", "msg_1"),
         ("campaign.paused", "cmp_1"),
         ("contact.created", None),
         ("message", None),
         ("message.opted_out", "msg_1"),
-        ("Message.Read", None),
+        ("Message.Unknown", None),
         ("messages.delivered", None),
         ("", None),
     ],

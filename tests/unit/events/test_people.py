@@ -125,12 +125,12 @@ _WRAPPERS = st.sampled_from(
 @st.composite
 def spelled_numbers(draw: st.DrawFn, number: str) -> str:
     """A number with its country code in any form that means it wherever it is read."""
-    groups, rest = [], number[1:]
-    while len(rest) >= 6:
-        size = draw(st.integers(3, len(rest) - 3) | st.just(len(rest)))
-        groups.append(rest[:size])
-        rest = rest[size:]
-    groups += [rest] if rest else []
+    groups, remainder = [], number[1:]
+    while len(remainder) >= 6:
+        size = draw(st.integers(3, len(remainder) - 3) | st.just(len(remainder)))
+        groups.append(remainder[:size])
+        remainder = remainder[size:]
+    groups += [remainder] if remainder else []
     between = draw(st.sampled_from(["", " ", "-", ".", "\u00a0", "\u2011", "\u200b", "/"]))
     written = draw(st.sampled_from(["+", "\uff0b", "\ufeff+", "00"])) + between.join(groups)
     written = "".join(draw(st.sampled_from(["", "", "", *_MARKS])) + character for character in written)

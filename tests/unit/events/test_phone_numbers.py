@@ -41,18 +41,20 @@ ONE_IN = 20
 
 
 def people(text: str, region: str) -> list[str]:
-    found = read_number(text, region)
-    return [] if isinstance(found, AddressProblem) else [address.person for address in found]
+    reading = read_number(text, region)
+    return [] if isinstance(reading, AddressProblem) else [address.person for address in reading]
 
 
 # With a cache of its own: hundreds of regions read a number in one way if it begins with a country code.
-judged_by_the_library = cache(module._judged.__wrapped__)
+judged_by_the_library = cache(module.slowly_judged.__wrapped__)
 
 
 def said_by_the_library(text: str, region: str) -> list[str]:
     """Whose number in plain digits `text` is, without the quick answers."""
-    readings = [judged_by_the_library(*reading) for reading in module._readings(text, region)]
-    numbers = [one.number for one in readings if one.is_valid] or [one.number for one in readings if one.is_possible]
+    readings = [judged_by_the_library(*reading) for reading in module.possible_readings(text, region)]
+    numbers = [reading.number for reading in readings if reading.is_valid] or [
+        reading.number for reading in readings if reading.is_possible
+    ]
     return list({person_of(number): number for number in reversed(numbers)}.values())[::-1]
 
 
@@ -65,10 +67,10 @@ def test_every_number_is_found_under_every_default_region_with_and_without_plus(
     for place, number in enumerate(EXAMPLES):
         for region in EVERY_REGION[place % ONE_IN :: ONE_IN]:
             assert people(number, region) == [person_of(number)]
-            found = people(number[1:], region)
-            assert person_of(number) in found
+            persons = people(number[1:], region)
+            assert person_of(number) in persons
             # Another person's too only if that is a valid number of the region.
-            assert len(found) == 1 or all(module.is_valid(text) for text in said_by_the_library(number[1:], region))
+            assert len(persons) == 1 or all(module.is_valid(text) for text in said_by_the_library(number[1:], region))
 
 
 def test_every_number_within_its_country_is_found_under_its_own_region() -> None:
@@ -78,9 +80,9 @@ def test_every_number_within_its_country_is_found_under_its_own_region() -> None
         international = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
         significant = phonenumbers.national_significant_number(parsed)
         for text in (written, significant, international):
-            found = people(text, region)
-            assert not found or person_of(number) in found
-            missed += [] if found else [(region, text)]
+            persons = people(text, region)
+            assert not persons or person_of(number) in persons
+            missed += [] if persons else [(region, text)]
     # With its first nine digits it is a valid number of Bangladesh, and with all of them none.
     assert missed == [("KZ", "8 (808) 123-45-67"), ("RU", "8 (808) 123-45-67")]
 
@@ -181,8 +183,8 @@ def test_a_number_with_something_behind_it_is_that_persons_or_nobodys() -> None:
     for _ in range(8000):
         number = f"9{chance.choice('1234')}{chance.randrange(10**7):07}"
         behind = chance.choice(GLUED)
-        found = people(number + behind, "AO")
-        assert found == ([f"+244{number}"] if behind in (".0", ".00", ",00") else [])
+        persons = people(number + behind, "AO")
+        assert persons == ([f"+244{number}"] if behind in (".0", ".00", ",00") else [])
 
 
 def test_a_number_of_one_region_with_something_behind_it_is_no_strangers_abroad() -> None:
@@ -191,11 +193,11 @@ def test_a_number_of_one_region_with_something_behind_it_is_no_strangers_abroad(
         if len(significant) < 8 or significant[0] == "0" or person_of(number) not in people(significant, region):
             continue
         for behind in ("/02", "-1", " (2)"):
-            found = read_number(significant + behind, region)
+            reading = read_number(significant + behind, region)
             # In some countries a longer number is valid too, and looks the same as a number with an extension.
-            assert isinstance(found, AddressProblem) or all(
-                address.person == person_of(number) or module._valid_number(_digits(significant + behind), region)
-                for address in found
+            assert isinstance(reading, AddressProblem) or all(
+                address.person == person_of(number) or module.valid_number(_digits(significant + behind), region)
+                for address in reading
             )
 
 
@@ -204,16 +206,16 @@ def _digits(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("number", "other"),
     [("+525512345678", "+5215512345678"), ("+551181234567", "+5511981234567"), ("+541123456789", "+5491123456789")],
 )
-def test_two_numbers_of_one_person_by_the_plan_are_one_person(one: str, other: str) -> None:
-    assert person_of(other) == person_of(one) == one
-    assert spellings_of(one) == (one, other)
-    for text in (one, other):
+def test_two_numbers_of_one_person_by_the_plan_are_one_person(number: str, other: str) -> None:
+    assert person_of(other) == person_of(number) == number
+    assert spellings_of(number) == (number, other)
+    for text in (number, other):
         for region in ("AO", "MX", "BR", "AR", "DE"):
-            assert read_address("sms", text, region).addresses == (Address(text, one),)
-            assert Address(text, one) in read_address("sms", text[1:], region).addresses
+            assert read_address("sms", text, region).addresses == (Address(text, number),)
+            assert Address(text, number) in read_address("sms", text[1:], region).addresses
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_sql_says_who_is_one_person_by_prefix_and_length() -> None:
     ]
     texts = [address.text for text in written for address in read_address("", text, "AO").addresses]
     with sqlite3.connect(":memory:") as database:
-        for text in {*texts, *(spelling for one in texts for spelling in spellings_of(person_of(one)))}:
+        for text in {*texts, *(spelling for address in texts for spelling in spellings_of(person_of(address)))}:
             query = (
                 f"SELECT person, {OTHER_SPELLING_SQL} FROM (SELECT {PERSON_SQL} AS person FROM (SELECT ? AS address))"
             )

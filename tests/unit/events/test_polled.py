@@ -60,7 +60,7 @@ def test_a_status_is_found_where_providers_put_it(document: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    "document", [{}, {"status": "read"}, {"status": None}, {"status": 1}, [], "sent", {"data": []}]
+    "document", [{}, {"status": "unknown"}, {"status": None}, {"status": 1}, [], "sent", {"data": []}]
 )
 def test_an_answer_without_a_status_that_is_known_states_nothing(document: Any) -> None:
     assert answered(document, minute(90)) is None
@@ -193,7 +193,7 @@ an_answer = st.builds(
 )
 a_signed_event = st.builds(
     lambda name, at, data: fact(f"message.{name}", at, options=STRICT, **data),
-    st.sampled_from(["delivered", "failed", "undeliverable", "optout", "sent", "read"]),
+    st.sampled_from(["delivered", "failed", "undeliverable", "optout", "sent", "unknown"]),
     st.sampled_from([None, 1, 2, 90]),
     st.fixed_dictionaries(
         {}, optional={"to": st.sampled_from([ANA, RUI]), "from_": st.just("ZEXA"), "error_code": st.just(CODE)}

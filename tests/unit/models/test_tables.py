@@ -62,5 +62,5 @@ def test_a_process_loads_nothing_slow_that_it_does_not_need(modules: str, unneed
         "DATABASE_URL": "sqlite:///none.db",
         "REDIS_URL": "redis://127.0.0.1:1",
     }
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
-    assert said.stdout == "[]\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    assert result.stdout == "[]\n"

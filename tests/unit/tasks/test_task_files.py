@@ -14,7 +14,7 @@ pieces = st.lists(st.one_of(st.binary(max_size=9), st.integers(1, 2 * PART_BYTES
 
 @given(pieces=pieces)
 def test_parts_are_full_but_the_last_and_together_are_what_was_given(pieces: list[bytes]) -> None:
-    parts = list(files._parts(pieces))
+    parts = list(files.parts_of(pieces))
     assert b"".join(parts) == b"".join(pieces)
     assert all(len(part) == PART_BYTES for part in parts[:-1])
     assert all(0 < len(part) <= PART_BYTES for part in parts[-1:])
@@ -28,7 +28,7 @@ def test_what_is_written_in_pieces_is_handed_on_in_parts_in_order(pieces: list[b
     for piece in pieces:
         assert writer.write(piece) == len(piece)
     writer.finish()
-    assert stored_parts == list(files._parts(pieces))
+    assert stored_parts == list(files.parts_of(pieces))
     assert numbers == list(range(len(stored_parts)))
 
 

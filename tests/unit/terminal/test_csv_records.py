@@ -55,7 +55,7 @@ def opened(content: bytes) -> list[list[str]]:
         io.BufferedReader(io.BytesIO(content)),  # type: ignore[arg-type] - it is read in order only
         len(content),
         named("phone"),
-        wanted="column of that name",
+        column_text="column of that name",
         is_row=is_number,
     ) as file:
         return rows(file)

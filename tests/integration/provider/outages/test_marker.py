@@ -58,8 +58,8 @@ def marked_in_redis(redis: Redis) -> float:
 
 def marked_in_database(engine: Engine) -> float:
     with engine.connect() as connection:
-        found = read_mark(connection)
-    return found.at if found else 0
+        mark = read_mark(connection)
+    return mark.at if mark else 0
 
 
 @contextmanager

@@ -76,8 +76,8 @@ class Site:
 
     def recorded(self) -> list[tuple[float, float | None]]:
         with self.engine.connect() as connection:
-            found = read_outages(connection)
-        return [(each.began_at.timestamp(), each.ended_at and each.ended_at.timestamp()) for each in found]
+            outages = read_outages(connection)
+        return [(each.began_at.timestamp(), each.ended_at and each.ended_at.timestamp()) for each in outages]
 
     def gaps(self) -> list[tuple[float, float]]:
         return [(began, ended) for began, ended in pairwise(self.marks) if ended - began > GAP_SECONDS]

@@ -38,10 +38,10 @@ def notice(engine: Engine, now: float, latest: float | None = None) -> None:
 
 def recorded(engine: Engine) -> list[tuple[float, float | None, str]]:
     with engine.connect() as connection:
-        return [told(outage) for outage in read_outages(connection)]
+        return [times_and_kind(outage) for outage in read_outages(connection)]
 
 
-def told(outage: KnownOutage) -> tuple[float, float | None, str]:
+def times_and_kind(outage: KnownOutage) -> tuple[float, float | None, str]:
     ended = None if outage.ended_at is None else outage.ended_at.timestamp() - TEN
     return outage.began_at.timestamp() - TEN, ended, outage.kind
 
@@ -51,9 +51,9 @@ def test_a_fresh_install_has_no_outage_before_its_first_mark(engine: Engine) -> 
     mark(engine, able(0, 0), gap(None, 0))
     assert recorded(engine) == []
     with engine.connect() as connection:
-        found = read_mark(connection)
-    assert found is not None
-    assert (found.at, found.due) == (TEN, TEN + DATABASE_BEAT_SECONDS)
+        first_mark = read_mark(connection)
+    assert first_mark is not None
+    assert (first_mark.at, first_mark.due) == (TEN, TEN + DATABASE_BEAT_SECONDS)
 
 
 def test_the_first_process_that_starts_records_the_outage_and_the_others_do_not(engine: Engine) -> None:

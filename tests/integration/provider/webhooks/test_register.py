@@ -70,11 +70,11 @@ sys.exit(any([os.waitpid(pid, 0)[1] for pid in [child() for _ in range(10)]]))
 def test_ten_processes_at_once_register_one_webhook(provider: FakeProvider, environ: dict[str, str]) -> None:
     command = [sys.executable, "-c", TEN, "webhooks", *REGISTER]
     ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    said = ended.stdout.splitlines()
-    assert (ended.returncode, ended.stderr, len(said)) == (0, "", 10)
+    lines = ended.stdout.splitlines()
+    assert (ended.returncode, ended.stderr, len(lines)) == (0, "", 10)
     assert provider.account.requests[POST] == 1
-    assert len([line for line in said if line.startswith("registered: ")]) == 1
-    assert all(ids(provider)[0] in line for line in said)
+    assert len([line for line in lines if line.startswith("registered: ")]) == 1
+    assert all(ids(provider)[0] in line for line in lines)
 
 
 def test_it_is_made_once_however_often_it_is_asked_for(provider: FakeProvider, environ: dict[str, str]) -> None:
@@ -212,14 +212,14 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("fault", "said"), ERRORS)
+@pytest.mark.parametrize(("fault", "sentence"), ERRORS)
 def test_a_refusal_is_one_sentence_and_leaves_nothing_behind(
-    provider: FakeProvider, environ: dict[str, str], engine: Engine, fault: int | FakeFault, said: str
+    provider: FakeProvider, environ: dict[str, str], engine: Engine, fault: int | FakeFault, sentence: str
 ) -> None:
     provider.account.fail(POST, fault)
     result = webhooks(environ, *REGISTER)
     assert result.exit_code == 1
-    assert said in result.output
+    assert sentence in result.output
     assert result.output.count("\n") == 1
     assert result.output.endswith("; nothing was registered\n")
     with engine.connect() as connection:
@@ -234,20 +234,20 @@ def test_after_429_it_waits_and_goes_on(provider: FakeProvider, environ: dict[st
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (("--url", "http://example.com/webhooks/zexa"), "cloudflared tunnel"),
-        (("--url", ADDRESS, "--event", "message.read"), "an event is none that Zexa has"),
+        (("--url", ADDRESS, "--event", "message.unknown"), "an event is none that Zexa has"),
         (("--url", ADDRESS, "--wait", "nan"), "nan is no number"),
         ((), "Missing option '--url'"),
     ],
 )
 def test_what_the_api_would_refuse_is_refused_before_it_is_asked(
-    provider: FakeProvider, environ: dict[str, str], words: tuple[str, ...], said: str
+    provider: FakeProvider, environ: dict[str, str], words: tuple[str, ...], sentence: str
 ) -> None:
     result = webhooks(environ, "register", *words)
     assert result.exit_code == 2
-    assert said in result.output
+    assert sentence in result.output
     assert provider.account.requests.total() == 0
 
 

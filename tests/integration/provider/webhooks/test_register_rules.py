@@ -15,7 +15,7 @@ from models.database import open_database
 from sync.devtools.fake_provider.account import FakeFault
 from sync.provider.client import ProviderClient
 from sync.provider.errors import ProviderError
-from sync.provider.webhooks.register import MayExist, NothingMade, Registered, Registrar
+from sync.provider.webhooks.register import MayExist, NothingMade, RegisteredWebhook, Registrar
 from sync.settings.provider import ProviderSettings
 from tests.integration.provider.webhooks.registering import ADDRESS
 from tests.support.fake_provider import FakeProvider, fake_provider
@@ -56,7 +56,7 @@ def provider() -> Iterator[FakeProvider]:
         yield running
 
 
-def outcome(registrar: Registrar, step: Step) -> Registered | Exception:
+def outcome(registrar: Registrar, step: Step) -> RegisteredWebhook | Exception:
     try:
         return registrar.register(ADDRESS, step.events, again=step.again)
     except (ProviderError, MayExist, NothingMade) as error:
@@ -90,7 +90,7 @@ def test_no_webhook_is_made_twice_unasked_and_none_is_lost(
                 if is_open and not step.again and not step.lists:
                     assert isinstance(result, MayExist)
                     assert asked == 0
-                if isinstance(result, Registered):
+                if isinstance(result, RegisteredWebhook):
                     registration = result.registration
                     (ours,) = [webhook for webhook in account.webhooks if webhook.id == registration.webhook_id]
                     assert (ours.url, ours.events) == (ADDRESS, step.events)

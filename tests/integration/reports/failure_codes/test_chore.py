@@ -148,7 +148,7 @@ def test_failures_are_walked_in_slices_and_none_is_missed_or_counted_twice(
     make_anew = make()
     for size in (1, 7):
         monkeypatch.setattr(count, "FAILURES_PER_SLICE", size)
-        make_anew._count(endless())
+        make_anew.count(endless())
         latest_count = latest(traffic)
         assert latest_count is not None
         assert whole is not None
@@ -210,13 +210,13 @@ def test_it_rests_several_times_as_long_as_each_slice_took(
     traffic: Engine, make: MakeChore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(count, "FAILURES_PER_SLICE", 30)
-    read = count._slice
+    read = count.failures_slice
 
     def read_slowly(*arguments: Any) -> Any:
         clock.seconds += 2
         return read(*arguments)
 
-    monkeypatch.setattr(count, "_slice", read_slowly)
+    monkeypatch.setattr(count, "failures_slice", read_slowly)
     make(sleep=clock.sleep).take_turn()
     assert clock.slept == [0, *[2 * REST_FACTOR] * 3]  # ninety failures, and a look whether more come
     assert latest(traffic) is not None

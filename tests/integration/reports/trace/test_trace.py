@@ -181,11 +181,11 @@ def test_a_fact_without_a_time_is_said_to_be_undated_and_has_no_lag(engine: Engi
 
 
 def test_a_fact_of_an_unknown_type_is_said_to_be_ignored(engine: Engine, trace: Trace) -> None:
-    store(engine, happened("message.read", to=ADDRESS))
+    store(engine, happened("message.unknown", to=ADDRESS))
     result = trace("msg_1", "--json")
     assert why(result) == [
         "No status and no row, because no fact says anything of a message that this version knows.",
-        "message.read is ignored: its type is unknown to this version.",
+        "message.unknown is ignored: its type is unknown to this version.",
     ]
     document = json.loads(result.stdout)
     assert (document["facts"][0]["outcome"], document["message_status"]) == ("ignored", None)
@@ -440,9 +440,9 @@ def test_a_lag_is_told_in_units_a_person_reads() -> None:
     ]
 
 
-def asked(engine: Engine, said: bytes, *, seconds: float = 7200) -> None:
+def asked(engine: Engine, document: bytes, *, seconds: float = 7200) -> None:
     """What the provider answered about msg_1 when it was asked `seconds` after OCCURRED."""
-    answer = parse_answer(answer_body("msg_1", said), OCCURRED + timedelta(seconds=seconds), AO)
+    answer = parse_answer(answer_body("msg_1", document), OCCURRED + timedelta(seconds=seconds), AO)
     assert answer is not None
     with engine.begin() as connection:
         merge_answers(connection, [answer], AO, APPLIED + timedelta(days=1))

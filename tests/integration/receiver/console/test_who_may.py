@@ -11,12 +11,13 @@ from sqlalchemy import Engine, func, select
 from sqlmodel import SQLModel
 
 from models.tables import DEAD_LETTERS, HISTORY, OUTAGES
+from receiver.console import session, signing
 from receiver.console.app import HEADERS, OPEN
 from receiver.console.session import COOKIE, ENDS_AFTER
 from sync.tasks import add_task
-from sync.users.accounts import Role, disable_account, remove_account
-from tests.integration.console.conftest import ANA, DELIVERED, FAILED, STOPPED
-from tests.support.consoles import Visitor, add_person, console_app, enter, link_of
+from sync.users.accounts import LinkKind, Role, disable_account, remove_account
+from tests.integration.receiver.console.conftest import ANA, DELIVERED, FAILED, STOPPED
+from tests.support.consoles import PASSWORD, Visitor, add_person, console_app, enter, link_of
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 INLINE = re.compile(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
@@ -72,8 +73,8 @@ def test_every_link_leads_somewhere_and_no_get_changes_a_row(
         assert response.status_code == 200, path
         if "text/html" in response.content_type:
             assert not INLINE.search(response.text), path
-            found = {link for link in LINK.findall(response.text) if "day=" not in link}
-            waiting += sorted(found - seen - set(waiting))
+            links = {link for link in LINK.findall(response.text) if "day=" not in link}
+            waiting += sorted(links - seen - set(waiting))
     assert len(seen) > 15
     assert contents(filled) == before
 
@@ -90,6 +91,7 @@ ACTIONS = {
     "/dead-letters/replay": {"until": "2026-06-24T10:00:00+00:00"},
     "/dead-letter/resolve": {},
     "/task/cancel": {},
+    "/task/resolve": {},
     "/outage/resolve": {"number": "1", "reason": "imported Zexa's list"},
 }
 # Held to the same rules in test_lists.py, with lists.
@@ -101,7 +103,7 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
 ) -> None:
     with filled.connect() as connection:
         digest = connection.execute(select(DEAD_LETTERS.c.digest)).scalar_one()
-    of = {"digest": digest, "id": waiting_task(filled)}
+    subject = {"digest": digest, "id": waiting_task(filled)}
     began = datetime.now(UTC) - timedelta(hours=3)
     with filled.begin() as connection:
         row = {"began_at": began, "ended_at": began + timedelta(hours=2), "kind": "no_process"}
@@ -113,13 +115,13 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
     viewer.get("/")
     before = contents(filled)
     for path, fields in ACTIONS.items():
-        assert viewer.post(path, **of, **fields).status_code == 403, path
+        assert viewer.post(path, **subject, **fields).status_code == 403, path
         for token in ("", "another", viewer._token):
-            assert operator.post(path, token=token, **of, **fields).status_code == 403, path
+            assert operator.post(path, token=token, **subject, **fields).status_code == 403, path
             operator.get("/")
     assert contents(filled) == before
     for path, fields in ACTIONS.items():
-        assert operator.post(path, **of, **fields).status_code == 303, path
+        assert operator.post(path, **subject, **fields).status_code == 303, path
     assert contents(filled) != before
 
 
@@ -184,9 +186,52 @@ def test_a_session_ends_when_its_person_signs_out_anywhere_or_may_sign_in_no_mor
 
 
 @on_sqlite
+def test_whoever_signs_out_is_out_and_can_sign_in_again_though_the_clock_was_set_back(
+    app: Flask, filled: Engine, viewer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, link = Visitor(app), link_of(filled, "Rui")
+    elsewhere.get(link)
+    elsewhere.post(link)
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) - timedelta(hours=1)
+
+    viewer.get("/")
+    with monkeypatch.context() as clock:
+        clock.setattr(signing, "datetime", SetBack)
+        viewer.post("/logout")
+    assert elsewhere.get("/").status_code == 302
+    link = link_of(filled, "Rui")
+    viewer.get(link)
+    with monkeypatch.context() as clock:
+        clock.setattr(session, "datetime", SetBack)
+        assert viewer.follow(viewer.post(link)).status_code == 200
+
+
+@on_sqlite
+def test_whoever_may_sign_in_again_has_to_do_so(filled: Engine, viewer: Visitor) -> None:
+    with filled.begin() as connection:
+        for is_disabled in (True, False):
+            disable_account(connection, "Rui", is_disabled=is_disabled)
+    assert viewer.get("/").status_code == 302
+
+
+@on_sqlite
+def test_whoever_sets_a_password_is_in_and_every_other_session_is_over(
+    app: Flask, filled: Engine, viewer: Visitor
+) -> None:
+    setting, link = Visitor(app), link_of(filled, "Rui", LinkKind.PASSWORD)
+    setting.get(link)
+    assert setting.follow(setting.post(link, password=PASSWORD)).status_code == 200
+    assert viewer.get("/").status_code == 302
+
+
+@on_sqlite
 def test_a_session_ends_after_a_day_of_work_and_one_with_another_key_is_none(app: Flask, viewer: Visitor) -> None:
-    with viewer.client.session_transaction(base_url="http://127.0.0.1:8000/console/") as session:
-        session["begun_at"] = (datetime.now(UTC) - ENDS_AFTER - timedelta(seconds=1)).timestamp()
+    with viewer.client.session_transaction(base_url="http://127.0.0.1:8000/console/") as cookie:
+        cookie["begun_at"] = (datetime.now(UTC) - ENDS_AFTER - timedelta(seconds=1)).timestamp()
     assert viewer.get("/").status_code == 302
     stranger = Visitor(app)
     stranger.client.set_cookie(COOKIE, "eyJuYW1lIjoiUnVpIn0.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb", path="/console")

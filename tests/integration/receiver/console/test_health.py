@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from models.tables import AUDIT_LOG, OUTAGES, TASKS
+from models.tables import AUDIT_LOG, FORGET_KEYS, OUTAGES, TASKS
 from receiver.console.pages import STORES
 from receiver.console.stores import Stores
 from sync.doctor.check import CHECKS
@@ -31,7 +31,8 @@ def test_every_check_is_made_on_the_page_or_named_as_one_of_the_command(operator
     stores: Stores = operator.client.application.extensions[STORES]
     numbers = measure(stores.reader, stores.queue, default_region="AO", secrets=stores.secrets)
     queue = stores.queue.connection
-    checks = check_for_page(numbers, stores.reader, queue, secrets=stores.secrets, is_journalled=False)
+    of_web = {"secrets": stores.secrets, "is_journalled": False, "forget_key_ids": ()}
+    checks = check_for_page(numbers, stores.reader, queue, **of_web)
     assert {check.check for check in checks} == set(CHECKED)
     assert set(CHECKED) | set(NOT_CHECKED) == set(CHECKS)
 
@@ -48,6 +49,16 @@ def test_what_doctor_finds_is_told_with_its_remedy_in_both_languages(operator: V
     assert "inicie o processo worker do Procfile (<code>zexa-sync worker</code>)" in portuguese
     assert "podem faltar eventos: sem confirmar de" in portuguese
     assert f'"/console/outage?number={outage}"' in portuguese
+
+
+@on_sqlite
+def test_a_key_of_forgotten_people_that_web_lacks_is_told_by_its_fingerprint(operator: Visitor, filled: Engine) -> None:
+    assert "Keys of forgotten people" in operator.get("/health").text
+    with filled.begin() as connection:
+        connection.execute(FORGET_KEYS.insert(), {"key_id": "0f1e2d3c"})
+    assert "ZEXA_FORGET_KEY lacks keys that forgotten people were hashed with: 0f1e2d3c" in operator.get("/health").text
+    portuguese = operator.get("/health?lang=pt").text
+    assert "faltam na ZEXA_FORGET_KEY chaves dos hashes de pessoas esquecidas: 0f1e2d3c" in portuguese
 
 
 @on_sqlite
@@ -85,12 +96,23 @@ def test_an_outage_that_is_not_there_is_no_mistake_of_ours(operator: Visitor) ->
 
 
 def test_work_that_failed_needs_somebody(operator: Visitor, filled: Engine) -> None:
-    now = datetime.now(UTC)
+    now, ids = datetime.now(UTC), []
     with filled.begin() as connection:
         for back in (1, 9):
             at = now - timedelta(days=back)
             failed = add_task(connection, "replay_dead_letters", by="Ana", parameters={}, now=at)
+            ids.append(failed)
             ended = {"state": "failed", "ended_at": at, "failure": "died"}
             connection.execute(TASKS.update().where(TASKS.c.id == failed).values(ended))
-    page = operator.get("/").text
-    assert "1 piece of work that somebody asked for did not succeed this week." in page
+    text = "1 piece of work that somebody asked for did not succeed this week."
+    assert text in operator.get("/").text
+    for task_id in ids:
+        assert "take it off the overview" in operator.get(f"/task?id={task_id}").text
+    page = operator.follow(operator.post("/task/resolve", id=ids[0])).text
+    assert "The overview names it no more." in page
+    assert "take it off the overview" not in page
+    assert text not in operator.get("/").text
+    assert "task_resolved" not in operator.get("/log").text
+    with filled.connect() as connection:
+        noted = connection.execute(select(AUDIT_LOG.c.name, AUDIT_LOG.c.action, AUDIT_LOG.c.subject)).all()
+    assert ("Maria", "task_resolved", ids[0]) in [tuple(entry) for entry in noted]

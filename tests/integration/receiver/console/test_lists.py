@@ -28,8 +28,8 @@ from sync.store.apply import apply
 from sync.tasks import TaskRunner
 from sync.tasks.files import delete_old_files
 from sync.worker.tasks import KINDS
-from tests.integration.console.conftest import ANA, RUI, deliveries
-from tests.integration.console.test_who_may import LIST_ACTIONS
+from tests.integration.receiver.console.conftest import ANA, RUI, deliveries
+from tests.integration.receiver.console.test_who_may import LIST_ACTIONS
 from tests.support.consoles import Visitor
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -97,9 +97,9 @@ def lists(
     monkeypatch.setenv("REDIS_URL", redis_server.url)
     with filled.begin() as connection:  # what nobody could read may be an opt-out, and so holds every answer back
         connection.execute(update(DEAD_LETTERS).values(resolved_at=datetime.now(UTC)))
-    found = Lists(operator, filled, migrated_url)
-    yield found
-    found.reader.dispose()
+    lists = Lists(operator, filled, migrated_url)
+    yield lists
+    lists.reader.dispose()
 
 
 def facts(page: str) -> dict[str, str]:
@@ -183,7 +183,7 @@ def test_a_scope_narrows_a_scrub_as_the_commands_options_do(lists: Lists) -> Non
         assert lists.visitor.post("/list/download", id=task).data.count(b"\n") == left + 1, fields
 
 
-def said(engine: Engine) -> list[list[dict[str, Any]]]:
+def statements_and_opt_outs(engine: Engine) -> list[list[dict[str, Any]]]:
     """What is stated and what stands, without who stated it, ids, and the times of now."""
     own = {"id", "applied_at", "updated_at", "stated_by", "opt_out_id"}
     with engine.connect() as connection:
@@ -225,7 +225,7 @@ def test_an_import_states_what_the_commands_states_but_for_the_name(
     assert "3 rows opted somebody out" in page.text
     assert facts(page.text)["Not taken: no address, or not readable"] == "2"
     assert facts(page.text)["A re-subscription is later"] == "1"
-    mine, theirs = said(lists.engine), said(other)
+    mine, theirs = statements_and_opt_outs(lists.engine), statements_and_opt_outs(other)
     assert [row for row in mine[0] if row["source"] == "import"] == [
         row for row in theirs[0] if row["source"] == "import"
     ]
@@ -432,9 +432,49 @@ def test_a_scrub_that_cannot_know_who_has_opted_out_makes_no_list(
     lists.work()
     page = lists.visitor.follow(answer).text
     assert "It cannot be known now who has opted out (Redis did not answer)" in page
+    assert "Try again</button>" in page
     assert lists.rows(TASK_FILES.select().where(TASK_FILES.c.name == "output").subquery(), "part") == [
         (0,)
     ]  # the look's
+
+
+def test_a_list_that_could_not_be_scrubbed_is_kept_for_an_hour_and_can_be_tried_again_once(
+    lists: Lists, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(later: timedelta) -> set[Any]:
+        with lists.engine.begin() as connection:
+            delete_old_files(connection, datetime.now(UTC) + later, FILES_KEPT)
+        return {row[0] for row in lists.rows(TASK_FILES, "task_id", "name") if row[1] == "input"}
+
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    failed, _ = lists.done(b"phone\n912345678\n923000111\n")
+    assert kept(timedelta(minutes=50)) == {failed}
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    lists.visitor.get(f"/list?id={failed}")
+    assert "did not succeed this week" in lists.visitor.get("/").text
+    again = lists.visitor.post("/list/confirm", id=failed)
+    assert "did not succeed this week" not in lists.visitor.get("/").text
+    lists.work()
+    assert "1 row may be messaged" in lists.visitor.follow(again).text
+    assert kept(timedelta(minutes=1)) == set()
+    page = lists.visitor.get(f"/list?id={failed}").text
+    assert "Try again</button>" not in page
+    assert "Upload it again" in page
+    assert "gone" in lists.visitor.follow(lists.visitor.post("/list/confirm", id=failed)).text
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    lists.done(b"phone\n912345678\n")
+    assert kept(timedelta(minutes=70)) == set()
+
+
+@on_sqlite
+def test_a_look_that_cannot_know_who_has_opted_out_tells_no_smaller_number_as_if_sure(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    _, page = lists.looked_at(b"phone\n912345678\n923000111\n923000112\nnobody\n")
+    found = "not known: at least 1, and of 2 rows it could not be found out"
+    assert facts(page.text)["People who have opted out"] == found
+    assert "2 of which nobody could know whether somebody has opted out" in lists.visitor.get("/tasks").text
 
 
 def test_a_viewer_can_do_nothing_with_lists_by_page_or_by_request(lists: Lists, viewer: Visitor) -> None:

@@ -106,17 +106,17 @@ def test_a_viewer_sees_who_asked_for_what_and_no_button(viewer: Visitor, filled:
 
 @on_sqlite
 def test_letters_come_in_pages_by_reason_and_by_whether_they_are_decided(operator: Visitor, filled: Engine) -> None:
-    kept = [keep(filled, b"{%d" % number, received=number // 2, reason="too_long") for number in range(120)]
+    digests = [keep(filled, b"{%d" % number, received=number // 2, reason="too_long") for number in range(120)]
     keep(filled, b"[decided", reason="too_long", resolved_at=minute(1))
     seen, path = [], "/dead-letters?reason=too_long"
     while path:
         text = operator.get(path.replace("&amp;", "&")).text
-        seen += [digest for digest in kept if f"digest={digest}" in text]
+        seen += [digest for digest in digests if f"digest={digest}" in text]
         path = text.partition('class="pager"')[2].partition('href="/console')[2].partition('"')[0]
-    assert sorted(seen) == sorted(kept)
+    assert sorted(seen) == sorted(digests)
     assert "1 dead letter" not in operator.get("/dead-letters?reason=too_long&state=resolved").text
     decided = operator.get("/dead-letters?reason=too_long&state=resolved").text
-    assert [digest for digest in kept if digest in decided] == []
+    assert [digest for digest in digests if digest in decided] == []
     assert "Replay all" not in decided
     assert operator.get("/dead-letters?reason=never&state=never&after=never").status_code == 200
 

@@ -26,9 +26,9 @@ def test_after_five_wrong_tries_not_even_the_right_password_is_looked_at_for_a_w
     assert waiting.account is None
     assert 0 < waiting.wait_seconds <= 60
     later = NOW + timedelta(seconds=waiting.wait_seconds)
-    found = sign_in(engine, "Maria", PASSWORD, "10.0.0.99", later)
-    assert found.account is not None
-    assert found.account.name == "Maria"
+    attempt = sign_in(engine, "Maria", PASSWORD, "10.0.0.99", later)
+    assert attempt.account is not None
+    assert attempt.account.name == "Maria"
     assert sign_in(engine, "Maria", WRONG, "10.0.0.99", later).wait_seconds == 0
 
 

@@ -17,8 +17,8 @@ from sync.reports import messages as counted
 from sync.reports.failure_codes.judge import FailureCode, JudgedCode
 from sync.reports.failure_codes.store import store_count
 from sync.store.apply import apply
-from tests.integration.console.conftest import FAILED, RUI, delivery
-from tests.integration.console.test_pages import cells, on_sqlite, reported
+from tests.integration.receiver.console.conftest import FAILED, RUI, delivery
+from tests.integration.receiver.console.test_pages import cells, on_sqlite, reported
 from tests.support.consoles import Visitor
 
 # Of each reason: channel, code, text and how many messages of each day back failed for it.
@@ -43,10 +43,10 @@ def failing(filled: Engine) -> Engine:
         for back, number in enumerate(of_days):
             for each in range(number):
                 names = {"error_code": code, "error": reason}
-                told = {name: value for name, value in names.items() if value is not None}
+                fields = {name: value for name, value in names.items() if value is not None}
                 event = "message.failed" if each % 2 else "message.undeliverable"
                 at = now - timedelta(days=back)
-                raw.append(delivery(event, at, message_id=f"f{place}-{back}-{each}", channel=channel, to=RUI, **told))
+                raw.append(delivery(event, at, message_id=f"f{place}-{back}-{each}", channel=channel, to=RUI, **fields))
     apply(filled, raw, options=ParseOptions(default_region="AO"), now=datetime.now(UTC))
     return filled
 

@@ -11,7 +11,7 @@ from sync.events.interpretation import ParseOptions
 from sync.opt_outs import find_scanner_hints as finding
 from sync.opt_outs.find_scanner_hints import find_scanner_hints, latest_scanner_hints
 from sync.store.apply import apply
-from tests.integration.console.conftest import delivery
+from tests.integration.receiver.console.conftest import delivery
 from tests.support.consoles import Visitor
 
 HINT = "perhaps a mail scanner"
@@ -40,11 +40,11 @@ def ids(engine: Engine) -> dict[str, int]:
 
 
 def hints(engine: Engine, *addresses: str) -> dict[str, tuple[float | None, int]]:
-    known = ids(engine)
+    id_of = ids(engine)
     with engine.connect() as connection:
-        found = find_scanner_hints(connection, [known[address] for address in addresses])
-    names = {number: address for address, number in known.items()}
-    return {names[number]: (hint.seconds_after_delivery, hint.burst) for number, hint in found.items()}
+        hint_of = find_scanner_hints(connection, [id_of[address] for address in addresses])
+    names = {number: address for address, number in id_of.items()}
+    return {names[number]: (hint.seconds_after_delivery, hint.burst) for number, hint in hint_of.items()}
 
 
 def test_soon_after_the_delivery_and_in_a_burst_of_one_domain_has_a_hint(scanned: Engine) -> None:
@@ -68,21 +68,21 @@ def test_what_is_read_is_bounded(scanned: Engine, monkeypatch: pytest.MonkeyPatc
     with scanned.connect() as connection:
         assert latest_scanner_hints(connection).mail_opt_outs == 3
     monkeypatch.setattr(finding, "IDS_MAX", 1)
-    known = ids(scanned)
+    id_of = ids(scanned)
     with scanned.connect() as connection:
-        assert find_scanner_hints(connection, [known[SOON], max(known.values()) + 1]) == {}
+        assert find_scanner_hints(connection, [id_of[SOON], max(id_of.values()) + 1]) == {}
 
 
 def test_pages_say_why_and_that_it_holds(operator: Visitor, scanned: Engine) -> None:
-    known = ids(scanned)
+    id_of = ids(scanned)
     listed = operator.get("/opt-outs").text
     assert listed.count(HINT) == 13
     assert "2.0\u00a0s after the delivery" in listed
     assert listed.count("12 addresses of burst.example within 60 s") == 12
     for page in ("person", "evidence"):
-        assert HINT in operator.get(f"/{page}?statement={known[SOON]}").text
-        assert HINT not in operator.get(f"/{page}?statement={known[LATE]}").text
-    person = operator.get(f"/person?statement={known[SOON]}").text
+        assert HINT in operator.get(f"/{page}?statement={id_of[SOON]}").text
+        assert HINT not in operator.get(f"/{page}?statement={id_of[LATE]}").text
+    person = operator.get(f"/person?statement={id_of[SOON]}").text
     assert "Must not be messaged" in person
     failures = operator.get("/failures").text
     assert "13 of the latest 14 opt-outs by e-mail may be a mail scanner\u2019s" in failures

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Engine, select, text
 from models.tables import AUDIT_LOG, DEAD_LETTERS, HISTORY, OUTAGES
 from receiver.console.app import CONSOLE_PATH
 from sync.cli import main
-from tests.integration.console.conftest import ANA, DELIVERED, FAILED, RUI, STOPPED
+from tests.integration.receiver.console.conftest import ANA, DELIVERED, FAILED, RUI, STOPPED
 from tests.support.consoles import Visitor
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -50,9 +50,9 @@ def test_the_numbers_of_the_overview_are_those_of_the_report(
 def test_a_message_is_found_by_an_address_in_any_spelling_and_by_its_id(operator: Visitor) -> None:
     operator.get("/messages")
     for term in ("912 345 678", "+244912345678", "244912345678@s.whatsapp.net", "tel:+244-912-345-678"):
-        found = operator.post("/messages", term=term)
-        assert found.status_code == 200, term
-        assert {row[0] for row in cells(found.text)[1:]} == {DELIVERED, STOPPED}, term
+        response = operator.post("/messages", term=term)
+        assert response.status_code == 200, term
+        assert {row[0] for row in cells(response.text)[1:]} == {DELIVERED, STOPPED}, term
     by_id = operator.post("/messages", term=FAILED)
     assert by_id.headers["Location"] == f"/console/message?id={FAILED}"
 

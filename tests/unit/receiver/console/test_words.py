@@ -10,13 +10,14 @@ import pytest
 from flask import Flask, g
 
 from receiver.console import dead_letters, findings, language, tasks
-from receiver.console.listing import _TITLES
-from receiver.console.needs import _HELD_BY
+from receiver.console.language import EVENTS
+from receiver.console.listing import TITLES
+from receiver.console.needs import HELD_BY
 from receiver.console.portuguese import PORTUGUESE
 from receiver.console.sentences import in_portuguese
 from sync.doctor import store_findings, traffic_findings
 from sync.doctor.in_console import CHECKED
-from sync.events.event import Unreadable
+from sync.events.event import EventType, Unreadable
 from sync.events.interpretation import ParseOptions
 from sync.events.parse import parse
 from sync.events.raw import RawEvent
@@ -26,12 +27,12 @@ from sync.users.audit import Action
 CONSOLE = Path(language.__file__).parent
 PLACES = re.compile(r"{(\w+)}")
 OF_TASKS = (tasks.KINDS, tasks.OUTCOMES, tasks.FAILURES, tasks.STATES, dead_letters.STATES)
-OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *_HELD_BY.values()}
-OF_VALUES |= {*findings.NAMES.values()}
+OF_VALUES = {"queued", "sent", "delivered", "failed", "undeliverable", *HELD_BY.values()}
+OF_VALUES |= {*findings.NAMES.values(), *EVENTS.values()}
 OF_DOCTOR = [it for it in (vars(store_findings) | vars(traffic_findings)).values() if isinstance(it, Finding)]
 OF_VALUES |= {text for it in OF_DOCTOR if it.check in CHECKED for text in (it.found, it.remedy)}
-OF_VALUES |= {*_TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
-OF_VALUES |= dead_letters.ERRORS
+OF_VALUES |= {*TITLES.values(), *(str(action).replace("_", " ") for action in Action)}
+OF_VALUES |= dead_letters.ERRORS | dead_letters.REASONS
 OF_VALUES |= {text for texts in OF_TASKS for text in texts.values()}
 
 
@@ -51,6 +52,10 @@ def texts_of_code() -> Iterator[str]:
 
 
 TEXTS = {*texts_of_templates(), *texts_of_code(), *OF_VALUES}
+
+
+def test_every_event_of_a_message_has_words() -> None:
+    assert {event for event in EventType if event.startswith("message.")} <= EVENTS.keys()
 
 
 def test_every_text_is_there_in_portuguese_and_no_other() -> None:
@@ -91,6 +96,23 @@ def test_numbers_and_times_in_portuguese() -> None:
     assert language.counted(1, "{n} message", "{n} messages") == "1 mensagem"
     assert [language.of_many(status) for status in ("delivered", "ended")] == ["entregues", "terminadas"]
     assert language.duration_text(1.5) == "1,5\u00a0s"
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_what_became_of_one_message_is_told_in_the_singular() -> None:
+    assert (
+        language.ends_text(delivered=1, failed=1, undeliverable=1) == "1 entregue, 1 falhada, 1 impossível de entregar"
+    )
+    several = "2 entregues, 0 falhadas, 1\u202f000 impossíveis de entregar"
+    assert language.ends_text(delivered=2, failed=0, undeliverable=1_000) == several
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize("speaking", ["pt"], indirect=True)
+def test_a_reason_of_dead_letters_has_a_name_and_one_of_another_version_stays() -> None:
+    assert dead_letters.reason_name("not_json") == "não é JSON"
+    assert dead_letters.reason_name("<b>") == "<b>"
 
 
 @pytest.mark.usefixtures("speaking")

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from tests.integration.console.test_who_may import contents
+from tests.integration.receiver.console.test_who_may import contents
 from tests.support.consoles import Visitor
 
 REQUESTS = 500

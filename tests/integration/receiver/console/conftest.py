@@ -57,9 +57,9 @@ def deliveries() -> list[RawEvent]:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A try costs nothing. What it costs in truth is a rule of test_users_command.py."""
     monkeypatch.setattr(passwords, "METHOD", "scrypt:256:8:1")
-    passwords._of_nobody.cache_clear()
+    passwords.hash_of_nobody.cache_clear()
     yield
-    passwords._of_nobody.cache_clear()
+    passwords.hash_of_nobody.cache_clear()
 
 
 @pytest.fixture

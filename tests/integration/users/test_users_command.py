@@ -40,9 +40,9 @@ def test_people_are_added_listed_disabled_and_removed(users: Command, engine: En
     assert "operator" in users.run("list").stdout
     assert people(users).keys() == {"Maria"}
     with engine.connect() as connection:
-        kept = connection.execute(select(CONSOLE_USERS.c.password_hash)).scalar_one()
+        password_hash = connection.execute(select(CONSOLE_USERS.c.password_hash)).scalar_one()
         deeds = connection.execute(select(AUDIT_LOG.c.action, AUDIT_LOG.c.subject).order_by(AUDIT_LOG.c.id)).all()
-    assert kept.startswith("scrypt:32768:8:1$")
+    assert password_hash.startswith("scrypt:32768:8:1$")
     assert [tuple(deed) for deed in deeds] == [
         ("user_added", "Maria"),
         ("user_added", "Rui"),

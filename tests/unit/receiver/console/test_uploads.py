@@ -11,7 +11,7 @@ from receiver.console import uploads as module
 from receiver.console.uploads import Uploads
 from receiver.server.asgi import Reply
 from receiver.server.wsgi import RequestBody
-from tests.unit.receiver.test_body import sender
+from tests.unit.receiver.webhook.test_body import sender
 
 MIB = b"x" * 1024 * 1024
 LATE = Reply(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -27,8 +27,8 @@ from sync.rollups.compact import compact
 from sync.rollups.contribution import FINAL
 from sync.store.apply import apply
 from tests.conftest import end_sessions, new_database
-from tests.integration.console.conftest import RUI, deliveries, delivery
-from tests.integration.console.test_pages import cells, reported
+from tests.integration.receiver.console.conftest import RUI, deliveries, delivery
+from tests.integration.receiver.console.test_pages import cells, reported
 from tests.support.consoles import Visitor
 
 NUMBER_LINK = re.compile(r'<a class="n" href="/console([^"]+)">([\d,]+)</a>')
@@ -103,14 +103,14 @@ def test_every_number_leads_to_as_many_messages(operator: Visitor) -> None:
     pages = ["/", "/?channel=sms", *DAYS, "/campaigns", *campaign_pages(operator)[:CAMPAIGNS_SEEN]]
     seen: dict[str, int] = {}
     for page in pages:
-        found = dict(numbers_of(operator, page))
-        assert found, page
-        assert all(seen.get(link, number) == number for link, number in found.items()), page
-        counting = [link for link, number in found.items() if number]
+        number_of = dict(numbers_of(operator, page))
+        assert number_of, page
+        assert all(seen.get(link, number) == number for link, number in number_of.items()), page
+        counting = [link for link, number in number_of.items() if number]
         chosen = Random(1).sample(counting, min(FOLLOWED, len(counting)))
         seen |= {
-            link: found[link]
-            for link in [*chosen, *(link for link, number in found.items() if not number)][: 2 * FOLLOWED]
+            link: number_of[link]
+            for link in [*chosen, *(link for link, number in number_of.items() if not number)][: 2 * FOLLOWED]
         }
     assert len([number for number in seen.values() if number]) > 60
     for link, number in seen.items():
@@ -144,8 +144,8 @@ def test_odd_ids_and_names_are_counted_and_listed_alike(operator: Visitor, fille
     page = f"/campaign?id={quote(campaign)}"
     assert operator.get(f"/message?id={quote(' odd 1 ')}").status_code == 200
     for path in (page, DAYS[0]):
-        found = {link: number for link, number in numbers_of(operator, path) if number}
-        for link, number in found.items():
+        number_of = {link: number for link, number in numbers_of(operator, path) if number}
+        for link, number in number_of.items():
             ids = rows_behind(operator, link)
             assert (len(ids), len(set(ids))) == (number, number), link
     assert linked(operator, page)[filters(campaign=campaign, status="missed", like=" odd 1 ")] == 63
@@ -159,8 +159,8 @@ def test_a_channel_that_appears_between_two_pages_repeats_no_message(filled: Eng
     late = delivery("message.delivered", at - timedelta(seconds=10), message_id="late", to=RUI, channel="aaa")
     apply(filled, [late], options=ParseOptions(default_region="AO"), now=at)
     with filled.connect() as connection:
-        rest = counted_messages(connection, asked, after=first.after or "", limit=1000)
-    assert [row.message_id for row in rest.rows] == sorted(every - {row.message_id for row in first.rows})
+        second = counted_messages(connection, asked, after=first.after or "", limit=1000)
+    assert [row.message_id for row in second.rows] == sorted(every - {row.message_id for row in first.rows})
 
 
 def linked(visitor: Visitor, path: str) -> dict[tuple[tuple[str, str], ...], int]:
@@ -170,8 +170,8 @@ def linked(visitor: Visitor, path: str) -> dict[tuple[tuple[str, str], ...], int
     }
 
 
-def filters(**given: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(given.items()))
+def filters(**values: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(values.items()))
 
 
 def text_of(number: int | None) -> str:
@@ -202,10 +202,10 @@ def test_every_number_is_that_of_the_report_of_this_moment(
     assert len(listed) == min(len(campaigns), CAMPAIGNS_ON_A_PAGE) * 6
     header, *rows_of_campaigns = cells(operator.get("/campaigns").text)
     places = {name: header.index(name) for name in ("by Zexa's count", "known", "silent")}
-    told = {"by Zexa's count": "message_total", "known": "messages", "silent": "silent"}
+    column_of = {"by Zexa's count": "message_total", "known": "messages", "silent": "silent"}
     shown_counts = sorted(tuple(row[place] for place in places.values()) for row in rows_of_campaigns)
     assert len(campaigns) <= CAMPAIGNS_ON_A_PAGE
-    assert shown_counts == sorted(tuple(text_of(row[told[name]]) for name in places) for row in campaigns.values())
+    assert shown_counts == sorted(tuple(text_of(row[column_of[name]]) for name in places) for row in campaigns.values())
     of_campaign = {"messages": "all", "unfinished": "unfinished", **COUNTS}
     for campaign_id in [key for key, row in campaigns.items() if row["failed"]][:CAMPAIGNS_SEEN]:
         row, shown = campaigns[campaign_id], linked(operator, f"/campaign?id={quote(campaign_id)}")
@@ -213,9 +213,9 @@ def test_every_number_is_that_of_the_report_of_this_moment(
             assert shown[filters(campaign=campaign_id, status=status)] == row[name], (campaign_id, name)
         in_steps = dict.fromkeys(COUNTS, 0)
         for key, number in shown.items():
-            given = dict(key)
-            if "from" in given:
-                in_steps[given["status"]] += number
+            filters_of_link = dict(key)
+            if "from" in filters_of_link:
+                in_steps[filters_of_link["status"]] += number
         assert {name: in_steps[name] for name in FINAL} == {name: row[name] for name in FINAL}
         because = sum(number for key, number in shown.items() if "like" in dict(key))
         assert because == row["failed"] + row["undeliverable"]

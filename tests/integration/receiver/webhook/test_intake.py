@@ -17,7 +17,7 @@ from receiver.webhook.inbox import InboxWriter
 from sync.devtools.dev.embedded import RedisServer, free_port
 from sync.events.raw import RawEvent, from_json
 from sync.queue.connection import open_queue
-from sync.queue.waiting import Waiting, waiting
+from sync.queue.waiting import WaitingInRedis, read_waiting
 from tests.support.intakes import DrivenIntake, driven_intake
 
 pytestmark = pytest.mark.every_redis
@@ -182,12 +182,12 @@ def test_an_opt_out_under_any_spelling_of_its_name_goes_to_the_front(intake: Dri
 def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_apart(
     intake: DrivenIntake, redis: Redis
 ) -> None:
-    assert waiting(open_queue(redis)) == Waiting(oldest=None, oldest_opt_out=None)
+    assert read_waiting(open_queue(redis)) == WaitingInRedis(oldest=None, oldest_opt_out=None)
     times = [datetime.now(UTC)]
     for body in (b'"one"', b'{"event": "message.optout"}', b'"two"'):
         assert intake.store_all([body]) == [None]
         times.append(datetime.now(UTC))
-    backlog = waiting(open_queue(redis))
+    backlog = read_waiting(open_queue(redis))
     assert backlog.oldest
     assert backlog.oldest_opt_out
     assert times[0] <= backlog.oldest <= times[1] <= backlog.oldest_opt_out <= times[2]
@@ -195,7 +195,7 @@ def test_what_waits_is_noted_with_the_time_it_was_received_and_what_may_opt_out_
 
 def test_deliveries_alone_are_noted_as_no_opt_out(intake: DrivenIntake, redis: Redis) -> None:
     assert intake.store_all([b'"one"', b'"two"']) == [None, None]
-    backlog = waiting(open_queue(redis))
+    backlog = read_waiting(open_queue(redis))
     assert backlog.oldest
     assert backlog.oldest_opt_out is None
 
@@ -208,10 +208,10 @@ def test_a_job_that_is_gone_waits_no_more_and_is_forgotten(intake: DrivenIntake,
     stop, *others = queue.get_jobs()
     for job in (stop, *others[:-1]):
         job.delete()
-    backlog = waiting(queue)
+    backlog = read_waiting(queue)
     assert backlog.oldest_opt_out is None
     assert backlog.oldest
     assert begun < backlog.oldest
     others[-1].delete()
-    assert waiting(queue) == Waiting(oldest=None, oldest_opt_out=None)
+    assert read_waiting(queue) == WaitingInRedis(oldest=None, oldest_opt_out=None)
     assert not redis.exists("zexa-sync:waiting", "zexa-sync:opt-outs")

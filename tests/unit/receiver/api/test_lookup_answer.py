@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.api.lookups import _results, _time_text
+from receiver.api.lookups import result_texts, utc_text
 from sync.suppression import Answer, Freshness, LookupStatus, Match
 from sync.suppression.lookup import Answers
 
@@ -35,7 +35,7 @@ def test_every_answer_is_the_one_that_json_would_write(
         others={text: Answer(text, *answer, NOW) for text, answer in opted_out.items()},
         freshness=Freshness(as_of=NOW, held_by=None),
     )
-    assert [json.loads(result) for result in _results(answers)] == [
+    assert [json.loads(result) for result in result_texts(answers)] == [
         {
             "input": answer.input,
             "address": answer.address,
@@ -55,4 +55,4 @@ def test_every_answer_is_the_one_that_json_would_write(
 
 @pytest.mark.parametrize("moment", [NOW, NOW.astimezone(timezone(timedelta(hours=5)))])
 def test_a_time_text_is_told_in_utc(moment: datetime) -> None:
-    assert _time_text(moment) == "2026-05-01T12:00:00.000005Z"
+    assert utc_text(moment) == "2026-05-01T12:00:00.000005Z"
