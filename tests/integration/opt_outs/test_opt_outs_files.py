@@ -129,6 +129,18 @@ def test_a_file_imported_twice_changes_nothing_and_adds_no_history(
     assert everything(engine) == before
 
 
+def test_who_opts_out_at_a_time_that_lies_ahead_has_opted_out_now(engine: Engine, command: Command) -> None:
+    begun = datetime.now(UTC)
+    assert imported(command, f"to,opted_out_at\n{ANA},2099-01-01\n") == {"new": 1}
+    (row,), (noted,) = everything(engine)
+    assert begun <= row["opted_out_at"] == noted["occurred_at"] <= datetime.now(UTC)
+
+
+def test_a_row_that_may_mean_either_of_two_persons_opts_out_both(engine: Engine, command: Command) -> None:
+    imported(command, "to\n951234567\n")
+    assert {row["address"] for row in table(engine, OPT_OUTS)} == {"+244951234567", "+951234567"}
+
+
 def test_a_file_never_clears_or_weakens_an_opt_out(engine: Engine, command: Command) -> None:
     stop(engine, minute(5), message_id="m1")
     before = everything(engine)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, text
 
 from models.tables import DEAD_LETTERS, INBOX
 from sync.events.raw import RawEvent, may_opt_out
@@ -148,3 +148,19 @@ def test_a_dead_letter_that_may_be_an_opt_out_holds_the_answer_back_until_a_pers
         with engine.begin() as connection:
             connection.execute(DEAD_LETTERS.update().values(resolved_at=NOW))
         assert lookup.freshness().held_by is None
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_where_the_clock_of_the_database_alone_is_off_nobody_is_allowed(
+    engine: Engine, lookup: Lookup, hours: int
+) -> None:
+    with engine.begin() as connection:
+        for statement in (
+            "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+            f"$$ SELECT pg_catalog.clock_timestamp() + interval '{hours} hours' $$",
+            f"ALTER DATABASE {engine.url.database} SET search_path = public, pg_catalog",
+        ):
+            connection.execute(text(statement))
+    (answer,) = lookup.check([RUI])
+    assert (answer.status, answer.as_of, answer.held_by) == ("unknown", None, "clock")
