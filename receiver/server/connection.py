@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._transport: Any = None
         self._parser = RequestParser(self)
-        self._unfed = b""
+        self.unfed = b""
         self._step: asyncio.Handle | None = None
         self._reading: Exchange | None = None  # its body is not whole
         self._waiting: deque[Exchange] = deque()
@@ -96,13 +96,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._is_listening():
             self._discard(len(data))
-        elif self._unfed:
-            self._unfed += data
+        elif self.unfed:
+            self.unfed += data
         elif len(data) <= STEP_BYTES:
             self._feed(data)
             self._settle()
         else:
-            self._unfed = data
+            self.unfed = data
             self._take_step()
 
     def _is_listening(self) -> bool:
@@ -114,9 +114,9 @@ class Connection(asyncio.Protocol):
         self._is_ended = True
         if self._is_lingering:
             return False
-        if self._reading is not None and not self._unfed:
+        if self._reading is not None and not self.unfed:
             self._break_body()
-        return bool(self._current or self._waiting or self._unfed)
+        return bool(self._current or self._waiting or self.unfed)
 
     def pause_writing(self) -> None:
         if self._unwritable is None:
@@ -163,14 +163,14 @@ class Connection(asyncio.Protocol):
             return
         reading = self._reading
         is_full = reading is not None and reading.is_full
-        must_pause = bool(self._unfed or self._waiting or self._unwritable or is_full)
+        must_pause = bool(self.unfed or self._waiting or self._unwritable or is_full)
         if must_pause is not self._is_paused and not self._is_ended:
             self._is_paused = must_pause
             if must_pause:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
-        if self._unfed and self._step is None and self._may_feed():
+        if self.unfed and self._step is None and self._may_feed():
             self._step = self._loop.call_soon(self._take_step)
 
     def answered(self, exchange: Exchange) -> None:
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._state.total_requests += 1
         self._current = None
         if not exchange.may_stay:
-            is_all_read = exchange.is_whole and not self._unfed and not self._waiting
+            is_all_read = exchange.is_whole and not self.unfed and not self._waiting
             self._is_last = True
             self._reading = None
             self._waiting.clear()
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
         elif self._refusal:
             self._refuse(self._refusal)
             return
-        elif (self._is_ended and not self._unfed) or (self.is_stopping and self._reading is None):
+        elif (self._is_ended and not self.unfed) or (self.is_stopping and self._reading is None):
             self._close()
             return
         self._settle()
@@ -233,11 +233,11 @@ class Connection(asyncio.Protocol):
             self._enter(rooms.busy if self._current.is_whole else reading)
         elif not self._has_asked:
             self._enter(rooms.opening)
-        elif self._parser.is_in_head or self._unfed:
+        elif self._parser.is_in_head or self.unfed:
             self._enter(rooms.heading)
         else:
             self._enter(rooms.idle)
-        if self._unfed or self._waiting or self._is_paused or self._reading is not None:
+        if self.unfed or self._waiting or self._is_paused or self._reading is not None:
             self.regulate()
 
     def _enter(self, room: Room) -> None:
@@ -256,13 +256,13 @@ class Connection(asyncio.Protocol):
     def _take_step(self) -> None:
         """Feed the next of what has arrived, in turn with other connections."""
         self._step = None
-        if self._is_closing or not self._unfed or not self._may_feed():
+        if self._is_closing or not self.unfed or not self._may_feed():
             return
-        step, self._unfed = self._unfed[:STEP_BYTES], self._unfed[STEP_BYTES:]
+        step, self.unfed = self.unfed[:STEP_BYTES], self.unfed[STEP_BYTES:]
         self._feed(step)
         if not self._is_listening():
-            self._unfed = b""
-        if self._is_ended and not self._unfed and self._reading is not None:
+            self.unfed = b""
+        if self._is_ended and not self.unfed and self._reading is not None:
             self._break_body()
         self._go_on()
         self.regulate()
@@ -325,7 +325,7 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close, but let the client read the answer first: data that nobody reads would destroy it on its way."""
-        self._unfed = b""
+        self.unfed = b""
         if self._is_ended:
             self._close()
             return

@@ -16,7 +16,7 @@ class OpenSockets:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._open: dict[int, socket.socket] = {}
+        self.open_copies: dict[int, socket.socket] = {}
         if engine.dialect.name == "postgresql":
             event.listen(engine, "connect", self._opened)
             event.listen(engine, "close", self._closed)
@@ -24,13 +24,13 @@ class OpenSockets:
 
     def shut(self) -> None:
         """End every connection. A thread that uses one gets an error of the database."""
-        for connection in list(self._open.values()):
+        for connection in list(self.open_copies.values()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _opened(self, connection: Any, _record: Any) -> None:
-        self._open[id(connection)] = socket.socket(fileno=os.dup(connection.fileno()))
+        self.open_copies[id(connection)] = socket.socket(fileno=os.dup(connection.fileno()))
 
     def _closed(self, connection: Any, _record: Any = None) -> None:
-        if descriptor := self._open.pop(id(connection), None):
+        if descriptor := self.open_copies.pop(id(connection), None):
             descriptor.close()

@@ -26,23 +26,23 @@ class Client:
     def __init__(self, running: Platform) -> None:
         self.running = running
         self.cookie = ""
-        self._token = ""
+        self.token = ""
 
     def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
-        return self._remember(self.running.request("GET", path, Cookie=f"zexa_console={self.cookie}"))
+        return self.remember(self.running.request("GET", path, Cookie=f"zexa_console={self.cookie}"))
 
     def post(self, path: str, **fields: str) -> tuple[int, dict[str, str], bytes]:
-        body = urlencode(fields | {"form_token": self._token}).encode()
+        body = urlencode(fields | {"form_token": self.token}).encode()
         headers = {"Cookie": f"zexa_console={self.cookie}", "Content_Type": "application/x-www-form-urlencoded"}
-        return self._remember(self.running.request("POST", path, body, **headers))
+        return self.remember(self.running.request("POST", path, body, **headers))
 
-    def _remember(self, answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
+    def remember(self, answer: tuple[int, dict[str, str], bytes]) -> tuple[int, dict[str, str], bytes]:
         _, headers, page = answer
         assert "default-src 'self'" in headers["Content-Security-Policy"]
         if "Set-Cookie" in headers:
             self.cookie = SimpleCookie(headers["Set-Cookie"])["zexa_console"].value
         if match := TOKEN.search(page):
-            self._token = match[1].decode()
+            self.token = match[1].decode()
         return answer
 
 

@@ -38,7 +38,7 @@ def multipart(client: Client, content: bytes, **fields: str) -> tuple[int, dict[
     """Send a list as a browser does."""
     parts = [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
-        for name, text in (fields | {"form_token": client._token}).items()
+        for name, text in (fields | {"form_token": client.token}).items()
     ]
     file = 'Content-Disposition: form-data; name="list"; filename="list.csv"\r\nContent-Type: text/csv\r\n\r\n'
     body = b"".join([*parts, f"--{BOUNDARY}\r\n{file}".encode(), content, f"\r\n--{BOUNDARY}--\r\n".encode()])
@@ -46,7 +46,7 @@ def multipart(client: Client, content: bytes, **fields: str) -> tuple[int, dict[
         "Cookie": f"zexa_console={client.cookie}",
         "Content_Type": f"multipart/form-data; boundary={BOUNDARY}",
     }
-    return client._kept(client.running.request("POST", "/console/lists", body, **headers))
+    return client.remember(client.running.request("POST", "/console/lists", body, **headers))
 
 
 def most_held(process: subprocess.Popen[bytes]) -> int:

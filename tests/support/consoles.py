@@ -68,14 +68,14 @@ class Visitor:
     def __init__(self, app: Flask, *, host: str = HOST) -> None:
         self.client: FlaskClient = app.test_client()
         self._host = host
-        self._token = ""
+        self.form_token = ""
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self._seen(self.client.get(f"/console{path}", base_url=self._host, headers=_named(headers)))
 
     def post(self, path: str, *, token: str | None = None, file: bytes | None = None, **fields: str) -> TestResponse:
         """Send a form with the token of the page seen last, or another; and a list, if there is a `file`."""
-        form: dict[str, Any] = fields | {"form_token": self._token if token is None else token}
+        form: dict[str, Any] = fields | {"form_token": self.form_token if token is None else token}
         if file is not None:
             form["list"] = (io.BytesIO(file), "list.csv")
         return self._seen(self.client.post(f"/console{path}", base_url=self._host, data=form))
@@ -92,7 +92,7 @@ class Visitor:
         response.get_data()
         response.close()  # a file, if it is a static one
         if response.mimetype == "text/html" and (match := _TOKEN.search(response.text)):
-            self._token = match[1]
+            self.form_token = match[1]
         return response
 
 

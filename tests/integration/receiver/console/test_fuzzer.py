@@ -64,7 +64,7 @@ def test_no_request_is_answered_500(app: Flask, filled: Engine, operator: Visito
     paths = sorted({rule.removeprefix("/console") for rule in rules if "<" not in rule} - {"/logout"})
     before, seen = contents(filled), set()
     for method, path, form in requests(Random(7), paths):
-        fields = form | ({"form_token": operator._token.encode()} if is_signed_in else {})
+        fields = form | ({"form_token": operator.form_token.encode()} if is_signed_in else {})
         response = client.open(path, method=method, data=fields, base_url="http://127.0.0.1:8000")
         response.close()
         assert response.status_code < 500, (method, path, form)

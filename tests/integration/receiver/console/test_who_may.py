@@ -116,7 +116,7 @@ def test_a_viewer_can_do_nothing_and_a_form_without_its_token_changes_nothing(
     before = contents(filled)
     for path, fields in ACTIONS.items():
         assert viewer.post(path, **subject, **fields).status_code == 403, path
-        for token in ("", "another", viewer._token):
+        for token in ("", "another", viewer.form_token):
             assert operator.post(path, token=token, **subject, **fields).status_code == 403, path
             operator.get("/")
     assert contents(filled) == before

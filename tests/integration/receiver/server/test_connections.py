@@ -339,7 +339,7 @@ def test_while_an_application_does_not_read_its_client_is_read_no_further(piece:
                 writer.write(piece)
             await asyncio.sleep(SOON)
             (connection,) = server.state.connections
-            assert len(connection._unfed) <= 512 * 1024  # type: ignore[union-attr]
+            assert len(connection.unfed) <= 512 * 1024  # type: ignore[union-attr]
             is_over.set()
             async with asyncio.timeout(LATE):
                 assert b"ok" in await reader.readuntil(b"ok")

@@ -43,7 +43,7 @@ def test_who_waits_is_told_that_the_connection_is_lost_and_the_next_one_is_serve
     with engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
-    assert sockets._open == {}
+    assert sockets.open_copies == {}
 
 
 def silent_server() -> tuple[socket.socket, URL]:
