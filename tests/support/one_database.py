@@ -1,7 +1,7 @@
 """One database of each kind for all tests of a module, emptied before each, with engines that are opened once.
 
 To copy a database for each test costs PostgreSQL more than most tests do, and a new engine compiles every statement
-anew. The `conftest.py` of a folder that imports these fixtures has them in place of those of `tests/conftest.py`.
+anew. A folder whose `conftest.py` imports all of `__all__` has them in place of those of `tests/conftest.py`.
 """
 
 import shutil
@@ -20,6 +20,17 @@ from models.tables import REPORT_CALENDAR
 from tests.conftest import new_database
 
 assert all_tables.__all__  # importing the module fills the metadata
+
+__all__ = [
+    "as_migrated",
+    "database_url",
+    "engine",
+    "migrated_url",
+    "observer",
+    "opened",
+    "reader",
+    "second_engine",
+]
 
 SEEDED = {REPORT_CALENDAR.name, "zexa_sync_compatibility"}
 

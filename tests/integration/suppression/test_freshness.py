@@ -153,7 +153,7 @@ def test_a_dead_letter_that_may_be_an_opt_out_holds_the_answer_back_until_a_pers
 @pytest.mark.direct("a connection that names a schema of its own does not see the other clock")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("hours", [-2, 2])
-def test_where_the_clock_of_the_database_alone_is_off_nobody_is_allowed(
+def test_nobody_is_allowed_while_the_clock_of_the_database_alone_is_off(
     engine: Engine, lookup: Lookup, hours: int
 ) -> None:
     with engine.begin() as connection:
