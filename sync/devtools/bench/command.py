@@ -147,8 +147,9 @@ def bench(
     receive     requests/s and latency of one web process, beside an empty Flask
                 route, an empty ASGI route and `queue.enqueue` in each request, all
                 under gunicorn; and what the journal (ZEXA_JOURNAL) costs
-    apply       events/s of the workers and their processor time, beside the database alone (the same rows
-                inserted by one process, no queue) and RQ's own SimpleWorker
+    apply       events/s of the workers and their processor time, beside the
+                database alone (the same rows inserted by one process, no queue)
+                and RQ's own SimpleWorker
     end-to-end  events/s from HTTP to row with one and two web processes, the
                 backlog, memory, and the time from a POST to its row at 100 and
                 1,000 events/s
@@ -160,8 +161,9 @@ def bench(
                 many in Python; and scrubbing a CSV file
     reports     milliseconds of each report with many messages in the tables, three
                 facts each, beside counting the same from the messages
-    console     milliseconds and size of each page with many messages in the tables; 200 deliveries/s beside
-                ten people who ask for pages, and alone; a web process with the console and without it
+    console     milliseconds and size of each page with many messages in the
+                tables; 200 deliveries/s beside ten people who ask for pages, and
+                alone; a web process with the console and without it
 
     \b
     Examples:
@@ -171,9 +173,10 @@ def bench(
         zexa-sync bench receive --connections 8,32 --seconds 30
       Does it stay as fast with millions of messages?
         zexa-sync bench growth --messages 0,1000000,5000000
-      How long do the reports take with ten million messages? (some ten minutes, 20 GB)
+      How long do the reports take with ten million messages? (ten minutes, 20 GB)
         zexa-sync bench reports --messages 10000000 --database postgresql
-      Are the console's pages quick? (a minute or two; with --messages 10000000 half an hour and 25 GB)
+      Are the console's pages quick? (a minute or two; with --messages 10000000
+      half an hour and 25 GB)
         zexa-sync bench console
 
     Starts a Redis (nothing of it on disk) and a PostgreSQL of its own and throws them away. Servers given by
